@@ -1,0 +1,19 @@
+"""Errors a person can fix.
+
+Every error of the product that reaches the command line is one line that names the flag or file at
+fault, says what was found and what to do. The exit code is part of the type.
+"""
+
+from __future__ import annotations
+
+
+class AutotuneError(Exception):
+    """An error with a message fit for a person; ends a command with ``exit_code``."""
+
+    exit_code = 1
+
+
+class UsageError(AutotuneError):
+    """The request itself is at fault (flag, file, environment): nothing was started or written."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""Requests on the wire: payloads, schedules, HTTP and gRPC generators."""

@@ -1,0 +1,156 @@
+"""What every load generator takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """``concurrency`` requests outstanding at any time; the next is sent when one completes."""
+
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class ConstantRate:
+    """Open loop: requests scheduled ``1 / rate_per_s`` apart, whatever the server does."""
+
+    rate_per_s: float
+
+
+@dataclass(frozen=True)
+class PoissonRate:
+    """Open loop: exponential gaps with mean ``1 / rate_per_s``, drawn with ``seed``."""
+
+    rate_per_s: float
+    seed: int
+
+
+Schedule = ClosedLoop | ConstantRate | PoissonRate
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input tensor of a request: ``data`` has the full shape, request batch dimension included.
+
+    ``datatype`` is Triton's name (``FP32``, ``BYTES``, ...); BYTES data is an object array of ``bytes``.
+    """
+
+    name: str
+    datatype: str
+    data: NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The content of one inference request.
+
+    Attributes:
+        model: The model's name.
+        inputs: Its input tensors.
+        batch_size: Inferences in one request (1 where the model does not batch).
+    """
+
+    model: str
+    inputs: tuple[Tensor, ...]
+    batch_size: int = 1
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one run of a load generator saw. Requests are in schedule order.
+
+    Latency runs from the *scheduled* send time in open loop (no coordinated omission) and from the
+    actual send in closed loop, to the last byte of the response. Requests unfinished at the deadline and
+    failed ones have an infinite latency.
+
+    Attributes:
+        schedule: What was asked for.
+        duration_s: The length of the window in which requests were scheduled.
+        elapsed_s: Wall time until the last completion or the deadline.
+        batch_size: Inferences per request.
+        scheduled_s: Scheduled send time of each request from the start (closed loop: actual), shape (n,).
+        latency_s: Latency of each request, ``inf`` for failed or unfinished, shape (n,).
+        lateness_s: Actual minus scheduled send time (0 in closed loop), shape (n,).
+        errors: Failed or unfinished requests by kind: ``timeout``, ``reset``, ``http 503``, ``unsent``, ...
+        client_cpu_s: CPU seconds (user + system) the generator's process spent in the window.
+    """
+
+    schedule: Schedule
+    duration_s: float
+    elapsed_s: float
+    batch_size: int
+    scheduled_s: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    lateness_s: NDArray[np.float64]
+    errors: Mapping[str, int] = field(default_factory=dict)
+    client_cpu_s: float = 0.0
+    error_example: str = ""
+
+    @property
+    def requests(self) -> int:
+        """Requests scheduled in the window."""
+        return len(self.latency_s)
+
+    @property
+    def completed(self) -> int:
+        """Requests answered successfully."""
+        return int(np.count_nonzero(np.isfinite(self.latency_s)))
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed or were unfinished at the deadline."""
+        return self.requests - self.completed
+
+    @property
+    def offered_per_s(self) -> float:
+        """Inferences/s scheduled."""
+        return self.requests * self.batch_size / self.duration_s
+
+    @property
+    def completed_in_window(self) -> int:
+        """Requests answered successfully inside the window (``duration_s``)."""
+        return int(np.count_nonzero(self.scheduled_s + self.latency_s <= self.duration_s))
+
+    @property
+    def achieved_per_s(self) -> float:
+        """Inferences/s completed inside the window."""
+        return self.completed_in_window * self.batch_size / self.duration_s
+
+    def percentile_s(self, quantile: float) -> float:
+        """The latency that a fraction ``quantile`` of all requests kept, failed ones counting as infinite.
+
+        The smallest observed value v with at least ``quantile * n`` requests at or under v (nearest rank);
+        NaN without requests.
+        """
+        if not self.requests:
+            return float("nan")
+        rank = min(self.requests - 1, max(0, int(np.ceil(quantile * self.requests)) - 1))
+        return float(np.partition(self.latency_s, rank)[rank])
+
+    @property
+    def mean_s(self) -> float:
+        """Mean latency of all requests: infinite where any failed."""
+        return float(self.latency_s.mean()) if self.requests else float("nan")
+
+
+class LoadGenerator(Protocol):
+    """A client that offers load to one model of one server."""
+
+    protocol: str
+
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float) -> LoadResult:
+        """Offers ``schedule`` for ``duration_s``, then waits for what is outstanding up to ``timeout_s``.
+
+        Never raises for what the server does (each failure is counted by kind) and never runs longer than
+        ``duration_s + timeout_s`` plus scheduling noise.
+        """
+
+    def close(self) -> None:
+        """Closes connections and ends worker processes; safe to call twice."""

@@ -1,0 +1,121 @@
+"""What is maximised and what is promised.
+
+``"5ms"`` becomes a duration in seconds, ``--p99 5ms`` a `Ceiling`, and a goal with its ceilings an
+`Objective`. Nothing here measures anything.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from autotune.errors import UsageError
+
+_DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[a-zµ]*)", re.IGNORECASE)
+_SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+GoalName = Literal["throughput", "latency"]
+
+
+def parse_duration(text: str, flag: str) -> float:
+    """Seconds in a duration such as ``5ms``, ``800us``, ``2.5ms``, ``1.5s``, ``10m`` or ``2h``.
+
+    Args:
+        text: What the person wrote.
+        flag: The flag or key it was written for; named in the error.
+
+    Raises:
+        UsageError: No unit, an unknown unit, not a number, or not above zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{flag}: {text!r} is not a duration; write a number and a unit, such as 5ms, 800us or 1.5s")
+    number, unit = match["number"], match["unit"].lower()
+    if not unit:
+        raise UsageError(f"{flag}: {text!r} has no unit; write {number}ms, {number}us or {number}s")
+    if unit not in _SECONDS_PER_UNIT:
+        raise UsageError(f"{flag}: unknown unit {match['unit']!r} in {text!r}; use ns, us, ms, s, m or h")
+    seconds = float(number) * _SECONDS_PER_UNIT[unit]
+    if match["sign"] == "-" or seconds <= 0:
+        raise UsageError(f"{flag}: {text!r} is not above zero; a duration must be positive, such as 5ms")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """A duration as a person would write it, three digits at most: ``800us``, ``2.5ms``, ``1.5s``."""
+    if not math.isfinite(seconds):
+        return "inf"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale or unit == "us":
+            value = seconds / scale
+            return f"{value:.0f}{unit}" if value >= 100 else f"{value:.3g}{unit}"
+    raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, order=True)
+class Ceiling:
+    """An upper limit on one latency statistic, as a client sees it.
+
+    Attributes:
+        statistic: ``"avg"`` or a percentile such as ``"p99"``, ``"p99.9"``.
+        limit_s: The limit in seconds.
+    """
+
+    statistic: str
+    limit_s: float
+
+    def __post_init__(self) -> None:
+        if self.statistic != "avg" and not 0 < self.quantile < 1:
+            raise UsageError(f"ceiling: {self.statistic!r} is neither 'avg' nor a percentile such as 'p99'")
+
+    @property
+    def quantile(self) -> float:
+        """The percentile as a fraction (0.99 for ``p99``); NaN for ``avg``."""
+        if self.statistic == "avg":
+            return math.nan
+        try:
+            return float(self.statistic.removeprefix("p")) / 100
+        except ValueError:
+            return -1.0
+
+    def __str__(self) -> str:
+        return f"{self.statistic} <= {format_duration(self.limit_s)}"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a study looks for.
+
+    Attributes:
+        goal: ``"throughput"``: the most inferences/s whose latency keeps every ceiling.
+            ``"latency"``: the lowest latency (``optimised_statistic``) while ``rate_per_s`` is offered.
+        ceilings: The promises, strictest statistic first; at least one for ``"throughput"``.
+        rate_per_s: Inferences/s that must be carried; only for ``"latency"``.
+    """
+
+    goal: GoalName
+    ceilings: tuple[Ceiling, ...]
+    rate_per_s: float | None = None
+    optimised_statistic: str = "p99"
+
+    def __post_init__(self) -> None:
+        if self.goal == "throughput" and not self.ceilings:
+            raise UsageError("--p99: --objective throughput needs a latency ceiling; add one, such as --p99 5ms")
+        if self.goal == "latency" and self.rate_per_s is None:
+            raise UsageError("--min-throughput: --objective latency needs the load to carry; add --min-throughput 1000")
+        if self.goal == "throughput" and self.rate_per_s is not None:
+            raise UsageError("--min-throughput: only --objective latency takes a rate; drop it or change --objective")
+
+    @property
+    def maximise(self) -> bool:
+        """Whether a larger value is better."""
+        return self.goal == "throughput"
+
+    def __str__(self) -> str:
+        promise = ", ".join(str(ceiling) for ceiling in self.ceilings)
+        if self.goal == "throughput":
+            return f"highest throughput with {promise}"
+        held = f" with {promise}" if promise else ""
+        return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"

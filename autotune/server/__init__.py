@@ -1,0 +1,1 @@
+"""A running Triton: launch modes, health, load and unload, statistics."""

@@ -1,0 +1,128 @@
+"""What every launch mode offers, and how a server fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from autotune.errors import AutotuneError
+
+
+class ServerFailure(AutotuneError):
+    """A server did not come up or did not stay up. The message carries Triton's own words."""
+
+
+class LoadFailed(ServerFailure):
+    """Triton refused the model with this config."""
+
+
+class StartTimedOut(ServerFailure):
+    """The server was not ready before the deadline."""
+
+
+class ServerCrashed(ServerFailure):
+    """The server's process or container ended by itself (killed for memory, say)."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a server answers: ``host`` with an HTTP and a gRPC port."""
+
+    host: str
+    http_port: int
+    grpc_port: int
+
+
+@dataclass(frozen=True)
+class ModelStatistics:
+    """Triton's cumulative statistics of one model (all versions), from ``/v2/models/M/stats``.
+
+    Counts are since load, times in nanoseconds summed over them. Subtract two with `-` for a window.
+
+    Attributes:
+        inference_count: Inferences (batch items).
+        execution_count: Executions (batches).
+        success_count: Successful requests.
+        fail_count: Failed requests.
+        request_ns, queue_ns, compute_input_ns, compute_infer_ns, compute_output_ns: Summed durations of
+            successful requests.
+        batch_executions: Batch size -> number of executions at that size.
+    """
+
+    inference_count: int = 0
+    execution_count: int = 0
+    success_count: int = 0
+    fail_count: int = 0
+    request_ns: int = 0
+    queue_ns: int = 0
+    compute_input_ns: int = 0
+    compute_infer_ns: int = 0
+    compute_output_ns: int = 0
+    batch_executions: Mapping[int, int] = field(default_factory=dict)
+
+    def __sub__(self, earlier: ModelStatistics) -> ModelStatistics:
+        scalars = {
+            name: getattr(self, name) - getattr(earlier, name)
+            for name in self.__dataclass_fields__
+            if name != "batch_executions"
+        }
+        grown = {size: n - earlier.batch_executions.get(size, 0) for size, n in self.batch_executions.items()}
+        return ModelStatistics(**scalars, batch_executions={size: n for size, n in sorted(grown.items()) if n})
+
+    @property
+    def mean_batch_size(self) -> float:
+        """Inferences per execution; 0 where nothing was executed."""
+        return self.inference_count / self.execution_count if self.execution_count else 0.0
+
+
+class RunningServer(Protocol):
+    """A ready Triton with one model loaded under explicit model control."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    @property
+    def startup_s(self) -> float:
+        """Seconds from launch to ready, model load included."""
+
+    @property
+    def log_path(self) -> Path | None:
+        """The file that holds this server's log; None where the log is someone else's (remote)."""
+
+    def metadata(self) -> dict[str, object]:
+        """The server's ``/v2`` metadata: name, version, extensions."""
+
+    def model_metadata(self) -> dict[str, object]:
+        """The model's ``/v2/models/M`` metadata: inputs and outputs with datatype and shape."""
+
+    def model_config(self) -> dict[str, object]:
+        """The complete config as Triton completed it, from ``/v2/models/M/config``."""
+
+    def statistics(self) -> ModelStatistics:
+        """Cumulative statistics of the model now."""
+
+    def check_alive(self) -> None:
+        """Raises `ServerCrashed` with the log's last words when the server is gone."""
+
+
+class Launcher(Protocol):
+    """A launch mode: gives a fresh, ready server for one staged repository."""
+
+    name: str
+
+    def launch(self, repository: Path, model: str, log_path: Path) -> AbstractContextManager[RunningServer]:
+        """A server in explicit model-control mode with ``model`` loaded from the staged ``repository``.
+
+        Leaving the context stops it, whatever happened inside.
+
+        Raises:
+            LoadFailed: Triton refused the model; the message is Triton's.
+            StartTimedOut: Not ready before the launcher's deadline.
+            ServerCrashed: It ended while starting.
+        """
+
+    def describe(self) -> dict[str, str]:
+        """What is launched (mode, image or binary, version where known), for the environment fingerprint."""
