@@ -119,3 +119,29 @@ class Objective:
             return f"highest throughput with {promise}"
         held = f" with {promise}" if promise else ""
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"
+
+
+def parse_ceilings(**statistics: str | None) -> tuple[Ceiling, ...]:
+    """Ceilings from flags, the absent ones left out: ``parse_ceilings(p99="5ms", avg=None)``.
+
+    Raises:
+        UsageError: A duration that cannot be read.
+    """
+    return tuple(
+        Ceiling(name, parse_duration(str(text), f"--{name}")) for name, text in statistics.items() if text is not None
+    )
+
+
+def parse_objective(goal: str, ceilings: tuple[Ceiling, ...], min_throughput: float | None = None) -> Objective:
+    """The objective that ``--objective`` and its companions describe.
+
+    Raises:
+        UsageError: An unknown goal, a rate that is not above zero, or flags that do not go together.
+    """
+    if min_throughput is not None and not 0 < min_throughput < math.inf:
+        raise UsageError(f"--min-throughput: {min_throughput:g} is not above zero; give inferences/s, such as 1000")
+    if goal == "throughput":
+        return Objective("throughput", ceilings, rate_per_s=min_throughput)
+    if goal == "latency":
+        return Objective("latency", ceilings, rate_per_s=min_throughput)
+    raise UsageError(f"--objective: {goal!r} is unknown; use throughput or latency")

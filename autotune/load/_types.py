@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from autotune.errors import AutotuneError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+class LoadGeneratorFailed(AutotuneError):
+    """The load generator itself failed (its process died, say); nothing is known about the server."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ class LoadResult:
         lateness_s: Actual minus scheduled send time (0 in closed loop), shape (n,).
         errors: Failed or unfinished requests by kind: ``timeout``, ``reset``, ``http 503``, ``unsent``, ...
         client_cpu_s: CPU seconds (user + system) the generator's process spent in the window.
+        error_example: The first failure in words, with the body of a refused request; empty without one.
     """
 
     schedule: Schedule

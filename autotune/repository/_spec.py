@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
 
-from autotune.repository._config import ModelConfig
+
+if TYPE_CHECKING:
+    from autotune.repository._config import ModelConfig
+    from pathlib import Path
 
 BatchDimension = Literal["dynamic", "fixed", "unknown"]
 

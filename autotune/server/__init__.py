@@ -1,1 +1,44 @@
 """A running Triton: launch modes, health, load and unload, statistics."""
+
+from autotune.server._choose import LAUNCHERS, choose_launcher
+from autotune.server._control import ControlClient, ControlError, Unreachable
+from autotune.server._diagnosis import Diagnosis
+from autotune.server._docker import DockerLauncher
+from autotune.server._doctor import diagnose
+from autotune.server._embedded import EmbeddedLauncher
+from autotune.server._local import LocalLauncher
+from autotune.server._options import LaunchOptions
+from autotune.server._remote import RemoteLauncher
+from autotune.server._types import (
+    Endpoint,
+    Launcher,
+    LoadFailed,
+    ModelStatistics,
+    RunningServer,
+    ServerCrashed,
+    ServerFailure,
+    StartTimedOut,
+)
+
+__all__ = [
+    "LAUNCHERS",
+    "ControlClient",
+    "ControlError",
+    "Diagnosis",
+    "DockerLauncher",
+    "EmbeddedLauncher",
+    "Endpoint",
+    "LaunchOptions",
+    "Launcher",
+    "LoadFailed",
+    "LocalLauncher",
+    "ModelStatistics",
+    "RemoteLauncher",
+    "RunningServer",
+    "ServerCrashed",
+    "ServerFailure",
+    "StartTimedOut",
+    "Unreachable",
+    "choose_launcher",
+    "diagnose",
+]

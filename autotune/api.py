@@ -1,0 +1,428 @@
+"""The Python interface: what the command line does, with the same names and the same typed results."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from autotune.errors import UsageError
+from autotune.objective import Ceiling, Objective, format_duration, parse_ceilings, parse_duration, parse_objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Unpack
+
+    from autotune.environment import Environment
+    from autotune.load import PayloadData
+    from autotune.measurement import Probe
+    from autotune.repository import ModelSpec
+    from autotune.search import StudyObserver, StudyResult
+    from autotune.server import Diagnosis, Launcher
+    from autotune.store import Store
+
+DEFAULT_TRIALS = 20
+_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class LaunchFlags(TypedDict, total=False):
+    """How servers are launched; each key is the flag of that name (``--shm-size`` is ``shm_size``)."""
+
+    launch: str
+    image: str | None
+    memory: str | None
+    shm_size: str | None
+    cpuset_cpus: str | None
+    gpus: str
+    mount: Sequence[str] | None
+    triton_arg: Sequence[str] | None
+    triton_path: str | Path | None
+    url: str | None
+    http_port: int | None
+    grpc_port: int | None
+    start_timeout: str
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """One config under a sweep of loads.
+
+    Attributes:
+        model: The model's name.
+        protocol: ``http`` or ``grpc``.
+        ceilings: What was asked to be kept; may be empty.
+        probes: One window per load, in order.
+        launch: What was launched.
+        config_text: The config that was served.
+        startup_s: Seconds from launch to ready.
+    """
+
+    model: str
+    protocol: str
+    ceilings: tuple[Ceiling, ...]
+    probes: tuple[Probe, ...]
+    launch: dict[str, str]
+    config_text: str
+    startup_s: float
+
+
+def tune(
+    model_repository: str | Path = "model_repository",
+    model: str | None = None,
+    *,
+    objective: str = "throughput",
+    p99: str | None = None,
+    p95: str | None = None,
+    p90: str | None = None,
+    avg: str | None = None,
+    min_throughput: float | None = None,
+    trials: int | None = None,
+    time_budget: str | None = None,
+    search_space: str | Path | None = None,
+    sampler: str = "tpe",
+    study: str | None = None,
+    seed: int = 0,
+    probe_duration: str = "1s",
+    protocol: str = "http",
+    shape: Sequence[str] | None = None,
+    input_data: str = "random",
+    results: str | Path = "results",
+    storage: str | None = None,
+    observer: StudyObserver | None = None,
+    **launch_flags: Unpack[LaunchFlags],
+) -> StudyResult:
+    """Finds the best config for a model under a latency promise; every argument is the flag of that name.
+
+    Calling it again with the same arguments resumes the study. Durations are texts such as ``"5ms"``.
+
+    Returns:
+        Every trial, the best one and where its config was exported.
+
+    Raises:
+        UsageError: Bad input; nothing was started or written.
+    """
+    goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput)
+    budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
+    probe_s = parse_duration(probe_duration, "--probe-duration")
+
+    from autotune.measurement import Deployment, MeasureOptions
+    from autotune.report import export_best
+    from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler
+    from autotune.space import SearchSpace
+
+    check_sampler(sampler)
+    observer = observer or SilentObserver()
+    spec = _find_model(model_repository, model)
+    shapes, data = _input(spec, shape, input_data)
+    space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
+    space, notes = space.restricted_to(spec)
+    launcher, why = _launcher(launch_flags)
+    name = _check_study_name(study or default_study_name(spec.name, goal, launcher.name))
+    directory = _writable(Path(results), storage) / name
+    for note in (why, *notes):
+        observer.note(note)
+    plan = StudyPlan(
+        name=name,
+        spec=spec,
+        space=space,
+        objective=goal,
+        sampler=sampler,
+        seed=seed,
+        trials=trials if trials or budget_s else DEFAULT_TRIALS,
+        time_budget_s=budget_s,
+    )
+    deployment = Deployment(
+        spec=spec,
+        launcher=launcher,
+        protocol=_choice("--protocol", protocol, ("http", "grpc")),
+        directory=directory,
+        input_data=data,
+        shapes=shapes,
+        seed=seed,
+    )
+    options = MeasureOptions(probe_s=probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
+    executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
+    with closing(_create_store(Path(results), storage)) as store:
+        directory.mkdir(parents=True, exist_ok=True)
+        result = Coordinator(plan, store, executor, _environment(launcher, spec), observer).run()
+    if result.best is not None:
+        result = replace(result, config_path=export_best(result, directory))
+    return result
+
+
+def measure(
+    model_repository: str | Path = "model_repository",
+    model: str | None = None,
+    *,
+    concurrency: str | int | None = None,
+    rate: str | float | None = None,
+    duration: str = "3s",
+    model_config: str | Path | None = None,
+    p99: str | None = None,
+    p95: str | None = None,
+    p90: str | None = None,
+    avg: str | None = None,
+    seed: int = 0,
+    protocol: str = "http",
+    shape: Sequence[str] | None = None,
+    input_data: str = "random",
+    batch_size: int = 1,
+    results: str | Path = "results",
+    storage: str | None = None,
+    observer: StudyObserver | None = None,
+    **launch_flags: Unpack[LaunchFlags],
+) -> SweepResult:
+    """Measures one config under one load or a sweep; every argument is the flag of that name.
+
+    Returns:
+        One probe per load. They are stored too, also where an interruption or a crash ends the sweep early.
+
+    Raises:
+        UsageError: Bad input; nothing was started or written.
+        ServerFailure: The server did not come up or did not stay up.
+    """
+    from autotune.measurement import Deployment, schedules, sweep
+    from autotune.outcome import OutcomeKind, TrialOutcome
+    from autotune.repository import ModelConfig
+    from autotune.search import SilentObserver
+
+    ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
+    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
+    duration_s = parse_duration(duration, "--duration")
+    observer = observer or SilentObserver()
+    spec = _find_model(model_repository, model)
+    shapes, data = _input(spec, shape, input_data)
+    config = spec.config
+    if model_config is not None:
+        config = ModelConfig.parse(_read(Path(model_config), "--model-config"), str(model_config))
+    launcher, why = _launcher(launch_flags)
+    directory = _writable(Path(results), storage) / "measurements"
+    observer.note(why)
+    deployment = Deployment(
+        spec=spec,
+        launcher=launcher,
+        protocol=_choice("--protocol", protocol, ("http", "grpc")),
+        directory=directory,
+        input_data=data,
+        shapes=shapes,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    probes: list[Probe] = []
+    startup_s = 0.0
+
+    def probed(probe: Probe) -> None:
+        probes.append(probe)
+        observer.probed(len(probes) - 1, probe)
+
+    with closing(_create_store(Path(results), storage)) as store:
+        directory.mkdir(parents=True, exist_ok=True)
+        observer.study_started(f"measuring {spec.name}", 0, len(loads))
+        try:
+            with deployment.serve(config, directory / f"{spec.name}.log") as served:
+                startup_s = served.server.startup_s
+                observer.server_ready(0, startup_s)
+                sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
+        finally:
+            if probes:
+                held = all(probe.holds for probe in probes)
+                outcome = TrialOutcome(
+                    kind=OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE,
+                    candidate=None,
+                    config_text=config.to_text(),
+                    measurement=None,
+                    startup_s=startup_s,
+                )
+                store.save_run(
+                    model=spec.name,
+                    label=str(model_config or "your config"),
+                    outcome=outcome,
+                    environment=_environment(launcher, spec),
+                    probes=probes,
+                )
+    return SweepResult(
+        model=spec.name,
+        protocol=protocol,
+        ceilings=ceilings,
+        probes=tuple(probes),
+        launch=launcher.describe(),
+        config_text=config.to_text(),
+        startup_s=startup_s,
+    )
+
+
+def export(
+    study: str | None = None,
+    *,
+    trial: int | None = None,
+    output: str | Path | None = None,
+    results: str | Path = "results",
+    storage: str | None = None,
+) -> tuple[str, Path | None]:
+    """The config of a study's best trial (or of ``trial``) as text, and the file it was written to.
+
+    ``output`` is a file, a directory (``config.pbtxt`` in it), or ``"-"`` for no file at all.
+
+    Raises:
+        UsageError: No such study or trial, or nothing feasible to export.
+    """
+    from autotune.report import export_trial
+
+    found = find_study(study, results=results, storage=storage)
+    return export_trial(found, trial, Path(output) if output is not None else None, Path(results) / found.study)
+
+
+def list_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyResult]:
+    """Every study of a database as it stands, the newest first.
+
+    Raises:
+        UsageError: There is no database.
+    """
+    from autotune.search import stored_results
+
+    with closing(open_store(results=results, storage=storage)) as store:
+        return stored_results(store, Path(results))
+
+
+def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:
+    """One study as it stands; ``study`` may be left out where the database holds one.
+
+    Raises:
+        UsageError: There is no database or no such study.
+    """
+    from autotune.search import stored_result
+
+    with closing(open_store(results=results, storage=storage)) as store:
+        return stored_result(store, study, Path(results))
+
+
+def doctor(
+    *, image: str | None = None, triton_path: str | Path | None = None, url: str | None = None
+) -> list[Diagnosis]:
+    """What each launch mode finds here and what it lacks."""
+    from autotune.server import LaunchOptions, diagnose
+
+    return diagnose(LaunchOptions(image=image, triton_path=Path(triton_path) if triton_path else None, url=url))
+
+
+def open_store(*, results: str | Path = "results", storage: str | None = None) -> Store:
+    """The store of an existing database; never creates one.
+
+    Raises:
+        UsageError: There is none.
+    """
+    from autotune.store import Store, database_url
+
+    flag = "--storage" if storage else "--results"
+    return Store.open_existing(storage or database_url(Path(results)), flag)
+
+
+def default_study_name(model: str, objective: Objective, launch: str) -> str:
+    """A name that the same command gives again, so that it resumes: ``mnist-p99-5ms-embedded``."""
+    load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    promise = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
+    return "-".join([model, *load, *promise, launch])
+
+
+def _find_model(model_repository: str | Path, model: str | None) -> ModelSpec:
+    from autotune.repository import ModelRepository
+
+    repository = ModelRepository(Path(model_repository))
+    return repository.model(model) if model is not None else repository.only_model()
+
+
+def _input(
+    spec: ModelSpec, shape: Sequence[str] | None, input_data: str
+) -> tuple[Mapping[str, Sequence[int]], PayloadData]:
+    """Shapes by input and the kind of data; a dynamic dimension without a value is named before any start."""
+    from autotune.load import parse_shape
+
+    shapes = dict(parse_shape(text) for text in shape or ())
+    for tensor in spec.inputs:
+        own = tensor.shape[1:] if spec.batch_dimension == "dynamic" else tensor.shape
+        if -1 in own and tensor.name not in shapes:
+            sizes = ",".join("D" if size == -1 else str(size) for size in own)
+            raise UsageError(
+                f"--shape: input {tensor.name!r} of model {spec.name!r} has dynamic dimensions {list(own)}; "
+                f"give them, such as --shape {tensor.name}:{sizes}"
+            )
+    if input_data == "random":
+        return shapes, "random"
+    _choice("--input-data", input_data, ("random", "zero"))
+    return shapes, "zero"
+
+
+def _launcher(flags: LaunchFlags) -> tuple[Launcher, str]:
+    """The launcher and one line that says which and why."""
+    from autotune.server import LaunchOptions, choose_launcher
+
+    triton_path = flags.get("triton_path")
+    return choose_launcher(
+        flags.get("launch", "auto"),
+        LaunchOptions(
+            image=flags.get("image"),
+            memory=flags.get("memory"),
+            shm_size=flags.get("shm_size"),
+            cpuset_cpus=flags.get("cpuset_cpus"),
+            gpus=flags.get("gpus", "auto"),
+            mounts=tuple(flags.get("mount") or ()),
+            triton_args=tuple(flags.get("triton_arg") or ()),
+            triton_path=Path(triton_path) if triton_path else None,
+            url=flags.get("url"),
+            http_port=flags.get("http_port"),
+            grpc_port=flags.get("grpc_port"),
+            start_timeout_s=parse_duration(flags.get("start_timeout", "120s"), "--start-timeout"),
+        ),
+    )
+
+
+def _choice(flag: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"{flag}: {value!r} is unknown; use {' or '.join(choices)}")
+    return value
+
+
+def _check_study_name(name: str) -> str:
+    if not _STUDY_NAME.fullmatch(name):
+        raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _writable(results: Path, storage: str | None) -> Path:
+    """The results directory, after a check that it can be written; creates nothing."""
+    existing = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"--results: {existing} is not a directory; name another one")
+    read_only = bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
+    if read_only or not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"--results: cannot write to {existing}; name a directory you may write to")
+    return results
+
+
+def _create_store(results: Path, storage: str | None) -> Store:
+    from autotune.store import Store, database_url
+
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--results: cannot create {results}: {error.strerror}; name another directory") from error
+    return Store.open(storage or database_url(results), "--storage" if storage else "--results")
+
+
+def _environment(launcher: Launcher, spec: ModelSpec) -> Environment:
+    from autotune.environment import capture
+    from autotune.repository import content_digest
+
+    return capture(launcher.describe(), content_digest(spec))
+
+
+def _read(path: Path, flag: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,0 +1,39 @@
+"""The command line: one file per command, each thin over the package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code; an error a person can fix is one line on standard error."""
+    import typer
+
+    from autotune.cli._app import app
+    from autotune.errors import AutotuneError
+
+    try:
+        code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except AutotuneError as error:
+        _complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        _complain(_one_line(error.format_message()))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        return INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"autotune: {message}\n")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

@@ -1,0 +1,91 @@
+"""``autotune measure``: one config under one load or a sweep of loads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autotune.cli import _options as options
+
+
+def measure(
+    context: typer.Context,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(
+            "--concurrency",
+            metavar="N|START:END[:STEP]",
+            help="Closed loop: requests kept outstanding (1 where no load is given).",
+            envvar="AUTOTUNE_CONCURRENCY",
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate",
+            metavar="R|START:END[:STEP]",
+            help="Open loop: inferences/s offered at Poisson times.",
+            envvar="AUTOTUNE_RATE",
+        ),
+    ] = None,
+    duration: Annotated[
+        str,
+        typer.Option("--duration", metavar="DURATION", help="Length of each window.", envvar="AUTOTUNE_DURATION"),
+    ] = "3s",
+    p99: options.P99 = None,
+    p95: options.P95 = None,
+    p90: options.P90 = None,
+    avg: options.Avg = None,
+    model_repository: options.ModelRepositoryOption = Path("model_repository"),
+    model: options.ModelOption = None,
+    model_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--model-config",
+            metavar="FILE",
+            help="Measure with this config.pbtxt instead of the repository's.",
+            envvar="AUTOTUNE_MODEL_CONFIG",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    launch: options.Launch = "auto",
+    image: options.Image = None,
+    memory: options.Memory = None,
+    shm_size: options.ShmSize = None,
+    cpuset_cpus: options.CpusetCpus = None,
+    gpus: options.Gpus = "auto",
+    mount: options.Mount = None,
+    triton_arg: options.TritonArg = None,
+    triton_path: options.TritonPath = None,
+    url: options.Url = None,
+    http_port: options.HttpPort = None,
+    grpc_port: options.GrpcPort = None,
+    start_timeout: options.StartTimeout = "120s",
+    protocol: options.Protocol = "http",
+    shape: options.Shape = None,
+    input_data: options.InputData = "random",
+    batch_size: options.BatchSize = 1,
+    results: options.Results = Path("results"),
+    storage: options.Storage = None,
+    json: options.Json = False,
+    config: options.ConfigFile = None,
+) -> None:
+    """Measure one config: client latencies and the server's queue and compute split.
+
+    With ceilings, each row says whether they were kept.
+    """
+    from autotune import api
+    from autotune.cli._progress import follow_sweep
+    from autotune.report import sweep_json, sweep_table
+
+    settings = {name: value for name, value in context.params.items() if name not in ("config", "json")}
+    with follow_sweep(quiet=json) as observer:
+        result = api.measure(**settings, observer=observer)
+    if json:
+        sys.stdout.write(sweep_json(result) + "\n")
+    else:
+        sweep_table(result)

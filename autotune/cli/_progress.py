@@ -1,0 +1,112 @@
+"""Live progress on standard error: finished trials scroll by, the running one is redrawn below them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from autotune.load import ClosedLoop
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.report import config_change, describe_candidate, latency, rate
+
+if TYPE_CHECKING:
+    from autotune.measurement import Probe
+    from autotune.search import StudyObserver
+    from autotune.space import Candidate
+
+_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow"}
+
+
+@contextmanager
+def follow(quiet: bool) -> Iterator[StudyObserver]:
+    """An observer that draws a study's progress; only notes where ``quiet``."""
+    console = Console(stderr=True)
+    with _bar(console, quiet) as progress:
+        yield _ProgressObserver(console, progress)
+
+
+@contextmanager
+def follow_sweep(quiet: bool) -> Iterator[StudyObserver]:
+    """The same for a sweep of loads on one server."""
+    with follow(quiet) as observer:
+        yield observer
+
+
+def _bar(console: Console, quiet: bool) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+        refresh_per_second=4,  # drawing takes CPU that the server under test could use
+    )
+
+
+class _ProgressObserver:
+    """Prints a line per finished trial and keeps one live line for the running one."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._task = progress.add_task("starting", total=None)
+        self._title = ""
+        self._started = time.monotonic()
+
+    def note(self, text: str) -> None:
+        self._print(Text(text, style="dim"))
+
+    def study_started(self, name: str, trials_done: int, trials_wanted: int) -> None:
+        if trials_done:
+            self.note(f"resuming study {name}: {trials_done} of {trials_wanted} trials done")
+        self._progress.update(self._task, completed=trials_done, total=trials_wanted)
+
+    def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
+        self._title = f"trial {number} ({describe_candidate(candidate) if label == 'proposed' else label})"
+        self._progress.update(self._task, description=f"{self._title}: starting the server")
+
+    def server_ready(self, number: int, startup_s: float) -> None:
+        self._progress.update(self._task, description=f"{self._title}: warming up")
+
+    def probed(self, number: int, probe: Probe) -> None:
+        load = (
+            f"concurrency {probe.schedule.concurrency}"
+            if isinstance(probe.schedule, ClosedLoop)
+            else f"{rate(probe.offered_per_s)}/s"
+        )
+        held = "" if probe.purpose in ("warm-up", "saturate", "load") else (" held" if probe.holds else " too much")
+        text = f"{self._title}: {probe.purpose} {load}, p99 {latency(probe.latency_s['p99'])}{held}"
+        self._progress.update(self._task, description=text)
+
+    def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
+        self._progress.advance(self._task)
+        self._print(_line(number, outcome, best))
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def _line(number: int, outcome: TrialOutcome, best: bool) -> Text:
+    measured = outcome.measurement
+    line = Text(f"trial {number:>3}  ")
+    if outcome.feasible and measured:
+        line.append(f"{rate(measured.rate_per_s):>8} inferences/s", style="bold green" if best else "green")
+        line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}")
+    else:
+        line.append(f"{outcome.kind.value:>21}", style=_STYLE.get(outcome.kind, "red"))
+        line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}" if measured else f"  {'':<11}")
+    line.append(f"  {config_change(outcome)}")
+    if best:
+        line.append("  best so far", style="bold green")
+    if outcome.message:
+        line.append(f"  {outcome.message}", style="red")
+    return line

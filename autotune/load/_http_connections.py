@@ -1,0 +1,114 @@
+"""Keep-alive HTTP connections of one generator, watched by one epoll."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.load._http_response import ResponseReader
+
+IDLE = -1
+_CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
+
+
+class Connection:
+    """A non-blocking connection that carries at most one request at a time.
+
+    Attributes:
+        index: The request it carries; `IDLE` when none.
+        reader: The response where it did not arrive in one piece.
+        unsent: What the socket did not take yet of the request.
+        used: Whether it has carried a request before.
+    """
+
+    __slots__ = ("fileno", "index", "reader", "receive", "send", "socket", "unsent", "used")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.fileno = sock.fileno()
+        self.send = sock.send
+        self.receive = sock.recv
+        self.index = IDLE
+        self.reader: ResponseReader | None = None
+        self.unsent: memoryview | None = None
+        self.used = False
+
+
+class Connections:
+    """The open connections, the idle ones among them last used first.
+
+    Attributes:
+        epoll: Watches every connection for reading.
+        idle: Connections that can take a request.
+        by_fd: All connections by file descriptor.
+        limit: New ones are opened up to this many.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        self._family = resolved[0]
+        self._address = resolved[4]
+        self.limit = 1
+        self.epoll = select.epoll()
+        self.idle: list[Connection] = []
+        self.by_fd: dict[int, Connection] = {}
+
+    @property
+    def busy(self) -> list[Connection]:
+        """Connections that carry a request."""
+        return [connection for connection in self.by_fd.values() if connection.index != IDLE]
+
+    def take(self) -> Connection | None:
+        """An idle connection, or a new one; None where the limit (ours or the system's) is reached.
+
+        Raises:
+            OSError: The server refuses.
+        """
+        if self.idle:
+            return self.idle.pop()
+        if len(self.by_fd) >= self.limit:
+            return None
+        try:
+            sock = socket.socket(self._family, socket.SOCK_STREAM)
+        except OSError:
+            if self.by_fd:
+                return None
+            raise
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(self._address)
+        if code not in _CONNECT_UNDER_WAY:
+            sock.close()
+            raise OSError(code, errno.errorcode.get(code, "connect failed"))
+        connection = Connection(sock)
+        self.by_fd[connection.fileno] = connection
+        self.epoll.register(connection.fileno, select.EPOLLIN)
+        return connection
+
+    def watch_writable(self, connection: Connection, wanted: bool) -> None:
+        """Starts or stops waking up when the socket takes more of the request."""
+        self.epoll.modify(connection.fileno, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
+    def drop(self, connection: Connection) -> None:
+        """Closes one connection."""
+        if self.by_fd.pop(connection.fileno, None) is None:
+            return
+        with contextlib.suppress(ValueError):
+            self.idle.remove(connection)
+        connection.index = IDLE
+        connection.socket.close()
+
+    def drop_stale(self) -> None:
+        """Closes idle connections that the server closed, or wrote to, while nobody looked."""
+        for fd, _ in self.epoll.poll(0):
+            self.drop(self.by_fd[fd])
+
+    def close(self) -> None:
+        """Closes all of them."""
+        for connection in list(self.by_fd.values()):
+            self.drop(connection)
+        self.epoll.close()

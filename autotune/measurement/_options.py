@@ -1,0 +1,55 @@
+"""How long and how finely to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotune.objective import Ceiling
+
+# 459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping
+# table); the same count scales to other percentiles through `requests_needed`.
+_REQUESTS_PER_TAIL = 4.6
+_MAX_WINDOW_S = 20.0
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """Lengths of the windows of a measurement, in seconds, and its resolution.
+
+    Attributes:
+        probe_s: One bisection probe, at least; longer where the rate is too low to fill the percentile.
+        confirm_s: The probe that confirms the located rate.
+        screen_s: The concurrency-1 probe that decides whether the ceilings can be kept at all.
+        warm_up_s: The most a warm-up takes.
+        resolution: Bisection ends when the failing rate is within this fraction of the holding one.
+        seed: Base seed of the Poisson schedules; every probe draws its own from it.
+    """
+
+    probe_s: float = 1.0
+    confirm_s: float = 3.0
+    screen_s: float = 0.5
+    warm_up_s: float = 2.0
+    resolution: float = 0.04
+    seed: int = 0
+
+    def window_s(self, at_least_s: float, rate_per_s: float, ceilings: Sequence[Ceiling]) -> float:
+        """A window that holds enough requests for the strictest percentile and outlasts its limit tenfold.
+
+        Bounded at 20 s, so a slow model is judged on fewer requests rather than not at all.
+        """
+        wanted_s = max((10 * ceiling.limit_s for ceiling in ceilings), default=0.0)
+        if rate_per_s > 0:
+            wanted_s = max(wanted_s, requests_needed(ceilings) / rate_per_s)
+        return max(at_least_s, min(wanted_s, _MAX_WINDOW_S))
+
+
+def requests_needed(ceilings: Sequence[Ceiling]) -> int:
+    """Requests in a window for the strictest percentile to mean something: 460 for p99, 100 at least."""
+    tails = [1 - ceiling.quantile for ceiling in ceilings if ceiling.statistic != "avg"]
+    return max(100, round(_REQUESTS_PER_TAIL / min(tails))) if tails else 100
+
+
+def drain_timeout_s(ceilings: Sequence[Ceiling]) -> float:
+    """How long after a window the outstanding requests may take before they count as lost."""
+    return min(10.0, max((4 * ceiling.limit_s for ceiling in ceilings), default=1.0) + 0.5)

@@ -1,0 +1,97 @@
+"""One window of load on a running server, summarised."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
+from autotune.measurement._types import Probe, Purpose
+from autotune.objective import Ceiling
+from autotune.server import RunningServer
+
+_REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+_KEPT_UP = 0.98
+
+
+def run_probe(
+    server: RunningServer,
+    generator: LoadGenerator,
+    schedule: Schedule,
+    *,
+    purpose: Purpose,
+    duration_s: float,
+    timeout_s: float,
+    ceilings: Sequence[Ceiling] = (),
+) -> Probe:
+    """Offers ``schedule`` for ``duration_s`` and says how the ceilings fared.
+
+    Raises:
+        ServerCrashed: The server was gone after the window.
+    """
+    before = server.statistics()
+    started_at = time.time()
+    result = generator.run(schedule, duration_s, timeout_s)
+    server.check_alive()
+    after = server.statistics()
+    latency_s = {name: result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
+    latency_s["avg"] = result.mean_s
+    for ceiling in ceilings:
+        if ceiling.statistic not in latency_s:
+            latency_s[ceiling.statistic] = result.percentile_s(ceiling.quantile)
+    kept = result.requests > 0 and all(latency_s[ceiling.statistic] <= ceiling.limit_s for ceiling in ceilings)
+    kept_up = _kept_up(result)
+    return Probe(
+        purpose=purpose,
+        schedule=schedule,
+        started_at=started_at,
+        duration_s=duration_s,
+        offered_per_s=result.offered_per_s,
+        achieved_per_s=result.achieved_per_s,
+        requests=result.requests,
+        errors=dict(result.errors),
+        latency_s=latency_s,
+        late={str(ceiling): _late(result, ceiling) for ceiling in ceilings},
+        lateness_p99_s=float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0,
+        client_cpu=result.client_cpu_s / result.elapsed_s if result.elapsed_s else 0.0,
+        server=after - before,
+        kept_up=kept_up,
+        holds=kept and kept_up,
+        error_example=result.error_example,
+        histogram=histogram(result.latency_s),
+    )
+
+
+def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
+    """How far each ceiling was missed, (value / limit) - 1, and the rate; at or under 0 where it was kept."""
+    missed = {str(ceiling): probe.latency_s[ceiling.statistic] / ceiling.limit_s - 1.0 for ceiling in ceilings}
+    carried = probe.achieved_per_s / probe.offered_per_s if probe.offered_per_s else 0.0
+    return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - carried, 0.001)}
+
+
+def _kept_up(result: LoadResult) -> bool:
+    """Whether an open loop's completions kept pace with what it offered.
+
+    Up to half of the latest latencies fall behind the window's end even in a steady state, so the rate times
+    the median latency is allowed for. In overload the queue grows linearly: what is outstanding at the end is
+    twice that, and the test fails.
+    """
+    if isinstance(result.schedule, ClosedLoop):
+        return True
+    median_s = result.percentile_s(0.5)
+    if not math.isfinite(median_s):
+        return False
+    in_flight = median_s * result.requests / result.duration_s
+    return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
+
+
+def _late(result: LoadResult, ceiling: Ceiling) -> float:
+    """The fraction of requests over a percentile's limit; for the average, its ratio to the limit."""
+    if not result.requests:
+        return 1.0
+    if ceiling.statistic == "avg":
+        return result.mean_s / ceiling.limit_s
+    return float(np.count_nonzero(result.latency_s > ceiling.limit_s)) / result.requests

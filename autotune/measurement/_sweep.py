@@ -1,0 +1,51 @@
+"""Several loads, one after the other, on one running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autotune.load import ClosedLoop, Schedule
+from autotune.measurement._deployment import Served
+from autotune.measurement._probe import run_probe
+from autotune.measurement._types import Probe
+from autotune.objective import Ceiling
+
+_TIMEOUT_S = 30.0  # a sweep shows what a load does; slow answers are answers
+_WARM_UP_S = 0.5
+
+
+def sweep(
+    served: Served,
+    schedules: Sequence[Schedule],
+    *,
+    duration_s: float,
+    ceilings: Sequence[Ceiling] = (),
+    on_probe: Callable[[Probe], None] = lambda probe: None,
+) -> tuple[Probe, ...]:
+    """Offers each load for ``duration_s`` after a short warm-up.
+
+    Raises:
+        ServerCrashed: The server died under load.
+    """
+    run_probe(
+        served.server,
+        served.generator,
+        ClosedLoop(1),
+        purpose="warm-up",
+        duration_s=_WARM_UP_S,
+        timeout_s=_TIMEOUT_S,
+    )
+    probes = []
+    for schedule in schedules:
+        probe = run_probe(
+            served.server,
+            served.generator,
+            schedule,
+            purpose="load",
+            duration_s=duration_s,
+            timeout_s=_TIMEOUT_S,
+            ceilings=ceilings,
+        )
+        on_probe(probe)
+        probes.append(probe)
+    return tuple(probes)

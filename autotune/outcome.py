@@ -1,0 +1,51 @@
+"""How a trial can end: typed, so that a failure is data and never a lost exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from autotune.measurement import Measurement
+from autotune.space import Candidate
+
+
+class OutcomeKind(str, Enum):
+    """How a trial ended. All but ``INTERRUPTED`` are told to Optuna as complete trials."""
+
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    LOAD_FAILED = "failed to load"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What an executor returns for one trial.
+
+    Attributes:
+        kind: How it ended.
+        candidate: What was tried; None for the person's own config where it lies outside the space.
+        config_text: The full ``config.pbtxt`` that was served.
+        measurement: What was measured; None where the server never answered.
+        message: Why it failed, in the server's own words; empty otherwise.
+        startup_s: Seconds from launch to ready; 0 where it never was.
+        seconds: Wall time of the whole trial.
+        log_path: The server's log.
+    """
+
+    kind: OutcomeKind
+    candidate: Candidate | None
+    config_text: str
+    measurement: Measurement | None
+    message: str = ""
+    startup_s: float = 0.0
+    seconds: float = 0.0
+    log_path: Path | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every promise was kept."""
+        return self.kind is OutcomeKind.FEASIBLE

@@ -1,0 +1,30 @@
+"""Results for people and scripts: tables, JSON, exported configs, the dashboard."""
+
+from autotune.report._dashboard import serve_dashboard
+from autotune.report._doctor import doctor_table
+from autotune.report._export import export_best, export_trial
+from autotune.report._format import config_change, describe_candidate, latency, rate
+from autotune.report._json import doctor_json, result_json, studies_json, sweep_json
+from autotune.report._studies import studies_table
+from autotune.report._summary import study_summary, verdict
+from autotune.report._sweep import server_means_s, sweep_table
+
+__all__ = [
+    "config_change",
+    "describe_candidate",
+    "doctor_json",
+    "doctor_table",
+    "export_best",
+    "export_trial",
+    "latency",
+    "rate",
+    "result_json",
+    "serve_dashboard",
+    "server_means_s",
+    "studies_json",
+    "studies_table",
+    "study_summary",
+    "sweep_json",
+    "sweep_table",
+    "verdict",
+]

@@ -1,0 +1,104 @@
+"""The exported ``config.pbtxt``: ready to copy, with a header that says how it was found."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.objective import format_duration
+from autotune.report._format import describe_candidate, latency, rate
+from autotune.repository import ModelConfig
+from autotune.search import StudyResult
+from autotune.store import TrialRecord
+
+STANDARD_OUTPUT = Path("-")
+
+
+def export_best(result: StudyResult, directory: Path) -> Path:
+    """Writes the best trial's config to ``directory/best/<model>/config.pbtxt`` and returns that path."""
+    if result.best is None:
+        raise UsageError(f"study {result.study!r} has no feasible trial to export")
+    path = directory / "best" / result.model / "config.pbtxt"
+    _write(path, exported_text(result, result.best))
+    return path
+
+
+def export_trial(
+    result: StudyResult, number: int | None, output: Path | None, directory: Path
+) -> tuple[str, Path | None]:
+    """The text of a trial's config (the best one's without ``number``) and the file it was written to.
+
+    Args:
+        result: The study.
+        number: A trial's number; None for the best trial.
+        output: A file, a directory that gets a ``config.pbtxt``, ``-`` for none, or None for the default.
+        directory: The study's own directory.
+
+    Raises:
+        UsageError: No such trial, nothing feasible, or an output that cannot be written.
+    """
+    trial = _chosen(result, number)
+    text = exported_text(result, trial)
+    if output == STANDARD_OUTPUT:
+        return text, None
+    if output is None:
+        path = directory / ("best" if number is None else f"trial-{number:04d}") / result.model / "config.pbtxt"
+    else:
+        path = output / "config.pbtxt" if output.is_dir() else output
+    _write(path, text)
+    return text, path
+
+
+def exported_text(result: StudyResult, trial: TrialRecord) -> str:
+    """The config as served, below a header with the promise, what was measured and what was changed."""
+    config = ModelConfig.parse(trial.outcome.config_text, f"trial {trial.number}")
+    return config.to_text(header="\n".join(_header(result, trial)))
+
+
+def _header(result: StudyResult, trial: TrialRecord) -> list[str]:
+    outcome = trial.outcome
+    measured = outcome.measurement
+    lines = [
+        f"{result.model}: {result.objective}",
+        f"Found by autotune {version('triton-autotune')}, study {result.study}, trial {trial.number}"
+        f" of {len(result.trials)}, {trial.finished_at:%Y-%m-%d}.",
+    ]
+    if measured is not None and measured.decided_by is not None:
+        seen = ", ".join(f"{name} {latency(value)}" for name, value in measured.latency_s.items())
+        held = "kept every ceiling" if outcome.feasible else "did not keep every ceiling"
+        lines.append(
+            f"At {rate(measured.decided_by.offered_per_s)} inferences/s for"
+            f" {format_duration(measured.decided_by.duration_s)} it {held}: {seen}."
+        )
+    environment = trial.environment
+    lines.append(f"Measured on {environment.cpu_model}, {environment.available_cores:g} CPUs")
+    for gpu in environment.gpus:
+        lines.append(f"  {gpu}")
+    lines.append("  " + ", ".join(f"{name} {value}" for name, value in environment.launch.items()))
+    lines.append(f"Parameters: {describe_candidate(outcome.candidate)}")
+    return lines
+
+
+def _chosen(result: StudyResult, number: int | None) -> TrialRecord:
+    if number is None:
+        if result.best is None:
+            raise UsageError(f"study {result.study!r} has no feasible trial; choose one with --trial N")
+        return result.best
+    for trial in result.trials:
+        if trial.number == number:
+            return trial
+    known = ", ".join(str(trial.number) for trial in result.trials)
+    raise UsageError(f"--trial: study {result.study!r} has no finished trial {number}; it has {known}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes through a neighbouring file, so that a reader never sees half a config."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(text)
+        os.replace(partial, path)
+    except OSError as error:
+        raise UsageError(f"--output: cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,58 @@
+"""Numbers and configs as a person reads them."""
+
+from __future__ import annotations
+
+import math
+
+from autotune.objective import format_duration
+from autotune.outcome import TrialOutcome
+from autotune.space import Candidate
+
+
+def rate(per_s: float | None) -> str:
+    """A rate with thousands separators: ``4,050``; ``-`` for none."""
+    if per_s is None or math.isnan(per_s):
+        return "-"
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:,.1f}"
+
+
+def latency(seconds: float | None) -> str:
+    """A latency, ``4.12ms``; ``-`` for none, ``lost`` where requests never completed."""
+    if seconds is None or math.isnan(seconds):
+        return "-"
+    return "lost" if math.isinf(seconds) else format_duration(seconds)
+
+
+def config_change(outcome: TrialOutcome) -> str:
+    """The parameters of a trial on one line: ``batch 32, delay 500us, 2 instances``."""
+    return describe_candidate(outcome.candidate)
+
+
+def describe_candidate(candidate: Candidate | None) -> str:
+    """A candidate's parameters on one line; None is the person's own config, outside the space."""
+    if candidate is None:
+        return "as it is in the repository"
+    return ", ".join(_phrase(name, value) for name, value in candidate if not _without_effect(name, value))
+
+
+def _phrase(name: str, value: object) -> str:
+    """One parameter in words."""
+    phrases = {
+        "max_batch_size": f"batch {value}",
+        "max_queue_delay_microseconds": f"delay {value}us",
+        "preferred_batch_size": f"prefers {value}",
+        "dynamic_batching": "dynamic" if value else "no dynamic batching",
+        "instance_count": f"{value} instance{'' if value == 1 else 's'}",
+        "instance_kind": str(value),
+    }
+    return phrases.get(name, f"{name}={value}")
+
+
+def _without_effect(name: str, value: object) -> bool:
+    """Values that say nothing beyond Triton's defaults."""
+    return (name, value) in {
+        ("max_queue_delay_microseconds", 0),
+        ("preferred_batch_size", "none"),
+        ("instance_kind", "auto"),
+        ("instance_kind", "KIND_CPU"),
+    }

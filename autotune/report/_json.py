@@ -1,0 +1,97 @@
+"""Results as JSON, for scripts. Infinite and undefined numbers become null."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from autotune.search import StudyResult, score
+
+if TYPE_CHECKING:
+    from autotune.api import SweepResult
+    from autotune.server import Diagnosis
+    from autotune.store import TrialRecord
+
+
+def result_json(result: StudyResult) -> str:
+    """A study: objective, every trial, the best, the baseline, the gain and the exported config's path."""
+    return _dumps({**_study(result), "trials": [_trial(trial, result) for trial in result.trials]})
+
+
+def sweep_json(result: SweepResult) -> str:
+    """A sweep: one object per window."""
+    return _dumps(result)
+
+
+def studies_json(results: Sequence[StudyResult]) -> str:
+    """The studies of a database, each as `result_json` has it but without its trials."""
+    return _dumps([{**_study(result), "trials": len(result.trials)} for result in results])
+
+
+def doctor_json(findings: Sequence[Diagnosis]) -> str:
+    """What each launch mode finds and lacks."""
+    return _dumps(findings)
+
+
+def _study(result: StudyResult) -> dict[str, Any]:
+    return {
+        "study": result.study,
+        "model": result.model,
+        "objective": result.objective,
+        "stopped": result.stopped,
+        "seconds": result.seconds,
+        "storage": result.storage,
+        "config_path": result.config_path,
+        "feasible": result.best is not None,
+        "gain": result.gain,
+        "best": result.best and _trial(result.best, result),
+        "baseline": result.baseline and _trial(result.baseline, result),
+        "nearest": result.nearest and _trial(result.nearest, result),
+    }
+
+
+def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
+    outcome = trial.outcome
+    measured = outcome.measurement
+    return {
+        "number": trial.number,
+        "label": trial.label,
+        "outcome": outcome.kind,
+        "value": score(outcome, result.objective),
+        "parameters": outcome.candidate.as_dict() if outcome.candidate else None,
+        "rate_per_s": measured.rate_per_s if measured else None,
+        "first_failing_per_s": measured.first_failing_per_s if measured else None,
+        "latency_s": measured.latency_s if measured else None,
+        "violations": measured.violations if measured else None,
+        "message": outcome.message,
+        "startup_s": outcome.startup_s,
+        "seconds": outcome.seconds,
+        "config": outcome.config_text,
+        "log": outcome.log_path,
+        "probes": [_plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
+    }
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(_plain(value), indent=2)
+
+
+def _plain(value: Any, without: Sequence[str] = ()) -> Any:
+    """The value in JSON's own types."""
+    if isinstance(value, Enum):
+        plain = value.value
+    elif is_dataclass(value) and not isinstance(value, type):
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name not in without}
+    elif isinstance(value, Mapping):
+        plain = {str(key): _plain(item) for key, item in value.items()}
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        plain = [_plain(item) for item in value]
+    elif isinstance(value, float):
+        plain = value if math.isfinite(value) else None
+    else:
+        plain = value if value is None or isinstance(value, (bool, int, str)) else str(value)
+    return plain

@@ -1,0 +1,19 @@
+"""A Triton model repository: configs, what the model files say, and staging a trial's copy."""
+
+from autotune.repository._config import ModelConfig
+from autotune.repository._files import content_digest
+from autotune.repository._repository import ModelRepository
+from autotune.repository._schema import suggestion
+from autotune.repository._spec import BatchDimension, ModelSpec, TensorSpec
+from autotune.repository._stage import stage
+
+__all__ = [
+    "BatchDimension",
+    "ModelConfig",
+    "ModelRepository",
+    "ModelSpec",
+    "TensorSpec",
+    "content_digest",
+    "stage",
+    "suggestion",
+]

@@ -1,0 +1,243 @@
+"""A model's ``config.pbtxt``: immutable, edited by path, nothing of it lost."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from autotune.errors import UsageError
+from autotune.repository._edit import clear_value, is_set, read_values, write_value
+from autotune.repository._path import Every, Step, resolve
+from autotune.repository._schema import is_list_of_messages, new_message, root_descriptor, suggestion
+from autotune.repository._text import message_lines
+from autotune.repository._unknown_fields import MalformedText, Place, UnknownFields, split_unknown_fields
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from google.protobuf.text_format import ParseError
+
+
+class ModelConfig:
+    """Triton's ``ModelConfig``: what a ``config.pbtxt`` holds.
+
+    Fields that the installed client's schema does not know (those of a newer Triton) are kept at their place
+    and written back; comments are not kept. Two configs are equal where their texts are.
+
+    Paths name fields as the config nests them: ``max_batch_size``,
+    ``dynamic_batching.max_queue_delay_microseconds``, ``instance_group[0].count`` (``instance_group.count``
+    means every group), ``parameters.intra_op_thread_count``,
+    ``optimization.execution_accelerators.cpu_execution_accelerator[0].name``.
+
+    Example:
+        >>> config = ModelConfig.parse('name: "mnist"', "config.pbtxt")
+        >>> config.with_value("instance_group.count", 2).value("instance_group[0].count")
+        2
+    """
+
+    __slots__ = ("_message", "_text", "_unknown")
+
+    def __init__(self, message: Message, unknown: UnknownFields) -> None:
+        self._message = message
+        self._unknown = unknown
+        self._text = "".join(f"{line}\n" for line in message_lines(message, unknown))
+
+    @classmethod
+    def empty(cls, name: str = "") -> ModelConfig:
+        """A config that sets nothing but the model's name."""
+        config = cls(new_message(), {})
+        return config.with_value("name", name) if name else config
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> ModelConfig:
+        """The config in a text.
+
+        Args:
+            text: Protobuf text format.
+            source: Where it came from, for the error.
+
+        Raises:
+            UsageError: The text does not parse; names source, line and column, and shows the line.
+        """
+        from google.protobuf import text_format
+
+        message = new_message()
+        try:
+            known, unknown = split_unknown_fields(text, root_descriptor())
+            text_format.Parse(known, message)
+        except MalformedText as error:
+            raise UsageError(_located(error.reason, text, error.offset, source)) from error
+        except text_format.ParseError as error:
+            raise UsageError(_explain(error, text, source)) from error
+        return cls(message, unknown)
+
+    def to_text(self, header: str | None = None) -> str:
+        """The config in protobuf text format, the same for equal configs.
+
+        Args:
+            header: Written before it as comment lines.
+        """
+        if header is None:
+            return self._text
+        return "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines()) + self._text
+
+    def with_value(self, path: str, value: Any) -> ModelConfig:
+        """A config with one field changed; missing messages on the way are created.
+
+        Args:
+            path: The field.
+            value: A number, a bool or a text as the field's type asks, an enum value's name, a list for
+                repeated fields, a mapping for messages. Values of text maps (``parameters``) become texts.
+
+        Raises:
+            UsageError: The path or the value's type is wrong, or another set field excludes this one.
+        """
+        steps = resolve(path)
+        message = self._copy()
+        write_value(message, steps, value, path)
+        replaced = steps[-1].field.message_type is not None
+        return ModelConfig(message, self._unknown_without(steps, removed=False) if replaced else self._unknown)
+
+    def without(self, path: str) -> ModelConfig:
+        """A config with one field, list element, map entry or message cleared.
+
+        Raises:
+            UsageError: The path is wrong.
+        """
+        steps = resolve(path)
+        message = self._copy()
+        clear_value(message, steps)
+        return ModelConfig(message, self._unknown_without(steps, removed=True))
+
+    def value(self, path: str) -> Any:
+        """The field's value: scalars as they are, enums by name, lists as tuples, messages as dicts.
+
+        None where it is absent. Where the path crosses a list, the value all elements share, else a tuple of
+        theirs. A scalar that is not set has its type's default where its message is there.
+
+        Raises:
+            UsageError: The path is wrong.
+        """
+        values = read_values(self._message, resolve(path))
+        if not values:
+            return None
+        return values[0] if all(value == values[0] for value in values) else tuple(values)
+
+    def has(self, path: str) -> bool:
+        """Whether the config sets the field (to something other than the default, for plain scalars).
+
+        Raises:
+            UsageError: The path is wrong.
+        """
+        return is_set(self._message, resolve(path))
+
+    @property
+    def name(self) -> str:
+        """The model's name; empty where the config does not say."""
+        return str(self.value("name"))
+
+    @property
+    def max_batch_size(self) -> int:
+        """The largest batch; 0 where the model's tensors have no batch dimension, or where it is not set."""
+        return int(self.value("max_batch_size"))
+
+    @property
+    def backend(self) -> str:
+        """The backend's name; empty where the config does not say."""
+        return str(self.value("backend"))
+
+    @property
+    def platform(self) -> str:
+        """The platform's name (the older way to name a backend); empty where the config does not say."""
+        return str(self.value("platform"))
+
+    @property
+    def instance_count(self) -> int:
+        """Instances over all groups, a group that does not say counting as 1; 0 without instance groups."""
+        groups = self.value("instance_group") or ()
+        return sum(group.get("count", 0) or 1 for group in groups)
+
+    @property
+    def dynamic_batching(self) -> bool:
+        """Whether the dynamic batcher is on."""
+        return self.has("dynamic_batching")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, in hex."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, ModelConfig) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"ModelConfig({self._text!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ModelConfig.parse, (self._text, "config.pbtxt"))
+
+    def _copy(self) -> Message:
+        message = new_message()
+        message.CopyFrom(self._message)
+        return message
+
+    def _unknown_without(self, steps: tuple[Step, ...], *, removed: bool) -> UnknownFields:
+        """The unknown fields that are left when what the steps lead to is replaced or removed."""
+        pattern: list[str | int | bool | Every] = []
+        for step in steps:
+            pattern.append(step.field.name)
+            if step.selector is not None:
+                pattern.append(step.selector)
+        last = steps[-1]
+        element = last.selector if isinstance(last.selector, int) and is_list_of_messages(last.field) else None
+        kept: dict[Place, tuple[str, ...]] = {}
+        for place, lines in self._unknown.items():
+            if _matches(place, pattern):
+                continue
+            at = len(pattern) - 1
+            if (
+                removed
+                and element is not None
+                and len(place) > at
+                and _matches(place, pattern[:-1])
+                and _above(place[at], element)
+            ):
+                place = (*place[:at], int(place[at]) - 1, *place[at + 1 :])  # noqa: PLW2901 - it moved up
+            kept[place] = lines
+        return kept
+
+
+def _matches(place: Place, pattern: list[str | int | bool | Every]) -> bool:
+    return len(place) >= len(pattern) and all(
+        isinstance(wanted, Every) or part == wanted for part, wanted in zip(place, pattern, strict=False)
+    )
+
+
+def _above(part: str | int | bool, index: int) -> bool:
+    return isinstance(part, int) and part > index
+
+
+def _explain(error: ParseError, text: str, source: str) -> str:
+    reason = re.sub(r"^\d+:\d+ : ", "", str(error))
+    reason = re.sub(r"^'.*': ", "", reason).replace("inference.", "").rstrip(".")
+    unknown = re.search(r'Enum type "(\S+)" has no value named (\w+)', str(error))
+    if unknown:
+        enum = root_descriptor().file.pool.FindEnumTypeByName(unknown[1])
+        known = ", ".join(enum.values_by_name)
+        reason += suggestion(unknown[2], enum.values_by_name) or f" (it has {known})"
+    line, column = error.GetLine() or 1, error.GetColumn() or 1
+    offset = sum(len(each) + 1 for each in text.split("\n")[: line - 1]) + column - 1
+    return _located(reason, text, min(offset, len(text)), source)
+
+
+def _located(reason: str, text: str, offset: int, source: str) -> str:
+    before = text[:offset]
+    start = before.rfind("\n") + 1
+    shown = "".join(each if each.isprintable() else " " for each in text[start:].split("\n", 1)[0]).strip()
+    if len(shown) > 80:
+        shown = f"{shown[:77]}..."
+    near = f', near "{shown}"' if shown else ""
+    return f"{source}:{before.count(chr(10)) + 1}:{offset - start + 1}: {reason}{near}; correct that line"

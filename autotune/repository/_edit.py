@@ -1,0 +1,266 @@
+"""Reads and writes one field of a config message by its path, typed through the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from autotune.errors import UsageError
+from autotune.repository._path import Every, Selector, Step, resolve
+from autotune.repository._schema import (
+    SINGLE_VALUE_MESSAGE,
+    fields_of,
+    is_map,
+    is_repeated,
+    map_fields,
+    suggestion,
+    type_name,
+)
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import FieldDescriptor
+    from google.protobuf.message import Message
+
+
+def read_values(message: Message, steps: Sequence[Step]) -> list[Any]:
+    """The values that the steps lead to, as Python values: one per element where they cross lists."""
+    step, rest = steps[0], steps[1:]
+    if rest:
+        return [value for child in _children(message, step) for value in read_values(child, rest)]
+    if step.selector is not None:
+        return _selected(message, step)
+    return _whole(message, step.field)
+
+
+def _selected(message: Message, step: Step) -> list[Any]:
+    """The list element or map entry that a last step selects."""
+    content = getattr(message, step.field.name)
+    if is_map(step.field):
+        present = step.selector in content
+    else:
+        present = isinstance(step.selector, int) and step.selector < len(content)
+    return [_to_python(_element_field(step.field), content[step.selector])] if present else []
+
+
+def _whole(message: Message, field: FieldDescriptor) -> list[Any]:
+    content = getattr(message, field.name)
+    if is_map(field):
+        return [{key: _to_python(map_fields(field)[1], content[key]) for key in sorted(content)}] if content else []
+    if is_repeated(field):
+        return [tuple(_to_python(field, value) for value in content)] if content else []
+    if field.has_presence and not message.HasField(field.name):
+        return []
+    return [_to_python(field, content)]
+
+
+def is_set(message: Message, steps: Sequence[Step]) -> bool:
+    """Whether the config sets the field anywhere the steps lead to."""
+    step, rest = steps[0], steps[1:]
+    if rest:
+        return any(is_set(child, rest) for child in _children(message, step))
+    if step.selector is not None or is_repeated(step.field):
+        return bool(read_values(message, steps))
+    if step.field.has_presence:
+        return message.HasField(step.field.name)
+    return bool(getattr(message, step.field.name) != step.field.default_value)
+
+
+def write_value(message: Message, steps: Sequence[Step], value: Any, path: str) -> None:
+    """Sets the field in place, creating what is missing on the way.
+
+    Raises:
+        UsageError: The value does not fit the field, or the field excludes one that is set.
+    """
+    step, rest = steps[0], steps[1:]
+    _check_exclusive(message, step.field, path)
+    if rest:
+        for child in list(_children(message, step, create=True)):
+            write_value(child, rest, value, path)
+        return
+    _write(message, step, value, path)
+
+
+def clear_value(message: Message, steps: Sequence[Step]) -> None:
+    """Clears the field in place wherever the steps lead; what is absent stays absent."""
+    step, rest = steps[0], steps[1:]
+    if rest and rest[0].field.containing_type is not None:
+        if rest[0].field.containing_type.name == SINGLE_VALUE_MESSAGE:  # a parameter goes as a whole
+            getattr(message, step.field.name).pop(step.selector, None)
+            return
+        for child in list(_children(message, step)):
+            clear_value(child, rest)
+        return
+    content = getattr(message, step.field.name)
+    if step.selector is None:
+        message.ClearField(step.field.name)
+    elif is_map(step.field):
+        content.pop(step.selector, None)
+    elif isinstance(step.selector, int) and step.selector < len(content):
+        del content[step.selector]
+
+
+def _children(message: Message, step: Step, create: bool = False) -> Iterator[Message]:
+    """The messages below a step that is not the last."""
+    field = step.field
+    content = getattr(message, field.name)
+    if is_map(field):
+        if create or step.selector in content:
+            yield content[step.selector]
+    elif not is_repeated(field):
+        if create:
+            content.SetInParent()
+        if create or message.HasField(field.name):
+            yield content
+    elif step.selector is Every.ELEMENT:
+        if create and not content:
+            content.add()
+        yield from content
+    elif isinstance(step.selector, int):
+        while create and len(content) <= step.selector:
+            content.add()
+        if step.selector < len(content):
+            yield content[step.selector]
+
+
+def _write(message: Message, step: Step, value: Any, path: str) -> None:
+    field, name = step.field, step.field.name
+    content = getattr(message, name)
+    if is_map(field):
+        entries = {step.selector: value} if step.selector is not None else _mapping(field, value, path)
+        if step.selector is None:
+            message.ClearField(name)
+        for key, each in entries.items():
+            _write_map_entry(content, field, key, each, path)
+    elif is_repeated(field):
+        _write_list(message, field, step.selector, value, path)
+    elif field.message_type is not None:
+        content.Clear()
+        content.SetInParent()
+        _fill(content, _mapping(field, value, path), path)
+    else:
+        setattr(message, name, _from_python(field, value, path))
+
+
+def _write_map_entry(content: Any, field: FieldDescriptor, key: Any, value: Any, path: str) -> None:
+    value_field = map_fields(field)[1]
+    if value_field.message_type is None:
+        content[key] = _as_text(value, path)
+    elif value_field.message_type.name == SINGLE_VALUE_MESSAGE:
+        content[key].string_value = _as_text(value, path)
+    else:
+        content[key].Clear()
+        _fill(content[key], _mapping(value_field, value, path), path)
+
+
+def _write_list(message: Message, field: FieldDescriptor, selector: Selector, value: Any, path: str) -> None:
+    content = getattr(message, field.name)
+    if selector is None and (isinstance(value, str) or not isinstance(value, Sequence)):
+        raise UsageError(f"{path}: expected a list, found {value!r}; write [{value}]")
+    if field.message_type is not None:
+        if isinstance(selector, int):
+            while len(content) <= selector:
+                content.add()
+            content[selector].Clear()
+            _fill(content[selector], _mapping(field, value, path), path)
+            return
+        message.ClearField(field.name)
+        for each in value:
+            _fill(content.add(), _mapping(field, each, path), path)
+        return
+    if isinstance(selector, int):
+        if selector > len(content):
+            raise UsageError(f"{path}: the list has {len(content)} elements; write an index up to {len(content)}")
+        content[selector : selector + 1] = [_from_python(field, value, path)]
+        return
+    values = [_from_python(field, each, path) for each in value]
+    message.ClearField(field.name)
+    content.extend(values)
+
+
+def _fill(message: Message, values: Mapping[str, Any], path: str) -> None:
+    for name, value in values.items():
+        known = {field.name: field for field in fields_of(message)}
+        field = known.get(name)
+        if field is None:
+            hint = suggestion(str(name), known)
+            raise UsageError(f"{path}: unknown config field {name!r} of {message.DESCRIPTOR.name}{hint}")
+        write_value(message, (Step(field),), value, path)
+
+
+def _mapping(field: FieldDescriptor, value: Any, path: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(
+            f"{path}: {field.name!r} holds other fields, found the value {value!r}; name one of its fields"
+        )
+    return value
+
+
+def _check_exclusive(message: Message, field: FieldDescriptor, path: str) -> None:
+    if field.containing_oneof is None:
+        return
+    other = message.WhichOneof(field.containing_oneof.name)
+    if other not in {None, field.name}:
+        raise UsageError(f"{path}: the config has {other}, which excludes {field.name}; remove one of them")
+
+
+def _element_field(field: FieldDescriptor) -> FieldDescriptor:
+    return map_fields(field)[1] if is_map(field) else field
+
+
+def _to_python(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None:
+        if field.message_type.name == SINGLE_VALUE_MESSAGE:
+            return value.string_value
+        set_fields = (each for each in fields_of(value) if is_set(value, (Step(each),)))
+        return {each.name: read_values(value, (Step(each),))[0] for each in set_fields}
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known is not None else value
+    return value
+
+
+def _from_python(field: FieldDescriptor, value: Any, path: str) -> Any:
+    if field.containing_type is not None and field.containing_type.name == SINGLE_VALUE_MESSAGE:
+        return _as_text(value, path)
+    if field.enum_type is not None:
+        return _enum_number(field, value, path)
+    expected: dict[int, tuple[type, ...]] = {
+        field.CPPTYPE_BOOL: (bool,),
+        field.CPPTYPE_STRING: (str,),
+        field.CPPTYPE_FLOAT: (int, float),
+        field.CPPTYPE_DOUBLE: (int, float),
+    }
+    allowed = expected.get(field.cpp_type, (int,))
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        raise UsageError(f"{path}: expected {type_name(field)}, found {value!r}; correct the value")
+    limits = {
+        field.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+        field.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+        field.CPPTYPE_UINT32: (0, 2**32 - 1),
+        field.CPPTYPE_UINT64: (0, 2**64 - 1),
+    }
+    low, high = limits.get(field.cpp_type, (0, 0))
+    if field.cpp_type in limits and not low <= cast('int', value) <= high:
+        raise UsageError(f"{path}: {value} is out of range; write a value from {low} to {high}")
+    return value
+
+
+def _enum_number(field: FieldDescriptor, value: Any, path: str) -> int:
+    assert field.enum_type is not None  # noqa: S101 - the caller looked
+    known = field.enum_type.values_by_name
+    if not isinstance(value, str) or value not in known:
+        hint = suggestion(str(value), known)
+        raise UsageError(f"{path}: expected {type_name(field)}, found {value!r}{hint}")
+    return known[value].number
+
+
+def _as_text(value: Any, path: str) -> str:
+    """A value of a map of texts, as Triton's backends read it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise UsageError(f"{path}: expected a text, a number, true or false, found {value!r}; correct the value")
+
+
+__all__ = ["clear_value", "is_set", "read_values", "resolve", "write_value"]

@@ -1,0 +1,62 @@
+"""The files of a model's directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from autotune.repository._spec import ModelSpec
+
+CONFIG_FILE = "config.pbtxt"
+_CACHES = {"__pycache__", ".ipynb_checkpoints", ".git"}
+_CHUNK_BYTES = 1 << 20
+
+
+def model_files(directory: Path) -> Iterator[tuple[Path, Path]]:
+    """Everything a server may read of a model, its config left out: (path in the directory, path on disk).
+
+    Directories come before what they hold, in a stable order; links are followed. Caches of Python and of
+    notebooks are left out: a server would write to them.
+
+    Raises:
+        UsageError: A link leads nowhere or back to a directory above it.
+    """
+    yield from _walk(directory, Path(), (directory.resolve(),))
+
+
+def _walk(directory: Path, relative: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, Path]]:
+    for entry in sorted(directory.iterdir()):
+        if entry.name in _CACHES or entry.suffix == ".pyc" or (not relative.parts and entry.name == CONFIG_FILE):
+            continue
+        here, target = relative / entry.name, entry.resolve()
+        if target.is_dir():
+            if target in above:
+                raise UsageError(f"--model-repository: {entry} links to a directory above it; remove the link")
+            yield here, target
+            yield from _walk(entry, here, (*above, target))
+        elif target.is_file():
+            yield here, target
+        elif entry.is_symlink() and not target.exists():
+            raise UsageError(
+                f"--model-repository: {entry} links to {os.readlink(entry)}, which does not exist; fix the link"
+            )
+
+
+def content_digest(spec: ModelSpec) -> str:
+    """SHA-256 (hex) over names and contents of a model's files, its config left out."""
+    digest = hashlib.sha256()
+    for relative, path in model_files(spec.path):
+        if path.is_dir():
+            continue
+        name = relative.as_posix().encode()
+        digest.update(f"{len(name)}:".encode() + name + f":{path.stat().st_size}:".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()

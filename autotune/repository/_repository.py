@@ -1,0 +1,193 @@
+"""A Triton model repository on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.repository._config import ModelConfig
+from autotune.repository._files import CONFIG_FILE
+from autotune.repository._onnx import OnnxSignature, read_onnx
+from autotune.repository._schema import suggestion
+from autotune.repository._spec import BatchDimension, ModelSpec, TensorSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VERSION = re.compile(r"[1-9]\d*")  # Triton passes over other names, those with a leading zero included
+
+
+class ModelRepository:
+    """The models in a directory, read as Triton would; nothing is started or written.
+
+    Args:
+        path: The directory.
+
+    Raises:
+        UsageError: It does not exist, is not a directory, cannot be read, or is itself a model's directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise UsageError(
+                f"--model-repository: {self.path} does not exist; name the directory that holds the models"
+            )
+        if not self.path.is_dir():
+            raise UsageError(f"--model-repository: {self.path} is not a directory; name the one that holds the models")
+        if not os.access(self.path, os.R_OK | os.X_OK):
+            raise UsageError(f"--model-repository: {self.path} cannot be read; check its permissions")
+        if (self.path / CONFIG_FILE).is_file():
+            model = self.path.absolute()
+            raise UsageError(
+                f"--model-repository: {self.path} is the directory of one model; "
+                f"use --model-repository {self.path.parent if self.path.name else model.parent} --model {model.name}"
+            )
+
+    def names(self) -> tuple[str, ...]:
+        """The models' names, sorted: directories with a config or a numbered version."""
+        return tuple(sorted(entry.name for entry in self.path.iterdir() if _is_model(entry)))
+
+    def only_model(self) -> ModelSpec:
+        """The repository's model where there is just one.
+
+        Raises:
+            UsageError: There is none, or more than one.
+        """
+        names = self.names()
+        if not names:
+            raise self._empty()
+        if len(names) > 1:
+            raise UsageError(f"--model: {self.path} holds several models; name one of {', '.join(names)}")
+        return self.model(names[0])
+
+    def model(self, name: str) -> ModelSpec:
+        """One model as found on disk.
+
+        Raises:
+            UsageError: There is no such model, or its config or files are at fault.
+        """
+        directory = self.path / name
+        if not name or "/" in name or name in {".", ".."} or not directory.is_dir():
+            names = self.names()
+            if not names:
+                raise self._empty()
+            hint = suggestion(name, names)
+            raise UsageError(f"--model: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
+        config, has_config = _read_config(directory)
+        versions = tuple(sorted(_versions(directory)))
+        if not versions and not config.has("ensemble_scheduling"):
+            raise UsageError(
+                f"--model: {directory} has no version directory; put the model's files into {directory / '1'}"
+            )
+        signature = _onnx_signature(directory, config, versions)
+        return ModelSpec(
+            name=name,
+            path=directory,
+            config=config,
+            has_config=has_config,
+            inputs=signature.inputs if signature else _config_tensors(config, "input"),
+            outputs=signature.outputs if signature else _config_tensors(config, "output"),
+            batch_dimension=_batch_dimension(config, has_config, signature),
+            versions=versions,
+        )
+
+    def composing_models(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
+        """The models that an ensemble calls, those of ensembles inside it included; empty for other models.
+
+        Raises:
+            UsageError: One of them is missing or at fault.
+        """
+        found: dict[str, ModelSpec] = {}
+        waiting = list(_steps(spec.config))
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found and name != spec.name:
+                found[name] = self.model(name)
+                waiting += _steps(found[name].config)
+        return tuple(found.values())
+
+    def _empty(self) -> UsageError:
+        return UsageError(
+            f"--model-repository: {self.path} holds no models; a model is a directory with a numbered version "
+            f"directory in it, such as {self.path / 'mymodel' / '1'}"
+        )
+
+
+def _is_model(entry: Path) -> bool:
+    if entry.name.startswith((".", "__")) or not entry.is_dir():
+        return False
+    return (entry / CONFIG_FILE).is_file() or any(_versions(entry))
+
+
+def _versions(directory: Path) -> Iterator[int]:
+    return (int(each.name) for each in directory.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
+
+
+def _read_config(directory: Path) -> tuple[ModelConfig, bool]:
+    """The model's config, with its name filled in, and whether there is a file."""
+    path = directory / CONFIG_FILE
+    if not path.exists() and not path.is_symlink():
+        return ModelConfig.empty(directory.name), False
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not a text (byte {error.start}); write it in UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; check it") from error
+    config = ModelConfig.parse(text, str(path))
+    if config.name not in {"", directory.name}:
+        raise UsageError(
+            f"{path}: its name is {config.name!r} but its directory is {directory.name!r}; make them the same"
+        )
+    return config.with_value("name", directory.name), True
+
+
+def _onnx_signature(directory: Path, config: ModelConfig, versions: tuple[int, ...]) -> OnnxSignature | None:
+    """The signature of the newest served version's ONNX file; None where the model is none."""
+    name = config.value("default_model_filename") or "model.onnx"
+    declared = config.backend or config.platform
+    if not name.endswith(".onnx") or (declared and not declared.startswith(("onnxruntime", "openvino", "python"))):
+        return None
+    if declared == "python":  # a Python model may keep an ONNX file for its own use
+        return None
+    served = config.value("version_policy.specific.versions") or versions
+    for version in sorted(set(served) & set(versions), reverse=True):
+        path = directory / str(version) / name
+        if path.is_dir():  # the form for models with their weights in files beside them
+            path /= "model.onnx"
+        if path.is_file():
+            return read_onnx(path)
+    return None
+
+
+def _config_tensors(config: ModelConfig, field: str) -> tuple[TensorSpec, ...]:
+    batch = (-1,) if config.max_batch_size > 0 else ()
+    return tuple(
+        TensorSpec(
+            tensor.get("name", ""),
+            str(tensor.get("data_type", "TYPE_INVALID")).removeprefix("TYPE_").replace("STRING", "BYTES"),
+            (*batch, *(tensor.get("reshape", {}).get("shape", ()) if "reshape" in tensor else tensor.get("dims", ()))),
+        )
+        for tensor in config.value(field) or ()
+    )
+
+
+def _batch_dimension(config: ModelConfig, has_config: bool, signature: OnnxSignature | None) -> BatchDimension:
+    """Whether the first dimension can vary: from the model file, else from what the config promises.
+
+    A config that says ``max_batch_size: 0`` says that the model's tensors have no batch dimension; without a
+    config nothing is known.
+    """
+    if signature is not None:
+        return "dynamic" if signature.dynamic_batch else "fixed"
+    if config.max_batch_size > 0:
+        return "dynamic"
+    return "fixed" if has_config else "unknown"
+
+
+def _steps(config: ModelConfig) -> Iterator[str]:
+    return (step["model_name"] for step in config.value("ensemble_scheduling.step") or ())

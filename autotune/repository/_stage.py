@@ -1,0 +1,85 @@
+"""A private copy of a model with a trial's config, its files linked, the person's repository untouched.
+
+The copy is also mounted into containers, where links to places on the host lead nowhere. Files are therefore
+hard-linked, and copied where that is not possible (another filesystem, files of another user).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+
+from autotune.errors import UsageError
+from autotune.repository._files import CONFIG_FILE, model_files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.repository._spec import ModelSpec
+    from autotune.repository._config import ModelConfig
+    from pathlib import Path
+    from collections.abc import Sequence
+
+_FICLONE = 0x40049409  # Linux: share the blocks of a file (btrfs, xfs)
+
+
+def stage(spec: ModelSpec, config: ModelConfig, directory: Path, extra: Sequence[ModelSpec] = ()) -> Path:
+    """A model repository in ``directory`` that holds the model with ``config``.
+
+    Args:
+        spec: The model.
+        config: The config to serve it with.
+        directory: Where the repository goes; created if missing. Best on the model's own filesystem, so that
+            files are linked rather than copied.
+        extra: Models it needs beside it, such as those an ensemble is composed of, with their own configs.
+
+    Returns:
+        ``directory``.
+
+    Raises:
+        UsageError: The directory lies inside the model's own, or a file cannot be read.
+        FileExistsError: The directory already holds one of the models.
+    """
+    _stage_model(spec, config, directory)
+    for other in extra:
+        _stage_model(other, other.config if other.has_config else None, directory)
+    return directory
+
+
+def _stage_model(spec: ModelSpec, config: ModelConfig | None, directory: Path) -> None:
+    if spec.path.resolve() in (directory.resolve(), *directory.resolve().parents):
+        raise UsageError(f"--results: {directory} lies inside the model's directory {spec.path}; name another place")
+    model = directory / spec.name
+    model.mkdir(parents=True)
+    for relative, source in model_files(spec.path):
+        if source.is_dir():
+            (model / relative).mkdir()
+        else:
+            _link(source, model / relative)
+    if not spec.versions:
+        (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, yet Triton wants a version
+    if config is not None:
+        (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        try:
+            _copy(source, target)
+        except OSError as error:
+            raise UsageError(
+                f"--model-repository: {source} cannot be copied to {target}: {error.strerror}; "
+                "check permissions and free space"
+            ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file, sharing its blocks where the filesystem can."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        except OSError:
+            shutil.copyfileobj(reader, writer, 1 << 22)
+    shutil.copymode(source, target)

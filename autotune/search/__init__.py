@@ -1,0 +1,25 @@
+"""The study: proposing candidates, executing trials, keeping score."""
+
+from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
+from autotune.search._observer import SilentObserver, StudyObserver
+from autotune.search._result import BASELINE, StudyResult, score
+from autotune.search._sampler import check_sampler
+from autotune.search._stored import stored_result, stored_results
+from autotune.search._study import Coordinator, StudyPlan
+
+__all__ = [
+    "BASELINE",
+    "Coordinator",
+    "Executor",
+    "LocalExecutor",
+    "SilentObserver",
+    "StudyObserver",
+    "StudyPlan",
+    "StudyResult",
+    "Trial",
+    "TrialWatch",
+    "check_sampler",
+    "score",
+    "stored_result",
+    "stored_results",
+]

@@ -1,0 +1,109 @@
+"""Executes one trial: a fresh server with the trial's config, measured.
+
+An executor gets a trial's config and returns an outcome. It never touches the study, so that trials can be
+executed elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ModelConfig
+from autotune.server import LoadFailed, ServerCrashed, ServerFailure, StartTimedOut
+from autotune.space import Candidate
+
+_KIND_OF_FAILURE: dict[type[ServerFailure], OutcomeKind] = {
+    LoadFailed: OutcomeKind.LOAD_FAILED,
+    StartTimedOut: OutcomeKind.TIMED_OUT,
+    ServerCrashed: OutcomeKind.CRASHED,
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an executor is asked to do.
+
+    Attributes:
+        number: Optuna's trial number.
+        candidate: The point of the space; None for the person's own config where it lies outside.
+        config: The full config to serve.
+    """
+
+    number: int
+    candidate: Candidate | None
+    config: ModelConfig
+
+
+@dataclass(frozen=True)
+class TrialWatch:
+    """What an executor reports while a trial runs."""
+
+    on_ready: Callable[[float], None] = lambda startup_s: None
+    on_probe: Callable[[Probe], None] = lambda probe: None
+
+
+class Executor(Protocol):
+    """Executes trials one at a time."""
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        """Never raises for what the config or its server does, nor for an interruption: that is the outcome."""
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Serves and measures on this machine.
+
+    Attributes:
+        deployment: How a config is served.
+        objective: What is promised.
+        options: Window lengths of the measurement.
+        logs: Directory that keeps each trial's server log.
+    """
+
+    deployment: Deployment
+    objective: Objective
+    options: MeasureOptions
+    logs: Path
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        """See `Executor`."""
+        started = time.monotonic()
+        log_path = self.logs / f"trial-{trial.number:04d}.log"
+        startup_s = 0.0
+        meter: Meter | None = None
+        message = ""
+        try:
+            with self.deployment.serve(trial.config, log_path) as served:
+                startup_s = served.server.startup_s
+                watch.on_ready(startup_s)
+                meter = Meter(
+                    served.server,
+                    served.generator,
+                    self.objective,
+                    self.options,
+                    watch.on_probe,
+                    self.deployment.batch_size,
+                )
+                kind = OutcomeKind.FEASIBLE if meter.measure().feasible else OutcomeKind.INFEASIBLE
+        except ServerFailure as failure:
+            kind, message = _KIND_OF_FAILURE.get(type(failure), OutcomeKind.CRASHED), str(failure)
+        except KeyboardInterrupt:
+            kind, message = OutcomeKind.INTERRUPTED, "interrupted"
+        measurement: Measurement | None = meter.measurement if meter else None
+        return TrialOutcome(
+            kind=kind,
+            candidate=trial.candidate,
+            config_text=trial.config.to_text(),
+            measurement=measurement,
+            message=message,
+            startup_s=startup_s,
+            seconds=time.monotonic() - started,
+            log_path=log_path if log_path.exists() else None,
+        )

@@ -1,0 +1,129 @@
+"""What a study found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.objective import Objective
+from autotune.outcome import TrialOutcome
+from autotune.store import TrialRecord
+
+BASELINE = "your config"
+"""Label of the trial of the person's own config."""
+
+WORST_LATENCY_S = 1000.0
+_WORST_VIOLATION = 100.0
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study after its last trial, as the command line prints it.
+
+    Attributes:
+        study: The study's name.
+        model: The model's name.
+        objective: What was looked for.
+        trials: Every finished trial, by number.
+        baseline: The trial of the person's own config; None where it never finished.
+        best: The best feasible trial; None where no config keeps the ceilings.
+        nearest: Where nothing is feasible, the measured trial that came closest; else None.
+        storage: URL of the database.
+        stopped: Why no more trials were run; empty where a study was only looked up.
+        seconds: Wall time of this run (earlier runs of a resumed study not included).
+        config_path: The exported ``config.pbtxt``; None where nothing is feasible.
+        interrupted: Whether a person stopped it.
+    """
+
+    study: str
+    model: str
+    objective: Objective
+    trials: tuple[TrialRecord, ...]
+    baseline: TrialRecord | None
+    best: TrialRecord | None
+    nearest: TrialRecord | None
+    storage: str
+    stopped: str = ""
+    seconds: float = 0.0
+    config_path: Path | None = None
+    interrupted: bool = False
+
+    @property
+    def gain(self) -> float | None:
+        """Best value over the person's own config's (below 1 is better for latency); None where unknown."""
+        if self.best is None or self.baseline is None or not self.baseline.outcome.feasible:
+            return None
+        return score(self.best.outcome, self.objective) / score(self.baseline.outcome, self.objective)
+
+
+def summarise(
+    *,
+    study: str,
+    model: str,
+    objective: Objective,
+    trials: Sequence[TrialRecord],
+    storage: str,
+    stopped: str = "",
+    seconds: float = 0.0,
+    config_path: Path | None = None,
+    interrupted: bool = False,
+) -> StudyResult:
+    """The result that a study's trials amount to."""
+    best = best_of(trials, objective)
+    return StudyResult(
+        study=study,
+        model=model,
+        objective=objective,
+        trials=tuple(trials),
+        baseline=next((trial for trial in trials if trial.label == BASELINE), None),
+        best=best,
+        nearest=None if best else nearest_of(trials),
+        storage=storage,
+        stopped=stopped,
+        seconds=seconds,
+        config_path=config_path,
+        interrupted=interrupted,
+    )
+
+
+def score(outcome: TrialOutcome, objective: Objective) -> float:
+    """The value that Optuna sees: inferences/s, or seconds of the optimised statistic.
+
+    A trial that broke a promise scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
+    best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
+    ignore failed trials.
+    """
+    measured = outcome.measurement
+    if measured is None or not outcome.feasible:
+        return 0.0 if objective.maximise else WORST_LATENCY_S
+    return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
+
+
+def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
+    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept."""
+    names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
+    measured = outcome.measurement
+    if measured is None or not measured.violations:
+        return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
+    missed = tuple(min(measured.violations.get(name, 0.0), _WORST_VIOLATION) for name in names)
+    answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0
+    return (*missed, answered)
+
+
+def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord | None:
+    """The feasible trial with the best score; the earlier one of equals."""
+    feasible = [trial for trial in trials if trial.outcome.feasible]
+    sign = -1.0 if objective.maximise else 1.0
+    return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
+
+
+def nearest_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The infeasible trial whose worst violation is smallest."""
+    measured = [trial for trial in trials if trial.outcome.measurement and trial.outcome.measurement.violations]
+
+    def worst(trial: TrialRecord) -> float:
+        measurement = trial.outcome.measurement
+        return max(measurement.violations.values()) if measurement else float("inf")
+
+    return min(measured, key=worst, default=None)

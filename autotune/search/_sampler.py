@@ -1,0 +1,298 @@
+"""Samplers that propose each distinct candidate once, whatever Optuna sampler stands behind them.
+
+An Optuna sampler proposes parameter values; two proposals that Triton would serve alike are one candidate,
+and measuring a candidate twice is a wasted restart. `CandidateSampler` therefore canonicalises what the
+sampler behind it proposes and asks again while the candidate was already tried, so that Optuna, its storage
+and its dashboard only ever see canonical, distinct candidates.
+
+Randomness of trial n depends on the seed and n alone: a study that is stopped and resumed proposes what an
+uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from autotune.errors import AutotuneError, UsageError
+from autotune.search._constraints import CONSTRAINTS_ATTR, publish_constraints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from optuna import Study
+    from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+    from autotune.space import Candidate, SearchSpace
+
+    Proposals = Iterator[Mapping[str, Any]]
+    Strategy = Callable[[Study, FrozenTrial, dict[str, BaseDistribution], np.random.Generator], Proposals]
+
+__all__ = ["CONSTRAINTS_ATTR", "SAMPLERS", "CandidateSampler", "SpaceExhausted", "check_sampler", "create_sampler"]
+
+_ENUMERABLE = 50_000  # candidates that are listed to find an untried one; larger spaces are drawn from
+_TRIES = 6  # 5 ms each after a thousand trials
+_GP_TRIES = 3  # each costs a fit
+_DRAWS = 1000
+
+
+class SpaceExhausted(AutotuneError):
+    """Every candidate of the search space was tried."""
+
+
+class CandidateSampler(BaseSampler):
+    """Proposes canonical candidates that were not tried before; to be used with `Study.ask(space.distributions())`.
+
+    Besides, it publishes the constraints of a told trial (see `autotune.search._constraints`).
+
+    Args:
+        strategy: Yields proposals for one trial, best first; where it yields none or only tried ones, an
+            untried candidate is drawn at random.
+        space: The search space.
+        seed: The study's seed.
+        finished: Keys of candidates that must not be proposed, besides those of the study's own trials; read
+            at each proposal, so that it may grow.
+    """
+
+    def __init__(self, strategy: Strategy, space: SearchSpace, seed: int, finished: AbstractSet[str]) -> None:
+        self._strategy = strategy
+        self._space = space
+        self._seed = seed
+        self._finished = finished
+        self._candidates: dict[str, Candidate] | None = None  # by key
+        if space.size <= _ENUMERABLE:
+            self._candidates = {candidate.key: candidate for candidate in space.candidates()}
+        self._key_of_trial: dict[int, str] = {}
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Ends the trial at its birth where nothing is left to propose.
+
+        Raises:
+            SpaceExhausted: Every candidate was tried, and the trial was not enqueued with its own values.
+        """
+        if self._candidates is None or "fixed_params" in trial.system_attrs:
+            return
+        if self._candidates.keys() <= self._tried(study, trial):
+            self._exhausted(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The whole space, so that all parameters of a trial are proposed together."""
+        distributions = self._space.distributions()
+        return {name: distribution for name, distribution in distributions.items() if not distribution.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values of an untried candidate that agrees with the values the trial was enqueued with.
+
+        Raises:
+            SpaceExhausted: There is none.
+        """
+        rng = np.random.default_rng([self._seed, trial.number])
+        fixed: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+        candidate = self._propose(study, trial, search_space, fixed, rng)
+        params = self._space.optuna_params(candidate)
+        return {name: params[name] for name in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A random value: only for parameters outside the space."""
+        seed = np.random.default_rng([self._seed, trial.number]).integers(2**31)
+        return RandomSampler(seed=int(seed)).sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Publishes the trial's constraints."""
+        publish_constraints(study, trial)
+
+    def _propose(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+        fixed: Mapping[str, Any],
+        rng: np.random.Generator,
+    ) -> Candidate:
+        tried = self._tried(study, trial)
+        constants = {
+            name: _only_value(distribution)
+            for name, distribution in self._space.distributions().items()
+            if distribution.single()
+        }
+        for proposal in islice(self._strategy(study, trial, search_space, rng), _ENUMERABLE):
+            candidate = self._space.canonical({**constants, **proposal, **fixed})
+            if candidate.key not in tried:
+                return candidate
+        untried = [
+            candidate
+            for key, candidate in self._listed(study, trial, search_space, {**constants, **fixed}, rng)
+            if key not in tried and self._agrees(candidate, fixed)
+        ]
+        if not untried:
+            self._exhausted(study, trial)
+        return untried[int(rng.integers(len(untried)))]
+
+    def _listed(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+        known: Mapping[str, Any],
+        rng: np.random.Generator,
+    ) -> Iterable[tuple[str, Candidate]]:
+        """Every candidate by key, or random ones where the space is too large to list."""
+        if self._candidates is not None:
+            return self._candidates.items()
+        random = RandomSampler(seed=int(rng.integers(2**31)))
+        drawn: dict[str, Candidate] = {}
+        for _ in range(_DRAWS):
+            values = {
+                name: random.sample_independent(study, trial, name, distribution)
+                for name, distribution in search_space.items()
+            }
+            candidate = self._space.canonical({**values, **known})
+            drawn[candidate.key] = candidate
+        return drawn.items()
+
+    def _agrees(self, candidate: Candidate, fixed: Mapping[str, Any]) -> bool:
+        params = self._space.optuna_params(candidate) if fixed else {}
+        return all(params.get(name) == value for name, value in fixed.items())
+
+    def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:
+        """Keys of the candidates tried in this study (those being tried included) and of those given as finished.
+
+        Trials that failed in Optuna's sense were interrupted: their candidates may be proposed again.
+        """
+        names = self._space.distributions().keys()
+        tried = set(self._finished)
+        for other in study.get_trials(
+            deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        ):
+            if other.number != trial.number and names <= other.params.keys():
+                if other.number not in self._key_of_trial:
+                    self._key_of_trial[other.number] = self._space.canonical(other.params).key
+                tried.add(self._key_of_trial[other.number])
+        return tried
+
+    def _exhausted(self, study: Study, trial: FrozenTrial) -> NoReturn:
+        # Optuna has created the trial already: left RUNNING, it would look like one of a dead process.
+        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        raise SpaceExhausted(f"every config of the search space was tried ({self._space.size})")
+
+
+def _only_value(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    return cast("IntDistribution | FloatDistribution", distribution).low
+
+
+class _InSpace:
+    """A study without the trials that lie outside the space, such as a person's own config.
+
+    Such a trial has no parameters, yet it would take one of the few places of the good trials that a TPE
+    sampler learns from.
+    """
+
+    def __init__(self, study: Study, names: AbstractSet[str]) -> None:
+        self._study = study
+        self._names = names
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        return [trial for trial in self._study._get_trials(*args, **kwargs) if self._names <= trial.params.keys()]
+
+
+def create_sampler(
+    name: str, space: SearchSpace, *, seed: int, startup_trials: int, finished: AbstractSet[str]
+) -> CandidateSampler:
+    """The sampler that ``--sampler NAME`` asks for.
+
+    Args:
+        name: A key of `SAMPLERS`.
+        space: The search space.
+        seed: The study's seed; the same for each run of a resumed study.
+        startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
+        finished: Keys of candidates not to propose, besides those of the study's own trials.
+
+    Raises:
+        UsageError: An unknown sampler, or one whose package is missing.
+    """
+    check_sampler(name)
+    return CandidateSampler(SAMPLERS[name](space, startup_trials), space, seed, finished)
+
+
+def check_sampler(name: str) -> None:
+    """Raises `UsageError` where ``--sampler NAME`` is unknown or lacks a package; nothing is created."""
+    if name not in SAMPLERS:
+        raise UsageError(f"--sampler: unknown sampler {name!r}; use {', '.join(SAMPLERS)}")
+    for package in _PACKAGES.get(name, ()):
+        if find_spec(package) is None:
+            raise UsageError(
+                f"--sampler: {name} needs the Python package {package}, which is not installed; "
+                f"run 'pip install {package}' or use --sampler tpe"
+            )
+
+
+def _tpe(space: SearchSpace, startup_trials: int) -> Strategy:
+    """Tree-structured Parzen estimator over all parameters jointly, feasible trials first."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return TPESampler(n_startup_trials=startup_trials, multivariate=True, constant_liar=False, seed=seed)
+
+    return _asking(sampler, tries=_TRIES)
+
+
+def _gp(space: SearchSpace, startup_trials: int) -> Strategy:
+    """Gaussian process with constrained expected improvement."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return GPSampler(n_startup_trials=startup_trials, seed=seed)
+
+    return _asking(sampler, tries=_GP_TRIES)
+
+
+def _random(space: SearchSpace, startup_trials: int) -> Strategy:
+    """Untried candidates, each as likely as any other."""
+    return lambda study, trial, search_space, rng: iter(())
+
+
+def _grid(space: SearchSpace, startup_trials: int) -> Strategy:
+    """Every candidate, in the space's order."""
+    return lambda study, trial, search_space, rng: (space.optuna_params(each) for each in space.candidates())
+
+
+def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
+    """Proposals of one Optuna sampler; none while it still starts up."""
+
+    def proposals(
+        study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
+    ) -> Proposals:
+        sampler = create(int(rng.integers(2**31)))
+        in_space: Any = _InSpace(study, search_space.keys())
+        for _ in range(tries):
+            proposal = sampler.sample_relative(in_space, trial, search_space)
+            if not proposal:
+                return
+            yield proposal
+
+    return proposals
+
+
+SAMPLERS: dict[str, Callable[[SearchSpace, int], Strategy]] = {
+    "tpe": _tpe,
+    "random": _random,
+    "grid": _grid,
+    "gp": _gp,
+}
+"""What ``--sampler`` may name. A new sampler is one function and one line here."""
+
+_PACKAGES = {"gp": ("torch", "scipy")}

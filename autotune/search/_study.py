@@ -1,0 +1,237 @@
+"""The coordinator: drives an Optuna study through ask/tell, one trial at a time.
+
+It alone touches the study and the store. Whoever executes a trial gets a config and returns an outcome.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import optuna
+
+from autotune.environment import Environment
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ModelConfig, ModelSpec
+from autotune.search._executor import Executor, Trial, TrialWatch
+from autotune.search._observer import StudyObserver
+from autotune.search._result import BASELINE, StudyResult, best_of, constraint_values, score, summarise
+from autotune.search._sampler import CONSTRAINTS_ATTR, create_sampler
+from autotune.space import Candidate, SearchSpace
+from autotune.store import Store, StudyRecord, TrialRecord
+
+TRITON_DEFAULT = "Triton's default batching"
+PROPOSED = "proposed"
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study is to do.
+
+    Attributes:
+        name: The study's name; an existing study of that name is resumed.
+        spec: The model.
+        space: What may be changed.
+        objective: What is looked for.
+        sampler: ``tpe``, ``random``, ``grid`` or ``gp``.
+        seed: Seed of the sampler and of the load's schedules.
+        trials: Finished trials the study should have in all; None for no limit.
+        time_budget_s: Wall time this run may take; None for no limit.
+    """
+
+    name: str
+    spec: ModelSpec
+    space: SearchSpace
+    objective: Objective
+    sampler: str
+    seed: int
+    trials: int | None
+    time_budget_s: float | None
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A trial that is run before the sampler is asked."""
+
+    label: str
+    config: ModelConfig
+    candidate: Candidate | None
+
+
+class Coordinator:
+    """Runs one study to its end.
+
+    Args:
+        plan: What to do.
+        store: Where everything is kept.
+        executor: What runs a trial.
+        environment: Where it runs.
+        observer: Who watches.
+    """
+
+    def __init__(
+        self,
+        plan: StudyPlan,
+        store: Store,
+        executor: Executor,
+        environment: Environment,
+        observer: StudyObserver,
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._executor = executor
+        self._observer = observer
+        self._record, notes = self._begin(environment)
+        for note in notes:
+            observer.note(note)
+        self._trials: list[TrialRecord] = store.trials(self._record)
+        self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
+        self._study = optuna.create_study(
+            study_name=plan.name,
+            storage=store.optuna_storage(),
+            direction="maximize" if plan.objective.maximise else "minimize",
+            sampler=create_sampler(
+                plan.sampler,
+                plan.space,
+                seed=plan.seed,
+                startup_trials=startup_trials(plan.trials),
+                finished=self._seen,
+            ),
+            load_if_exists=True,
+        )
+        self._close_stale_trials()
+        self._started = time.monotonic()
+
+    def run(self) -> StudyResult:
+        """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
+        self._observer.study_started(self._plan.name, len(self._trials), self._wanted())
+        stopped, interrupted = self._run_trials()
+        return summarise(
+            study=self._plan.name,
+            model=self._plan.spec.name,
+            objective=self._plan.objective,
+            trials=self._trials,
+            storage=self._store.url,
+            stopped=stopped,
+            seconds=time.monotonic() - self._started,
+            interrupted=interrupted,
+        )
+
+    def _run_trials(self) -> tuple[str, bool]:
+        starts = self._starts()
+        while True:
+            stop = self._reason_to_stop()
+            if stop:
+                return stop, False
+            start = next(starts, None)
+            if start is None and len(self._seen) >= self._plan.space.size:
+                return "every config of the search space was tried", False
+            asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
+            outcome = self._execute(asked, label, trial)
+            if outcome.kind is OutcomeKind.INTERRUPTED:
+                return "interrupted", True
+
+    def _starts(self) -> Iterator[_Start]:
+        """The person's own config, then Triton's default batching where that is another config."""
+        plan = self._plan
+        if not any(trial.label == BASELINE for trial in self._trials):
+            yield _Start(BASELINE, plan.spec.config, plan.space.locate(plan.spec.config))
+        default = plan.space.triton_default(plan.spec.config)
+        if default is not None and default.key not in self._seen:
+            yield _Start(TRITON_DEFAULT, plan.space.apply(default, plan.spec.config), default)
+
+    def _ask_for(self, start: _Start) -> tuple[optuna.Trial, str, Trial]:
+        if start.candidate is None:
+            asked = self._study.ask()
+        else:
+            self._study.enqueue_trial(self._plan.space.optuna_params(start.candidate))
+            asked = self._study.ask(self._plan.space.distributions())
+        return asked, start.label, Trial(asked.number, start.candidate, start.config)
+
+    def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
+        asked = self._study.ask(self._plan.space.distributions())
+        candidate = self._plan.space.canonical(asked.params)
+        config = self._plan.space.apply(candidate, self._plan.spec.config)
+        return asked, PROPOSED, Trial(asked.number, candidate, config)
+
+    def _execute(self, asked: optuna.Trial, label: str, trial: Trial) -> TrialOutcome:
+        """Executes one trial, stores it and tells the study; an error of ours closes the trial as failed."""
+        observer = self._observer
+        observer.trial_started(trial.number, label, trial.candidate)
+        watch = TrialWatch(
+            on_ready=lambda startup_s: observer.server_ready(trial.number, startup_s),
+            on_probe=lambda probe: observer.probed(trial.number, probe),
+        )
+        try:
+            outcome = self._executor.execute(trial, watch)
+        except BaseException:
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            raise
+        record = self._store.save_trial(self._record, trial.number, label, outcome)
+        self._tell(asked, label, outcome)
+        if outcome.kind is OutcomeKind.INTERRUPTED:
+            return outcome
+        self._trials.append(record)
+        if trial.candidate is not None:
+            self._seen.add(trial.candidate.key)
+        best = best_of(self._trials, self._plan.objective)
+        observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
+        return outcome
+
+    def _tell(self, asked: optuna.Trial, label: str, outcome: TrialOutcome) -> None:
+        if outcome.kind is OutcomeKind.INTERRUPTED:
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            return
+        measured = outcome.measurement
+        asked.set_user_attr("label", label)
+        asked.set_user_attr("outcome", outcome.kind.value)
+        if outcome.message:
+            asked.set_user_attr("message", outcome.message[:500])
+        for statistic, seconds in (measured.latency_s if measured else {}).items():
+            asked.set_user_attr(f"{statistic} (ms)", round(seconds * 1e3, 4) if seconds < float("inf") else "inf")
+        asked.set_user_attr(CONSTRAINTS_ATTR, list(constraint_values(outcome, self._plan.objective)))
+        self._study.tell(asked, score(outcome, self._plan.objective))
+
+    def _begin(self, environment: Environment) -> tuple[StudyRecord, tuple[str, ...]]:
+        plan = self._plan
+        return self._store.begin_study(
+            plan.name,
+            model=plan.spec.name,
+            objective=plan.objective,
+            space_digest=plan.space.digest,
+            space_text=plan.space.text,
+            base_config=plan.spec.config.to_text(),
+            environment=environment,
+        )
+
+    def _close_stale_trials(self) -> None:
+        """Closes trials that a killed process left running: ask/tell has no heartbeat."""
+        stale = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        for trial in stale:
+            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        if stale:
+            numbers = ", ".join(str(trial.number) for trial in stale)
+            self._observer.note(f"closed unfinished trial {numbers} of an earlier run")
+
+    def _wanted(self) -> int:
+        size = self._plan.space.size
+        return size if self._plan.trials is None else min(self._plan.trials, size + 1)
+
+    def _reason_to_stop(self) -> str:
+        """Why no further trial should start; empty to go on."""
+        plan = self._plan
+        if plan.trials is not None and len(self._trials) >= plan.trials:
+            return f"{plan.trials} trials done"
+        if plan.time_budget_s is not None:
+            elapsed_s = time.monotonic() - self._started
+            typical_s = max((trial.outcome.seconds for trial in self._trials[-3:]), default=0.0)
+            if elapsed_s + typical_s > plan.time_budget_s:
+                return f"the time budget leaves no room for another trial (the last took {typical_s:.0f} s)"
+        return ""
+
+
+def startup_trials(trials: int | None) -> int:
+    """How many random trials TPE starts from: a quarter of a small budget, Optuna's 10 at most."""
+    return 10 if trials is None else max(3, min(10, trials // 4))

@@ -1,0 +1,77 @@
+"""The ``embedded`` launch mode: the server in the ``nvidia-pytriton`` wheel, nothing else to install."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
+from autotune.server._bundle import DISTRIBUTION, check_libpython, find_bundle, stage_bundle
+from autotune.server._options import LaunchOptions
+from autotune.server._ports import check_port
+from autotune.server._triton_process import launch_process
+from autotune.server._types import RunningServer
+
+# Triton's Python backend takes 1 MB for each instance at once and grows by the tensors in flight.
+LEAST_SHARED_MEMORY_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class EmbeddedLauncher:
+    """Launches the wheel's server; see `Launcher`."""
+
+    options: LaunchOptions = field(default_factory=LaunchOptions)
+    name: str = field(default="embedded", init=False)
+
+    def check(self) -> None:
+        """Raises `UsageError` with the remedy where this mode cannot work here."""
+        find_bundle()
+        check_libpython()
+        check_shared_memory("embedded")
+        check_port("--http-port", self.options.http_port)
+        check_port("--grpc-port", self.options.grpc_port)
+
+    @contextmanager
+    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+        """See `Launcher.launch`."""
+        remove_orphans()
+        bundle, libpython = find_bundle(), check_libpython()
+        with tempfile.TemporaryDirectory(prefix=new_prefix(), ignore_cleanup_errors=True) as directory:
+            binary = stage_bundle(bundle, libpython, Path(directory), os.environ)
+            with launch_process(binary, self.options, repository, model, log_path) as server:
+                yield server
+
+    def describe(self) -> dict[str, str]:
+        """See `Launcher.describe`."""
+        return {
+            "mode": self.name,
+            "triton": find_bundle().version,
+            DISTRIBUTION: importlib.metadata.version(DISTRIBUTION),
+            "arguments": " ".join(self.options.triton_args),
+        }
+
+
+def check_shared_memory(mode: str) -> None:
+    """Raises `UsageError` where ``/dev/shm`` has no room for Triton's Python backend."""
+    free = free_shared_memory_bytes()
+    if free < LEAST_SHARED_MEMORY_BYTES:
+        raise UsageError(
+            f"--launch {mode}: {SHARED_MEMORY} has {free >> 20} MiB free, Triton's Python backend needs "
+            f"{LEAST_SHARED_MEMORY_BYTES >> 20} MiB; run `mount -o remount,size=1g {SHARED_MEMORY}`, "
+            "or in a container start it with --shm-size 1g"
+        )
+
+
+def free_shared_memory_bytes() -> int:
+    """Free bytes of ``/dev/shm``; 0 where it is missing."""
+    try:
+        status = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize

@@ -1,0 +1,75 @@
+"""The ``local`` launch mode: a ``tritonserver`` that is already on the machine, as inside the NGC container."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.server._belongings import remove_orphans
+from autotune.server._options import LaunchOptions
+from autotune.server._ports import check_port
+from autotune.server._triton_process import Binary, launch_process
+from autotune.server._types import RunningServer
+
+
+@dataclass(frozen=True)
+class LocalLauncher:
+    """Launches ``--triton-path`` or the PATH's ``tritonserver``; see `Launcher`."""
+
+    options: LaunchOptions = field(default_factory=LaunchOptions)
+    name: str = field(default="local", init=False)
+
+    def check(self) -> None:
+        """Raises `UsageError` with the remedy where this mode cannot work here."""
+        self.binary()
+        check_port("--http-port", self.options.http_port)
+        check_port("--grpc-port", self.options.grpc_port)
+
+    def binary(self) -> Path:
+        """The server to start; raises `UsageError` where there is none."""
+        given = self.options.triton_path
+        if given is not None:
+            if not given.is_file():
+                raise UsageError(f"--triton-path: {given} is not a file; give the path of a tritonserver binary")
+            if not os.access(given, os.X_OK):
+                raise UsageError(f"--triton-path: {given} is not executable; run `chmod +x {given}`")
+            return given.absolute()
+        found = shutil.which("tritonserver")
+        if found is None:
+            raise UsageError(
+                "--launch local: no tritonserver on the PATH; give it with --triton-path, or use --launch embedded"
+            )
+        return Path(found)
+
+    @contextmanager
+    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+        """See `Launcher.launch`."""
+        remove_orphans()
+        binary = Binary([str(self.binary())], {**os.environ, "PYTHONUNBUFFERED": "1"})
+        with launch_process(binary, self.options, repository, model, log_path) as server:
+            yield server
+
+    def describe(self) -> dict[str, str]:
+        """See `Launcher.describe`."""
+        binary = self.binary()
+        return {
+            "mode": self.name,
+            "triton": triton_version(binary),
+            "binary": str(binary),
+            "arguments": " ".join(self.options.triton_args),
+        }
+
+
+def triton_version(binary: Path) -> str:
+    """Triton's version as an installation tells it beside its binary or in the environment, else ``unknown``."""
+    for directory in (binary.parent, binary.resolve().parent.parent):
+        try:
+            return (directory / "TRITON_VERSION").read_text().strip()
+        except OSError:
+            continue
+    return os.environ.get("TRITON_SERVER_VERSION", "unknown")

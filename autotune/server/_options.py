@@ -1,0 +1,43 @@
+"""What a person may choose about how a server is launched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Options of all launch modes; each takes what concerns it.
+
+    Attributes:
+        image: Docker image with ``tritonserver`` on its PATH; None for the default one.
+        memory: Memory limit of the container (``4g``).
+        shm_size: Size of the container's ``/dev/shm``; None for 1 GiB.
+        cpuset_cpus: CPUs the container may use (``0-3``).
+        gpus: ``auto`` (all where the engine can pass them through), ``none``, ``all``, or ids (``0,1``).
+        mounts: Extra bind mounts, ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
+        triton_args: Extra ``tritonserver`` arguments, added last.
+        triton_path: The ``tritonserver`` of the local mode.
+        url: ``HOST:PORT`` or ``HOST:PORT,GRPC_PORT`` of the remote mode.
+        http_port: Triton's HTTP port; None for a free one.
+        grpc_port: Triton's gRPC port; None for a free one.
+        start_timeout_s: Seconds a server may take to become ready.
+        stop_grace_s: Seconds a server may take to end its models (a Python model's ``finalize``) before it
+            is killed. 0 kills at once: nothing is in flight when a trial ends, and a graceful end of a Python
+            backend takes Triton 1 to 3 s for each of a study's servers.
+    """
+
+    image: str | None = None
+    memory: str | None = None
+    shm_size: str | None = None
+    cpuset_cpus: str | None = None
+    gpus: str = "auto"
+    mounts: tuple[str, ...] = ()
+    triton_args: tuple[str, ...] = ()
+    triton_path: Path | None = None
+    url: str | None = None
+    http_port: int | None = None
+    grpc_port: int | None = None
+    start_timeout_s: float = 120.0
+    stop_grace_s: float = 0.0

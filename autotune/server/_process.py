@@ -1,0 +1,101 @@
+"""A server process with all its children: started so that it dies with us, ended so that nothing is left."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+# Loaded here: a forked child should not load libraries.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ServerProcess:
+    """A child process in a session of its own, its output in a file.
+
+    The kernel kills it when the thread that started it ends, so that an aborted study leaves no server
+    behind; Triton's Python stubs end by themselves when their server is gone.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log_path: Path) -> None:
+        """Starts ``command``; raises `OSError` where that is impossible."""
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died in between
+                os._exit(1)
+
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("wb") as log:
+            self._popen = subprocess.Popen(
+                list(command),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - calls prctl only
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its group's."""
+        return self._popen.pid
+
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._popen.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code once it ended, None where it has not after ``timeout_s``."""
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, grace_s: float) -> None:
+        """Ends it and every descendant; asks first and waits ``grace_s`` where that is above zero."""
+        family = self._descendants()
+        if grace_s > 0 and self.returncode() is None:
+            self._popen.terminate()
+            self.wait(grace_s)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # all gone; PermissionError: only zombies are left in it
+        for process in family:
+            try:
+                process.kill()
+            except psutil.Error:
+                pass
+        self._popen.wait()
+        _await_end(family, timeout_s=5.0)
+
+    def _descendants(self) -> list[psutil.Process]:
+        """Children of children too: one that left the process group would survive its signal."""
+        try:
+            return list(psutil.Process(self.pid).children(recursive=True))
+        except psutil.Error:
+            return []
+
+
+def _await_end(processes: Sequence[psutil.Process], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    for process in processes:
+        while _running(process) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+def _running(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,0 +1,113 @@
+"""Waiting until a fresh server is ready, and the ready server itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotune.server._control import ControlClient, ControlError, Unreachable
+from autotune.server._reason import compact
+from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, StartTimedOut
+
+_POLL_S = 0.01
+
+
+def await_ready(
+    control: ControlClient, server_id: str, model: str, timeout_s: float, check_alive: Callable[[], None]
+) -> None:
+    """Returns once the server that calls itself ``server_id`` has ``model`` ready.
+
+    Args:
+        control: Where it will answer.
+        server_id: Its ``--id``; another server on the same port is not mistaken for it.
+        model: What it loads.
+        timeout_s: Seconds it may take.
+        check_alive: Raises where the server has ended.
+
+    Raises:
+        LoadFailed: It is up and says that the model is not.
+        StartTimedOut: Not ready in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        check_alive()
+        try:
+            if control.ready() and control.metadata().get("name") == server_id and control.model_ready(model):
+                return
+            _check_loadable(control, server_id, model)
+        except Unreachable:
+            pass
+        if time.monotonic() > deadline:
+            raise StartTimedOut(
+                f"not ready after {timeout_s:g} s; see its log, or give it longer with --start-timeout"
+            )
+        time.sleep(_POLL_S)
+
+
+def _check_loadable(control: ControlClient, server_id: str, model: str) -> None:
+    """Raises `LoadFailed` where the server stays up without the model (``--exit-on-error=false``)."""
+    try:
+        if control.metadata().get("name") != server_id:
+            return
+        for entry in control.index():
+            if entry.get("name") == model and entry.get("state") == "UNAVAILABLE" and entry.get("reason"):
+                raise LoadFailed(compact(entry["reason"]))
+    except ControlError:
+        return
+
+
+@dataclass(frozen=True)
+class ReadyServer:
+    """A `RunningServer` that answers at ``endpoint``.
+
+    Attributes:
+        endpoint: Where clients reach it.
+        model: The model it was started for.
+        startup_s: Seconds from launch to ready.
+        log_path: Its log; None where that is someone else's.
+        alive: Raises `ServerCrashed` where it is gone.
+    """
+
+    endpoint: Endpoint
+    model: str
+    startup_s: float
+    log_path: Path | None
+    alive: Callable[[], None]
+
+    @property
+    def control(self) -> ControlClient:
+        """Its control plane."""
+        return ControlClient(self.endpoint.host, self.endpoint.http_port)
+
+    def metadata(self) -> dict[str, object]:
+        """See `RunningServer`."""
+        return self._ask(self.control.metadata)
+
+    def model_metadata(self) -> dict[str, object]:
+        """See `RunningServer`."""
+        return self._ask(lambda: self.control.model_metadata(self.model))
+
+    def model_config(self) -> dict[str, object]:
+        """See `RunningServer`."""
+        return self._ask(lambda: self.control.model_config(self.model))
+
+    def statistics(self) -> ModelStatistics:
+        """See `RunningServer`."""
+        try:
+            return self.control.statistics(self.model)
+        except Unreachable:
+            self.alive()
+            raise
+
+    def check_alive(self) -> None:
+        """See `RunningServer`."""
+        self.alive()
+
+    def _ask(self, question: Callable[[], dict[str, object]]) -> dict[str, object]:
+        try:
+            return question()
+        except Unreachable:
+            self.alive()  # says why nothing answers
+            raise

@@ -1,0 +1,66 @@
+"""Why a server did not come up or ended, from its log, on one line."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+_FAILED_VERSION = re.compile(r"failed to load '[^']*' version \d+: (?P<reason>.*?)\"?$", re.MULTILINE)
+_POLL_FAILED = re.compile(r"Poll failed for model directory '[^']*': (?P<reason>.*?)\"?$", re.MULTILINE)
+_CREATING = re.compile(r"^error: creating server: (?P<reason>.*)$", re.MULTILINE)
+_ERROR_LINE = re.compile(r"^E\d{4} [\d:.]+ \d+ \S+\] \"?(?P<reason>.*?)\"?$", re.MULTILINE)
+_PLACE = re.compile(r"^\s+(?P<file>\S+)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
+_CLASH = re.compile(r"already in use|address in use|failed to start (HTTP|GRPC)|Failed to bind|\bbind\b", re.IGNORECASE)
+# Said by every server without a GPU.
+_NOISE = ("CudaDriverHelper has not been initialized", "NVML", "DCGM")
+_LONGEST = 600
+
+
+def load_reason(log: str) -> str:
+    """Triton's own words for a load that failed, the most telling it has; empty where there are none."""
+    for pattern in (_FAILED_VERSION, _POLL_FAILED, _CREATING):
+        match = pattern.search(log)
+        if match:
+            return compact(match["reason"])
+    for match in _ERROR_LINE.finditer(log):
+        if not any(noise in match["reason"] for noise in _NOISE):
+            return compact(match["reason"])
+    return ""
+
+
+def ports_clashed(log: str) -> bool:
+    """Whether the server ended because a port was taken."""
+    return _CLASH.search(load_reason(log) or last_words(log)) is not None
+
+
+def last_words(log: str) -> str:
+    """The last telling line of a log, tables and noise left out."""
+    lines = [line.strip() for line in log.splitlines()]
+    telling = [
+        line for line in lines if line and not line.startswith(("+", "|")) and not any(noise in line for noise in _NOISE)
+    ]
+    return compact(telling[-1]) if telling else "its log is empty"
+
+
+def compact(text: str) -> str:
+    """One line: escapes undone, a Python traceback reduced to where it was raised."""
+    text = text.replace("\\n", "\n").replace('\\"', '"')
+    head, _, trace = text.partition("\nAt:\n")
+    place = _PLACE.search(trace)
+    line = " ".join(head.split()).rstrip(";").strip()
+    if place:
+        file = place["file"].rsplit("/", 1)[-1]
+        line += f" ({file} line {place['line']}, {place['function']})"
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def exit_text(returncode: int) -> str:
+    """How a process ended: ``exit code 1``, or the signal's name."""
+    # A shell or container reports a signal as 128 + its number.
+    number = -returncode if returncode < 0 else returncode - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"exit code {returncode}"
+    hint = "; most likely out of memory" if number == signal.SIGKILL else ""
+    return f"{name}{hint}"

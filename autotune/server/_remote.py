@@ -1,0 +1,200 @@
+"""The ``remote`` launch mode: someone else's server; the model is loaded with another config, nothing restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.server._control import ControlClient, ControlError, Unreachable
+from autotune.server._options import LaunchOptions
+from autotune.server._readiness import ReadyServer
+from autotune.server._reason import compact
+from autotune.server._types import Endpoint, LoadFailed, RunningServer, ServerCrashed, StartTimedOut
+
+_POLL_S = 0.02
+_DEFAULT_HTTP_PORT = 8000
+_NOT_EXPLICIT = "explicit model load / unload is not allowed"
+
+
+@dataclass(frozen=True)
+class RemoteLauncher:
+    """Loads each config into the server at ``--url``; see `Launcher`.
+
+    On leaving, the model is as it was: loaded with its own config where it was loaded, unloaded where not.
+    """
+
+    options: LaunchOptions = field(default_factory=LaunchOptions)
+    name: str = field(default="remote", init=False)
+
+    def check(self) -> None:
+        """Raises `UsageError` with the remedy where this mode cannot work."""
+        control = self._control()
+        try:
+            metadata = control.metadata()
+        except ControlError as error:
+            raise UsageError(f"--url: {error}; is a Triton server running there?") from None
+        if "model_repository" not in (metadata.get("extensions") or []):  # type: ignore[operator]
+            raise UsageError(
+                f"--url: {self.options.url} does not offer model control; "
+                "start that server with --model-control-mode=explicit"
+            )
+
+    def endpoint(self) -> Endpoint:
+        """Where the server answers; raises `UsageError` where ``--url`` does not say."""
+        return parse_url(self.options.url)
+
+    @contextmanager
+    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+        """See `Launcher.launch`; there is no log, ``log_path`` stays unused."""
+        endpoint = self.endpoint()
+        control = self._control()
+        self.check()
+        was_loaded = self._was_loaded(control, model)
+        override = read_override(repository / model / "config.pbtxt")
+        started = time.monotonic()
+        changed = False
+        try:
+            if was_loaded:
+                # An unload first: statistics start at zero, and no instance of the old config is left.
+                changed = True
+                self._unload(control, model)
+            self._load(control, model, override)
+            changed = True
+            self._await(control, model, started)
+            yield ReadyServer(
+                endpoint=endpoint,
+                model=model,
+                startup_s=time.monotonic() - started,
+                log_path=None,
+                alive=lambda: self._check_answers(control),
+            )
+        finally:
+            if changed:
+                self._restore(control, model, was_loaded)
+
+    def describe(self) -> dict[str, str]:
+        """See `Launcher.describe`."""
+        try:
+            version = str(self._control().metadata().get("version", "unknown"))
+        except ControlError:
+            version = "unknown"
+        return {"mode": self.name, "url": str(self.options.url), "triton": version}
+
+    def _control(self) -> ControlClient:
+        endpoint = self.endpoint()
+        return ControlClient(endpoint.host, endpoint.http_port)
+
+    def _was_loaded(self, control: ControlClient, model: str) -> bool:
+        entries = [entry for entry in control.index() if entry.get("name") == model]
+        if not entries:
+            raise UsageError(
+                f"--model: the server at {self.options.url} has no {model!r} in its repository; copy it there first"
+            )
+        return any(entry.get("state") == "READY" for entry in entries)
+
+    def _load(self, control: ControlClient, model: str, override: dict[str, object] | None) -> None:
+        try:
+            control.load(model, override, timeout_s=self.options.start_timeout_s)
+        except Unreachable as error:
+            if "timed out" in str(error):
+                raise StartTimedOut(
+                    f"not loaded after {self.options.start_timeout_s:g} s; give it longer with --start-timeout"
+                ) from None
+            raise ServerCrashed(str(error)) from None
+        except ControlError as error:
+            if _NOT_EXPLICIT in str(error):
+                raise self._not_explicit() from None
+            raise LoadFailed(_own_reason(str(error))) from None
+
+    def _unload(self, control: ControlClient, model: str) -> None:
+        try:
+            control.unload(model)
+        except ControlError as error:
+            if _NOT_EXPLICIT in str(error):
+                raise self._not_explicit() from None
+            raise
+        deadline = time.monotonic() + self.options.start_timeout_s
+        while time.monotonic() < deadline:
+            states = [entry for entry in control.index() if entry.get("name") == model]
+            # Triton lists a version as "unloaded" only once its instances are gone.
+            if all(entry.get("state") in (None, "", "UNAVAILABLE") for entry in states):
+                return
+            time.sleep(_POLL_S)
+
+    def _await(self, control: ControlClient, model: str, started: float) -> None:
+        while not control.model_ready(model):
+            self._check_answers(control)
+            if time.monotonic() - started > self.options.start_timeout_s:
+                raise StartTimedOut(f"not ready after {self.options.start_timeout_s:g} s")
+            time.sleep(_POLL_S)
+
+    def _restore(self, control: ControlClient, model: str, was_loaded: bool) -> None:
+        try:
+            self._unload(control, model)
+            if was_loaded:
+                control.load(model, timeout_s=self.options.start_timeout_s)
+        except ControlError:
+            pass  # the server is gone: nothing to restore
+
+    def _check_answers(self, control: ControlClient) -> None:
+        try:
+            control.metadata()
+        except ControlError as error:
+            raise ServerCrashed(f"the server at {self.options.url} is gone: {error}") from None
+
+    def _not_explicit(self) -> UsageError:
+        return UsageError(
+            f"--url: the server at {self.options.url} does not allow loading models; "
+            "start it with --model-control-mode=explicit"
+        )
+
+
+def parse_url(url: str | None) -> Endpoint:
+    """The endpoint in ``HOST[:PORT][,GRPC_PORT]``; the gRPC port is the HTTP port + 1 unless given.
+
+    Raises:
+        UsageError: It is missing or not of that form.
+    """
+    if not url:
+        raise UsageError("--url: --launch remote needs the server's address; give --url HOST:PORT[,GRPC_PORT]")
+    address, _, grpc = url.removeprefix("http://").rstrip("/").partition(",")
+    host, _, port = address.rpartition(":") if ":" in address else (address, "", str(_DEFAULT_HTTP_PORT))
+    try:
+        http_port = int(port)
+        grpc_port = int(grpc) if grpc else http_port + 1
+    except ValueError:
+        raise UsageError(f"--url: {url!r} is not HOST:PORT[,GRPC_PORT], such as 10.0.0.5:8000,8001") from None
+    if not host or not all(0 < each < 65536 for each in (http_port, grpc_port)):
+        raise UsageError(f"--url: {url!r} is not HOST:PORT[,GRPC_PORT], such as 10.0.0.5:8000,8001")
+    return Endpoint(host.strip("[]"), http_port, grpc_port)
+
+
+def read_override(path: Path) -> dict[str, object] | None:
+    """A staged ``config.pbtxt`` as the JSON object that Triton's load request takes; None where there is none.
+
+    Raises:
+        LoadFailed: It does not parse.
+    """
+    from google.protobuf import json_format, text_format
+    from tritonclient.grpc import model_config_pb2
+
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        config = text_format.Parse(text, model_config_pb2.ModelConfig(), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        raise LoadFailed(f"config.pbtxt does not parse: {error}") from None
+    converted: dict[str, object] = json_format.MessageToDict(config, preserving_proto_field_name=True)
+    return converted
+
+
+def _own_reason(message: str) -> str:
+    """The reason of the failed version, without what Triton wraps around it."""
+    _, found, reason = message.partition("is at UNAVAILABLE state: ")
+    return compact(reason if found else message)

@@ -1,0 +1,175 @@
+"""One dimension of a search space."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from autotune.space._candidate import ParameterValue
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+MAX_BATCH_SIZE = "max_batch_size"
+DYNAMIC_BATCHING = "dynamic_batching"
+QUEUE_DELAY = "max_queue_delay_microseconds"
+PREFERRED = "preferred_batch_size"
+INSTANCE_COUNT = "instance_count"
+INSTANCE_KIND = "instance_kind"
+
+BUILT_IN = (MAX_BATCH_SIZE, DYNAMIC_BATCHING, QUEUE_DELAY, PREFERRED, INSTANCE_COUNT, INSTANCE_KIND)
+BATCHING = BUILT_IN[:4]
+BATCHER = BUILT_IN[1:4]
+"""The parameters of the dynamic batcher."""
+
+NO_PREFERENCE = "none"
+KEEP_KIND = "auto"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter and the values it may take.
+
+    Attributes:
+        name: One of `BUILT_IN`, or the path of a config field.
+        choices: The values as a `Candidate` and Optuna hold them, scalars; whole numbers are sorted.
+        settings: The value that the config gets for each choice (a list of sizes for ``"4,8"``, say).
+    """
+
+    name: str
+    choices: tuple[ParameterValue, ...]
+    settings: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, name: str, settings: list[Any]) -> Parameter:
+        """A parameter of these settings; see `encode` for how they become scalars."""
+        if all(type(each) is int for each in settings):
+            settings = sorted(settings)
+        return cls(name, tuple(encode(name, each) for each in settings), tuple(settings))
+
+    @property
+    def is_field(self) -> bool:
+        """Whether it is a config field by path rather than a parameter of ours."""
+        return self.name not in BUILT_IN
+
+    @property
+    def needs_batcher(self) -> bool:
+        """Whether it has an effect with dynamic batching only."""
+        return self.name in {QUEUE_DELAY, PREFERRED} or self.name.startswith("dynamic_batching.")
+
+    @cached_property
+    def optuna_name(self) -> str:
+        """The name in Optuna's study: powers of two are searched, and shown, by their exponent."""
+        return f"log2_{self.name}" if self._is_log2 else self.name
+
+    @cached_property
+    def distribution(self) -> BaseDistribution:
+        """Evenly spaced numbers and powers of two as integers, whose order a sampler knows; else categories."""
+        from optuna.distributions import CategoricalDistribution, IntDistribution
+
+        if self._is_log2:
+            return IntDistribution(_exponent(self._numbers[0]), _exponent(self._numbers[-1]))
+        if self._step is not None:
+            return IntDistribution(self._numbers[0], self._numbers[-1], step=self._step)
+        return CategoricalDistribution(self.choices)
+
+    def to_optuna(self, value: ParameterValue) -> Any:
+        """The value as the distribution has it."""
+        return _exponent(int(str(value))) if self._is_log2 else value
+
+    def from_optuna(self, value: Any) -> ParameterValue:
+        """The value that Optuna proposed, among the choices.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        return self.choices[self.index(2 ** int(value) if self._is_log2 else value)]
+
+    def index(self, value: ParameterValue) -> int:
+        """Where a value stands among the choices; true is not 1.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        for index, choice in enumerate(self.choices):
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+                return index
+        raise ValueError(f"{self.name}: {value!r} is not one of {self.choices}")
+
+    def has(self, value: ParameterValue) -> bool:
+        """Whether the value is one of the choices."""
+        try:
+            self.index(value)
+        except ValueError:
+            return False
+        return True
+
+    def keeping(self, indices: list[int]) -> Parameter:
+        """The parameter with only these choices."""
+        return Parameter(
+            self.name, tuple(self.choices[each] for each in indices), tuple(self.settings[each] for each in indices)
+        )
+
+    def __str__(self) -> str:
+        texts = ["unset" if choice is None else _text(choice) for choice in self.choices]
+        if len(texts) > 10:
+            texts = [*texts[:4], "...", *texts[-2:], f"({len(self.choices)} values)"]
+        return ", ".join(f"[{text}]" if "," in text else text for text in texts)
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """The choices where all are whole numbers; else empty."""
+        return [choice for choice in self.choices if isinstance(choice, int) and not isinstance(choice, bool)]
+
+    @cached_property
+    def _step(self) -> int | None:
+        """The distance of evenly spaced whole numbers; 1 for a single one."""
+        if len(self._numbers) < len(self.choices):
+            return None
+        steps = {after - before for before, after in zip(self._numbers, self._numbers[1:], strict=False)}
+        return steps.pop() if len(steps) == 1 else 1 if not steps else None
+
+    @cached_property
+    def _is_log2(self) -> bool:
+        numbers = self._numbers
+        if len(numbers) < max(2, len(self.choices)) or not is_power_of_two(numbers[0]):
+            return False
+        doubling = all(after == 2 * before for before, after in zip(numbers, numbers[1:], strict=False))
+        return doubling and (len(numbers) > 2 or self.name == MAX_BATCH_SIZE)
+
+
+def encode(name: str, setting: Any) -> ParameterValue:
+    """A setting as a scalar: preferred sizes as ``"4,8"`` or ``"none"``, lists and mappings as JSON."""
+    if name == PREFERRED:
+        return preferred_text(setting)
+    if isinstance(setting, (list, tuple, dict)):
+        return json.dumps(setting)
+    return setting  # type: ignore[no-any-return]
+
+
+def preferred_text(sizes: tuple[int, ...]) -> str:
+    """Preferred batch sizes as a text: ``"4,8"``, ``"none"``."""
+    return ",".join(str(size) for size in sizes) or NO_PREFERENCE
+
+
+def preferred_sizes(text: ParameterValue, max_batch_size: int | None) -> tuple[int, ...]:
+    """The sizes in a text, those over ``max_batch_size`` dropped."""
+    if text == NO_PREFERENCE or text is None:
+        return ()
+    sizes = (int(size) for size in str(text).split(","))
+    return tuple(size for size in sizes if max_batch_size is None or size <= max_batch_size)
+
+
+def is_power_of_two(number: int) -> bool:
+    """Whether the number is 1, 2, 4, 8, ..."""
+    return number > 0 and number & (number - 1) == 0
+
+
+def _exponent(number: int) -> int:
+    return number.bit_length() - 1
+
+
+def _text(value: ParameterValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,73 @@
+"""What is read back from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from autotune.environment import Environment
+    from autotune.measurement import Probe
+    from autotune.objective import Objective
+    from autotune.outcome import TrialOutcome
+
+RunRole = Literal["trial", "confirm", "measure"]
+"""A trial that Optuna numbered; a config measured again at a study's end; a measurement outside any study."""
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """One study.
+
+    Attributes:
+        id: Its row.
+        name: Its name, also of the Optuna study.
+        created_at: When it was begun, UTC.
+        model: The model's name.
+        objective: What it looks for.
+        space_digest: A digest of the effective search space.
+        space_text: The search space as written.
+        base_config: The person's ``config.pbtxt`` that candidates change.
+        environment: Where it was begun.
+        environment_id: The row of the environment of *this* session; new trials are filed under it.
+    """
+
+    id: int
+    name: str
+    created_at: datetime
+    model: str
+    objective: Objective
+    space_digest: str
+    space_text: str
+    base_config: str
+    environment: Environment
+    environment_id: int
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One config on one fresh server.
+
+    Attributes:
+        id: Its row.
+        number: Optuna's trial number; None outside the trials of a study.
+        label: Whose config it is, in words.
+        outcome: How it ended.
+        role: Whether it is a trial of a study or a run of its own.
+        model: The model's name.
+        finished_at: When it was stored, UTC.
+        environment: Where it ran.
+        probes: Every probe, those of a run without a `Measurement` included.
+    """
+
+    id: int
+    number: int | None
+    label: str
+    outcome: TrialOutcome
+    role: RunRole
+    model: str
+    finished_at: datetime
+    environment: Environment
+    probes: tuple[Probe, ...] = field(default=(), repr=False)

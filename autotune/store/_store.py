@@ -1,0 +1,313 @@
+"""The store: one database with Optuna's tables and ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, inspect, select
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from autotune.environment import differences
+from autotune.errors import UsageError
+from autotune.store._codec import decode, encode
+from autotune.store._engine import (
+    READ_ONLY,
+    connect_arguments,
+    create_engine,
+    explained,
+    make_directory,
+    parse_url,
+    patiently,
+    reported,
+    sqlite_file,
+    use_write_ahead_log,
+)
+from autotune.store._frames import probe_frame
+from autotune.store._rows import environment_row, fill_trial, fingerprint, study_changes, study_record, trial_record
+from autotune.store._tables import (
+    SCHEMA_VERSION,
+    Base,
+    EnvironmentRow,
+    SchemaRow,
+    StudyRow,
+    TrialRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import optuna
+    import pandas as pd
+    from sqlalchemy.engine import Engine
+
+    from autotune.environment import Environment
+    from autotune.measurement import Probe
+    from autotune.objective import Objective
+    from autotune.outcome import TrialOutcome
+    from autotune.store._records import RunRole, StudyRecord, TrialRecord
+
+
+def database_url(results: Path) -> str:
+    """The URL of the database in a results directory."""
+    return URL.create("sqlite", database=str(results / "autotune.db")).render_as_string()
+
+
+class Store:
+    """Studies, trials and measurements in one database. Open it with `open` or `open_existing`.
+
+    Attributes:
+        url: The database's URL, without its password.
+    """
+
+    def __init__(self, engine: Engine, flag: str) -> None:
+        self._engine = engine
+        self._flag = flag
+        self.url = engine.url.render_as_string(hide_password=True)
+
+    @classmethod
+    def open(cls, url: str, flag: str = "--storage") -> Store:
+        """Opens the database for writing; creates it, its directory and our tables where they are missing.
+
+        Args:
+            url: A SQLAlchemy URL.
+            flag: The option that chose it; named in errors.
+
+        Raises:
+            UsageError: Not a database URL, not writable, not a database, or written by a newer version.
+        """
+        parsed = parse_url(url, flag)
+        with explained(parsed, flag):
+            file = sqlite_file(parsed)
+            if file is not None:
+                make_directory(file)
+            engine = create_engine(parsed, flag)
+            patiently(lambda: use_write_ahead_log(engine))
+            with engine.begin() as connection:  # one writer at a time creates the tables
+                Base.metadata.create_all(connection)
+            store = cls(engine, flag)
+            with Session(engine) as session, session.begin():
+                if session.scalar(select(func.count()).select_from(SchemaRow)) == 0:
+                    session.add(SchemaRow(version=SCHEMA_VERSION, written_by=_own_version()))
+                store._check_version(session)
+        return store
+
+    @classmethod
+    def open_existing(cls, url: str, flag: str = "--storage") -> Store:
+        """Opens a database that must be there already; creates nothing.
+
+        Raises:
+            UsageError: There is none, it holds no study of ours, or a newer version wrote it.
+        """
+        parsed = parse_url(url, flag)
+        file = sqlite_file(parsed)
+        if file is not None and not file.is_file():
+            raise UsageError(f"{flag}: there is no database {file}; 'autotune run' creates one")
+        with explained(parsed, flag):
+            engine = create_engine(parsed, flag)
+            if not inspect(engine).has_table(SchemaRow.__tablename__):
+                raise UsageError(f"{flag}: {file or parsed.render_as_string()} holds no results of autotune")
+            store = cls(engine, flag)
+            with store._reading() as session:
+                store._check_version(session)
+        return store
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.dispose()
+
+    def optuna_storage(self) -> optuna.storages.RDBStorage:
+        """Optuna's storage in the same database.
+
+        Raises:
+            UsageError: Optuna's tables there are of another, incompatible version of Optuna.
+        """
+        import optuna
+
+        def create() -> optuna.storages.RDBStorage:
+            return optuna.storages.RDBStorage(
+                self._engine.url.render_as_string(hide_password=False),
+                engine_kwargs={"connect_args": connect_arguments(self._engine.url)},
+            )
+
+        with explained(self._engine.url, self._flag):
+            try:
+                return patiently(create)
+            except RuntimeError as error:
+                raise UsageError(f"{self._flag}: {' '.join(str(error).split())}") from None
+
+    def begin_study(
+        self,
+        name: str,
+        *,
+        model: str,
+        objective: Objective,
+        space_digest: str,
+        base_config: str,
+        environment: Environment,
+        space_text: str = "",
+    ) -> tuple[StudyRecord, tuple[str, ...]]:
+        """Begins a study, or resumes the one of that name.
+
+        Returns:
+            The study, and notes on how the environment differs from the one in which it was begun.
+
+        Raises:
+            UsageError: A study of that name looks for something else.
+        """
+        with self._writing() as session:
+            environment_id = self._environment_id(session, environment)
+            row = session.scalar(select(StudyRow).where(StudyRow.name == name))
+            if row is None:
+                row = StudyRow(
+                    name=name,
+                    model=model,
+                    objective=str(objective),
+                    objective_body=encode(objective),
+                    space_digest=space_digest,
+                    space_text=space_text,
+                    base_config=base_config,
+                    environment_id=environment_id,
+                )
+                session.add(row)
+                session.flush()
+                return study_record(row, environment_id), ()
+            changes = study_changes(
+                row,
+                model=model,
+                objective=objective,
+                space_digest=space_digest,
+                base_config=base_config,
+                environment=environment,
+            )
+            if changes:
+                raise UsageError(
+                    f"--study: study {name!r} cannot be resumed: {'; '.join(changes)}; choose another --study name"
+                )
+            return study_record(row, environment_id), tuple(differences(decode(row.environment.body), environment))
+
+    def study(self, name: str) -> StudyRecord | None:
+        """The study of that name; None where there is none."""
+        with self._reading() as session:
+            row = session.scalar(select(StudyRow).where(StudyRow.name == name))
+            return study_record(row, row.environment_id) if row else None
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, the earliest first."""
+        with self._reading() as session:
+            rows = session.scalars(select(StudyRow).order_by(StudyRow.id))
+            return [study_record(row, row.environment_id) for row in rows]
+
+    def save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
+        """Stores a trial of a study in one transaction; a trial saved before under that number is replaced.
+
+        Args:
+            study: The study, as `begin_study` returned it.
+            number: Optuna's trial number.
+            label: Whose config it is, in words.
+            outcome: How it ended.
+        """
+        with self._writing() as session:
+            row = session.scalar(select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.number == number))
+            if row is None:
+                row = TrialRow(study_id=study.id, number=number, role="trial", model=study.model)
+                session.add(row)
+            row.label = label
+            row.environment_id = study.environment_id
+            return self._filled(session, row, outcome, outcome.measurement.probes if outcome.measurement else ())
+
+    def save_run(
+        self,
+        *,
+        model: str,
+        label: str,
+        outcome: TrialOutcome,
+        environment: Environment,
+        role: RunRole = "measure",
+        study: StudyRecord | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> TrialRecord:
+        """Stores a measurement that is no trial of a study, in one transaction.
+
+        Args:
+            model: The model's name.
+            label: Whose config it is, in words.
+            outcome: How it ended; without a measurement where only single probes were run.
+            environment: Where it ran.
+            role: ``"measure"``, or ``"confirm"`` for a config of ``study`` that was measured again.
+            study: The study it belongs to.
+            probes: The probes of an outcome without a measurement.
+        """
+        with self._writing() as session:
+            row = TrialRow(
+                study_id=study.id if study else None,
+                role=role,
+                model=model,
+                label=label,
+                environment_id=self._environment_id(session, environment),
+            )
+            session.add(row)
+            return self._filled(session, row, outcome, outcome.measurement.probes if outcome.measurement else probes)
+
+    def trials(self, study: StudyRecord, *, interrupted: bool = False) -> list[TrialRecord]:
+        """The trials of a study by number; those that a person interrupted only on request."""
+        query = select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.role == "trial")
+        if not interrupted:
+            query = query.where(TrialRow.kind != "interrupted")
+        with self._reading() as session:
+            return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.number))]
+
+    def runs(self, study: StudyRecord | None = None) -> list[TrialRecord]:
+        """The measurements that are no trials, in order: those of ``study``, or those outside any study."""
+        query = select(TrialRow).where(TrialRow.role != "trial")
+        query = query.where(TrialRow.study_id == study.id if study else TrialRow.study_id.is_(None))
+        with self._reading() as session:
+            return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.id))]
+
+    def probes(self, study: StudyRecord) -> pd.DataFrame:
+        """One line per probe of a study, runs outside its trials included.
+
+        Columns: ``number``, ``role``, ``label``, ``kind``, ``candidate_key`` of the trial, the columns of
+        ``autotune_probe``, and those of ``autotune_server_statistics`` as ``server_...``.
+        """
+        with self._reading() as session:
+            return probe_frame(session, study.id)
+
+    def _filled(self, session: Session, row: TrialRow, outcome: TrialOutcome, probes: Sequence[Probe]) -> TrialRecord:
+        fill_trial(row, outcome, probes)
+        session.flush()
+        return trial_record(row)
+
+    def _environment_id(self, session: Session, environment: Environment) -> int:
+        row = session.scalar(select(EnvironmentRow).where(EnvironmentRow.fingerprint == fingerprint(environment)))
+        if row is None:
+            row = environment_row(environment)
+            session.add(row)
+            session.flush()
+        return row.id
+
+    def _check_version(self, session: Session) -> None:
+        version = session.scalar(select(func.max(SchemaRow.version)))
+        if version is not None and version > SCHEMA_VERSION:
+            raise UsageError(
+                f"{self._flag}: {self.url} was written by a newer autotune (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); update triton-autotune or choose another --results"
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with reported(self._engine.url), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with reported(self._engine.url), Session(self._engine.execution_options(**READ_ONLY)) as session:
+            yield session
+
+
+def _own_version() -> str:
+    from importlib.metadata import version
+
+    return version("triton-autotune")

@@ -1,0 +1,133 @@
+"""A Triton Python model that takes its time the way a small accelerator does.
+
+A batch of b items costs ``host_ms``, which instances spend side by side, and then
+``device_fixed_ms + b * device_per_item_ms`` on a device that serves one batch at a time, first come, first
+served, for all instances of the model. The answer is twice the input. Nothing is computed in that time:
+the model sleeps, so what a config is worth follows from the three numbers alone, on any machine.
+"""
+
+import ctypes
+import fcntl
+import json
+import math
+import os
+import struct
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+DEFAULTS_MS = {"host_ms": 0.5, "device_fixed_ms": 2.0, "device_per_item_ms": 0.1}
+FILE_PREFIX = "triton-accelerator"
+PR_SET_TIMERSLACK = 29
+WAKE_UP_NS = 50_000
+
+
+def process_start(pid):
+    """When process ``pid`` started, in clock ticks since boot: with the pid it names one process for good."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat[stat.rindex(")") + 2 :].split()[19]
+
+
+class Device:
+    """The one device that all instances of a model on one server share.
+
+    Instances are processes of their own, so the device is a file: it holds the time at which the work
+    promised so far ends (nanoseconds of CLOCK_MONOTONIC, which all processes read alike). To run is to
+    append one's own work to that time under a file lock and to sleep until it is done. The lock is held for
+    microseconds; a lock held while sleeping would add the hand-over from sleeper to sleeper to every batch.
+
+    The file is named after the server's process, so that servers beside each other have a device each.
+    """
+
+    def __init__(self, model):
+        self._fd = os.open(self._path(model), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @classmethod
+    def _path(cls, model):
+        folder = Path("/dev/shm")  # noqa: S108
+        if not os.access(folder, os.W_OK):
+            folder = Path(tempfile.gettempdir())
+        server = os.getppid()
+        # process ids mean something only inside one container
+        scope = f"{FILE_PREFIX}.{os.getuid()}.{os.stat('/proc/self/ns/pid').st_ino}"
+        cls._remove_leftovers(folder, scope)
+        return folder / f"{scope}.{server}.{process_start(server)}.{model}"
+
+    @staticmethod
+    def _remove_leftovers(folder, scope):
+        """Removes the files of servers that are gone; a server itself never knows which unload is its last."""
+        for path in folder.glob(f"{scope}.*"):
+            pid, started = path.name[len(scope) + 1 :].split(".")[:2]
+            try:
+                alive = process_start(pid) == started
+            except OSError:
+                alive = False
+            if not alive:
+                path.unlink(missing_ok=True)
+
+    def run(self, ready_ns, duration_ns):
+        """The time at which work of ``duration_ns`` that may begin at ``ready_ns`` ends."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            held = os.pread(self._fd, 8, 0)
+            free_ns = struct.unpack("q", held)[0] if held else 0
+            end_ns = max(ready_ns, free_ns) + duration_ns
+            os.pwrite(self._fd, struct.pack("q", end_ns), 0)
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        return end_ns
+
+    def close(self):
+        os.close(self._fd)
+
+
+def sleep_until(deadline_ns):
+    """Sleeps to the deadline of CLOCK_MONOTONIC; the last moment is spun, because waking up takes about that long."""
+    while (left_ns := deadline_ns - time.monotonic_ns()) > WAKE_UP_NS:
+        time.sleep((left_ns - WAKE_UP_NS) / 1e9)
+    while time.monotonic_ns() < deadline_ns:
+        pass
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        config = json.loads(args["model_config"])
+        self._batches = config["max_batch_size"] > 0
+        times_ns = {name: self._parameter_ns(config, name) for name in DEFAULTS_MS}
+        self._host_ns = times_ns["host_ms"]
+        self._fixed_ns = times_ns["device_fixed_ms"]
+        self._per_item_ns = times_ns["device_per_item_ms"]
+        self._device = Device(config["name"])
+        # Linux rounds a sleep up by 50 microseconds unless asked not to
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+    @staticmethod
+    def _parameter_ns(config, name):
+        text = config.get("parameters", {}).get(name, {}).get("string_value", str(DEFAULTS_MS[name]))
+        try:
+            value_ms = float(text)
+        except ValueError:
+            value_ms = math.nan
+        if not 0 <= value_ms < math.inf:
+            raise pb_utils.TritonModelException(f"parameter {name} is '{text}', expected milliseconds, 0 or more")
+        return round(value_ms * 1e6)
+
+    def execute(self, requests):
+        begun_ns = time.monotonic_ns()
+        items = 0
+        responses = []
+        for request in requests:
+            values = pb_utils.get_input_tensor_by_name(request, "input").as_numpy()
+            items += len(values) if self._batches else 1
+            output = pb_utils.Tensor("output", values * np.float32(2))
+            responses.append(pb_utils.InferenceResponse([output]))
+        # The device is booked at once for when the host part will be done: every batch has the same host
+        # part, so the order is the same, and one sleep is more precise than two.
+        sleep_until(self._device.run(begun_ns + self._host_ns, self._fixed_ns + items * self._per_item_ns))
+        return responses
+
+    def finalize(self):
+        self._device.close()

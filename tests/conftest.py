@@ -1,0 +1,1 @@
+"""Makes the shared suites beside this file importable."""

@@ -1,0 +1,76 @@
+"""The main job through the command line, on the embedded Triton."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from autotune.cli import main
+from autotune.repository import ModelConfig, ModelRepository
+from autotune.server import LaunchOptions, choose_launcher
+from autotune.measurement import Deployment
+
+MODELS = Path(__file__).parents[2] / "model_repository"
+
+
+def _run(results: Path, *flags: str) -> int:
+    return main(
+        ["run", "--model-repository", str(MODELS), "--launch", "embedded", "--results", str(results), "--json", *flags]
+    )
+
+
+def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--model", "iris", "--p99", "50ms", "--study", "first")
+    assert _run(tmp_path, *flags, "--trials", "2") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [trial["label"] for trial in result["trials"]][0] == "your config"
+    assert all(trial["startup_s"] > 0 for trial in result["trials"])
+    assert result["best"]["rate_per_s"] > 0
+    assert result["best"]["latency_s"]["p99"] <= 0.05
+
+    exported = Path(result["config_path"])
+    assert exported == tmp_path / "first" / "best" / "iris" / "config.pbtxt"
+    text = exported.read_text()
+    assert text.startswith("# iris: highest throughput with p99 <= 50ms")
+    spec = ModelRepository(MODELS).model("iris")
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    with Deployment(spec, launcher, "http", tmp_path).serve(
+        ModelConfig.parse(text, str(exported)), tmp_path / "fresh.log"
+    ) as served:
+        served.server.check_alive()
+
+    with sqlite3.connect(tmp_path / "autotune.db") as database:
+        assert database.execute("select count(*) from autotune_trial").fetchone() == (2,)
+        assert database.execute("select count(*) from trials").fetchone() == (2,)
+
+    assert _run(tmp_path, *flags, "--trials", "3") == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert [trial["number"] for trial in resumed["trials"]] == [0, 1, 2]
+    assert resumed["trials"][:2] == result["trials"]
+
+
+def test_exits_with_3_and_the_nearest_miss_where_no_config_keeps_the_promise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(
+        ["run", "--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path)]
+        + ["--model", "accelerator", "--p99", "1ms", "--trials", "2"]
+    )
+    assert code == 3
+    out = capsys.readouterr().out
+    assert "No config keeps the promise (highest throughput with p99 <= 1ms)" in out
+    assert "Nearest: trial" in out
+    assert not list(tmp_path.glob("*/best"))
+
+
+def test_a_config_that_does_not_load_is_an_outcome_and_the_study_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text("parameters:\n  instance_kind: [KIND_GPU]\n  instance_count: [1, 2]\n")
+    results = tmp_path / "results"
+    assert _run(results, "--model", "iris", "--p99", "50ms", "--search-space", str(space), "--trials", "2") == 0
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [trial["outcome"] for trial in trials] == ["feasible", "failed to load"]
+    assert "KIND_GPU" in trials[1]["message"] or "GPU" in trials[1]["message"]

@@ -1,0 +1,258 @@
+"""What every load generator must do, whatever its protocol and wherever it runs.
+
+A test module subclasses `LoadGeneratorSuite` and names the protocol, the server script and the process.
+"""
+
+import gc
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from autotune.load import (
+    ClosedLoop,
+    ConstantRate,
+    LoadGenerator,
+    LoadOptions,
+    LoadResult,
+    Payload,
+    PoissonRate,
+    Tensor,
+    arrival_times,
+    create_generator,
+)
+from autotune.server import Endpoint
+
+_TESTS = Path(__file__).parent
+
+
+class NullServer:
+    """A null server in a process of its own."""
+
+    def __init__(self, script: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(_TESTS / script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.port = int(self._process.stdout.readline())
+
+    def counters(self) -> dict[str, int]:
+        return self._ask("count")
+
+    def reset(self) -> None:
+        self._ask("reset")
+
+    def _ask(self, question: str) -> dict[str, int]:
+        self._process.stdin.write(f"{question}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+def payload(behaviour: str, size: int = 64, batch_size: int = 1) -> Payload:
+    return Payload(behaviour, (Tensor("x", "FP32", np.zeros((batch_size, size), np.float32)),), batch_size)
+
+
+def assert_adds_up(result: LoadResult) -> None:
+    assert result.completed + sum(result.errors.values()) == result.requests
+    assert len(result.scheduled_s) == len(result.latency_s) == len(result.lateness_s)
+    assert np.all(result.latency_s > 0)
+    assert np.all(result.lateness_s >= 0)
+    assert np.all(np.diff(result.scheduled_s) >= 0)
+    assert bool(result.errors) == bool(result.error_example)
+
+
+class LoadGeneratorSuite:
+    protocol: ClassVar[str]
+    server_script: ClassVar[str]
+    in_process: ClassVar[bool]
+    refused_kind: ClassVar[str]
+    busy_kind: ClassVar[str]
+    gone_kinds: ClassVar[set[str]]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared_server(cls) -> Iterator[NullServer]:
+        server = NullServer(cls.server_script)
+        yield server
+        server.stop()
+
+    @pytest.fixture
+    def server(self, shared_server) -> NullServer:
+        shared_server.reset()
+        return shared_server
+
+    @pytest.fixture
+    def doomed_server(self) -> Iterator[NullServer]:
+        server = NullServer(self.server_script)
+        yield server
+        server.stop()
+
+    @contextmanager
+    def generator(self, port: int, behaviour: str, size: int = 64, **options: int) -> Iterator[LoadGenerator]:
+        generator = create_generator(
+            self.protocol,
+            Endpoint("127.0.0.1", port, port),
+            payload(behaviour, size),
+            options=LoadOptions(**options),
+            in_process=self.in_process,
+        )
+        try:
+            yield generator
+        finally:
+            generator.close()
+
+    def test_constant_rate_sends_every_request_on_schedule(self, server):
+        with self.generator(server.port, "ok") as generator:
+            result = generator.run(ConstantRate(200), 0.5, 1.0)
+        assert_adds_up(result)
+        assert result.requests == result.completed == server.counters()["requests"] == 100
+        assert result.scheduled_s == pytest.approx(np.arange(100) / 200)
+        assert np.median(result.lateness_s) < 0.005
+        assert 0.49 < result.elapsed_s < 1.0
+        assert 0 < result.client_cpu_s < result.elapsed_s * 3
+
+    def test_poisson_schedule_is_the_drawn_one(self, server):
+        with self.generator(server.port, "ok") as generator:
+            result = generator.run(PoissonRate(300, seed=7), 0.4, 1.0)
+        assert_adds_up(result)
+        np.testing.assert_array_equal(result.scheduled_s, arrival_times(PoissonRate(300, seed=7), 0.4))
+        assert result.completed == server.counters()["requests"] == result.requests
+
+    def test_latency_is_what_the_server_takes(self, server):
+        with self.generator(server.port, "delay-30") as generator:
+            result = generator.run(ConstantRate(100), 0.3, 1.0)
+        assert_adds_up(result)
+        assert result.latency_s.min() > 0.029
+        assert np.median(result.latency_s) < 0.045
+
+    @pytest.mark.parametrize("concurrency", [1, 8])
+    def test_closed_loop_keeps_exactly_that_many_outstanding(self, server, concurrency):
+        with self.generator(server.port, "delay-10") as generator:
+            result = generator.run(ClosedLoop(concurrency), 0.4, 1.0)
+        assert_adds_up(result)
+        counters = server.counters()
+        assert counters["max_outstanding"] == concurrency
+        assert counters["outstanding"] == 0
+        assert result.requests == result.completed == counters["requests"]
+        assert result.requests > 0.5 * concurrency * 0.4 / 0.010
+        assert result.scheduled_s[-1] < 0.4
+        assert not result.lateness_s.any()
+
+    def test_stall_shows_in_every_request_scheduled_during_it(self, server):
+        with self.generator(server.port, "hiccup") as generator:
+            result = generator.run(ConstantRate(500), 0.8, 1.0)
+        assert_adds_up(result)
+        assert result.failed == 0
+        # Requests fall due every 2 ms; the k-th one in the stall waits for what is left of it.
+        first = int(np.argmax(result.latency_s))
+        during = result.latency_s[first : first + 80]
+        assert during[0] == pytest.approx(0.2, abs=0.05)
+        assert during == pytest.approx(during[0] - 0.002 * np.arange(80), abs=0.04)
+
+    def test_refusals_are_counted_by_kind_with_an_example(self, server):
+        with self.generator(server.port, "refuse") as generator:
+            result = generator.run(ConstantRate(100), 0.2, 1.0)
+        assert_adds_up(result)
+        assert result.errors == {self.refused_kind: 20}
+        assert "unexpected shape for input 'x'" in result.error_example
+        assert math.isinf(result.percentile_s(0.5))
+
+    def test_some_failures_leave_the_others_alone(self, server):
+        with self.generator(server.port, "sometimes") as generator:
+            result = generator.run(ConstantRate(200), 0.2, 1.0)
+        assert_adds_up(result)
+        assert result.errors == {self.busy_kind: 10}
+        assert result.completed == 30
+        assert math.isfinite(result.percentile_s(0.5))
+
+    @pytest.mark.parametrize("schedule", [ConstantRate(100), ClosedLoop(4)])
+    def test_server_that_never_answers_times_out_at_the_deadline(self, server, schedule):
+        with self.generator(server.port, "stall") as generator:
+            generator_ready(generator)
+            started = time.monotonic()
+            result = generator.run(schedule, 0.3, 0.4)
+            took_s = time.monotonic() - started
+        assert_adds_up(result)
+        assert result.errors == {"timeout": 30 if isinstance(schedule, ConstantRate) else 4}
+        assert took_s < 1.4
+        assert 0.65 < result.elapsed_s < 1.4
+
+    @pytest.mark.parametrize("schedule", [ConstantRate(400), ClosedLoop(4)])
+    def test_server_death_in_mid_run_is_counted_and_survived(self, doomed_server, schedule):
+        with self.generator(doomed_server.port, "die-30") as generator:
+            generator_ready(generator)
+            started = time.monotonic()
+            result = generator.run(schedule, 0.5, 0.5)
+            took_s = time.monotonic() - started
+        assert_adds_up(result)
+        assert 0 < result.completed < 30
+        assert result.failed > 5
+        assert set(result.errors) <= self.gone_kinds
+        assert took_s < 1.6
+
+    def test_closed_loop_does_not_hammer_a_dead_server(self, doomed_server):
+        doomed_server.stop()
+        with self.generator(doomed_server.port, "ok") as generator:
+            result = generator.run(ClosedLoop(2), 0.3, 0.3)
+        assert_adds_up(result)
+        assert 2 <= result.failed == result.requests <= 70
+        assert result.client_cpu_s < 0.25
+
+    def test_runs_again_after_a_run_that_failed(self, server):
+        with self.generator(server.port, "stall") as generator:
+            generator.run(ClosedLoop(2), 0.1, 0.1)
+            again = generator.run(ClosedLoop(3), 0.1, 0.1)
+        assert again.errors == {"timeout": 3}
+
+    def test_overload_stops_sending_at_the_limit(self, server):
+        with self.generator(server.port, "stall", max_outstanding=20) as generator:
+            result = generator.run(ConstantRate(500), 2.0, 0.1)
+        assert_adds_up(result)
+        assert set(result.errors) == {"timeout", "unsent"}
+        assert result.errors["timeout"] <= 30
+        assert result.elapsed_s < 1.0
+
+    def test_requests_wait_for_a_connection_while_their_latency_runs(self, server):
+        with self.generator(server.port, "delay-20", max_connections=2) as generator:
+            result = generator.run(ConstantRate(200), 0.2, 2.0)
+        assert_adds_up(result)
+        assert result.failed == 0
+        assert server.counters()["max_outstanding"] == 2
+        # 40 requests, two at a time, 20 ms each.
+        assert result.elapsed_s > 0.38
+        assert result.latency_s[-1] > 0.15
+
+    def test_large_messages_pass_in_both_directions(self, server):
+        with self.generator(server.port, "large", size=1_000_000) as generator:
+            result = generator.run(ClosedLoop(2), 0.3, 5.0)
+        assert_adds_up(result)
+        assert result.failed == 0
+        assert server.counters()["bytes"] >= result.requests * 4_000_000
+
+    def test_garbage_collection_is_as_before(self, server):
+        with self.generator(server.port, "ok") as generator:
+            generator.run(ClosedLoop(1), 0.05, 1.0)
+        assert gc.isenabled()
+
+    def test_closing_twice_is_harmless(self, server):
+        with self.generator(server.port, "ok") as generator:
+            generator.run(ClosedLoop(1), 0.05, 1.0)
+            generator.close()
+
+
+def generator_ready(generator: LoadGenerator) -> None:
+    """Waits for a worker's start without disturbing the server: an empty window."""
+    generator.run(ConstantRate(1e-3), 1e-6, 0.0)

@@ -1,0 +1,213 @@
+"""Bad input: one clear line, exit code 2, nothing started and nothing written."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotune.cli import main
+
+ONE_MODEL = 'name: "{name}"\nbackend: "python"\nmax_batch_size: 8\n'
+
+
+def _model(repository: Path, name: str = "net", config: str | None = ONE_MODEL) -> Path:
+    version = repository / name / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text("")
+    if config is not None:
+        (repository / name / "config.pbtxt").write_text(config.format(name=name))
+    return repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return _model(tmp_path / "models")
+
+
+@pytest.fixture
+def refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Runs a command and returns the one line it complained with, after checking that it left nothing behind."""
+
+    def run(*arguments: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        code = main([*arguments, "--results", str(tmp_path / "results")] if "--results" not in arguments else arguments)
+        captured = capsys.readouterr()
+        assert code == 2, captured
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1, captured.err
+        assert captured.err.startswith("autotune: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return captured.err.removeprefix("autotune: ").strip()
+
+    return run
+
+
+def test_unknown_model(refuses, repository: Path) -> None:
+    line = refuses("run", "--model-repository", str(repository), "--model", "nett", "--p99", "5ms")
+    assert line.startswith("--model: ")
+    assert "'nett'" in line
+    assert "net" in line
+
+
+def test_several_models_and_none_chosen(refuses, repository: Path) -> None:
+    _model(repository, "other")
+    line = refuses("run", "--model-repository", str(repository), "--p99", "5ms")
+    assert line.startswith("--model: ")
+    assert "net, other" in line
+
+
+def test_empty_repository(refuses, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    line = refuses("run", "--model-repository", str(tmp_path / "empty"), "--p99", "5ms")
+    assert line.startswith("--model-repository: ")
+
+
+def test_missing_repository(refuses, tmp_path: Path) -> None:
+    line = refuses("run", "--model-repository", str(tmp_path / "none"), "--p99", "5ms")
+    assert line.startswith("--model-repository: ")
+
+
+def test_config_that_cannot_be_parsed_shows_the_line(refuses, tmp_path: Path) -> None:
+    repository = _model(tmp_path / "models", config='name: "{name}"\nmax_batch_size: lots\n')
+    line = refuses("run", "--model-repository", str(repository), "--p99", "5ms")
+    assert "config.pbtxt:2" in line
+    assert "max_batch_size: lots" in line
+
+
+def _space(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("parameters:\n  max_batchsize: [1, 2]\n", ("space.yaml:2", "max_batchsize", "max_batch_size")),
+        ("parameters:\n  instance_count: {low: 4, high: 1}\n", ("space.yaml:2", "low", "4", "1")),
+        ("parameters:\n  instance_count: []\n", ("space.yaml:2", "instance_count")),
+        ("fields:\n  dynamic_batching.max_queue_delay: [1]\n", ("space.yaml:2", "max_queue_delay")),
+        ("parameters: [\n", ("space.yaml",)),
+        ("", ("space.yaml",)),
+    ],
+    ids=["unknown field", "low above high", "no choice", "unknown config field", "not YAML", "empty"],
+)
+def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    space = _space(tmp_path, text)
+    line = refuses(
+        "run", "--model-repository", str(repository), "--p99", "5ms", "--search-space", space, "--launch", "embedded"
+    )
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--p99", "5"], "--p99: '5' has no unit; write 5ms, 5us or 5s"),
+        (["--p99", "-1ms"], "--p99: '-1ms' is not above zero; a duration must be positive, such as 5ms"),
+        ([], "--p99: --objective throughput needs a latency ceiling; add one, such as --p99 5ms"),
+        (["--p99", "5ms", "--launch", "cloud"], "--launch: 'cloud' is unknown"),
+        (["--p99", "5ms", "--protocol", "carrier"], "--protocol: 'carrier' is unknown; use http or grpc"),
+        (["--p99", "5ms", "--sampler", "luck"], "--sampler: unknown sampler 'luck'; use tpe, random, grid, gp"),
+        (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),
+        (["--p99", "5ms", "--input-data", "lorem"], "--input-data: 'lorem' is unknown"),
+        (["--p99", "5ms", "--shape", "x"], "--shape: 'x' is not an input's shape"),
+        (["--p99", "5ms", "--time-budget", "10"], "--time-budget: '10' has no unit"),
+    ],
+)
+def test_flag(refuses, repository: Path, flags: list[str], line: str) -> None:
+    launch = [] if "--launch" in flags else ["--launch", "embedded"]
+    assert refuses("run", "--model-repository", str(repository), *launch, *flags).startswith(line)
+
+
+def test_unknown_option_is_one_line(refuses) -> None:
+    assert "--p98" in refuses("run", "--p98", "5ms")
+
+
+@pytest.mark.parametrize("value", ["0", "three"])
+def test_number_of_trials(refuses, repository: Path, value: str) -> None:
+    line = refuses("run", "--model-repository", str(repository), "--p99", "5ms", "--trials", value)
+    assert "--trials" in line
+
+
+def test_port_in_use(refuses, repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = refuses(
+            "run", "--model-repository", str(repository), "--p99", "5ms", "--launch", "embedded", "--http-port", port
+        )
+    assert line.startswith("--http-port: ")
+    assert port in line
+
+
+def test_unreachable_engine(refuses, repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    line = refuses("run", "--model-repository", str(repository), "--p99", "5ms", "--launch", "docker")
+    assert line.startswith("--launch docker: ")
+
+
+def test_results_that_is_a_file(refuses, repository: Path, tmp_path: Path) -> None:
+    results = tmp_path / "file"
+    results.write_text("")
+    line = refuses(
+        "run", "--model-repository", str(repository), "--p99", "5ms", "--launch", "embedded", "--results", str(results)
+    )
+    assert line.startswith("--results: ")
+
+
+@pytest.mark.parametrize("command", [["studies", "list"], ["studies", "show", "x"], ["export", "x"], ["dashboard"]])
+def test_no_database_yet(refuses, command: list[str]) -> None:
+    assert "there is no database" in refuses(*command)
+
+
+def test_sweep(refuses, repository: Path) -> None:
+    line = refuses("measure", "--model-repository", str(repository), "--concurrency", "8:1", "--launch", "embedded")
+    assert line == "--concurrency: '8:1' ends below its start; write START:END with END at least START"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("p99: 5\n", "--p99: '5' has no unit"),
+        ("trails: 3\n", "'trails' is not an option of 'run'; did you mean 'trials'?"),
+        ("- p99\n", "expected 'flag: value' lines"),
+        ("p99: [\n", "not YAML"),
+    ],
+)
+def test_config_file(refuses, repository: Path, tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "autotune.yaml"
+    path.write_text(text)
+    assert words in refuses("run", "--model-repository", str(repository), "--config", str(path), "--launch", "embedded")
+
+
+def test_flags_win_over_the_config_file_and_the_environment(
+    refuses, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "autotune.yaml"
+    path.write_text("p99: 1x\n")
+    command = ["run", "--model-repository", str(repository), "--config", str(path), "--launch", "embedded"]
+    assert "'1x'" in refuses(*command)
+    monkeypatch.setenv("AUTOTUNE_P99", "2x")
+    assert "'2x'" in refuses(*command)
+    assert "'3x'" in refuses(*command, "--p99", "3x")
+
+
+def test_help_is_quick_because_heavy_packages_are_imported_where_they_are_used() -> None:
+    listed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, autotune, autotune.cli._app\n"
+            "heavy = {'optuna', 'pandas', 'numpy', 'sqlalchemy', 'docker', 'onnx', 'onnxruntime', 'tritonclient', 'grpc'}\n"
+            "print(sorted(heavy & sys.modules.keys()))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.strip() == "[]"

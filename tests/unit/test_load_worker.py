@@ -1,0 +1,136 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from load_suite import NullServer, payload
+
+from autotune.errors import UsageError
+from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, create_generator
+from autotune.load._worker import WorkerGenerator
+from autotune.server import Endpoint
+
+_TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def server():
+    server = NullServer("null_http_server.py")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def generator(server):
+    generator = create_generator("http", Endpoint("127.0.0.1", server.port, 1), payload("ok"))
+    assert isinstance(generator, WorkerGenerator)
+    yield generator
+    generator.close()
+
+
+def _gone(pid: int, within_s: float = 3.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_closing_ends_the_process(generator):
+    generator.run(ClosedLoop(1), 0.05, 1.0)
+    pid = generator.pid
+    generator.close()
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(LoadGeneratorFailed, match="closed"):
+        generator.run(ClosedLoop(1), 0.05, 1.0)
+
+
+def test_death_of_the_process_is_an_error_and_the_next_run_has_a_new_one(generator):
+    generator.run(ClosedLoop(1), 0.05, 1.0)
+    pid = generator.pid
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+    with pytest.raises(LoadGeneratorFailed, match=r"process died.*signal 9"):
+        generator.run(ClosedLoop(1), 5.0, 1.0)
+    assert generator.run(ClosedLoop(1), 0.05, 1.0).completed > 0
+    assert generator.pid != pid
+
+
+def test_interrupted_run_ends_the_process_and_the_next_run_is_its_own(generator):
+    generator.run(ClosedLoop(1), 0.05, 1.0)
+    pid = generator.pid
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        generator.run(ClosedLoop(1), 5.0, 1.0)
+    assert time.monotonic() - started < 2
+    assert _gone(pid)
+    assert generator.run(ConstantRate(100), 0.1, 1.0).requests == 10
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_the_process(generator):
+    generator.run(ClosedLoop(1), 0.05, 1.0)
+    assert os.getsid(generator.pid) != os.getsid(0)
+    os.kill(generator.pid, signal.SIGINT)
+    assert generator.run(ClosedLoop(1), 0.05, 1.0).completed > 0
+
+
+@pytest.mark.parametrize("run", ["", "generator.run(ClosedLoop(1), 30.0, 1.0)"])
+def test_process_does_not_outlive_a_parent_that_is_killed(server, run):
+    script = f"""
+import sys, threading, time
+sys.path.insert(0, {str(_TESTS)!r})
+from load_suite import payload
+from autotune.load import ClosedLoop, create_generator
+from autotune.server import Endpoint
+generator = create_generator("http", Endpoint("127.0.0.1", {server.port}, 1), payload("ok"))
+generator.run(ClosedLoop(1), 0.05, 1.0)
+print(generator.pid, flush=True)
+{run}
+time.sleep(30)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        time.sleep(0.1)
+        assert psutil.pid_exists(pid)
+        parent.kill()
+    assert _gone(pid)
+
+
+def test_process_outlives_the_thread_that_started_it(server):
+    made = []
+    endpoint = Endpoint("127.0.0.1", server.port, 1)
+    thread = threading.Thread(target=lambda: made.append(create_generator("http", endpoint, payload("ok"))))
+    thread.start()
+    thread.join()
+    try:
+        assert made[0].run(ClosedLoop(1), 0.05, 1.0).completed > 0
+    finally:
+        made[0].close()
+
+
+def test_process_imports_nothing_heavy():
+    script = "import sys, autotune.load._worker_process, autotune.load._http; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    heavy = {"docker", "grpc", "onnx", "onnxruntime", "optuna", "pandas", "rich", "sqlalchemy", "tritonclient"}
+    assert heavy.isdisjoint(found.split())
+
+
+def test_host_that_does_not_resolve_is_refused_before_anything_starts():
+    with pytest.raises(UsageError, match=r"^--url: host 'no-such-host\.invalid'"):
+        create_generator("http", Endpoint("no-such-host.invalid", 1, 1), payload("ok"))
+
+
+def test_unknown_protocol_is_refused():
+    with pytest.raises(UsageError, match=r"^--protocol: 'carrier pigeon' is unknown; use http or grpc"):
+        create_generator("carrier pigeon", Endpoint("127.0.0.1", 1, 1), payload("ok"))
+
+
+def test_schedule_without_load_is_refused_before_it_is_sent(generator):
+    with pytest.raises(UsageError, match="--concurrency"):
+        generator.run(ClosedLoop(0), 1.0, 1.0)

@@ -1,0 +1,53 @@
+import pytest
+
+from autotune.errors import UsageError
+from autotune.load import ClosedLoop, PoissonRate
+from autotune.measurement import parse_sweep, schedules
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("8", [8]),
+        ("1:4", [1, 2, 3, 4]),
+        ("1:257:64", [1, 65, 129, 193, 257]),
+        ("1:16:4", [1, 5, 9, 13]),
+        ("8:8", [8]),
+    ],
+)
+def test_reads_a_sweep_as_perf_analyzer_writes_it(text: str, values: list[float]) -> None:
+    assert parse_sweep(text, "--concurrency", whole=True) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not a load"),
+        ("a:b", "is not a load"),
+        ("1:2:3:4", "is not a load"),
+        ("1.5", "whole numbers"),
+        ("0:4", "not above zero"),
+        ("4:1", "ends below its start"),
+        ("1:2:0", "not above zero"),
+        ("1:100000", "choose a larger STEP"),
+        ("1:inf", "is not a load"),
+    ],
+)
+def test_refuses_a_bad_sweep_naming_the_flag(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_sweep(text, "--concurrency", whole=True)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("--concurrency: ")
+
+
+def test_no_load_is_concurrency_one() -> None:
+    assert schedules(None, None, seed=0, batch_size=1) == (ClosedLoop(1),)
+
+
+def test_a_rate_is_in_inferences_and_each_step_has_its_own_seed() -> None:
+    assert schedules(None, "100:200:100", seed=7, batch_size=4) == (PoissonRate(25, 7), PoissonRate(50, 8))
+
+
+def test_refuses_both_loads_at_once() -> None:
+    with pytest.raises(UsageError, match="not both"):
+        schedules("1", "100", seed=0, batch_size=1)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from autotune.load import ClosedLoop, PoissonRate
+from autotune.measurement import Measurement, MeasureOptions, Meter, Probe
+from autotune.objective import Ceiling, Objective
+from autotune.server import ServerCrashed
+from simulated_server import SimulatedServer
+
+
+def _measure(server: SimulatedServer, objective: Objective, **options: float) -> Measurement:
+    return Meter(server, server, objective, MeasureOptions(**options)).measure()
+
+
+def _p99_of(service_s: float, rate_per_s: float) -> float:
+    """The p99 of a long simulated run: the truth that a measurement should find."""
+    server = SimulatedServer(service_s)
+    return server.run(PoissonRate(rate_per_s, seed=12345), 200.0, 1e9).percentile_s(0.99)
+
+
+def test_finds_the_highest_rate_that_keeps_the_ceiling() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    measured = _measure(SimulatedServer(service_s=0.001), objective)
+    assert measured.feasible
+    assert measured.first_failing_per_s is not None
+    assert measured.rate_per_s < measured.first_failing_per_s
+    # Windows of seconds scatter around the truth; at 12% above and below, the ceiling is broken and kept.
+    assert _p99_of(0.001, measured.rate_per_s * 1.12) > 0.005
+    assert _p99_of(0.001, measured.rate_per_s * 0.88) < 0.005
+
+
+@pytest.mark.parametrize("service_s", [0.0001, 0.001, 0.02])
+def test_scales_with_the_speed_of_the_server(service_s: float) -> None:
+    objective = Objective("throughput", (Ceiling("p99", 5 * service_s),))
+    measured = _measure(SimulatedServer(service_s), objective)
+    # The rate that keeps a ceiling of five service times scales with the service time alone.
+    assert _p99_of(service_s, measured.rate_per_s * 1.2) > 5 * service_s
+    assert _p99_of(service_s, measured.rate_per_s * 0.8) < 5 * service_s
+
+
+def test_the_strictest_of_several_ceilings_decides() -> None:
+    loose = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.01),)))
+    both = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.01), Ceiling("avg", 0.0015))))
+    assert both.feasible
+    assert both.rate_per_s < loose.rate_per_s * 0.8
+    assert set(both.violations) == {"p99 <= 10ms", "avg <= 1.5ms", "rate"}
+
+
+def test_a_ceiling_below_one_request_is_infeasible_after_the_screen() -> None:
+    measured = _measure(SimulatedServer(service_s=0.01), Objective("throughput", (Ceiling("p99", 0.005),)))
+    assert not measured.feasible
+    assert measured.rate_per_s == 0
+    assert measured.probes[-1].purpose == "screen"
+    assert measured.violations["p99 <= 5ms"] == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_ceiling_that_no_open_load_keeps_is_infeasible_with_the_nearest_miss() -> None:
+    # One request at a time just keeps it; any two that meet break it, at whatever rate.
+    measured = _measure(SimulatedServer(service_s=0.01), Objective("throughput", (Ceiling("p99.9", 0.0101),)))
+    assert not measured.feasible
+    assert measured.decided_by is not None
+    assert measured.decided_by.purpose == "locate"
+    assert measured.violations["p99.9 <= 10.1ms"] > 0
+
+
+def test_the_decision_is_confirmed_by_a_longer_probe() -> None:
+    measured = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.005),)), confirm_s=4.0)
+    assert measured.decided_by is not None
+    assert measured.decided_by.purpose == "confirm"
+    assert measured.decided_by.duration_s == 4.0
+    assert measured.decided_by.holds
+
+
+def test_latency_is_measured_at_the_rate_that_must_be_carried() -> None:
+    measured = _measure(SimulatedServer(), Objective("latency", (), rate_per_s=500))
+    assert measured.feasible
+    assert measured.rate_per_s == pytest.approx(500, rel=0.1)
+    assert measured.latency_s["p99"] == pytest.approx(_p99_of(0.001, 500), rel=0.2)
+
+
+def test_a_rate_the_server_cannot_carry_is_infeasible() -> None:
+    measured = _measure(SimulatedServer(), Objective("latency", (), rate_per_s=1100))
+    assert not measured.feasible
+    assert measured.violations["rate"] > 0
+
+
+def test_warms_up_until_latency_settles() -> None:
+    server = SimulatedServer(cold_requests=300)
+    measured = _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
+    warm_up = [probe for probe in measured.probes if probe.purpose == "warm-up"]
+    assert len(warm_up) > 1
+    assert measured.feasible
+
+
+def test_every_open_probe_draws_its_own_schedule() -> None:
+    server = SimulatedServer()
+    _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
+    seeds = [schedule.seed for schedule in server.runs if isinstance(schedule, PoissonRate)]
+    assert len(seeds) == len(set(seeds)) > 3
+
+
+def test_the_same_seed_gives_the_same_measurement() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    first, second = (_measure(SimulatedServer(), objective, seed=3) for _ in range(2))
+    assert first.rate_per_s == second.rate_per_s
+
+
+def test_a_crash_keeps_what_was_measured_before_it() -> None:
+    server = SimulatedServer(crash_at_probe=3)
+    seen: list[Probe] = []
+    meter = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),)), on_probe=seen.append)
+    with pytest.raises(ServerCrashed):
+        meter.measure()
+    assert meter.measurement.probes == tuple(seen)
+    assert len(seen) == 3
+    assert not meter.measurement.feasible
+
+
+def test_a_request_of_several_inferences_counts_them_all() -> None:
+    server = SimulatedServer()
+    objective = Objective("latency", (), rate_per_s=1000)
+    Meter(server, server, objective, batch_size=4).measure()
+    rates = {schedule.rate_per_s for schedule in server.runs if isinstance(schedule, PoissonRate)}
+    assert rates == {250, 125}
+
+
+def test_saturation_is_looked_for_with_enough_outstanding_requests() -> None:
+    server = SimulatedServer()
+    _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
+    assert max(schedule.concurrency for schedule in server.runs if isinstance(schedule, ClosedLoop)) >= 16
+
+
+def test_percentiles_count_lost_requests_as_infinite() -> None:
+    server = SimulatedServer(service_s=0.01)
+    result = server.run(PoissonRate(1000, seed=1), 1.0, 0.5)
+    assert result.failed > 0
+    assert np.isinf(result.percentile_s(0.99))
+    assert result.completed + result.failed == result.requests

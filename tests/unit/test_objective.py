@@ -1,0 +1,100 @@
+import math
+
+import pytest
+
+from autotune.errors import UsageError
+from autotune.objective import Ceiling, Objective, format_duration, parse_ceilings, parse_duration, parse_objective
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5ms", 0.005),
+        ("2.5ms", 0.0025),
+        ("800us", 0.0008),
+        ("800µs", 0.0008),
+        (".5s", 0.5),
+        ("1.5S", 1.5),
+        ("10m", 600),
+        ("2h", 7200),
+        (" 3 ms ", 0.003),
+    ],
+)
+def test_reads_a_duration_with_its_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text, "--p99") == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("5", "--p99: '5' has no unit; write 5ms"),
+        ("-1ms", "--p99: '-1ms' is not above zero"),
+        ("0ms", "not above zero"),
+        ("5 minutes", "unknown unit 'minutes'"),
+        ("fast", "is not a duration"),
+        ("", "is not a duration"),
+        ("1e3ms", "is not a duration"),
+        ("nan ms", "is not a duration"),
+    ],
+)
+def test_refuses_a_bad_duration_in_one_line_naming_the_flag(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_duration(text, "--p99")
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("--p99: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.005, "5ms"), (0.0025, "2.5ms"), (0.0008, "800us"), (1.5, "1.5s"), (120.0, "120s"), (math.inf, "inf")],
+)
+def test_writes_a_duration_as_a_person_would(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_a_ceiling_knows_its_quantile() -> None:
+    assert Ceiling("p99", 0.005).quantile == pytest.approx(0.99)
+    assert Ceiling("p99.9", 0.005).quantile == pytest.approx(0.999)
+    assert math.isnan(Ceiling("avg", 0.005).quantile)
+
+
+@pytest.mark.parametrize("statistic", ["p100", "p0", "mean", "99th"])
+def test_refuses_a_statistic_that_is_no_percentile(statistic: str) -> None:
+    with pytest.raises(UsageError, match="neither 'avg' nor a percentile"):
+        Ceiling(statistic, 0.005)
+
+
+def test_keeps_several_ceilings_and_leaves_absent_ones_out() -> None:
+    assert parse_ceilings(p99="5ms", p90=None, avg="2ms") == (Ceiling("p99", 0.005), Ceiling("avg", 0.002))
+
+
+def test_throughput_without_a_ceiling_is_refused() -> None:
+    with pytest.raises(UsageError, match="needs a latency ceiling; add one, such as --p99 5ms"):
+        parse_objective("throughput", ())
+
+
+def test_latency_without_a_rate_is_refused() -> None:
+    with pytest.raises(UsageError, match="needs the load to carry"):
+        parse_objective("latency", ())
+
+
+def test_throughput_with_a_rate_is_refused() -> None:
+    with pytest.raises(UsageError, match="only --objective latency takes a rate"):
+        parse_objective("throughput", (Ceiling("p99", 0.005),), 1000)
+
+
+@pytest.mark.parametrize("rate", [0.0, -5.0, math.nan, math.inf])
+def test_refuses_a_rate_that_cannot_be_offered(rate: float) -> None:
+    with pytest.raises(UsageError, match="--min-throughput: "):
+        parse_objective("latency", (), rate)
+
+
+def test_unknown_objective_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="--objective: 'speed' is unknown; use throughput or latency"):
+        parse_objective("speed", ())
+
+
+def test_says_what_it_looks_for() -> None:
+    assert str(Objective("throughput", (Ceiling("p99", 0.005),))) == "highest throughput with p99 <= 5ms"
+    assert str(Objective("latency", (), 500)) == "lowest p99 at 500 inferences/s"

@@ -1,0 +1,406 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autotune.environment import Environment
+from autotune.errors import AutotuneError, UsageError
+from autotune.load import ClosedLoop, ConstantRate, PoissonRate
+from autotune.measurement import Measurement, Probe
+from autotune.objective import Ceiling, Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.server import ModelStatistics
+from autotune.space import Candidate
+from autotune.store import Store, StudyRecord, database_url
+
+P99 = Ceiling("p99", 0.005)
+OBJECTIVE = Objective("throughput", (P99,))
+HERE = Environment(
+    cpu_model="Fast CPU",
+    physical_cores=1,
+    logical_cores=2,
+    available_cores=1.5,
+    memory_bytes=24 * 2**30,
+    gpus=(),
+    system="Debian 12",
+    kernel="6.1",
+    python="3.11.2",
+    launch={"mode": "embedded"},
+    model_digest="abc",
+    packages={"optuna": "5.0.0"},
+)
+
+
+POISSON = PoissonRate(1000.0, seed=2**63 + 1)
+
+
+def probe(schedule=POISSON, holds=True, **changes) -> Probe:
+    base = Probe(
+        purpose="locate",
+        schedule=schedule,
+        started_at=1700000000.25,
+        duration_s=2.0,
+        offered_per_s=1000.5,
+        achieved_per_s=999.5,
+        requests=2001,
+        errors={"timeout": 2, "http 503": 1},
+        latency_s={"p50": 0.001, "p90": 0.002, "p99": float("inf"), "avg": float("inf"), "p99.9": float("inf")},
+        late={str(P99): 0.0015},
+        lateness_p99_s=0.0001,
+        client_cpu=0.25,
+        server=ModelStatistics(
+            inference_count=1998,
+            execution_count=333,
+            success_count=1998,
+            queue_ns=1998 * 250_000,
+            batch_executions={1: 3, 6: 330},
+        ),
+        kept_up=True,
+        holds=holds,
+        error_example="503 Service Unavailable",
+        histogram=((0.001, 1500), (0.002, 498), (float("inf"), 3)),
+    )
+    return replace(base, **changes)
+
+
+def outcome(kind=OutcomeKind.FEASIBLE, **changes) -> TrialOutcome:
+    probes = (probe(ClosedLoop(4), purpose="warm-up"), probe(), probe(ConstantRate(2000.0), holds=False))
+    measurement = Measurement(
+        feasible=True,
+        rate_per_s=1000.5,
+        first_failing_per_s=None,
+        latency_s=probes[1].latency_s,
+        ceilings=(P99,),
+        violations={str(P99): -0.25, "rate": float("-inf")},
+        decided_by=probes[1],
+        probes=probes,
+        seconds=6.5,
+    )
+    base = TrialOutcome(
+        kind=kind,
+        candidate=Candidate((("max_batch_size", 8), ("delay_us", None), ("dynamic", True), ("kind", "KIND_CPU"))),
+        config_text='name: "mnist"\nmax_batch_size: 8\n',
+        measurement=measurement,
+        startup_s=1.7,
+        seconds=9.0,
+        log_path=Path("logs/trial 3.log"),
+    )
+    return replace(base, **changes)
+
+
+def begin(store: Store, name="s", **changes) -> tuple[StudyRecord, tuple[str, ...]]:
+    wanted = {
+        "model": "mnist",
+        "objective": OBJECTIVE,
+        "space_digest": "d1",
+        "space_text": "max_batch_size: [1, 8]\n",
+        "base_config": 'name: "mnist"\n',
+        "environment": HERE,
+    }
+    return store.begin_study(name, **{**wanted, **changes})
+
+
+@pytest.fixture
+def url(tmp_path):
+    return database_url(tmp_path / "results")
+
+
+@pytest.fixture
+def store(url):
+    with_tables = Store.open(url)
+    yield with_tables
+    with_tables.close()
+
+
+def test_a_trial_comes_back_as_it_was(store, url):
+    study, _ = begin(store)
+    saved = store.save_trial(study, 3, "proposed", outcome())
+    (read,) = Store.open_existing(url).trials(study)
+    assert read == saved
+    assert read.outcome == outcome()
+    assert (read.number, read.label, read.role, read.model) == (3, "proposed", "trial", "mnist")
+    assert read.environment == HERE
+    first, second, third = read.outcome.measurement.probes
+    assert first.schedule == ClosedLoop(4)
+    assert second.schedule.seed == 2**63 + 1
+    assert second.histogram[-1] == (float("inf"), 3)
+    assert second.server.batch_executions == {1: 3, 6: 330}
+    assert third.schedule == ConstantRate(2000.0)
+    assert read.outcome.measurement.decided_by is second
+
+
+def test_a_failed_trial_keeps_the_servers_words_and_has_no_measurement(store):
+    study, _ = begin(store)
+    failed = outcome(
+        OutcomeKind.LOAD_FAILED, measurement=None, candidate=None, message="unexpected 'foo'", log_path=None
+    )
+    store.save_trial(study, 0, "your config", failed)
+    (read,) = store.trials(study)
+    assert read.outcome == failed
+    assert read.probes == ()
+
+
+def test_interrupted_trials_are_kept_but_only_shown_on_request(store):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    store.save_trial(study, 1, "proposed", outcome(OutcomeKind.INTERRUPTED))
+    assert [trial.number for trial in store.trials(study)] == [0]
+    assert [trial.number for trial in store.trials(study, interrupted=True)] == [0, 1]
+
+
+def test_a_trial_saved_again_replaces_the_first(store, url):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    store.save_trial(study, 0, "proposed", outcome(message="again"))
+    (read,) = store.trials(study)
+    assert read.outcome.message == "again"
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        for table, rows in {"trial": 1, "measurement": 1, "probe": 3, "server_statistics": 3}.items():
+            assert raw.execute(f"SELECT count(*) FROM autotune_{table}").fetchone() == (rows,), table  # noqa: S608
+
+
+def test_measurements_without_a_study_are_kept(store, url):
+    lone = outcome(measurement=None)
+    store.save_run(model="iris", label="sweep", outcome=lone, environment=HERE, probes=(probe(ClosedLoop(8)),))
+    study, _ = begin(store)
+    store.save_run(model="mnist", label="best again", outcome=outcome(), environment=HERE, role="confirm", study=study)
+    reader = Store.open_existing(url)
+    (run,) = reader.runs()
+    assert (run.role, run.model, run.number, run.outcome) == ("measure", "iris", None, lone)
+    assert run.probes == (probe(ClosedLoop(8)),)
+    (confirmation,) = reader.runs(study)
+    assert (confirmation.role, confirmation.outcome) == ("confirm", outcome())
+    assert reader.trials(study) == []
+
+
+def test_probes_of_a_study_are_a_table(store):
+    study, _ = begin(store)
+    other, _ = begin(store, "other")
+    store.save_trial(study, 0, "your config", outcome())
+    store.save_trial(other, 0, "your config", outcome())
+    frame = store.probes(study)
+    assert list(frame["schedule"]) == ["ClosedLoop", "PoissonRate", "ConstantRate"]
+    assert list(frame["p99_s"]) == [float("inf")] * 3
+    assert frame["server_mean_batch_size"][0] == pytest.approx(6.0)
+    assert frame["server_queue_us"][0] == pytest.approx(250.0)
+    assert frame["failed"][0] == 3
+    assert list(store.probes(begin(store, "empty")[0]).columns) == list(frame.columns)
+
+
+def test_a_study_is_resumed_under_its_name(store, url):
+    study, notes = begin(store)
+    assert notes == ()
+    store.save_trial(study, 0, "your config", outcome())
+    again, notes = begin(Store.open(url))
+    assert again == study
+    assert notes == ()
+    assert [each.name for each in store.studies()] == ["s"]
+    assert store.study("s") == study
+    assert store.study("t") is None
+    assert study.objective == OBJECTIVE
+    assert study.space_text == "max_batch_size: [1, 8]\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "iris"}, "its model is 'mnist', not 'iris'"),
+        ({"objective": Objective("throughput", (Ceiling("p99", 0.01),))}, "highest throughput with p99 <= 10ms"),
+        ({"space_digest": "d2"}, "its search space is another"),
+        ({"base_config": "max_batch_size: 2"}, "config.pbtxt has changed"),
+        ({"environment": replace(HERE, model_digest="def")}, "the model's files have changed"),
+    ],
+)
+def test_a_study_that_looks_for_something_else_is_not_resumed(store, changes, words):
+    begin(store)
+    with pytest.raises(UsageError, match="--study: study 's' cannot be resumed") as error:
+        begin(store, **changes)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_another_environment_is_noted_on_resume_and_its_trials_are_filed_under_it(store):
+    begin(store)
+    elsewhere = replace(HERE, available_cores=4.0)
+    study, notes = begin(store, environment=elsewhere)
+    assert notes == ("CPU cores available: 1.5 before, 4 now",)
+    assert study.environment == HERE
+    assert store.save_trial(study, 0, "proposed", outcome()).environment == elsewhere
+
+
+def test_fields_added_later_do_not_break_old_rows(store, url):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        for row, body in raw.execute("SELECT id, body FROM autotune_probe").fetchall():
+            fields = json.loads(body)
+            for unknown_then in ("kept_up", "error_example", "errors", "lateness_p99_s"):
+                del fields[unknown_then]
+            fields["unknown_now"] = [1, 2]
+            raw.execute("UPDATE autotune_probe SET body = ? WHERE id = ?", (json.dumps(fields), row))
+    (read,) = store.trials(study)
+    assert read.probes[1].kept_up is False
+    assert read.probes[1].error_example == ""
+    assert read.probes[1].errors == {}
+    assert read.probes[1].lateness_p99_s != read.probes[1].lateness_p99_s
+    assert read.probes[1].requests == 2001
+
+
+def test_reading_creates_no_database(tmp_path):
+    with pytest.raises(UsageError, match=r"--results: there is no database .*; 'autotune run' creates one"):
+        Store.open_existing(database_url(tmp_path / "results"), flag="--results")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_optuna_database_without_our_tables_holds_no_results(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE studies (id INTEGER)")
+    with pytest.raises(UsageError, match="holds no results of autotune"):
+        Store.open_existing(f"sqlite:///{path}")
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == [("studies",)]
+
+
+@pytest.mark.parametrize(
+    ("make_url", "words"),
+    [
+        (
+            lambda tmp: f"sqlite:///{tmp}/file/autotune.db",
+            ".*file/autotune.db: .*is not a directory",
+        ),
+        (lambda tmp: f"sqlite:///{tmp}/folder", "cannot open the database .*folder: unable to open database file"),
+        (lambda tmp: "sqlite:////proc/none/autotune.db", "cannot open the database /proc/none/autotune.db"),
+        (lambda tmp: f"sqlite:///{tmp}/file", "is not a SQLite database"),
+        (lambda tmp: f"{tmp}/autotune.db", "is not a database URL"),
+        (lambda tmp: "oracel://host/db", "unknown kind of database 'oracel'"),
+        (lambda tmp: "postgresql+pg8000://host/db", "needs the Python package pg8000"),
+    ],
+)
+def test_what_cannot_be_opened_is_a_usage_error_of_one_line(tmp_path, make_url, words):
+    (tmp_path / "file").write_text("no database, but long enough to be read as one " * 20)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=f"^--results: .*{words}") as error:
+        Store.open(make_url(tmp_path), flag="--results")
+    assert "\n" not in str(error.value)
+
+
+def test_a_results_directory_may_have_any_name(tmp_path):
+    results = tmp_path / "what? 100%20 #1"
+    store = Store.open(database_url(results))
+    begin(store)
+    store.optuna_storage()
+    assert (results / "autotune.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [results.name]
+
+
+def test_a_password_is_never_shown():
+    with pytest.raises(UsageError) as error:
+        Store.open("postgresql+pg8000://me:secret@host/db")
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("opening", [Store.open, Store.open_existing])
+def test_a_database_of_a_newer_version_is_left_alone(store, url, opening):
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute("UPDATE autotune_schema SET version = 99")
+    with pytest.raises(UsageError, match="written by a newer autotune"):
+        opening(url)
+
+
+READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+print(connection.execute("SELECT count(*) FROM autotune_probe").fetchone()[0])
+"""
+
+
+def test_a_dashboards_connection_reads_while_a_transaction_is_open(store, url):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    path = url.removeprefix("sqlite:///")
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM autotune_probe")
+    command = [sys.executable, "-c", READER, path]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "3"
+    assert len(store.trials(study)[0].probes) == 3
+    writer.execute("ROLLBACK")
+    writer.close()
+
+
+KILLED_WRITER = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+from test_store_database import *
+from autotune.store import _store
+store = Store.open(sys.argv[1])
+study, _ = begin(store)
+store.save_trial(study, 0, "proposed", outcome())
+fill = _store.fill_trial
+def fill_and_hang(*arguments):
+    fill(*arguments)
+    _store.Session.object_session(arguments[0]).flush()
+    print("in transaction", flush=True)
+    time.sleep(60)
+_store.fill_trial = fill_and_hang
+store.save_trial(study, 1, "proposed", outcome())
+"""
+
+
+def test_a_writer_killed_in_a_transaction_loses_only_that(url):
+    command = [sys.executable, "-c", KILLED_WRITER, url, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline().strip() == "in transaction"
+        os.kill(writer.pid, signal.SIGKILL)
+    store = Store.open(url)
+    study, _ = begin(store)
+    assert [(trial.number, trial.outcome) for trial in store.trials(study)] == [(0, outcome())]
+    store.save_trial(study, 1, "proposed", outcome())
+    assert [trial.number for trial in store.trials(study)] == [0, 1]
+
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from test_store_database import *
+import optuna
+store = Store.open(sys.argv[1])
+study, _ = begin(store, sys.argv[3])
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+trials = optuna.create_study(study_name=sys.argv[3], storage=store.optuna_storage())
+for _ in range(10):
+    trial = trials.ask({"x": optuna.distributions.IntDistribution(0, 99)})
+    store.save_trial(study, trial.number, "proposed", outcome())
+    trials.tell(trial, 1.0)
+"""
+
+
+def test_two_studies_share_a_new_database_at_the_same_time(url):
+    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parent)]
+    writers = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in ("a", "b")]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        assert writer.returncode == 0, errors
+    store = Store.open_existing(url)
+    for name in ("a", "b"):
+        study = store.study(name)
+        assert study is not None
+        assert [trial.number for trial in store.trials(study)] == list(range(10))
+
+
+def test_a_writer_that_waits_too_long_says_so(store, url, monkeypatch):
+    monkeypatch.setattr("autotune.store._engine.BUSY_TIMEOUT_S", 0.1)
+    impatient = Store.open(url)
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(AutotuneError, match=r"the database .*autotune\.db failed: database is locked"):
+        begin(impatient)
+    other.close()
