@@ -112,7 +112,7 @@ def tune(
 
     from autotune.measurement import Deployment, MeasureOptions
     from autotune.report import export_best
-    from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler
+    from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
     from autotune.space import SearchSpace
 
     check_sampler(sampler)
@@ -147,8 +147,8 @@ def tune(
     )
     options = MeasureOptions(probe_s=probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
     executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
-    with closing(_create_store(Path(results), storage)) as store:
-        directory.mkdir(parents=True, exist_ok=True)
+    _create_directory(directory)
+    with study_lock(directory, name), closing(_create_store(Path(results), storage)) as store:
         result = Coordinator(plan, store, executor, _environment(launcher, spec), observer).run()
     if result.best is not None:
         result = replace(result, config_path=export_best(result, directory))
@@ -220,8 +220,8 @@ def measure(
         probes.append(probe)
         observer.probed(len(probes) - 1, probe)
 
+    _create_directory(directory)
     with closing(_create_store(Path(results), storage)) as store:
-        directory.mkdir(parents=True, exist_ok=True)
         observer.study_started(f"measuring {spec.name}", 0, len(loads))
         try:
             with deployment.serve(config, directory / f"{spec.name}.log") as served:
@@ -407,11 +407,14 @@ def _writable(results: Path, storage: str | None) -> Path:
 def _create_store(results: Path, storage: str | None) -> Store:
     from autotune.store import Store, database_url
 
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--results: cannot create {results}: {error.strerror}; name another directory") from error
     return Store.open(storage or database_url(results), "--storage" if storage else "--results")
+
+
+def _create_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
 
 
 def _environment(launcher: Launcher, spec: ModelSpec) -> Environment:

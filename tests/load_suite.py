@@ -254,5 +254,5 @@ class LoadGeneratorSuite:
 
 
 def generator_ready(generator: LoadGenerator) -> None:
-    """Waits for a worker's start without disturbing the server: an empty window."""
+    """Waits for a worker's start, so that it does not count in what follows: a window of one request."""
     generator.run(ConstantRate(1e-3), 1e-6, 0.0)

@@ -108,7 +108,7 @@ class HttpRun:
                 handle(fd, event)
 
     def finish(self) -> float:
-        """Counts what is unfinished; returns the seconds until the last completion or, so, the giving up."""
+        """Counts what is unfinished; returns the seconds until the last completion, or the giving up."""
         now = time.perf_counter() - self._start
         unfinished = self._connections.busy
         for connection in unfinished:

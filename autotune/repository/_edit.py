@@ -128,7 +128,7 @@ def _write(message: Message, step: Step, value: Any, path: str) -> None:
     if is_map(field):
         entries = {step.selector: value} if step.selector is not None else _mapping(field, value, path)
         if step.selector is None:
-            message.ClearField(name)
+            content.clear()
         for key, each in entries.items():
             _write_map_entry(content, field, key, each, path)
     elif is_repeated(field):
@@ -163,7 +163,7 @@ def _write_list(message: Message, field: FieldDescriptor, selector: Selector, va
             content[selector].Clear()
             _fill(content[selector], _mapping(field, value, path), path)
             return
-        message.ClearField(field.name)
+        del content[:]
         for each in value:
             _fill(content.add(), _mapping(field, each, path), path)
         return
@@ -173,7 +173,7 @@ def _write_list(message: Message, field: FieldDescriptor, selector: Selector, va
         content[selector : selector + 1] = [_from_python(field, value, path)]
         return
     values = [_from_python(field, each, path) for each in value]
-    message.ClearField(field.name)
+    del content[:]
     content.extend(values)
 
 
@@ -240,7 +240,7 @@ def _from_python(field: FieldDescriptor, value: Any, path: str) -> Any:
         field.CPPTYPE_UINT64: (0, 2**64 - 1),
     }
     low, high = limits.get(field.cpp_type, (0, 0))
-    if field.cpp_type in limits and not low <= cast('int', value) <= high:
+    if field.cpp_type in limits and not low <= cast("int", value) <= high:
         raise UsageError(f"{path}: {value} is out of range; write a value from {low} to {high}")
     return value
 

@@ -11,6 +11,7 @@ from autotune.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from autotune.repository._spec import ModelSpec
 
 CONFIG_FILE = "config.pbtxt"

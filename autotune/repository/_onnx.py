@@ -15,8 +15,8 @@ from autotune.errors import UsageError
 from autotune.repository._spec import TensorSpec
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
     Buffer = mmap.mmap | memoryview
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.repository._config import ModelConfig
@@ -12,7 +13,6 @@ from autotune.repository._files import CONFIG_FILE
 from autotune.repository._onnx import OnnxSignature, read_onnx
 from autotune.repository._schema import suggestion
 from autotune.repository._spec import BatchDimension, ModelSpec, TensorSpec
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from autotune.repository._config import ModelConfig
     from pathlib import Path
+
+    from autotune.repository._config import ModelConfig
 
 BatchDimension = Literal["dynamic", "fixed", "unknown"]
 

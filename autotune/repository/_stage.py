@@ -9,16 +9,17 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.repository._files import CONFIG_FILE, model_files
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autotune.repository._spec import ModelSpec
-    from autotune.repository._config import ModelConfig
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from autotune.repository._config import ModelConfig
+    from autotune.repository._spec import ModelSpec
 
 _FICLONE = 0x40049409  # Linux: share the blocks of a file (btrfs, xfs)
 

@@ -1,6 +1,7 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
+from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._result import BASELINE, StudyResult, score
 from autotune.search._sampler import check_sampler
@@ -22,4 +23,5 @@ __all__ = [
     "score",
     "stored_result",
     "stored_results",
+    "study_lock",
 ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.errors import UsageError
-from autotune.server._triton_process import Binary
+from autotune.server._triton_process import PYTHON_MODEL_ENVIRONMENT, Binary
 
 DISTRIBUTION = "nvidia-pytriton"
 # The wheel does not say which server it carries.
@@ -122,7 +122,7 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
             **environment,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
             "LD_LIBRARY_PATH": os.pathsep.join(search),
-            "PYTHONUNBUFFERED": "1",  # a model's prints reach the log even when its stub is killed
+            **PYTHON_MODEL_ENVIRONMENT,
         },
     )
 

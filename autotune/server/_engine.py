@@ -19,8 +19,9 @@ def connect() -> Any:
     Raises:
         UsageError: None answers, or it is on another machine.
     """
-    import docker
     from docker.errors import DockerException
+
+    import docker
 
     address = os.environ.get("DOCKER_HOST", "")
     if address and not address.startswith(("unix://", "npipe://")):

@@ -32,7 +32,7 @@ class Node:
         """The value in Python types."""
         if self.computed is not None:
             return self.computed
-        return yaml.SafeLoader("").construct_object(self.node, deep=True)  # type: ignore[no-untyped-call]
+        return yaml.SafeLoader("").construct_object(self.node, deep=True)
 
     @property
     def is_mapping(self) -> bool:
@@ -78,14 +78,18 @@ def parse_document(text: str, source: str) -> Node:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
-            yaml.SafeLoader("").construct_object(root, deep=True)  # type: ignore[no-untyped-call]
+            yaml.SafeLoader("").construct_object(root, deep=True)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{source}{line}: not valid YAML: {error.problem or error.context}; correct that line") from error
+        raise UsageError(
+            f"{source}{line}: not valid YAML: {error.problem or error.context}; correct that line"
+        ) from error
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{source}: not valid YAML: {reason}; correct the file") from error
     if root is None:
-        raise UsageError(f"{source}: is empty; write parameters to search, such as 'parameters: {{instance_count: [1, 2]}}'")
+        raise UsageError(
+            f"{source}: is empty; write parameters to search, such as 'parameters: {{instance_count: [1, 2]}}'"
+        )
     return Node(source, root)

@@ -75,7 +75,9 @@ def _built_in(name: str, key: Node, choices: Node) -> Parameter:
     if name not in BUILT_IN:
         if "." in name:
             raise key.error(f"{name!r} is a config field; move it under 'fields:'")
-        hint = suggestion(name, BUILT_IN) or f"; use one of {', '.join(BUILT_IN)}, or name a config field under 'fields:'"
+        hint = (
+            suggestion(name, BUILT_IN) or f"; use one of {', '.join(BUILT_IN)}, or name a config field under 'fields:'"
+        )
         raise key.error(f"parameters: unknown parameter {name!r}{hint}")
     return Parameter.of(name, _settings(name, choices, _CHECKS[name]))
 
@@ -122,40 +124,44 @@ def _settings(name: str, node: Node, check: Callable[[str, Node], Any]) -> list[
 
 
 def _range(name: str, node: Node) -> list[int]:
-    numbers: dict[str, int] = {"step": 1}
-    scale = "linear"
-    lines: dict[str, Node] = {}
+    """The numbers of ``{low, high, step, scale}``."""
+    parts: dict[str, Node] = {}
     for key, key_node, value in node.items():
         if key not in _RANGE_KEYS:
             hint = suggestion(key, _RANGE_KEYS) or f"; use {', '.join(_RANGE_KEYS)}"
             raise key_node.error(f"{name}: unknown key {key!r}{hint}")
-        lines[key] = value
-        if key == "scale":
-            scale = value.value
-            if scale not in {"linear", "log2"}:
-                raise value.error(f"{name}: unknown scale {scale!r}; use linear or log2")
-        elif type(value.value) is not int:
+        if key != "scale" and type(value.value) is not int:
             raise value.error(f"{name}: {key} must be a whole number, found {value.value!r}; use a list for others")
-        else:
-            numbers[key] = value.value
+        parts[key] = value
     for key in ("low", "high"):
-        if key not in numbers:
-            raise node.error(f"{name}: a range needs low and high, {key} is missing; write {{low: 1, high: 4}} or a list")
-    low, high, step = numbers["low"], numbers["high"], numbers["step"]
+        if key not in parts:
+            raise node.error(
+                f"{name}: a range needs low and high, {key} is missing; write {{low: 1, high: 4}} or a list"
+            )
+    low, high = parts["low"].value, parts["high"].value
     if low > high:
-        raise lines["low"].error(f"{name}: low {low} is above high {high}; swap them")
-    if step < 1:
-        raise lines["step"].error(f"{name}: step {step} is below 1; write a positive step")
+        raise parts["low"].error(f"{name}: low {low} is above high {high}; swap them")
+    scale = parts["scale"].value if "scale" in parts else "linear"
     if scale == "log2":
-        for key in ("low", "high"):
-            if not is_power_of_two(numbers[key]):
-                raise lines[key].error(f"{name}: {key} {numbers[key]} is not a power of two; scale log2 needs 1, 2, 4, ...")
-        if "step" in lines:
-            raise lines["step"].error(f"{name}: scale log2 takes no step; remove it")
-        return [1 << exponent for exponent in range(low.bit_length() - 1, high.bit_length())]
+        return _powers_of_two(name, parts)
+    if scale != "linear":
+        raise parts["scale"].error(f"{name}: unknown scale {scale!r}; use linear or log2")
+    step = parts["step"].value if "step" in parts else 1
+    if step < 1:
+        raise parts["step"].error(f"{name}: step {step} is below 1; write a positive step")
     if (high - low) // step >= _MOST_CHOICES:
         raise node.error(f"{name}: more than {_MOST_CHOICES} values; add a larger step, or scale: log2")
     return list(range(low, high + 1, step))
+
+
+def _powers_of_two(name: str, parts: dict[str, Node]) -> list[int]:
+    if "step" in parts:
+        raise parts["step"].error(f"{name}: scale log2 takes no step; remove it")
+    for key in ("low", "high"):
+        number = parts[key].value
+        if not is_power_of_two(number):
+            raise parts[key].error(f"{name}: {key} {number} is not a power of two; scale log2 needs 1, 2, 4, ...")
+    return [1 << exponent for exponent in range(parts["low"].value.bit_length() - 1, parts["high"].value.bit_length())]
 
 
 def _whole_number(least: int) -> Callable[[str, Node], int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-from autotune.space._candidate import ParameterValue
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+    from autotune.space._candidate import ParameterValue
 
 MAX_BATCH_SIZE = "max_batch_size"
 DYNAMIC_BATCHING = "dynamic_batching"
@@ -128,15 +129,15 @@ class Parameter:
         """The distance of evenly spaced whole numbers; 1 for a single one."""
         if len(self._numbers) < len(self.choices):
             return None
-        steps = {after - before for before, after in zip(self._numbers, self._numbers[1:], strict=False)}
-        return steps.pop() if len(steps) == 1 else 1 if not steps else None
+        steps = {after - before for before, after in pairwise(self._numbers)} or {1}
+        return steps.pop() if len(steps) == 1 else None
 
     @cached_property
     def _is_log2(self) -> bool:
         numbers = self._numbers
         if len(numbers) < max(2, len(self.choices)) or not is_power_of_two(numbers[0]):
             return False
-        doubling = all(after == 2 * before for before, after in zip(numbers, numbers[1:], strict=False))
+        doubling = all(after == 2 * before for before, after in pairwise(numbers))
         return doubling and (len(numbers) > 2 or self.name == MAX_BATCH_SIZE)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from autotune.cli import main
+from autotune.measurement import Deployment
 from autotune.repository import ModelConfig, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
-from autotune.measurement import Deployment
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 
@@ -24,7 +24,7 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     flags = ("--model", "iris", "--p99", "50ms", "--study", "first")
     assert _run(tmp_path, *flags, "--trials", "2") == 0
     result = json.loads(capsys.readouterr().out)
-    assert [trial["label"] for trial in result["trials"]][0] == "your config"
+    assert result["trials"][0]["label"] == "your config"
     assert all(trial["startup_s"] > 0 for trial in result["trials"])
     assert result["best"]["rate_per_s"] > 0
     assert result["best"]["latency_s"]["p99"] <= 0.05
@@ -53,11 +53,8 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
 def test_exits_with_3_and_the_nearest_miss_where_no_config_keeps_the_promise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(
-        ["run", "--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path)]
-        + ["--model", "accelerator", "--p99", "1ms", "--trials", "2"]
-    )
-    assert code == 3
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    assert main(["run", *where, "--model", "accelerator", "--p99", "1ms", "--trials", "2"]) == 3
     out = capsys.readouterr().out
     assert "No config keeps the promise (highest throughput with p99 <= 1ms)" in out
     assert "Nearest: trial" in out

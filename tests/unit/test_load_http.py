@@ -1,3 +1,4 @@
+import socket
 import time
 from typing import ClassVar
 
@@ -53,6 +54,15 @@ class TestHttpInThisProcess(_HttpSuite):
             again = generator.run(ConstantRate(60), 0.25, 1.0)
         assert result.errors == again.errors == {}
         assert server.counters()["connections"] == 10
+
+    def test_address_that_answers_is_found_among_several(self, server, monkeypatch):
+        answers = socket.getaddrinfo("127.0.0.2", server.port, type=socket.SOCK_STREAM)
+        answers += socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+        with self.generator(server.port, "ok") as generator:
+            result = generator.run(ClosedLoop(2), 0.1, 1.0)
+        assert result.errors == {}
+        assert result.completed > 0
 
     def test_connections_are_kept_alive_and_reused_between_runs(self, server):
         with self.generator(server.port, "ok") as generator:

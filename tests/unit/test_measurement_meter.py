@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import Measurement, MeasureOptions, Meter, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.server import ServerCrashed
-from simulated_server import SimulatedServer
 
 
 def _measure(server: SimulatedServer, objective: Objective, **options: float) -> Measurement:

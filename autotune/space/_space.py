@@ -1,0 +1,244 @@
+"""The set of configs that a study searches."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from autotune.errors import UsageError
+from autotune.space._apply import apply_values, locate_values
+from autotune.space._candidate import Candidate, ParameterValue
+from autotune.space._effective import NO_DELAY, batcher_is_implied, effective_values
+from autotune.space._load import load_parameters
+from autotune.space._parameter import (
+    DYNAMIC_BATCHING,
+    INSTANCE_COUNT,
+    MAX_BATCH_SIZE,
+    NO_PREFERENCE,
+    PREFERRED,
+    QUEUE_DELAY,
+    Parameter,
+    preferred_sizes,
+    preferred_text,
+)
+from autotune.space._restrict import restrict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from optuna.distributions import BaseDistribution
+
+    from autotune.repository import ModelConfig, ModelSpec
+
+_TRITON_DEFAULT_BATCH = 4  # what Triton gives a batching model whose config does not say
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Parameters with their choices; every combination is a config to try.
+
+    Combinations that Triton would serve alike are one `Candidate`. Optuna sees a static, flat space in which
+    every parameter is always present.
+
+    Attributes:
+        parameters: The parameters: ours in a fixed order, then config fields by path.
+        max_batch_size: The model's own, where the space does not search it; None where it is not known.
+    """
+
+    parameters: tuple[Parameter, ...]
+    max_batch_size: int | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> SearchSpace:
+        """The space in a YAML file.
+
+        Raises:
+            UsageError: The file cannot be read or is at fault; names file, line and what to do.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"--search-space: {path} is not a text; write YAML in UTF-8") from error
+        except OSError as error:
+            raise UsageError(f"--search-space: cannot read {path}: {error.strerror}; name a YAML file") from error
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> SearchSpace:
+        """The space in a YAML text; ``source`` names it in errors.
+
+        Raises:
+            UsageError: The text is at fault; names the line and what to do.
+        """
+        return cls(load_parameters(text, source))
+
+    @classmethod
+    def default(cls) -> SearchSpace:
+        """The space of ``search_spaces/default.yaml``."""
+        return cls.parse(resources.files("autotune.space").joinpath("default.yaml").read_text("utf-8"), "default.yaml")
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's distributions by Optuna's parameter names."""
+        return {parameter.optuna_name: parameter.distribution for parameter in self.parameters}
+
+    def canonical(self, values: Mapping[str, Any]) -> Candidate:
+        """The candidate that Optuna's values stand for.
+
+        Args:
+            values: A value for every parameter, by Optuna's names; others are passed over.
+
+        Raises:
+            ValueError: A value is not among a parameter's choices.
+        """
+        decoded = {each.name: each.from_optuna(values[each.optuna_name]) for each in self.parameters}
+        return self._candidate(decoded)
+
+    def optuna_params(self, candidate: Candidate) -> dict[str, Any]:
+        """Values that `canonical` turns into the candidate, each within its distribution."""
+        values = candidate.as_dict()
+        batch = values.get(MAX_BATCH_SIZE, self.max_batch_size)
+        limit = batch if isinstance(batch, int) else None
+        return {each.optuna_name: each.to_optuna(_member(each, values[each.name], limit)) for each in self.parameters}
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every candidate once, in a stable order."""
+        for coupled in self._coupled_values:
+            for independent in itertools.product(*(each.choices for each in self._independent)):
+                values = {**coupled, **dict(zip((each.name for each in self._independent), independent, strict=True))}
+                yield Candidate(tuple((each.name, values[each.name]) for each in self.parameters))
+
+    @cached_property
+    def size(self) -> int:
+        """How many candidates there are."""
+        return len(self._coupled_values) * math.prod(len(each.choices) for each in self._independent)
+
+    def apply(self, candidate: Candidate, base: ModelConfig) -> ModelConfig:
+        """The config that the candidate stands for: ``base`` with its values, everything else kept.
+
+        Preferred batch sizes and warm-up batches over the new ``max_batch_size``, which Triton would refuse,
+        are cut.
+        """
+        return apply_values(self.parameters, candidate.as_dict(), base)
+
+    def locate(self, config: ModelConfig) -> Candidate | None:
+        """The candidate that Triton would serve like ``config``; None where it lies outside the space.
+
+        A config that leaves the instance count to a Triton default that depends on the machine (ONNX Runtime:
+        two on a CPU, one on each GPU) lies outside.
+        """
+        values = locate_values(self.parameters, config, self.max_batch_size)
+        return Candidate.from_dict(values) if values is not None else None
+
+    def triton_default(self, config: ModelConfig) -> Candidate | None:
+        """The candidate nearest to ``config`` with plain dynamic batching: no delay, no preferred sizes.
+
+        What the space does not have of the config is taken at its next lower value, instances at the fewest.
+        None where the space has no such candidate, or where a batch of one leaves nothing to batch.
+        """
+        if batcher_is_implied(self.parameters) or any(each.name == DYNAMIC_BATCHING for each in self.parameters):
+            values = {each.name: self._nearest(each, config) for each in self.parameters}
+            candidate = self._candidate(values)
+            batch = values.get(MAX_BATCH_SIZE, self.max_batch_size)
+            plain = {DYNAMIC_BATCHING: True, QUEUE_DELAY: NO_DELAY, PREFERRED: NO_PREFERENCE}
+            is_plain = all(plain.get(name, value) == value for name, value in candidate)
+            return candidate if is_plain and batch not in {0, 1} else None
+        return None
+
+    def restricted_to(self, spec: ModelSpec) -> tuple[SearchSpace, tuple[str, ...]]:
+        """The space without what makes no sense for a model, and notes (one line each) on what was left out.
+
+        Raises:
+            UsageError: Nothing is left to search, or a field contradicts the model's config.
+        """
+        parameters, notes = restrict(self.parameters, spec)
+        searched = any(each.name == MAX_BATCH_SIZE for each in parameters)
+        known = spec.config.max_batch_size if spec.has_config and spec.config.has("max_batch_size") else None
+        return SearchSpace(parameters, None if searched else known), notes
+
+    def with_limits(self, max_batch_size: int | None = None, max_instances: int | None = None) -> SearchSpace:
+        """The space without larger batches or more instances than given.
+
+        Raises:
+            UsageError: No value is left.
+        """
+        limits = {
+            MAX_BATCH_SIZE: (max_batch_size, "--max-batch-size"),
+            INSTANCE_COUNT: (max_instances, "--max-instances"),
+        }
+        limited = []
+        for parameter in self.parameters:
+            limit, flag = limits.get(parameter.name, (None, ""))
+            if limit is not None:
+                kept = [index for index, choice in enumerate(parameter.choices) if int(str(choice)) <= limit]
+                if not kept:
+                    raise UsageError(
+                        f"{flag}: {limit} leaves no value of {parameter.name} ({parameter}); "
+                        "raise it or change the space"
+                    )
+                parameter = parameter.keeping(kept)  # noqa: PLW2901 - the same parameter, smaller
+            limited.append(parameter)
+        return replace(self, parameters=tuple(limited))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything that decides which configs are searched."""
+        content = [[each.name, each.settings] for each in self.parameters]
+        return hashlib.sha256(json.dumps([content, self.max_batch_size]).encode()).hexdigest()
+
+    def describe(self) -> tuple[tuple[str, str], ...]:
+        """(name, choices) of each parameter, for display."""
+        return tuple((parameter.name, str(parameter)) for parameter in self.parameters)
+
+    def _candidate(self, values: Mapping[str, ParameterValue]) -> Candidate:
+        return Candidate.from_dict(effective_values(self.parameters, values, self.max_batch_size))
+
+    @cached_property
+    def _independent(self) -> tuple[Parameter, ...]:
+        """Parameters that have an effect whatever the others are."""
+        return tuple(
+            each
+            for each in self.parameters
+            if not each.needs_batcher and each.name not in {MAX_BATCH_SIZE, DYNAMIC_BATCHING}
+        )
+
+    @cached_property
+    def _coupled_values(self) -> tuple[dict[str, ParameterValue], ...]:
+        """Distinct effective values of the other parameters."""
+        coupled = tuple(each for each in self.parameters if each not in self._independent)
+        found = (
+            effective_values(
+                coupled, dict(zip((each.name for each in coupled), values, strict=True)), self.max_batch_size
+            )
+            for values in itertools.product(*(each.choices for each in coupled))
+        )
+        return tuple({json.dumps(values): values for values in found}.values())
+
+    def _nearest(self, parameter: Parameter, config: ModelConfig) -> ParameterValue:
+        """The parameter's value for `triton_default`."""
+        name, choices = parameter.name, parameter.choices
+        if name == MAX_BATCH_SIZE:
+            sizes = sorted(int(str(each)) for each in choices)
+            wanted = config.max_batch_size or _TRITON_DEFAULT_BATCH
+            return max((size for size in sizes if size <= wanted), default=sizes[0])
+        plain: dict[str, ParameterValue] = {DYNAMIC_BATCHING: True, QUEUE_DELAY: NO_DELAY, PREFERRED: NO_PREFERENCE}
+        if name in plain:
+            return plain[name] if parameter.has(plain[name]) else choices[0]
+        located = locate_values((parameter,), config, self.max_batch_size)
+        return located[name] if located else choices[0]
+
+
+def _member(parameter: Parameter, value: ParameterValue, max_batch_size: int | None) -> ParameterValue:
+    """The first of the parameter's choices that has the effect of ``value``."""
+    if parameter.has(value):
+        return value
+    if parameter.name == PREFERRED:
+        alike = (each for each in parameter.choices if preferred_text(preferred_sizes(each, max_batch_size)) == value)
+        return next(alike, parameter.choices[0])
+    return parameter.choices[0]

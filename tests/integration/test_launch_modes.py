@@ -1,0 +1,257 @@
+"""The embedded, local and remote modes pass the launch suite with a real Triton."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import pytest
+import tritonclient.http
+from launch_suite import LaunchSuite, example, infer
+from tiny_models import onnx_config, write_double, write_onnx
+
+from autotune.errors import UsageError
+from autotune.server import (
+    EmbeddedLauncher,
+    Launcher,
+    LaunchOptions,
+    LocalLauncher,
+    RemoteLauncher,
+    RunningServer,
+    choose_launcher,
+)
+from autotune.server._bundle import check_libpython, find_bundle, stage_bundle
+
+
+def server_processes() -> set[int]:
+    """Servers that this test process started, and their stubs."""
+    return {
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if "triton" in process.name() and process.status() != psutil.STATUS_ZOMBIE
+    }
+
+
+def own_files() -> set[str]:
+    directories = (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    return {str(path) for each in directories for path in each.glob(f"autotune-*-{os.getpid()}-*")}
+
+
+def kill_server(server: RunningServer) -> None:
+    identity = f"--id={server.metadata()['name']}"
+    for process in psutil.Process().children(recursive=True):
+        if identity in process.cmdline():
+            process.kill()
+
+
+class ProcessSuite(LaunchSuite):
+    def kill(self, server: RunningServer) -> None:
+        kill_server(server)
+
+    def leftovers(self) -> set[str]:
+        return {f"process {pid}" for pid in server_processes()} | own_files()
+
+
+class TestEmbedded(ProcessSuite):
+    @pytest.fixture
+    def launcher(self, options: LaunchOptions) -> Launcher:
+        return EmbeddedLauncher(options)
+
+    @pytest.fixture
+    def impatient(self) -> Launcher:
+        return EmbeddedLauncher(LaunchOptions(start_timeout_s=1.5))
+
+
+class TestLocal(ProcessSuite):
+    """A ``tritonserver`` given by its path: the wheel's behind a script, laid out as an installation is."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def binary(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        directory = tmp_path_factory.mktemp("opt")
+        staged = stage_bundle(find_bundle(), check_libpython(), directory, os.environ)
+        script = directory / "tritonserver"
+        script.write_text(
+            "#!/bin/sh\n"
+            f"export PATH='{staged.environment['PATH']}' LD_LIBRARY_PATH='{staged.environment['LD_LIBRARY_PATH']}'\n"
+            f'exec {" ".join(staged.command)} "$@"\n'
+        )
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        return script
+
+    @pytest.fixture
+    def options(self, binary: Path) -> LaunchOptions:
+        return LaunchOptions(triton_path=binary, start_timeout_s=30)
+
+    @pytest.fixture
+    def launcher(self, options: LaunchOptions) -> Launcher:
+        return LocalLauncher(options)
+
+    @pytest.fixture
+    def impatient(self, binary: Path) -> Launcher:
+        return LocalLauncher(LaunchOptions(triton_path=binary, start_timeout_s=1.5))
+
+    def test_auto_takes_a_given_binary(self, binary: Path) -> None:
+        launcher, why = choose_launcher("auto", LaunchOptions(triton_path=binary))
+        assert launcher.name == "local"
+        assert "--triton-path" in why
+
+
+class TestRemote(LaunchSuite):
+    """Someone else's server, here an embedded one with another model loaded."""
+
+    keeps_log: ClassVar[bool] = False
+
+    @pytest.fixture
+    def someone_elses(self, repository: Path, tmp_path: Path) -> Iterator[RunningServer]:
+        with EmbeddedLauncher(LaunchOptions(start_timeout_s=30)).launch(
+            repository, "negate", tmp_path / "theirs.log"
+        ) as server:
+            self._server = server
+            yield server
+
+    @pytest.fixture
+    def options(self, someone_elses: RunningServer) -> LaunchOptions:
+        endpoint = someone_elses.endpoint
+        return LaunchOptions(url=f"{endpoint.host}:{endpoint.http_port},{endpoint.grpc_port}", start_timeout_s=30)
+
+    @pytest.fixture
+    def launcher(self, options: LaunchOptions) -> Launcher:
+        return RemoteLauncher(options)
+
+    @pytest.fixture
+    def impatient(self, options: LaunchOptions) -> Launcher:
+        return RemoteLauncher(LaunchOptions(url=options.url, start_timeout_s=1.5))
+
+    def kill(self, server: RunningServer) -> None:
+        kill_server(server)
+
+    def leftovers(self) -> set[str]:
+        return set()  # nothing is started; the tests below say what is loaded afterwards
+
+    def test_staged_config_overrides_the_servers_and_is_undone(
+        self, launcher: Launcher, someone_elses: RunningServer, tmp_path: Path
+    ) -> None:
+        staged = tmp_path / "staged"
+        write_onnx(staged, "negate", onnx_config("max_batch_size: 64 dynamic_batching { }"), operator="Neg")
+        with launcher.launch(staged, "negate", tmp_path / "server.log") as server:
+            assert server.model_config()["max_batch_size"] == 64
+            assert "dynamic_batching" in server.model_config()
+        assert someone_elses.model_config()["max_batch_size"] == 8
+        assert "dynamic_batching" not in someone_elses.model_config()
+        assert (infer(tritonclient.http, someone_elses.endpoint, "negate") == -example()).all()
+
+    def test_model_that_was_not_loaded_is_unloaded_again(
+        self, launcher: Launcher, someone_elses: RunningServer, repository: Path, tmp_path: Path
+    ) -> None:
+        with launcher.launch(repository, "double", tmp_path / "server.log"):
+            pass
+        with pytest.raises(tritonclient.http.InferenceServerException):
+            infer(tritonclient.http, someone_elses.endpoint, "double")
+
+    def test_refused_config_leaves_the_loaded_model_as_it_was(
+        self, launcher: Launcher, someone_elses: RunningServer, tmp_path: Path
+    ) -> None:
+        staged = tmp_path / "staged"
+        write_onnx(staged, "negate", onnx_config(datatype="TYPE_INT32"), operator="Neg")
+        with pytest.raises(Exception, match="TYPE_INT32"), launcher.launch(staged, "negate", tmp_path / "log"):
+            pass
+        assert someone_elses.model_config()["max_batch_size"] == 8
+        assert (infer(tritonclient.http, someone_elses.endpoint, "negate") == -example()).all()
+
+    def test_model_that_the_server_does_not_have_is_a_usage_error(
+        self, launcher: Launcher, someone_elses: RunningServer, tmp_path: Path
+    ) -> None:
+        write_double(tmp_path / "staged", "unheard_of")
+        with pytest.raises(UsageError, match="--model: .*no 'unheard_of'"), launcher.launch(
+            tmp_path / "staged", "unheard_of", tmp_path / "log"
+        ):
+            pass
+
+    def test_server_without_explicit_control_is_refused(
+        self, repository: Path, options: LaunchOptions, tmp_path: Path
+    ) -> None:
+        write_double(tmp_path / "served")
+        theirs = EmbeddedLauncher(
+            LaunchOptions(start_timeout_s=30, triton_args=("--model-control-mode=none", "--load-model=double"))
+        )
+        with theirs.launch(tmp_path / "served", "double", tmp_path / "theirs.log") as server:
+            url = f"{server.endpoint.host}:{server.endpoint.http_port}"
+            with pytest.raises(UsageError, match="--model-control-mode=explicit"), RemoteLauncher(
+                LaunchOptions(url=url)
+            ).launch(tmp_path / "served", "double", tmp_path / "log"):
+                pass
+
+
+def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: Path) -> None:
+    write_double(tmp_path / "models")
+    script = (
+        "import sys, time; from pathlib import Path; from autotune.server import EmbeddedLauncher\n"
+        f"with EmbeddedLauncher().launch(Path({str(tmp_path / 'models')!r}), 'double', Path({str(tmp_path / 'log')!r})):\n"
+        "    print('ready', flush=True); time.sleep(60)\n"
+    )
+    study = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert study.stdout is not None
+    assert study.stdout.readline() == b"ready\n"
+    family = psutil.Process(study.pid).children(recursive=True)
+    assert len(family) >= 2  # the server and its stub
+    study.send_signal(signal.SIGKILL)
+    study.wait()
+    study.stdout.close()
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+    orphaned = {path for path in Path("/dev/shm").glob(f"autotune-*-{study.pid}-*")}
+    assert orphaned  # what a killed server cannot remove
+    with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
+        assert not list(Path("/dev/shm").glob(f"autotune-*-{study.pid}-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"autotune-*-{study.pid}-*"))
+
+
+def test_config_is_the_same_where_completion_is_left_out(tmp_path: Path) -> None:
+    write_double(tmp_path / "models", extra="max_batch_size: 8 dynamic_batching { }")
+    write_onnx(tmp_path / "models", "negate", onnx_config("max_batch_size: 8"), operator="Neg")
+    completing = EmbeddedLauncher(LaunchOptions(triton_args=("--strict-model-config=false",)))
+    for model in ("double", "negate"):
+        with EmbeddedLauncher().launch(tmp_path / "models", model, tmp_path / "log") as server:
+            quick = server.model_config()
+            assert 'disable_auto_complete_config' not in quick
+        with completing.launch(tmp_path / "models", model, tmp_path / "log") as server:
+            assert server.model_config() == quick
+
+
+def test_python_model_that_leaves_its_process_group_is_stopped_too(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    write_double(tmp_path / "models")
+    source = tmp_path / "models" / "double" / "1" / "model.py"
+    source.write_text(
+        source.read_text()
+        + "    def initialize(self, args):\n"
+        + "        import subprocess\n"
+        + "        worker = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        + f"        open({str(marker)!r}, 'w').write(str(worker.pid))\n"
+    )
+    with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
+        worker = psutil.Process(int(marker.read_text()))
+        assert worker.name() == "sleep"
+    deadline = time.monotonic() + 5
+    while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_graceful_stop_lets_models_finalize(tmp_path: Path) -> None:
+    marker = tmp_path / "finalized"
+    write_double(tmp_path / "models")
+    source = tmp_path / "models" / "double" / "1" / "model.py"
+    source.write_text(source.read_text() + f"    def finalize(self):\n        open({str(marker)!r}, 'w').close()\n")
+    with EmbeddedLauncher(LaunchOptions(stop_grace_s=10)).launch(tmp_path / "models", "double", tmp_path / "log"):
+        pass
+    assert marker.exists()

@@ -1,0 +1,214 @@
+"""The coordinator with a real store and a real Optuna study; only the server is pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from simulated_server import SimulatedServer
+
+from autotune.environment import capture
+from autotune.errors import UsageError
+from autotune.measurement import Measurement, MeasureOptions, Meter
+from autotune.objective import Ceiling, Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ModelConfig, ModelSpec
+from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch, stored_result
+from autotune.space import SearchSpace
+from autotune.store import Store, database_url
+
+OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.005),))
+SPACE = """
+parameters:
+  max_batch_size: [1, 2, 4, 8]
+  dynamic_batching: [true, false]
+  max_queue_delay_microseconds: [0, 1000]
+  instance_count: [1, 2]
+"""
+OWN = 'name: "net"\nbackend: "python"\nmax_batch_size: {batch}\ninstance_group [{{ count: 1 kind: KIND_CPU }}]\n'
+
+Behaviour = Callable[[Trial], Measurement]
+
+
+def measured(service_s: float) -> Measurement:
+    server = SimulatedServer(service_s)
+    return Meter(server, server, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3)).measure()
+
+
+class PretendedExecutor:
+    """Larger batches and more instances serve faster; ``fails`` names how some trials end."""
+
+    def __init__(self, fails: dict[int, OutcomeKind] | None = None, seconds: float = 0.1) -> None:
+        self.trials: list[Trial] = []
+        self._fails = fails or {}
+        self._seconds = seconds
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        self.trials.append(trial)
+        kind = self._fails.get(len(self.trials) - 1)
+        batch, instances = trial.config.max_batch_size, trial.config.instance_count
+        measurement = None if kind else measured(0.002 / (max(1, batch) * max(1, instances)) ** 0.5)
+        return TrialOutcome(
+            kind=kind or OutcomeKind.FEASIBLE,
+            candidate=trial.candidate,
+            config_text=trial.config.to_text(),
+            measurement=measurement,
+            message="refused" if kind else "",
+            seconds=self._seconds,
+        )
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    opened = Store.open(database_url(tmp_path))
+    yield opened
+    opened.close()
+
+
+def plan(tmp_path: Path, *, batch: int = 1, trials: int | None = 6, space: str = SPACE, **changes: object) -> StudyPlan:
+    path = tmp_path / "space.yaml"
+    path.write_text(space)
+    config = ModelConfig.parse(OWN.format(batch=batch), "config.pbtxt")
+    spec = ModelSpec("net", tmp_path / "net", config, has_config=True, batch_dimension="dynamic", versions=(1,))
+    whole = StudyPlan(
+        name="study",
+        spec=spec,
+        space=SearchSpace.load(path),
+        objective=OBJECTIVE,
+        sampler="tpe",
+        seed=1,
+        trials=trials,
+        time_budget_s=None,
+    )
+    return replace(whole, **changes)
+
+
+def run(plan: StudyPlan, store: Store, executor: PretendedExecutor) -> StudyResult:
+    return Coordinator(plan, store, executor, capture({"mode": "pretended"}, "digest"), SilentObserver()).run()
+
+
+def test_trial_0_is_the_persons_config_and_trial_1_tritons_default(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor()
+    result = run(plan(tmp_path), store, executor)
+    assert [trial.label for trial in result.trials[:3]] == ["your config", "Triton's default batching", "proposed"]
+    assert executor.trials[0].config == plan(tmp_path).spec.config
+    assert executor.trials[1].config.dynamic_batching
+    assert executor.trials[1].config.instance_count == 1
+    assert result.baseline == result.trials[0]
+
+
+def test_a_config_outside_the_space_is_still_trial_0(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor()
+    result = run(plan(tmp_path, batch=48, trials=3), store, executor)
+    assert executor.trials[0].config.max_batch_size == 48
+    assert result.trials[0].outcome.candidate is None
+    assert result.trials[0].number == 0
+
+
+def test_no_candidate_is_measured_twice_and_the_space_ends_the_study(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor()
+    result = run(plan(tmp_path, trials=1000), store, executor)
+    keys = [trial.candidate.key for trial in executor.trials if trial.candidate]
+    assert len(keys) == len(set(keys)) == plan(tmp_path).space.size
+    assert result.stopped == "every config of the search space was tried"
+    assert not store.optuna_storage().get_all_trials(0, states=(optuna.trial.TrialState.RUNNING,))
+
+
+def test_the_best_is_the_fastest_feasible_config(tmp_path: Path, store: Store) -> None:
+    result = run(plan(tmp_path, trials=1000), store, PretendedExecutor())
+    assert result.best is not None
+    assert result.best.outcome.candidate is not None
+    assert result.best.outcome.candidate["instance_count"] == 2
+    assert result.gain is not None
+    assert result.gain > 1.5
+
+
+def test_failures_are_stored_and_told_as_infeasible_and_the_study_goes_on(tmp_path: Path, store: Store) -> None:
+    failures = {1: OutcomeKind.LOAD_FAILED, 2: OutcomeKind.CRASHED, 3: OutcomeKind.TIMED_OUT}
+    result = run(plan(tmp_path), store, PretendedExecutor(failures))
+    assert [trial.outcome.kind for trial in result.trials[1:4]] == list(failures.values())
+    assert len(result.trials) == 6
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert all(trial.state is optuna.trial.TrialState.COMPLETE for trial in study.trials)
+    for number in failures:
+        assert study.trials[number].value == 0
+        assert max(study.trials[number].system_attrs["constraints"]) > 0
+    assert result.best is not None
+    assert study.best_trial.number == result.best.number
+
+
+def test_running_the_same_study_again_resumes_it(tmp_path: Path, store: Store) -> None:
+    run(plan(tmp_path, trials=3), store, PretendedExecutor())
+    executor = PretendedExecutor()
+    result = run(plan(tmp_path, trials=5), store, executor)
+    assert [trial.number for trial in executor.trials] == [3, 4]
+    assert len(result.trials) == 5
+    assert result.baseline is not None
+    assert run(plan(tmp_path, trials=5), store, PretendedExecutor()).trials == result.trials
+
+
+def test_resuming_with_another_space_is_refused(tmp_path: Path, store: Store) -> None:
+    run(plan(tmp_path, trials=2), store, PretendedExecutor())
+    with pytest.raises(UsageError, match="--study: study 'study' cannot be resumed: its search space is another"):
+        run(plan(tmp_path, space=SPACE.replace("[1, 2, 4, 8]", "[1, 2]")), store, PretendedExecutor())
+
+
+def test_an_interrupted_trial_is_kept_but_run_again(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor({2: OutcomeKind.INTERRUPTED})
+    result = run(plan(tmp_path), store, executor)
+    assert result.interrupted
+    assert len(result.trials) == 2
+    record = store.study("study")
+    assert record is not None
+    assert len(store.trials(record, interrupted=True)) == 3
+    again = PretendedExecutor()
+    resumed = run(plan(tmp_path), store, again)
+    assert len(resumed.trials) == 6
+    interrupted = executor.trials[2].candidate
+    assert interrupted is not None
+    assert interrupted.key not in {trial.outcome.candidate.key for trial in result.trials if trial.outcome.candidate}
+
+
+def test_trials_left_running_by_a_killed_process_are_closed(tmp_path: Path, store: Store) -> None:
+    run(plan(tmp_path, trials=2), store, PretendedExecutor())
+    optuna.load_study(study_name="study", storage=store.optuna_storage()).ask()
+    run(plan(tmp_path, trials=3), store, PretendedExecutor())
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_an_error_of_the_executor_leaves_no_running_trial(tmp_path: Path, store: Store) -> None:
+    class Broken(PretendedExecutor):
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            raise UsageError("--shape: missing")
+
+    with pytest.raises(UsageError):
+        run(plan(tmp_path), store, Broken())
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert [trial.state.name for trial in study.trials] == ["FAIL"]
+
+
+def test_a_time_budget_ends_before_a_trial_that_would_not_fit(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor(seconds=50)
+    result = run(plan(tmp_path, trials=None, time_budget_s=40.0), store, executor)
+    assert len(executor.trials) == 1
+    assert "time budget" in result.stopped
+
+
+def test_a_space_of_one_candidate_works(tmp_path: Path, store: Store) -> None:
+    result = run(plan(tmp_path, space="parameters:\n  instance_count: [1]\n"), store, PretendedExecutor())
+    assert len(result.trials) >= 1
+    assert result.stopped == "every config of the search space was tried"
+
+
+def test_a_stored_study_reads_back_as_it_ended(tmp_path: Path, store: Store) -> None:
+    result = run(plan(tmp_path, trials=4), store, PretendedExecutor())
+    stored = stored_result(store, "study", tmp_path)
+    assert stored.trials == result.trials
+    assert stored.best == result.best
+    assert stored.gain == result.gain
+    with pytest.raises(UsageError, match=r"no study 'studdy' in .*; did you mean 'study'"):
+        stored_result(store, "studdy", tmp_path)
