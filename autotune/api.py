@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autotune.store import Store
 
 DEFAULT_TRIALS = 20
+PROTOCOLS = ("http", "grpc")
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -116,6 +117,7 @@ def tune(
     from autotune.space import SearchSpace
 
     check_sampler(sampler)
+    _choice("--protocol", protocol, PROTOCOLS)
     observer = observer or SilentObserver()
     spec = _find_model(model_repository, model)
     shapes, data = _input(spec, shape, input_data)
@@ -139,7 +141,7 @@ def tune(
     deployment = Deployment(
         spec=spec,
         launcher=launcher,
-        protocol=_choice("--protocol", protocol, ("http", "grpc")),
+        protocol=protocol,
         directory=directory,
         input_data=data,
         shapes=shapes,
@@ -192,6 +194,7 @@ def measure(
     from autotune.search import SilentObserver
 
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
+    _choice("--protocol", protocol, PROTOCOLS)
     loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
     duration_s = parse_duration(duration, "--duration")
     observer = observer or SilentObserver()
@@ -206,7 +209,7 @@ def measure(
     deployment = Deployment(
         spec=spec,
         launcher=launcher,
-        protocol=_choice("--protocol", protocol, ("http", "grpc")),
+        protocol=protocol,
         directory=directory,
         input_data=data,
         shapes=shapes,
@@ -381,10 +384,9 @@ def _launcher(flags: LaunchFlags) -> tuple[Launcher, str]:
     )
 
 
-def _choice(flag: str, value: str, choices: tuple[str, ...]) -> str:
+def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UsageError(f"{flag}: {value!r} is unknown; use {' or '.join(choices)}")
-    return value
 
 
 def _check_study_name(name: str) -> str:

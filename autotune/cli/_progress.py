@@ -14,6 +14,7 @@ from rich.text import Text
 from autotune.load import ClosedLoop
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report import config_change, describe_candidate, latency, rate
+from autotune.search import PROPOSED
 
 if TYPE_CHECKING:
     from autotune.measurement import Probe
@@ -71,7 +72,7 @@ class _ProgressObserver:
         self._progress.update(self._task, completed=trials_done, total=trials_wanted)
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
-        self._title = f"trial {number} ({describe_candidate(candidate) if label == 'proposed' else label})"
+        self._title = f"trial {number} ({describe_candidate(candidate) if label == PROPOSED else label})"
         self._progress.update(self._task, description=f"{self._title}: starting the server")
 
     def server_ready(self, number: int, startup_s: float) -> None:

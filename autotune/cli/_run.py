@@ -122,10 +122,13 @@ def run(
 
     Trial 0 is your own config. Exit code 0: a config keeps the promise; 3: none does.
     """
+    import optuna
+
     from autotune import api
     from autotune.cli._progress import follow
     from autotune.report import result_json, study_summary
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = {name: value for name, value in context.params.items() if name not in ("config", "json")}
     with follow(quiet=json) as observer:
         result = api.tune(**settings, observer=observer)

@@ -10,7 +10,7 @@ from autotune.objective import Ceiling
 # 459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping
 # table); the same count scales to other percentiles through `requests_needed`.
 _REQUESTS_PER_TAIL = 4.6
-_MAX_WINDOW_S = 20.0
+_MAX_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class MeasureOptions:
     def window_s(self, at_least_s: float, rate_per_s: float, ceilings: Sequence[Ceiling]) -> float:
         """A window that holds enough requests for the strictest percentile and outlasts its limit tenfold.
 
-        Bounded at 20 s, so a slow model is judged on fewer requests rather than not at all.
+        Bounded at 10 s, so a slow model is judged on fewer requests rather than not at all.
         """
         wanted_s = max((10 * ceiling.limit_s for ceiling in ceilings), default=0.0)
         if rate_per_s > 0:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 
+from rich.console import Console
+
 from autotune.objective import format_duration
 from autotune.outcome import TrialOutcome
 from autotune.space import Candidate
+
+_WIDTH_WITHOUT_TERMINAL = 140
+
+
+def wide_console() -> Console:
+    """Standard output; tables are not squeezed into 80 columns where it is a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def rate(per_s: float | None) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from autotune.report._format import latency, rate
+from autotune.report._format import latency, rate, wide_console
 from autotune.search import StudyResult, score
 
 
 def studies_table(results: Sequence[StudyResult], console: Console | None = None) -> None:
     """Prints one row a study."""
-    console = console or Console()
+    console = console or wide_console()
     if not results:
         console.print("No studies yet; 'autotune run' begins one.")
         return

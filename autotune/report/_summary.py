@@ -8,19 +8,20 @@ from rich.text import Text
 
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.report._format import config_change, latency, rate
-from autotune.search import StudyResult, score
+from autotune.report._format import config_change, latency, rate, wide_console
+from autotune.search import PROPOSED, StudyResult, score
 from autotune.store import TrialRecord
 
 _STYLE = {
     OutcomeKind.FEASIBLE: "green",
     OutcomeKind.INFEASIBLE: "yellow",
 }
+_MISSED_FAR = 100.0  # beyond that a percentage says nothing
 
 
 def study_summary(result: StudyResult, console: Console | None = None) -> None:
     """Prints the trials, the verdict and where the exported config lies."""
-    console = console or Console()
+    console = console or wide_console()
     console.print()
     console.print(_trials_table(result))
     for line in verdict(result):
@@ -75,41 +76,32 @@ def _value(outcome: TrialOutcome, objective: Objective) -> str:
 
 
 def _trials_table(result: StudyResult) -> Table:
-    statistics = dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"])
-    table = Table(
-        title=f"{result.study}: {result.model}, {result.objective}", title_justify="left", pad_edge=False, box=None
-    )
-    table.add_column("trial", justify="right")
-    table.add_column("config", overflow="fold", min_width=24)
-    table.add_column("inferences/s", justify="right")
-    for statistic in statistics:
-        table.add_column(statistic, justify="right")
-    table.add_column("batch", justify="right")
-    table.add_column("start", justify="right")
-    table.add_column("took", justify="right")
-    table.add_column("verdict", overflow="fold")
+    statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"]))
+    table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
+    for name in ("trial", "inferences/s", *statistics, "batch", "start", "took"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold", max_width=40)
+    table.add_column("config", overflow="fold")
     for trial in result.trials:
-        table.add_row(*_row(trial, list(statistics), result))
+        table.add_row(*_row(trial, statistics, is_best=result.best is not None and trial.number == result.best.number))
     return table
 
 
-def _row(trial: TrialRecord, statistics: list[str], result: StudyResult) -> list[str | Text]:
+def _row(trial: TrialRecord, statistics: list[str], is_best: bool) -> list[str | Text]:
     outcome = trial.outcome
     measured = outcome.measurement
-    is_best = result.best is not None and trial.number == result.best.number
-    label = f"{config_change(outcome)}" if trial.label == "proposed" else f"{trial.label}: {config_change(outcome)}"
     decided = measured.decided_by if measured else None
-    carried = decided.offered_per_s if decided else None
     style = "bold green" if is_best else ""
+    known = "" if trial.label == PROPOSED else f"{trial.label}: "
     return [
-        Text(("★" if is_best else "") + str(trial.number), style=style),
-        Text(label, style=style),
-        Text(rate(carried) if carried is not None else "-", style=style if outcome.feasible else "dim"),
+        Text(f"{'*' if is_best else ''}{trial.number}", style=style),
+        Text(rate(decided.offered_per_s) if decided else "-", style=style if outcome.feasible else "dim"),
         *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
         f"{decided.server.mean_batch_size:.1f}" if decided else "-",
         format_duration(outcome.startup_s) if outcome.startup_s else "-",
         f"{outcome.seconds:.0f}s",
         Text(_verdict_of(outcome), style=_STYLE.get(outcome.kind, "red")),
+        Text(f"{known}{config_change(outcome)}", style=style),
     ]
 
 
@@ -119,5 +111,5 @@ def _verdict_of(outcome: TrialOutcome) -> str:
     measured = outcome.measurement
     if outcome.kind is OutcomeKind.INFEASIBLE and measured and measured.violations:
         name, value = max(measured.violations.items(), key=lambda item: item[1])
-        return f"missed {name} by {value:.0%}"
-    return outcome.kind.value
+        return f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed"
+    return "kept" if outcome.feasible else outcome.kind.value

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autotune.load import ClosedLoop
-from autotune.report._format import latency, rate
+from autotune.report._format import latency, rate, wide_console
 
 if TYPE_CHECKING:
     from autotune.api import SweepResult
@@ -26,7 +26,7 @@ _SERVER_COLUMNS = {
 
 def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     """Prints one row a window: client percentiles, then the server's mean times per request."""
-    console = console or Console()
+    console = console or wide_console()
     table = Table(title=f"{result.model} over {result.protocol}", title_justify="left", pad_edge=False, box=None)
     for name in ("load", "inferences/s", "avg", "p50", "p90", "p95", "p99", *_SERVER_COLUMNS, "batch", "errors"):
         table.add_column(name, justify="left" if name == "load" else "right")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
 from autotune.repository._edit import clear_value, is_set, read_values, write_value
+from autotune.repository._parse_error import explain, located
 from autotune.repository._path import Every, Step, resolve
-from autotune.repository._schema import is_list_of_messages, new_message, root_descriptor, suggestion
+from autotune.repository._schema import is_list_of_messages, is_single_value, new_message, root_descriptor
 from autotune.repository._text import message_lines
 from autotune.repository._unknown_fields import MalformedText, Place, UnknownFields, split_unknown_fields
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-    from google.protobuf.text_format import ParseError
 
 
 class ModelConfig:
@@ -66,9 +65,9 @@ class ModelConfig:
             known, unknown = split_unknown_fields(text, root_descriptor())
             text_format.Parse(known, message)
         except MalformedText as error:
-            raise UsageError(_located(error.reason, text, error.offset, source)) from error
+            raise UsageError(located(error.reason, text, error.offset, source)) from error
         except text_format.ParseError as error:
-            raise UsageError(_explain(error, text, source)) from error
+            raise UsageError(explain(error, text, source)) from error
         return cls(message, unknown)
 
     def to_text(self, header: str | None = None) -> str:
@@ -186,6 +185,8 @@ class ModelConfig:
 
     def _unknown_without(self, steps: tuple[Step, ...], *, removed: bool) -> UnknownFields:
         """The unknown fields that are left when what the steps lead to is replaced or removed."""
+        if removed and is_single_value(steps[-1].field):
+            steps = steps[:-1]  # a parameter goes as a whole
         pattern: list[str | int | bool | Every] = []
         for step in steps:
             pattern.append(step.field.name)
@@ -218,26 +219,3 @@ def _matches(place: Place, pattern: list[str | int | bool | Every]) -> bool:
 
 def _above(part: str | int | bool, index: int) -> bool:
     return isinstance(part, int) and part > index
-
-
-def _explain(error: ParseError, text: str, source: str) -> str:
-    reason = re.sub(r"^\d+:\d+ : ", "", str(error))
-    reason = re.sub(r"^'.*': ", "", reason).replace("inference.", "").rstrip(".")
-    unknown = re.search(r'Enum type "(\S+)" has no value named (\w+)', str(error))
-    if unknown:
-        enum = root_descriptor().file.pool.FindEnumTypeByName(unknown[1])
-        known = ", ".join(enum.values_by_name)
-        reason += suggestion(unknown[2], enum.values_by_name) or f" (it has {known})"
-    line, column = error.GetLine() or 1, error.GetColumn() or 1
-    offset = sum(len(each) + 1 for each in text.split("\n")[: line - 1]) + column - 1
-    return _located(reason, text, min(offset, len(text)), source)
-
-
-def _located(reason: str, text: str, offset: int, source: str) -> str:
-    before = text[:offset]
-    start = before.rfind("\n") + 1
-    shown = "".join(each if each.isprintable() else " " for each in text[start:].split("\n", 1)[0]).strip()
-    if len(shown) > 80:
-        shown = f"{shown[:77]}..."
-    near = f', near "{shown}"' if shown else ""
-    return f"{source}:{before.count(chr(10)) + 1}:{offset - start + 1}: {reason}{near}; correct that line"

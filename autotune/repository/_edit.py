@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
-from autotune.repository._path import Every, Selector, Step, resolve
+from autotune.repository._path import Every, Selector, Step
+from autotune.repository._scalars import as_text, from_python
 from autotune.repository._schema import (
     SINGLE_VALUE_MESSAGE,
     fields_of,
     is_map,
     is_repeated,
+    is_single_value,
     map_fields,
     suggestion,
-    type_name,
 )
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ def write_value(message: Message, steps: Sequence[Step], value: Any, path: str) 
 def clear_value(message: Message, steps: Sequence[Step]) -> None:
     """Clears the field in place wherever the steps lead; what is absent stays absent."""
     step, rest = steps[0], steps[1:]
-    if rest and rest[0].field.containing_type is not None:
-        if rest[0].field.containing_type.name == SINGLE_VALUE_MESSAGE:  # a parameter goes as a whole
-            getattr(message, step.field.name).pop(step.selector, None)
-            return
+    if rest and is_single_value(rest[0].field):  # a parameter goes as a whole
+        getattr(message, step.field.name).pop(step.selector, None)
+        return
+    if rest:
         for child in list(_children(message, step)):
             clear_value(child, rest)
         return
@@ -138,15 +139,15 @@ def _write(message: Message, step: Step, value: Any, path: str) -> None:
         content.SetInParent()
         _fill(content, _mapping(field, value, path), path)
     else:
-        setattr(message, name, _from_python(field, value, path))
+        setattr(message, name, from_python(field, value, path))
 
 
 def _write_map_entry(content: Any, field: FieldDescriptor, key: Any, value: Any, path: str) -> None:
     value_field = map_fields(field)[1]
     if value_field.message_type is None:
-        content[key] = _as_text(value, path)
+        content[key] = as_text(value, path)
     elif value_field.message_type.name == SINGLE_VALUE_MESSAGE:
-        content[key].string_value = _as_text(value, path)
+        content[key].string_value = as_text(value, path)
     else:
         content[key].Clear()
         _fill(content[key], _mapping(value_field, value, path), path)
@@ -170,9 +171,9 @@ def _write_list(message: Message, field: FieldDescriptor, selector: Selector, va
     if isinstance(selector, int):
         if selector > len(content):
             raise UsageError(f"{path}: the list has {len(content)} elements; write an index up to {len(content)}")
-        content[selector : selector + 1] = [_from_python(field, value, path)]
+        content[selector : selector + 1] = [from_python(field, value, path)]
         return
-    values = [_from_python(field, each, path) for each in value]
+    values = [from_python(field, each, path) for each in value]
     del content[:]
     content.extend(values)
 
@@ -217,50 +218,3 @@ def _to_python(field: FieldDescriptor, value: Any) -> Any:
         known = field.enum_type.values_by_number.get(value)
         return known.name if known is not None else value
     return value
-
-
-def _from_python(field: FieldDescriptor, value: Any, path: str) -> Any:
-    if field.containing_type is not None and field.containing_type.name == SINGLE_VALUE_MESSAGE:
-        return _as_text(value, path)
-    if field.enum_type is not None:
-        return _enum_number(field, value, path)
-    expected: dict[int, tuple[type, ...]] = {
-        field.CPPTYPE_BOOL: (bool,),
-        field.CPPTYPE_STRING: (str,),
-        field.CPPTYPE_FLOAT: (int, float),
-        field.CPPTYPE_DOUBLE: (int, float),
-    }
-    allowed = expected.get(field.cpp_type, (int,))
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise UsageError(f"{path}: expected {type_name(field)}, found {value!r}; correct the value")
-    limits = {
-        field.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-        field.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-        field.CPPTYPE_UINT32: (0, 2**32 - 1),
-        field.CPPTYPE_UINT64: (0, 2**64 - 1),
-    }
-    low, high = limits.get(field.cpp_type, (0, 0))
-    if field.cpp_type in limits and not low <= cast("int", value) <= high:
-        raise UsageError(f"{path}: {value} is out of range; write a value from {low} to {high}")
-    return value
-
-
-def _enum_number(field: FieldDescriptor, value: Any, path: str) -> int:
-    assert field.enum_type is not None  # noqa: S101 - the caller looked
-    known = field.enum_type.values_by_name
-    if not isinstance(value, str) or value not in known:
-        hint = suggestion(str(value), known)
-        raise UsageError(f"{path}: expected {type_name(field)}, found {value!r}{hint}")
-    return known[value].number
-
-
-def _as_text(value: Any, path: str) -> str:
-    """A value of a map of texts, as Triton's backends read it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    raise UsageError(f"{path}: expected a text, a number, true or false, found {value!r}; correct the value")
-
-
-__all__ = ["clear_value", "is_set", "read_values", "resolve", "write_value"]

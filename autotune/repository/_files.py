@@ -33,7 +33,7 @@ def model_files(directory: Path) -> Iterator[tuple[Path, Path]]:
 
 def _walk(directory: Path, relative: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, Path]]:
     for entry in sorted(directory.iterdir()):
-        if entry.name in _CACHES or entry.suffix == ".pyc" or (not relative.parts and entry.name == CONFIG_FILE):
+        if entry.name in _CACHES or (not relative.parts and entry.name == CONFIG_FILE):
             continue
         here, target = relative / entry.name, entry.resolve()
         if target.is_dir():

@@ -14,6 +14,7 @@ from autotune.repository._schema import (
     is_list_of_messages,
     is_map,
     is_repeated,
+    is_single_value,
     map_fields,
     root_descriptor,
     suggestion,
@@ -75,7 +76,7 @@ def resolve(path: str) -> tuple[Step, ...]:
         else:
             steps.append(_step(path, field, index, key, bool(segments)))
         descriptor = map_fields(field)[1].message_type if is_map(field) else field.message_type
-        if steps[-1].field.containing_type is not None and steps[-1].field.containing_type.name == SINGLE_VALUE_MESSAGE:
+        if is_single_value(steps[-1].field):
             descriptor = None
     return tuple(steps)
 

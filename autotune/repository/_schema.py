@@ -66,6 +66,11 @@ def is_list_of_messages(field: FieldDescriptor) -> bool:
     return is_repeated(field) and field.message_type is not None and not is_map(field)
 
 
+def is_single_value(field: FieldDescriptor) -> bool:
+    """Whether the field is the text inside a value of ``parameters``."""
+    return field.containing_type is not None and field.containing_type.name == SINGLE_VALUE_MESSAGE
+
+
 def type_name(field: FieldDescriptor) -> str:
     """What a field takes, in words: ``an integer``, ``true or false``, ``one of KIND_AUTO, KIND_GPU``."""
     if field.enum_type is not None:

@@ -3,13 +3,14 @@
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
-from autotune.search._result import BASELINE, StudyResult, score
+from autotune.search._result import BASELINE, PROPOSED, StudyResult, score
 from autotune.search._sampler import check_sampler
 from autotune.search._stored import stored_result, stored_results
 from autotune.search._study import Coordinator, StudyPlan
 
 __all__ = [
     "BASELINE",
+    "PROPOSED",
     "Coordinator",
     "Executor",
     "LocalExecutor",

@@ -13,6 +13,9 @@ from autotune.store import TrialRecord
 BASELINE = "your config"
 """Label of the trial of the person's own config."""
 
+PROPOSED = "proposed"
+"""Label of the trials that the sampler proposed."""
+
 WORST_LATENCY_S = 1000.0
 _WORST_VIOLATION = 100.0
 

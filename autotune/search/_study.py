@@ -17,13 +17,12 @@ from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig, ModelSpec
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
-from autotune.search._result import BASELINE, StudyResult, best_of, constraint_values, score, summarise
+from autotune.search._result import BASELINE, PROPOSED, StudyResult, best_of, constraint_values, score, summarise
 from autotune.search._sampler import CONSTRAINTS_ATTR, create_sampler
 from autotune.space import Candidate, SearchSpace
 from autotune.store import Store, StudyRecord, TrialRecord
 
 TRITON_DEFAULT = "Triton's default batching"
-PROPOSED = "proposed"
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ class Coordinator:
             model=plan.spec.name,
             objective=plan.objective,
             space_digest=plan.space.digest,
-            space_text=plan.space.text,
+            space_text="\n".join(f"{name}: {choices}" for name, choices in plan.space.describe()),
             base_config=plan.spec.config.to_text(),
             environment=environment,
         )

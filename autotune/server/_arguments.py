@@ -27,7 +27,7 @@ def triton_arguments(
         address: What its listeners bind to.
         ports: Their ports.
         stop_grace_s: Seconds it may wait for its models when asked to end.
-        complete_config: Whether Triton shall complete the config from the model.
+        complete_config: Whether Triton has anything to complete in the config from the model.
         extra: A person's own arguments.
     """
     arguments = [
@@ -41,11 +41,15 @@ def triton_arguments(
         f"--grpc-port={ports.grpc}",
         f"--exit-timeout-secs={max(1, round(stop_grace_s))}",
     ]
-    if not complete_config:
+    if not complete_config and not _mention(extra, "--strict-model-config"):
         arguments.append("--disable-auto-complete-config")
-    if any(argument.startswith(("--allow-metrics", "--metrics-")) for argument in extra):
+    if _mention(extra, "--allow-metrics", "--metrics-"):
         arguments.append(f"--metrics-port={ports.metrics}")
     else:
         # Nobody scrapes a trial's server, and looking for GPU metrics delays its start.
         arguments.append("--allow-metrics=false")
     return [*arguments, *extra]
+
+
+def _mention(arguments: Sequence[str], *beginnings: str) -> bool:
+    return any(argument.startswith(beginnings) for argument in arguments)

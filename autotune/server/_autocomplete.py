@@ -53,6 +53,8 @@ def _completes(source: Path) -> bool:
     if len(models) != 1 or models[0].bases or models[0].decorator_list or models[0].keywords:
         return True
     names = [node.name for node in models[0].body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    plain = all(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Expr | ast.Assign | ast.AnnAssign)
-                for node in models[0].body)
+    plain = all(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Expr | ast.Assign | ast.AnnAssign)
+        for node in models[0].body
+    )
     return not plain or "auto_complete_config" in names or "auto_complete_config" in ast.unparse(module)

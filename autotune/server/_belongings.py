@@ -6,6 +6,7 @@ shared with containers, where the same id means another process.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -62,7 +63,5 @@ def remove_orphans() -> None:
 
 
 def _unlink(path: Path) -> None:
-    try:
+    with contextlib.suppress(PermissionError):  # another person's
         path.unlink(missing_ok=True)
-    except PermissionError:
-        pass  # another person's

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.errors import UsageError
-from autotune.server._triton_process import PYTHON_MODEL_ENVIRONMENT, Binary
+from autotune.server._triton_process import Binary
 
 DISTRIBUTION = "nvidia-pytriton"
 # The wheel does not say which server it carries.
@@ -23,6 +23,10 @@ _TRITON_VERSIONS = {"0.7.0": "2.51.0"}
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LIBPYTHON = f"libpython{_PYTHON}.so.1.0"
 _OWN_BACKENDS = Path(__file__).parent / "backends"
+
+# Run by every stub: a model's prints reach the log even when its stub is killed. The interpreter that a
+# stub embeds is isolated, so PYTHONUNBUFFERED would do nothing.
+_STUB_PRELUDE = "\nimport sys\nsys.stdout.reconfigure(line_buffering=True)\n"
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
     python = backends / "python"
     shutil.copytree(bundle.python_backend, python, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(bundle.stub, python)
+    with (python / "triton_python_backend_utils.py").open("a") as utilities:
+        utilities.write(_STUB_PRELUDE)
     # Only libpython, not its directory: conda's holds other versions of libraries that Triton links.
     libraries = directory / "lib"
     libraries.mkdir()
@@ -122,7 +128,6 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
             **environment,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
             "LD_LIBRARY_PATH": os.pathsep.join(search),
-            **PYTHON_MODEL_ENVIRONMENT,
         },
     )
 

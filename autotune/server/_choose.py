@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autotune.errors import UsageError
 from autotune.server._docker import DockerLauncher
 from autotune.server._embedded import EmbeddedLauncher
@@ -10,7 +12,7 @@ from autotune.server._options import LaunchOptions
 from autotune.server._remote import RemoteLauncher
 from autotune.server._types import Launcher
 
-LAUNCHERS = {
+LAUNCHERS: dict[str, Callable[[LaunchOptions], Launcher]] = {
     "docker": DockerLauncher,
     "local": LocalLauncher,
     "embedded": EmbeddedLauncher,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -37,10 +38,8 @@ def remove_orphaned_containers(client: Any) -> None:
         mine = mine and labels.get(f"{LABEL}.pid-namespace") == pid_namespace()
         pid = labels.get(f"{LABEL}.pid", "")
         if mine and pid.isdigit() and not process_alive(int(pid)):
-            try:
+            with contextlib.suppress(APIError):  # someone else did
                 container.remove(force=True)
-            except APIError:
-                pass  # someone else did
 
 
 def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path) -> dict[str, Any]:
@@ -57,7 +56,6 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
         "user": "0:0" if is_rootless(info) else f"{os.getuid()}:{os.getgid()}",  # it must read the staged files
         # The log is read back whatever the engine's default is.
         "log_config": LogConfig(type=LogConfig.types.JSON),
-        "environment": {"PYTHONUNBUFFERED": "1"},
         "device_requests": _devices(options.gpus, info),
     }
     if options.memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -65,7 +66,7 @@ class DockerLauncher:
             settings = container_settings(self.options, info, repository)
             host_network = has_host_network(info)
             started = time.monotonic()
-            container: _Container | None = None
+            container = _Container(client, log_path)
             try:
                 for attempt in range(1, _PORT_ATTEMPTS + 1):
                     ports = pick_ports(self.options.http_port, self.options.grpc_port)
@@ -81,7 +82,6 @@ class DockerLauncher:
                         complete_config=complete_config,
                         extra=self.options.triton_args,
                     )
-                    container = _Container(client, log_path)
                     container.create(
                         image, ["tritonserver", *arguments], model, settings | _network(host_network, ports)
                     )
@@ -103,8 +103,7 @@ class DockerLauncher:
                     alive=container.check_now,
                 )
             finally:
-                if container is not None:
-                    container.remove(self.options.stop_grace_s)
+                container.remove(self.options.stop_grace_s)
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
@@ -232,10 +231,8 @@ class _Container:
 def _kill(container: Any) -> None:
     from docker.errors import APIError
 
-    try:
+    with contextlib.suppress(APIError):  # it has ended by itself
         container.kill()
-    except APIError:
-        pass  # it has ended by itself
 
 
 def _own_words(error: Exception) -> str:

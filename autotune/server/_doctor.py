@@ -2,10 +2,99 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+from contextlib import closing
+
+from autotune.errors import UsageError
+from autotune.server._belongings import SHARED_MEMORY
+from autotune.server._bundle import DISTRIBUTION, LIBPYTHON, find_bundle, find_libpython
 from autotune.server._diagnosis import Diagnosis
+from autotune.server._docker import DockerLauncher
+from autotune.server._embedded import EmbeddedLauncher, free_shared_memory_bytes
+from autotune.server._engine import connect, default_image, find_image, has_gpu, has_host_network
+from autotune.server._local import LocalLauncher, triton_version
 from autotune.server._options import LaunchOptions
+from autotune.server._remote import RemoteLauncher
+from autotune.server._types import Launcher
+
+_GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
 
 def diagnose(options: LaunchOptions | None = None) -> list[Diagnosis]:
     """The machine and each launch mode: what is there, what it lacks and how to mend that."""
-    return []
+    options = options or LaunchOptions()
+    return [_machine(), _docker(options), _local(options), _embedded(options), _remote(options)]
+
+
+def _machine() -> Diagnosis:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    details = [
+        f"{platform.system()} {platform.release()} on {platform.machine()}, Python {platform.python_version()}",
+        f"{cpus} CPUs may be used",
+        f"{SHARED_MEMORY}: {free_shared_memory_bytes() >> 20} MiB free",
+        *(f"GPU: {gpu}" for gpu in find_gpus() or ["none (no nvidia-smi)"]),
+    ]
+    return Diagnosis("machine", True, details)
+
+
+def _docker(options: LaunchOptions) -> Diagnosis:
+    details = []
+    with contextlib.suppress(UsageError), closing(connect()) as client:  # asked again below, for its remedy
+        info = client.info()
+        details.append(f"engine {info.get('ServerVersion')} on {info.get('OperatingSystem')}")
+        network = "host networking" if has_host_network(info) else "ports published on the loopback"
+        gpus = "GPUs can be passed through" if has_gpu(info) else "no nvidia runtime: CPU only"
+        details += [network, gpus]
+        reference = options.image or default_image(info)
+        details.append(f"image {reference}: {find_image(client, reference).short_id}")
+    return _checked(DockerLauncher(options), details)
+
+
+def _local(options: LaunchOptions) -> Diagnosis:
+    launcher = LocalLauncher(options)
+    try:
+        binary = launcher.binary()
+    except UsageError:
+        return _checked(launcher, [])
+    return _checked(launcher, [f"{binary}, Triton {triton_version(binary)}"])
+
+
+def _embedded(options: LaunchOptions) -> Diagnosis:
+    details = []
+    with contextlib.suppress(UsageError):  # asked again below, for its remedy
+        details.append(f"Triton {find_bundle().version} in {DISTRIBUTION}")
+    libpython = find_libpython()
+    if libpython is not None:
+        details.append(f"{LIBPYTHON}: {libpython}")
+    return _checked(EmbeddedLauncher(options), details)
+
+
+def _remote(options: LaunchOptions) -> Diagnosis:
+    launcher = RemoteLauncher(options)
+    if options.url is None:
+        return Diagnosis("remote", False, ["no server named"], ["give one with --url HOST:PORT[,GRPC_PORT]"])
+    return _checked(launcher, [f"{options.url}: Triton {launcher.describe()['triton']}"])
+
+
+def _checked(launcher: Launcher, details: list[str]) -> Diagnosis:
+    try:
+        launcher.check()
+    except UsageError as error:
+        found, _, remedy = str(error).removeprefix(f"--launch {launcher.name}: ").partition("; ")
+        return Diagnosis(launcher.name, False, [*details, found], [remedy] if remedy else [])
+    return Diagnosis(launcher.name, True, details)
+
+
+def find_gpus() -> list[str]:
+    """Name, memory and driver of each NVIDIA GPU, as ``nvidia-smi`` tells them; empty without one."""
+    if shutil.which(_GPU_QUERY[0]) is None:
+        return []
+    try:
+        answer = subprocess.run(_GPU_QUERY, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []

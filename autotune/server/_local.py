@@ -13,7 +13,7 @@ from autotune.errors import UsageError
 from autotune.server._belongings import remove_orphans
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_port
-from autotune.server._triton_process import PYTHON_MODEL_ENVIRONMENT, Binary, launch_process
+from autotune.server._triton_process import Binary, launch_process
 from autotune.server._types import RunningServer
 
 
@@ -50,7 +50,7 @@ class LocalLauncher:
     def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
         """See `Launcher.launch`."""
         remove_orphans()
-        binary = Binary([str(self.binary())], {**os.environ, **PYTHON_MODEL_ENVIRONMENT})
+        binary = Binary([str(self.binary())], os.environ)
         with launch_process(binary, self.options, repository, model, log_path) as server:
             yield server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -67,15 +68,12 @@ class ServerProcess:
         if grace_s > 0 and self.returncode() is None:
             self._popen.terminate()
             self.wait(grace_s)
-        try:
+        # All gone, or (PermissionError) only zombies are left in the group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # all gone; PermissionError: only zombies are left in it
         for process in family:
-            try:
+            with contextlib.suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                pass
         self._popen.wait()
         _await_end(family, timeout_s=5.0)
 

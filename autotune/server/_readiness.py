@@ -40,9 +40,7 @@ def await_ready(
         except Unreachable:
             pass
         if time.monotonic() > deadline:
-            raise StartTimedOut(
-                f"not ready after {timeout_s:g} s; see its log, or give it longer with --start-timeout"
-            )
+            raise StartTimedOut(f"not ready after {timeout_s:g} s; see its log, or give it longer with --start-timeout")
         time.sleep(_POLL_S)
 
 

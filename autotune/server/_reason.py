@@ -7,6 +7,7 @@ import signal
 
 _FAILED_VERSION = re.compile(r"failed to load '[^']*' version \d+: (?P<reason>.*?)\"?$", re.MULTILINE)
 _POLL_FAILED = re.compile(r"Poll failed for model directory '[^']*': (?P<reason>.*?)\"?$", re.MULTILINE)
+_PARSE_ERROR = re.compile(r"Error parsing text-format inference\.ModelConfig: (?P<reason>.*)$", re.MULTILINE)
 _CREATING = re.compile(r"^error: creating server: (?P<reason>.*)$", re.MULTILINE)
 _ERROR_LINE = re.compile(r"^E\d{4} [\d:.]+ \d+ \S+\] \"?(?P<reason>.*?)\"?$", re.MULTILINE)
 _PLACE = re.compile(r"^\s+(?P<file>\S+)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
@@ -18,6 +19,9 @@ _LONGEST = 600
 
 def load_reason(log: str) -> str:
     """Triton's own words for a load that failed, the most telling it has; empty where there are none."""
+    parse_error = _PARSE_ERROR.search(log)
+    if parse_error:
+        return f"config.pbtxt does not parse: {compact(parse_error['reason'])}"
     for pattern in (_FAILED_VERSION, _POLL_FAILED, _CREATING):
         match = pattern.search(log)
         if match:
@@ -35,10 +39,9 @@ def ports_clashed(log: str) -> bool:
 
 def last_words(log: str) -> str:
     """The last telling line of a log, tables and noise left out."""
-    lines = [line.strip() for line in log.splitlines()]
-    telling = [
-        line for line in lines if line and not line.startswith(("+", "|")) and not any(noise in line for noise in _NOISE)
-    ]
+    tables = ("+", "|")
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(tables)]
+    telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
     return compact(telling[-1]) if telling else "its log is empty"
 
 

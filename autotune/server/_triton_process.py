@@ -23,11 +23,6 @@ from autotune.server._types import Endpoint, LoadFailed, ServerCrashed
 # Another process may take a port between our choosing and Triton's binding it.
 _PORT_ATTEMPTS = 3
 
-PYTHON_MODEL_ENVIRONMENT = {
-    "PYTHONUNBUFFERED": "1",  # a model's prints reach the log even when its stub is killed
-    "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside a model's source
-}
-
 
 class PortsTaken(Exception):
     """The server ended because someone took a port we had chosen."""

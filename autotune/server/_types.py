@@ -111,7 +111,11 @@ class RunningServer(Protocol):
 class Launcher(Protocol):
     """A launch mode: gives a fresh, ready server for one staged repository."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    def check(self) -> None:
+        """Raises `UsageError` with the remedy where this mode cannot work here; starts nothing."""
 
     def launch(self, repository: Path, model: str, log_path: Path) -> AbstractContextManager[RunningServer]:
         """A server in explicit model-control mode with ``model`` loaded from the staged ``repository``.

@@ -53,8 +53,18 @@ def apply_values(
     for parameter in parameters:
         if parameter.is_field and not (batcher is False and parameter.needs_batcher):
             setting = parameter.settings[parameter.index(values[parameter.name])]
-            config = config.without(parameter.name) if setting is None else config.with_value(parameter.name, setting)
+            config = _with_field(config, parameter.name, setting)
     return config
+
+
+def _with_field(config: ModelConfig, path: str, setting: Any) -> ModelConfig:
+    """The config with one field set, or, for None, unset: a list element left with nothing goes with it."""
+    if setting is not None:
+        return config.with_value(path, setting)
+    config = config.without(path)
+    element = path.rpartition(".")[0]
+    is_empty = element.endswith("]") and not element.startswith("instance_group") and config.value(element) == {}
+    return config.without(element) if is_empty else config
 
 
 def locate_values(
@@ -67,7 +77,13 @@ def locate_values(
     one_at_a_time = batch == 1 or (batch == 0 and not searches_batch and max_batch_size is not None)
     if batcher_is_implied(parameters) and not config.dynamic_batching:
         return None
+    unbatched = any(each.name == DYNAMIC_BATCHING and each.has(False) for each in parameters) and not (
+        config.dynamic_batching
+    )
     for parameter in parameters:
+        if parameter.name == MAX_BATCH_SIZE and unbatched and batch > 0:
+            values[parameter.name] = parameter.choices[0]
+            continue
         if parameter.name == DYNAMIC_BATCHING and one_at_a_time and not parameter.has(config.dynamic_batching):
             values[parameter.name] = parameter.choices[0]
             continue

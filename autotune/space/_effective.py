@@ -2,7 +2,8 @@
 
 * A batch of one cannot be batched: with ``max_batch_size`` 1 the dynamic batcher is switched off (where the
   space allows) and its queue delay and preferred sizes have no effect.
-* Without dynamic batching neither have they.
+* Without dynamic batching neither have they, nor has ``max_batch_size``: requests of one inference, which a
+  study offers, are never batched. It then holds the largest value of the space, which refuses no client.
 * A preferred size over ``max_batch_size`` can never be formed (Triton refuses to load it): it is dropped.
 """
 
@@ -34,6 +35,11 @@ def batcher_is_implied(parameters: Sequence[Parameter]) -> bool:
     return any(each.needs_batcher for each in parameters) and all(each.name != DYNAMIC_BATCHING for each in parameters)
 
 
+def largest_batch(parameter: Parameter) -> int:
+    """The largest ``max_batch_size`` of the space."""
+    return max(int(str(choice)) for choice in parameter.choices)
+
+
 def effective_values(
     parameters: Sequence[Parameter], values: Mapping[str, ParameterValue], max_batch_size: int | None
 ) -> dict[str, ParameterValue]:
@@ -53,7 +59,9 @@ def effective_values(
             on = False
     for parameter in parameters:
         name, value = parameter.name, values[parameter.name]
-        if name == DYNAMIC_BATCHING:
+        if name == MAX_BATCH_SIZE and on is False:
+            value = largest_batch(parameter)
+        elif name == DYNAMIC_BATCHING:
             value = on
         elif name == QUEUE_DELAY and (on is False or one_at_a_time):
             value = NO_DELAY

@@ -137,9 +137,9 @@ class SearchSpace:
         return Candidate.from_dict(values) if values is not None else None
 
     def triton_default(self, config: ModelConfig) -> Candidate | None:
-        """The candidate nearest to ``config`` with plain dynamic batching: no delay, no preferred sizes.
+        """The candidate nearest to ``config`` with plain dynamic batching and the fewest instances.
 
-        What the space does not have of the config is taken at its next lower value, instances at the fewest.
+        No delay, no preferred sizes; a largest batch that the space does not have is taken at its next lower one.
         None where the space has no such candidate, or where a batch of one leaves nothing to batch.
         """
         if batcher_is_implied(self.parameters) or any(each.name == DYNAMIC_BATCHING for each in self.parameters):
@@ -225,9 +225,11 @@ class SearchSpace:
         name, choices = parameter.name, parameter.choices
         if name == MAX_BATCH_SIZE:
             sizes = sorted(int(str(each)) for each in choices)
-            wanted = config.max_batch_size or _TRITON_DEFAULT_BATCH
+            wanted = config.max_batch_size if config.max_batch_size > 1 else _TRITON_DEFAULT_BATCH
             return max((size for size in sizes if size <= wanted), default=sizes[0])
         plain: dict[str, ParameterValue] = {DYNAMIC_BATCHING: True, QUEUE_DELAY: NO_DELAY, PREFERRED: NO_PREFERENCE}
+        if name == INSTANCE_COUNT:
+            return min(choices, key=lambda count: int(str(count)))
         if name in plain:
             return plain[name] if parameter.has(plain[name]) else choices[0]
         located = locate_values((parameter,), config, self.max_batch_size)

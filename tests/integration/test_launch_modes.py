@@ -2,12 +2,15 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,9 +28,14 @@ from autotune.server import (
     LocalLauncher,
     RemoteLauncher,
     RunningServer,
+    _triton_process,
     choose_launcher,
 )
+from autotune.server._belongings import SHARED_MEMORY
 from autotune.server._bundle import check_libpython, find_bundle, stage_bundle
+from autotune.server._control import ControlClient
+from autotune.server._ports import pick_ports
+from autotune.server._process import ServerProcess
 
 
 def server_processes() -> set[int]:
@@ -40,7 +48,7 @@ def server_processes() -> set[int]:
 
 
 def own_files() -> set[str]:
-    directories = (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    directories = (SHARED_MEMORY, Path(tempfile.gettempdir()))
     return {str(path) for each in directories for path in each.glob(f"autotune-*-{os.getpid()}-*")}
 
 
@@ -111,10 +119,9 @@ class TestRemote(LaunchSuite):
 
     @pytest.fixture
     def someone_elses(self, repository: Path, tmp_path: Path) -> Iterator[RunningServer]:
-        with EmbeddedLauncher(LaunchOptions(start_timeout_s=30)).launch(
-            repository, "negate", tmp_path / "theirs.log"
-        ) as server:
-            self._server = server
+        # Started as people do: it completes configs.
+        options = LaunchOptions(triton_args=("--strict-model-config=false",))
+        with EmbeddedLauncher(options).launch(repository, "negate", tmp_path / "theirs.log") as server:
             yield server
 
     @pytest.fixture
@@ -170,8 +177,9 @@ class TestRemote(LaunchSuite):
         self, launcher: Launcher, someone_elses: RunningServer, tmp_path: Path
     ) -> None:
         write_double(tmp_path / "staged", "unheard_of")
-        with pytest.raises(UsageError, match="--model: .*no 'unheard_of'"), launcher.launch(
-            tmp_path / "staged", "unheard_of", tmp_path / "log"
+        with (
+            pytest.raises(UsageError, match=r"--model: .*no 'unheard_of'"),
+            launcher.launch(tmp_path / "staged", "unheard_of", tmp_path / "log"),
         ):
             pass
 
@@ -179,25 +187,44 @@ class TestRemote(LaunchSuite):
         self, repository: Path, options: LaunchOptions, tmp_path: Path
     ) -> None:
         write_double(tmp_path / "served")
-        theirs = EmbeddedLauncher(
-            LaunchOptions(start_timeout_s=30, triton_args=("--model-control-mode=none", "--load-model=double"))
-        )
-        with theirs.launch(tmp_path / "served", "double", tmp_path / "theirs.log") as server:
-            url = f"{server.endpoint.host}:{server.endpoint.http_port}"
-            with pytest.raises(UsageError, match="--model-control-mode=explicit"), RemoteLauncher(
-                LaunchOptions(url=url)
-            ).launch(tmp_path / "served", "double", tmp_path / "log"):
-                pass
+        with (
+            everything_loaded(tmp_path / "served", tmp_path) as url,
+            pytest.raises(UsageError, match=r"--url: .*--model-control-mode=explicit"),
+            RemoteLauncher(LaunchOptions(url=url)).launch(tmp_path / "served", "double", tmp_path / "log"),
+        ):
+            pass
+
+
+@contextmanager
+def everything_loaded(repository: Path, directory: Path) -> Iterator[str]:
+    """The address of a server that loads all models itself and allows no one else to."""
+    binary = stage_bundle(find_bundle(), check_libpython(), directory, os.environ)
+    ports = pick_ports(None, None)
+    arguments = [f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", "--allow-metrics=false"]
+    process = ServerProcess(
+        [*binary.command, f"--model-repository={repository}", *arguments], binary.environment, directory / "theirs.log"
+    )
+    try:
+        control = ControlClient("127.0.0.1", ports.http)
+        while not control.ready():
+            assert process.returncode() is None
+            time.sleep(0.02)
+        yield f"127.0.0.1:{ports.http}"
+    finally:
+        process.stop(10)
 
 
 def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: Path) -> None:
     write_double(tmp_path / "models")
     script = (
         "import sys, time; from pathlib import Path; from autotune.server import EmbeddedLauncher\n"
-        f"with EmbeddedLauncher().launch(Path({str(tmp_path / 'models')!r}), 'double', Path({str(tmp_path / 'log')!r})):\n"
+        "models, log = map(Path, sys.argv[1:])\n"
+        "with EmbeddedLauncher().launch(models, 'double', log):\n"
         "    print('ready', flush=True); time.sleep(60)\n"
     )
-    study = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    study = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "models", tmp_path / "log"], stdout=subprocess.PIPE
+    )
     assert study.stdout is not None
     assert study.stdout.readline() == b"ready\n"
     family = psutil.Process(study.pid).children(recursive=True)
@@ -205,14 +232,15 @@ def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: 
     study.send_signal(signal.SIGKILL)
     study.wait()
     study.stdout.close()
-    gone, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
 
-    orphaned = {path for path in Path("/dev/shm").glob(f"autotune-*-{study.pid}-*")}
-    assert orphaned  # what a killed server cannot remove
+    (orphan,) = Path(tempfile.gettempdir()).glob(f"autotune-*-{study.pid}-*")
+    memory = SHARED_MEMORY / orphan.name
+    memory.write_bytes(b"as a server killed with its stub leaves it")
     with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
-        assert not list(Path("/dev/shm").glob(f"autotune-*-{study.pid}-*"))
-    assert not list(Path(tempfile.gettempdir()).glob(f"autotune-*-{study.pid}-*"))
+        assert not memory.exists()
+        assert not orphan.exists()
 
 
 def test_config_is_the_same_where_completion_is_left_out(tmp_path: Path) -> None:
@@ -222,8 +250,9 @@ def test_config_is_the_same_where_completion_is_left_out(tmp_path: Path) -> None
     for model in ("double", "negate"):
         with EmbeddedLauncher().launch(tmp_path / "models", model, tmp_path / "log") as server:
             quick = server.model_config()
-            assert 'disable_auto_complete_config' not in quick
+            assert '"auto-complete-config":"false"' in (tmp_path / "log").read_text()
         with completing.launch(tmp_path / "models", model, tmp_path / "log") as server:
+            assert '"auto-complete-config":"true"' in (tmp_path / "log").read_text()
             assert server.model_config() == quick
 
 
@@ -255,3 +284,19 @@ def test_graceful_stop_lets_models_finalize(tmp_path: Path) -> None:
     with EmbeddedLauncher(LaunchOptions(stop_grace_s=10)).launch(tmp_path / "models", "double", tmp_path / "log"):
         pass
     assert marker.exists()
+
+
+@pytest.mark.parametrize("listener", ["http", "grpc"])
+def test_port_lost_to_another_process_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: str
+) -> None:
+    write_double(tmp_path / "models")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        lost = replace(pick_ports(None, None), **{listener: taken.getsockname()[1]})
+        picks = iter([lost, pick_ports(None, None)])
+        monkeypatch.setattr(_triton_process, "pick_ports", lambda http, grpc: next(picks))
+        with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log") as server:
+            assert (infer(tritonclient.http, server.endpoint, "double") == 2 * example()).all()
+    assert next(picks, None) is None

@@ -114,7 +114,8 @@ def test_no_candidate_is_measured_twice_and_the_space_ends_the_study(tmp_path: P
     keys = [trial.candidate.key for trial in executor.trials if trial.candidate]
     assert len(keys) == len(set(keys)) == plan(tmp_path).space.size
     assert result.stopped == "every config of the search space was tried"
-    assert not store.optuna_storage().get_all_trials(0, states=(optuna.trial.TrialState.RUNNING,))
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert {trial.state for trial in study.trials} == {optuna.trial.TrialState.COMPLETE}
 
 
 def test_the_best_is_the_fastest_feasible_config(tmp_path: Path, store: Store) -> None:

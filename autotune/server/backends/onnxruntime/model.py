@@ -8,8 +8,11 @@ computes on the CPU.
 It runs inside Triton's Python stub and imports nothing of `autotune`.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -31,6 +34,7 @@ _TRITON_TYPES = {
     "tensor(string)": "TYPE_STRING",
     "tensor(bfloat16)": "TYPE_BF16",
 }
+_BFLOAT16 = "tensor(bfloat16)"
 _DEFAULT_FILE = "model.onnx"
 _DEFAULT_MAX_BATCH_SIZE = 4  # Triton's --backend-config=default-max-batch-size unless changed
 
@@ -39,7 +43,7 @@ class TritonPythonModel:
     """One instance of one ONNX model."""
 
     @staticmethod
-    def auto_complete_config(auto_complete_model_config):
+    def auto_complete_config(auto_complete_model_config: Any) -> Any:
         """Fills in what the config leaves out, exactly where the native backend would.
 
         A config that names inputs and outputs is left as it is. Otherwise tensors come from the model; and
@@ -49,7 +53,7 @@ class TritonPythonModel:
         config = auto_complete_model_config.as_dict()
         if config.get("input") and config.get("output"):
             return auto_complete_model_config
-        # The directory of this version; the only place the stub tells it before initialize().
+        # The directory of this version.
         path = _model_file(pb_utils.get_model_dir(), config)
         session = ort.InferenceSession(path, _fast_options(), providers=["CPUExecutionProvider"])
         tensors = [*session.get_inputs(), *session.get_outputs()]
@@ -75,7 +79,7 @@ class TritonPythonModel:
             _reshape_scalars(config, "output", session.get_outputs(), batched)
         return auto_complete_model_config
 
-    def initialize(self, args):
+    def initialize(self, args: dict[str, str]) -> None:
         """Loads the model of this version into a session of this instance's own."""
         config = json.loads(args["model_config"])
         path = _model_file(os.path.join(args["model_repository"], args["model_version"]), config)
@@ -104,15 +108,12 @@ class TritonPythonModel:
         self._outputs = [entry["name"] for entry in config["output"]]
         # The shape that clients see where it differs from the model's, batch dimension left out.
         self._client_shapes = {
-            entry["name"]: tuple(entry["dims"]) for entry in config["output"] if _reshape(entry) is not None
+            entry["name"]: tuple(int(size) for size in entry["dims"])
+            for entry in config["output"]
+            if _reshape(entry) is not None
         }
-        self._binary = any(tensor.type == "tensor(bfloat16)" for tensor in (*model_inputs.values(), *model_outputs.values()))
-        if self._binary:
-            raise pb_utils.TritonModelException(
-                f"model '{config['name']}' has a BF16 tensor, which the Python backend cannot hand over; cast it to FP32"
-            )
 
-    def execute(self, requests):
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Runs all requests as one batch where the model batches, one by one where it does not."""
         if len(requests) == 1 or not self._batched:
             return [self._execute_one(request) for request in requests]
@@ -122,16 +123,18 @@ class TritonPythonModel:
             # One bad request (a ragged shape, say) must not fail its neighbours.
             return [self._execute_one(request) for request in requests]
 
-    def _execute_one(self, request):
+    def _execute_one(self, request: Any) -> Any:
         try:
             feeds = self._feeds(request)
             names = self._wanted(request)
             values = self._session.run(names, feeds)
-            return _response(names, [self._as_client_sees(name, value) for name, value in zip(names, values)])
+            return _response(
+                names, [self._as_client_sees(name, value) for name, value in zip(names, values, strict=True)]
+            )
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(_one_line(error)))
 
-    def _execute_together(self, requests):
+    def _execute_together(self, requests: list[Any]) -> list[Any]:
         all_feeds = [self._feeds(request) for request in requests]
         first = all_feeds[0]
         feeds = {name: np.concatenate([feeds[name] for feeds in all_feeds]) for name in first}
@@ -140,24 +143,25 @@ class TritonPythonModel:
             names = wanted[0]
         else:
             names = [name for name in self._outputs if any(name in some for some in wanted)]
-        values = [self._as_client_sees(name, value) for name, value in zip(names, self._session.run(names, feeds))]
+        computed = self._session.run(names, feeds)
+        values = [self._as_client_sees(name, value) for name, value in zip(names, computed, strict=True)]
         key = next(iter(first))
         total = len(feeds[key])
         if any(len(value) != total for value in values):
             raise ValueError("an output's first dimension is not the batch")
         responses = []
         start = 0
-        for request_feeds, request_names in zip(all_feeds, wanted):
+        for request_feeds, request_names in zip(all_feeds, wanted, strict=True):
             stop = start + len(request_feeds[key])
             rows = [value[start:stop] for value in values]
             if request_names is not names and request_names != names:
-                by_name = dict(zip(names, rows))
+                by_name = dict(zip(names, rows, strict=True))
                 rows = [by_name[name] for name in request_names]
             responses.append(_response(request_names, rows))
             start = stop
         return responses
 
-    def _feeds(self, request):
+    def _feeds(self, request: Any) -> dict[str, Any]:
         given = {tensor.name(): tensor for tensor in request.inputs()}
         feeds = {}
         for name, shape, is_text in self._inputs:
@@ -172,13 +176,13 @@ class TritonPythonModel:
             feeds[name] = array
         return feeds
 
-    def _wanted(self, request):
+    def _wanted(self, request: Any) -> list[str]:
         requested = request.requested_output_names()
         if len(requested) == len(self._outputs):
             return self._outputs
         return [name for name in self._outputs if name in requested] or self._outputs
 
-    def _as_client_sees(self, name, value):
+    def _as_client_sees(self, name: str, value: Any) -> Any:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"output '{name}' is a {type(value).__name__}, not a tensor")
         shape = self._client_shapes.get(name)
@@ -187,16 +191,16 @@ class TritonPythonModel:
         return value.reshape((*value.shape[:1], *shape) if self._batched else shape)
 
 
-def _response(names, values):
+def _response(names: list[str], values: list[Any]) -> Any:
     return pb_utils.InferenceResponse(
         [
             pb_utils.Tensor(name, value if value.dtype != object else _encoded(value))
-            for name, value in zip(names, values)
+            for name, value in zip(names, values, strict=True)
         ]
     )
 
 
-def _decoded(array):
+def _decoded(array: Any) -> Any:
     """BYTES as ONNX Runtime wants them: str. Undecodable bytes survive the way back."""
     flat = [item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else str(item) for item in array.flat]
     decoded = np.empty(len(flat), dtype=object)
@@ -204,14 +208,14 @@ def _decoded(array):
     return decoded.reshape(array.shape)
 
 
-def _encoded(array):
+def _encoded(array: Any) -> Any:
     flat = [item.encode("utf-8", "surrogateescape") if isinstance(item, str) else item for item in array.flat]
     encoded = np.empty(len(flat), dtype=object)
     encoded[:] = flat
     return encoded.reshape(array.shape)
 
 
-def _model_file(directory, config):
+def _model_file(directory: str, config: dict[str, Any]) -> str:
     path = os.path.join(directory, config.get("default_model_filename") or _DEFAULT_FILE)
     if os.path.isdir(path):
         path = os.path.join(path, _DEFAULT_FILE)
@@ -220,7 +224,7 @@ def _model_file(directory, config):
     return path
 
 
-def _fast_options():
+def _fast_options() -> Any:
     """Enough to read the tensors: no optimisation, no thread pool."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -228,7 +232,7 @@ def _fast_options():
     return options
 
 
-def _session_options(config):
+def _session_options(config: dict[str, Any]) -> Any:
     parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
     options = ort.SessionOptions()
     level = int(config.get("optimization", {}).get("graph", {}).get("level", 0))
@@ -256,7 +260,7 @@ def _session_options(config):
     return options
 
 
-def _integer(parameters, key):
+def _integer(parameters: dict[str, str], key: str) -> int:
     text = parameters.get(key, "0")
     try:
         return int(text)
@@ -264,14 +268,14 @@ def _integer(parameters, key):
         raise pb_utils.TritonModelException(f"parameter '{key}' is {text!r}, not an integer") from None
 
 
-def _boolean(parameters, key):
+def _boolean(parameters: dict[str, str], key: str) -> bool:
     text = parameters[key].strip().lower()
     if text not in ("0", "1", "false", "true"):
         raise pb_utils.TritonModelException(f"parameter '{key}' is {text!r}, neither 0 nor 1")
     return text in ("1", "true")
 
 
-def _described(tensor, batched, config, kind):
+def _described(tensor: Any, batched: bool, config: dict[str, Any], kind: str) -> dict[str, Any]:
     if tensor.type not in _TRITON_TYPES:
         raise pb_utils.TritonModelException(
             f"model '{config['name']}', {kind} '{tensor.name}': Triton has no datatype for {tensor.type}"
@@ -281,7 +285,7 @@ def _described(tensor, batched, config, kind):
     return {"name": tensor.name, "data_type": _TRITON_TYPES[tensor.type], "dims": dims or [1]}
 
 
-def _reshape_scalars(config, kind, tensors, batched):
+def _reshape_scalars(config: dict[str, Any], kind: str, tensors: list[Any], batched: bool) -> None:
     """Where the model has nothing beside the batch, Triton wants [1] for clients, reshaped for the model."""
     entries = {entry["name"]: entry for entry in config[kind]}
     for tensor in tensors:
@@ -289,13 +293,13 @@ def _reshape_scalars(config, kind, tensors, batched):
             entries[tensor.name]["reshape"] = {"shape": []}
 
 
-def _reshape(entry):
+def _reshape(entry: dict[str, Any]) -> tuple[int, ...] | None:
     """The shape the model has where the config's ``dims`` show clients another one."""
     reshape = entry.get("reshape")
     return None if reshape is None else tuple(int(size) for size in reshape.get("shape", []))
 
 
-def _check_tensors(config, kind, tensors, batched):
+def _check_tensors(config: dict[str, Any], kind: str, tensors: dict[str, Any], batched: bool) -> None:
     """Refuses at load what would fail at every request, in the native backend's words."""
     for entry in config[kind]:
         name = entry["name"]
@@ -304,13 +308,19 @@ def _check_tensors(config, kind, tensors, batched):
             raise pb_utils.TritonModelException(
                 f"unexpected inference {kind} '{name}', allowed {kind}s are: {', '.join(tensors)}"
             )
+        if tensor.type == _BFLOAT16:
+            raise pb_utils.TritonModelException(
+                f"model '{config['name']}', tensor '{name}' is BF16, which Triton's Python backend cannot hand to "
+                "NumPy; cast it to FP32 in the model, or use an image with the native backend"
+            )
         provided = _TRITON_TYPES.get(tensor.type, tensor.type)
         if entry["data_type"] != provided:
             raise pb_utils.TritonModelException(
                 f"unable to load model '{config['name']}', configuration expects datatype {entry['data_type']} "
                 f"for {kind} '{name}', model provides {provided}"
             )
-        dims = list(_reshape(entry) if _reshape(entry) is not None else (int(size) for size in entry["dims"]))
+        reshape = _reshape(entry)
+        dims = [int(size) for size in (entry["dims"] if reshape is None else reshape)]
         expected = ([-1] if batched else []) + dims
         actual = [size if isinstance(size, int) else -1 for size in tensor.shape]
         if batched and (not actual or actual[0] != -1):
@@ -318,7 +328,9 @@ def _check_tensors(config, kind, tensors, batched):
                 f"model '{config['name']}', tensor '{name}': for the model to support batching the shape should have "
                 f"at least 1 dimension and the first dimension must be -1; but shape expected by the model is {actual}"
             )
-        fits = len(actual) == len(expected) and all(a in (e, -1) or e == -1 for a, e in zip(actual, expected))
+        fits = len(actual) == len(expected) and all(
+            a in (e, -1) or e == -1 for a, e in zip(actual, expected, strict=True)
+        )
         scalar = not actual and expected == [1]
         if not fits and not scalar:
             raise pb_utils.TritonModelException(
@@ -328,5 +340,5 @@ def _check_tensors(config, kind, tensors, batched):
             )
 
 
-def _one_line(error):
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -1,0 +1,172 @@
+"""The docker mode passes the launch suite with a real engine and the image that ``docker/build`` makes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http
+from launch_suite import LaunchSuite, example, infer
+from tiny_models import write_double
+
+from autotune.errors import UsageError
+from autotune.server import DockerLauncher, Launcher, LaunchOptions, LoadFailed, RunningServer, choose_launcher
+from autotune.server._engine import CPU_IMAGE, connect, find_image
+
+
+def missing() -> str:
+    try:
+        client = connect()
+    except UsageError as error:
+        return str(error)
+    try:
+        find_image(client, CPU_IMAGE)
+    except UsageError as error:
+        return str(error)
+    finally:
+        client.close()
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(reason := missing()), reason=reason)
+
+
+@pytest.fixture
+def engine() -> Iterator[Any]:
+    client = connect()
+    yield client
+    client.close()
+
+
+def containers_of(engine: Any, pid: int) -> list[Any]:
+    return list(engine.containers.list(all=True, filters={"label": f"autotune.pid={pid}"}, ignore_removed=True))
+
+
+class TestDocker(LaunchSuite):
+    @pytest.fixture
+    def options(self) -> LaunchOptions:
+        return LaunchOptions(image=CPU_IMAGE, start_timeout_s=30)
+
+    @pytest.fixture
+    def launcher(self, options: LaunchOptions) -> Launcher:
+        return DockerLauncher(options)
+
+    @pytest.fixture
+    def impatient(self) -> Launcher:
+        return DockerLauncher(LaunchOptions(image=CPU_IMAGE, start_timeout_s=1.5))
+
+    def kill(self, server: RunningServer) -> None:
+        client = connect()
+        for container in containers_of(client, os.getpid()):
+            container.kill()
+        client.close()
+
+    def leftovers(self) -> set[str]:
+        client = connect()
+        try:
+            return {container.id for container in containers_of(client, os.getpid())}
+        finally:
+            client.close()
+
+    def test_container_has_the_limits_and_labels_that_were_asked_for(
+        self, repository: Path, tmp_path: Path, engine: Any
+    ) -> None:
+        (tmp_path / "weights").mkdir()
+        options = LaunchOptions(
+            image=CPU_IMAGE,
+            memory="2g",
+            shm_size="256m",
+            cpuset_cpus="0",
+            mounts=(f"{tmp_path / 'weights'}:/weights",),
+            triton_args=("--http-thread-count=3",),
+        )
+        with DockerLauncher(options).launch(repository, "double", tmp_path / "log"):
+            (container,) = containers_of(engine, os.getpid())
+            host = container.attrs["HostConfig"]
+            assert (host["Memory"], host["ShmSize"], host["CpusetCpus"]) == (2 << 30, 256 << 20, "0")
+            assert host["AutoRemove"] is False
+            assert f"{tmp_path / 'weights'}:/weights:ro" in host["Binds"]
+            assert f"{repository}:/models:ro" in host["Binds"]
+            assert container.labels["autotune"] == "1"
+            assert container.labels["autotune.model"] == "double"
+            assert "--http-thread-count=3" in container.attrs["Config"]["Cmd"]
+
+    def test_model_files_that_are_links_are_served(self, tmp_path: Path) -> None:
+        written = write_double(tmp_path / "theirs")
+        staged = tmp_path / "staged" / "double"
+        (staged / "1").mkdir(parents=True)
+        (staged / "config.pbtxt").write_bytes((written / "config.pbtxt").read_bytes())
+        (staged / "1" / "model.py").symlink_to(written / "1" / "model.py")
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, start_timeout_s=30))
+        with launcher.launch(tmp_path / "staged", "double", tmp_path / "log") as server:
+            np.testing.assert_array_equal(infer(tritonclient.http, server.endpoint, "double"), 2 * example())
+
+    def test_servers_listen_on_the_loopback_only(self, launcher: Launcher, repository: Path, tmp_path: Path) -> None:
+        with launcher.launch(repository, "double", tmp_path / "log") as server:
+            ports = {server.endpoint.http_port, server.endpoint.grpc_port}
+            listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        addresses = {each.split(":")[0] for each in listening if int(each.split(":")[1], 16) in ports}
+        assert addresses == {"0100007F"}
+
+    def test_container_of_a_killed_study_is_removed_by_the_next(
+        self, launcher: Launcher, repository: Path, tmp_path: Path, engine: Any
+    ) -> None:
+        script = (
+            "import time; from pathlib import Path; from autotune.server import DockerLauncher, LaunchOptions\n"
+            f"launcher = DockerLauncher(LaunchOptions(image={CPU_IMAGE!r}))\n"
+            f"with launcher.launch(Path({str(repository)!r}), 'double', Path({str(tmp_path / 'log')!r})):\n"
+            "    print('ready', flush=True); time.sleep(60)\n"
+        )
+        study = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert study.stdout is not None
+        assert study.stdout.readline() == b"ready\n"
+        study.kill()
+        study.wait()
+        study.stdout.close()
+        assert len(containers_of(engine, study.pid)) == 1
+        with launcher.launch(repository, "double", tmp_path / "log"):
+            assert containers_of(engine, study.pid) == []
+
+    def test_image_without_a_triton_is_told(self, repository: Path, tmp_path: Path) -> None:
+        launcher = DockerLauncher(LaunchOptions(image="autotune-base:latest"))
+        try:
+            launcher.check()
+        except UsageError:
+            pytest.skip("the base image came from a registry")
+        with pytest.raises(UsageError, match="tritonserver"), launcher.launch(repository, "double", tmp_path / "log"):
+            pass
+
+    def test_too_little_memory_is_a_failure_not_an_exception(self, repository: Path, tmp_path: Path) -> None:
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, shm_size="512k", start_timeout_s=30))
+        with pytest.raises(LoadFailed, match="shm-size"), launcher.launch(repository, "double", tmp_path / "log"):
+            pass
+
+
+def test_auto_takes_docker_where_the_image_is_there() -> None:
+    launcher, why = choose_launcher("auto", LaunchOptions(image=CPU_IMAGE))
+    assert launcher.name == "docker"
+    assert why.startswith("launch: docker")
+
+
+def test_missing_image_says_how_to_get_it() -> None:
+    with pytest.raises(UsageError, match=r"--image: 'no-such-image:1' .*docker pull no-such-image:1"):
+        choose_launcher("docker", LaunchOptions(image="no-such-image:1"))
+
+
+def test_malformed_image_reference_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="--image"):
+        choose_launcher("docker", LaunchOptions(image="NOT A REFERENCE"))
+
+
+def test_gpus_that_the_engine_cannot_pass_through_are_a_usage_error() -> None:
+    client = connect()
+    runtimes = client.info()["Runtimes"]
+    client.close()
+    if "nvidia" in runtimes:
+        pytest.skip("this engine can")
+    with pytest.raises(UsageError, match="--gpus"):
+        choose_launcher("docker", LaunchOptions(image=CPU_IMAGE, gpus="all"))

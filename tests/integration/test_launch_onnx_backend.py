@@ -1,0 +1,178 @@
+"""The Python-based ``onnxruntime`` backend serves what the native one would, on a real Triton."""
+
+import concurrent.futures
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.http
+from numpy.typing import NDArray
+from tiny_models import onnx_config, write_model, write_onnx
+from tritonclient.utils import InferenceServerException
+
+from autotune.server import EmbeddedLauncher, LaunchOptions, LoadFailed, RunningServer
+
+DTYPES = [
+    ("BOOL", "BOOL", np.bool_),
+    ("UINT8", "UINT8", np.uint8),
+    ("UINT16", "UINT16", np.uint16),
+    ("UINT32", "UINT32", np.uint32),
+    ("UINT64", "UINT64", np.uint64),
+    ("INT8", "INT8", np.int8),
+    ("INT16", "INT16", np.int16),
+    ("INT32", "INT32", np.int32),
+    ("INT64", "INT64", np.int64),
+    ("FLOAT16", "FP16", np.float16),
+    ("FLOAT", "FP32", np.float32),
+    ("DOUBLE", "FP64", np.float64),
+    ("STRING", "BYTES", np.object_),
+]
+
+
+@contextmanager
+def serving(repository: Path, model: str) -> Iterator[RunningServer]:
+    with EmbeddedLauncher(LaunchOptions(start_timeout_s=30)).launch(repository, model, repository / "log") as server:
+        yield server
+
+
+def ask(
+    server: RunningServer, model: str, inputs: dict[str, tuple[str, NDArray[np.generic]]], outputs: list[str]
+) -> dict[str, NDArray[np.generic]]:
+    address = f"{server.endpoint.host}:{server.endpoint.http_port}"
+    with tritonclient.http.InferenceServerClient(address) as client:
+        tensors = []
+        for name, (datatype, data) in inputs.items():
+            tensor = tritonclient.http.InferInput(name, data.shape, datatype)
+            tensor.set_data_from_numpy(data)
+            tensors.append(tensor)
+        wanted = [tritonclient.http.InferRequestedOutput(name) for name in outputs]
+        answer = client.infer(model, tensors, outputs=wanted)
+        return {name: answer.as_numpy(name) for name in outputs}
+
+
+def test_every_shared_datatype_passes_through(tmp_path: Path) -> None:
+    """One model with an input and an output of each datatype."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    path = write_model(tmp_path, "types", None)
+    nodes, inputs, outputs = [], [], []
+    for element, _, _ in DTYPES:
+        kind = getattr(TensorProto, element)
+        nodes.append(helper.make_node("Identity", [f"in_{element}"], [f"out_{element}"]))
+        inputs.append(helper.make_tensor_value_info(f"in_{element}", kind, ["batch", 2]))
+        outputs.append(helper.make_tensor_value_info(f"out_{element}", kind, ["batch", 2]))
+    graph = helper.make_graph(nodes, "types", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path / "1" / "model.onnx")
+
+    text = np.array([["plain", "naïve ✓"], ["", "a\x00b"]], dtype=object)
+    sent = {
+        f"in_{element}": (triton, text if dtype is np.object_ else np.array([[0, 1], [1, 0]], dtype=dtype))
+        for element, triton, dtype in DTYPES
+    }
+    with serving(tmp_path, "types") as server:
+        got = ask(server, "types", sent, [f"out_{element}" for element, _, _ in DTYPES])
+    for element, _, dtype in DTYPES:
+        expected = sent[f"in_{element}"][1]
+        if dtype is np.object_:
+            expected = np.array([[each.encode() for each in row] for row in text], dtype=object)
+        np.testing.assert_array_equal(got[f"out_{element}"], expected, strict=True)
+
+
+def test_concurrent_requests_run_as_one_batch_and_get_their_own_rows(tmp_path: Path) -> None:
+    write_onnx(
+        tmp_path,
+        "negate",
+        onnx_config("max_batch_size: 32 dynamic_batching { max_queue_delay_microseconds: 200000 }"),
+        operator="Neg",
+    )
+    # Requests of different sizes, so that a wrong split would show.
+    requests = [np.full((1 + i % 3, 4), i, dtype=np.float32) for i in range(16)]
+    with serving(tmp_path, "negate") as server, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(lambda data: ask(server, "negate", {"input": ("FP32", data)}, ["output"])["output"], requests)
+        )
+        statistics = server.statistics()
+    for data, answer in zip(requests, answers, strict=True):
+        np.testing.assert_array_equal(answer, -data, strict=True)
+    assert statistics.execution_count < statistics.success_count
+
+
+def test_outputs_that_no_one_asked_for_are_left_out(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    path = write_model(tmp_path, "two", None)
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in ("input", "a", "b")]
+    nodes = [helper.make_node("Neg", ["input"], ["a"]), helper.make_node("Abs", ["input"], ["b"])]
+    graph = helper.make_graph(nodes, "two", tensors[:1], tensors[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path / "1" / "model.onnx")
+    data = np.array([[-1, 2, -3, 4]], dtype=np.float32)
+    with serving(tmp_path, "two") as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for name, expected in (("a", -data), ("b", abs(data))):
+            answer = ask(server, "two", {"input": ("FP32", data)}, [name])
+            np.testing.assert_array_equal(answer[name], expected)
+        wanted = [["a"], ["b"], ["a", "b"], ["b"]] * 4  # one batch may hold requests for different outputs
+        answers = pool.map(lambda names: ask(server, "two", {"input": ("FP32", data)}, names), wanted)
+        for names, answer in zip(wanted, answers, strict=True):
+            for name in names:
+                np.testing.assert_array_equal(answer[name], {"a": -data, "b": abs(data)}[name])
+
+
+def test_model_without_batching_serves_its_fixed_shape(tmp_path: Path) -> None:
+    write_onnx(tmp_path, "fixed", onnx_config("max_batch_size: 0", dims="2, 4"), batch=2, operator="Neg")
+    data = np.ones((2, 4), dtype=np.float32)
+    with serving(tmp_path, "fixed") as server:
+        answer = ask(server, "fixed", {"input": ("FP32", data)}, ["output"])
+        np.testing.assert_array_equal(answer["output"], -data)
+
+
+def test_failing_request_is_told_and_the_model_goes_on(tmp_path: Path) -> None:
+    # Gather fails at run time for an index out of range.
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    path = write_model(tmp_path, "pick", None)
+    table = numpy_helper.from_array(np.arange(3, dtype=np.float32), "table")
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "index"], ["value"])],
+        "pick",
+        [helper.make_tensor_value_info("index", TensorProto.INT64, ["batch", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["batch", 1])],
+        [table],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path / "1" / "model.onnx")
+    with serving(tmp_path, "pick") as server:
+        with pytest.raises(InferenceServerException, match=r"out of data bounds|indices element"):
+            ask(server, "pick", {"index": ("INT64", np.array([[7]], dtype=np.int64))}, ["value"])
+        answer = ask(server, "pick", {"index": ("INT64", np.array([[2]], dtype=np.int64))}, ["value"])
+    np.testing.assert_array_equal(answer["value"], [[2.0]])
+
+
+def test_native_parameters_and_file_name_are_honoured(tmp_path: Path) -> None:
+    extra = """
+    max_batch_size: 8
+    default_model_filename: "network.onnx"
+    optimization { graph { level: 1 } }
+    parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+    parameters { key: "inter_op_thread_count" value { string_value: "1" } }
+    parameters { key: "execution_mode" value { string_value: "1" } }
+    parameters { key: "session.intra_op.allow_spinning" value { string_value: "0" } }
+    """
+    write_onnx(tmp_path, "tuned", onnx_config(extra), operator="Neg", file="network.onnx")
+    with serving(tmp_path, "tuned") as server:
+        answer = ask(server, "tuned", {"input": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["output"])
+        assert answer["output"].tolist() == [[-1, -1, -1, -1]]
+
+
+@pytest.mark.parametrize(("key", "value"), [("intra_op_thread_count", "many"), ("execution_mode", "2")])
+def test_unusable_parameter_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
+    extra = f'max_batch_size: 8 parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}'
+    write_onnx(tmp_path, "tuned", onnx_config(extra))
+    with pytest.raises(LoadFailed, match=key), serving(tmp_path, "tuned"):
+        pass

@@ -1,0 +1,156 @@
+"""What each launch mode says about a request that cannot work; nothing is started."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from autotune.errors import UsageError
+from autotune.server import Endpoint, LaunchOptions, choose_launcher
+from autotune.server import _bundle as bundle
+from autotune.server import _embedded as embedded
+from autotune.server._arguments import triton_arguments
+from autotune.server._container import parse_mount
+from autotune.server._ports import Ports, pick_ports
+from autotune.server._remote import parse_url, read_override
+
+
+def one_line(mode: str, options: LaunchOptions) -> str:
+    with pytest.raises(UsageError) as error:
+        choose_launcher(mode, options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_unknown_mode_lists_the_known_ones() -> None:
+    assert "use auto, docker, local, embedded, remote" in one_line("podman", LaunchOptions())
+
+
+@pytest.mark.parametrize("flag", ["http_port", "grpc_port"])
+def test_port_in_use_names_its_flag(flag: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = one_line("embedded", LaunchOptions(**{flag: port}))
+    assert message.startswith(f"--{flag.replace('_', '-')}: 127.0.0.1:{port} is in use")
+
+
+def test_ports_that_collide_or_do_not_exist_are_refused() -> None:
+    with pytest.raises(UsageError, match="--grpc-port"):
+        pick_ports(9000, 9000)
+    with pytest.raises(UsageError, match="--http-port: 70000 is not a port"):
+        pick_ports(70000, None)
+
+
+def test_chosen_ports_are_free_and_distinct() -> None:
+    ports = pick_ports(None, None)
+    assert len({ports.http, ports.grpc, ports.metrics}) == 3
+    assert ports.chosen
+
+
+def test_missing_libpython_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "find_libpython", lambda: None)
+    assert f"apt-get install {bundle.LIBPYTHON.split('.so')[0]}" in one_line("embedded", LaunchOptions())
+
+
+def test_too_little_shared_memory_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "free_shared_memory_bytes", lambda: 1 << 20)
+    message = one_line("embedded", LaunchOptions())
+    assert "1 MiB free" in message
+    assert "--shm-size" in message
+
+
+def test_unreachable_engine_names_launch_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    message = one_line("docker", LaunchOptions())
+    assert message.startswith("--launch docker: no Docker engine answers")
+
+
+def test_engine_on_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
+    assert "DOCKER_HOST" in one_line("docker", LaunchOptions())
+
+
+def test_auto_falls_through_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    launcher, why = choose_launcher("auto", LaunchOptions())
+    assert launcher.name == "embedded"
+    assert "not docker: no Docker engine answers" in why
+    assert "not local: no tritonserver on the PATH" in why
+
+
+def test_given_binary_must_be_executable(tmp_path: Path) -> None:
+    assert "--triton-path" in one_line("local", LaunchOptions(triton_path=tmp_path / "missing"))
+    (tmp_path / "plain").touch()
+    assert "chmod +x" in one_line("local", LaunchOptions(triton_path=tmp_path / "plain"))
+
+
+def test_remote_without_url_or_server_names_the_flag() -> None:
+    assert "--url" in one_line("remote", LaunchOptions())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert "does not answer" in one_line("remote", LaunchOptions(url=address))
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("gpu-box", Endpoint("gpu-box", 8000, 8001)),
+        ("gpu-box:9000", Endpoint("gpu-box", 9000, 9001)),
+        ("http://gpu-box:9000/", Endpoint("gpu-box", 9000, 9001)),
+        ("gpu-box:9000,9500", Endpoint("gpu-box", 9000, 9500)),
+    ],
+)
+def test_url_gives_both_ports(url: str, endpoint: Endpoint) -> None:
+    assert parse_url(url) == endpoint
+
+
+@pytest.mark.parametrize("url", ["", ":8000", "host:port", "host:8000,x", "host:99999"])
+def test_malformed_url_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--url"):
+        parse_url(url)
+
+
+def test_override_keeps_the_names_of_the_config(tmp_path: Path) -> None:
+    path = tmp_path / "config.pbtxt"
+    path.write_text(
+        "max_batch_size: 8 dynamic_batching { preferred_batch_size: [ 4 ] } instance_group { kind: KIND_CPU }"
+    )
+    assert read_override(path) == {
+        "max_batch_size": 8,
+        "dynamic_batching": {"preferred_batch_size": [4]},
+        "instance_group": [{"kind": "KIND_CPU"}],
+    }
+    assert read_override(tmp_path / "none") is None
+
+
+def test_mounts_are_read_only_unless_told_otherwise(tmp_path: Path) -> None:
+    assert parse_mount(f"{tmp_path}:/weights") == f"{tmp_path}:/weights:ro"
+    assert parse_mount(f"{tmp_path}:/weights:rw") == f"{tmp_path}:/weights:rw"
+    for wrong in ("nowhere", f"{tmp_path}:weights", f"{tmp_path}:/weights:wr", f"{tmp_path}/none:/weights"):
+        with pytest.raises(UsageError, match="--mount"):
+            parse_mount(wrong)
+
+
+def test_a_persons_arguments_have_the_last_word() -> None:
+    def arguments(*extra: str) -> list[str]:
+        return triton_arguments(
+            server_id="id",
+            repository="/models",
+            model="m",
+            address="127.0.0.1",
+            ports=Ports(1, 2, 3, True),
+            stop_grace_s=0,
+            complete_config=False,
+            extra=extra,
+        )
+
+    assert arguments("--log-verbose=1")[-1] == "--log-verbose=1"
+    assert "--allow-metrics=false" in arguments()
+    assert "--metrics-port=3" in arguments("--allow-metrics=true")
+    assert "--allow-metrics=false" not in arguments("--allow-metrics=true")
+    assert "--disable-auto-complete-config" in arguments()
+    assert "--disable-auto-complete-config" not in arguments("--strict-model-config=false")
