@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.server._control import ControlClient, ControlError, Unreachable
@@ -12,6 +12,8 @@ from autotune.server._reason import compact
 from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, StartTimedOut
 
 _POLL_S = 0.01
+# A stranger on a port we lost may accept and never answer; meanwhile our server has ended.
+_ANSWER_S = 1.0
 
 
 def await_ready(
@@ -30,6 +32,7 @@ def await_ready(
         LoadFailed: It is up and says that the model is not.
         StartTimedOut: Not ready in time.
     """
+    control = replace(control, timeout_s=_ANSWER_S)
     deadline = time.monotonic() + timeout_s
     while True:
         check_alive()

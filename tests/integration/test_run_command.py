@@ -16,7 +16,8 @@ MODELS = Path(__file__).parents[2] / "model_repository"
 
 def _run(results: Path, *flags: str) -> int:
     return main(
-        ["run", "--model-repository", str(MODELS), "--launch", "embedded", "--results", str(results), "--json", *flags]
+        ["run", "--model-repository", str(MODELS), "--launch", "embedded", "--results", str(results)]
+        + ["--probe-duration", "200ms", "--json", *flags]
     )
 
 

@@ -88,10 +88,10 @@ def test_without_dynamic_batching_delay_and_preferred_sizes_collapse():
     assert "dynamic_batching" not in space.apply(one, ModelConfig.empty()).to_text()
 
 
-def test_a_batch_of_one_is_one_candidate_whatever_the_batcher():
-    ones = [each for each in SPACES["default"].candidates() if each["max_batch_size"] == 1]
-    assert len(ones) == 4  # instance counts
-    assert not any(each["dynamic_batching"] for each in ones)
+def test_without_batching_the_largest_batch_is_no_choice():
+    unbatched = [each for each in SPACES["default"].candidates() if not each["dynamic_batching"]]
+    assert [each["max_batch_size"] for each in unbatched] == [64] * 4  # instance counts
+    assert all(each["max_batch_size"] > 1 for each in SPACES["default"].candidates())
 
 
 def test_preferred_sizes_over_the_largest_batch_are_dropped():
@@ -142,8 +142,8 @@ def test_instances_moved_to_a_cpu_lose_their_gpus():
 @pytest.mark.parametrize(
     "text",
     [
-        "max_batch_size: 48 instance_group { count: 1 }",
-        "max_batch_size: 128 instance_group { count: 1 }",
+        "max_batch_size: 48 instance_group { count: 1 } dynamic_batching { }",
+        "max_batch_size: 128 instance_group { count: 1 } dynamic_batching { }",
         "max_batch_size: 8 instance_group { count: 7 }",
         "max_batch_size: 8 instance_group [ { count: 1 }, { count: 2 } ]",
         "max_batch_size: 8 instance_group { count: 1 } dynamic_batching { max_queue_delay_microseconds: 123 }",
