@@ -23,11 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         _complain(_one_line(error.format_message()))
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
-        return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         return 1
+    if code == INTERRUPTED_EXIT_CODE:  # what typer makes of a KeyboardInterrupt
+        _complain("interrupted")
     return code if isinstance(code, int) else 0
 
 

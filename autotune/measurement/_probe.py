@@ -61,6 +61,7 @@ def run_probe(
         kept_up=kept_up,
         holds=kept and kept_up,
         error_example=result.error_example,
+        batch_size=result.batch_size,
         histogram=histogram(result.latency_s),
     )
 

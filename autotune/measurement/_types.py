@@ -33,6 +33,7 @@ class Probe:
         server: Triton's statistics over the window.
         kept_up: Whether the server completed what was offered (open loop), rather than queueing it up.
         holds: Whether every ceiling held and the server kept up.
+        batch_size: Inferences per request; schedules count requests.
         histogram: Latency histogram as ``(upper edge in seconds, count)`` pairs, so that windows can be pooled.
     """
 
@@ -52,6 +53,7 @@ class Probe:
     kept_up: bool
     holds: bool
     error_example: str = ""
+    batch_size: int = 1
     histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
 
     @property

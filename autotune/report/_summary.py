@@ -78,7 +78,7 @@ def _value(outcome: TrialOutcome, objective: Objective) -> str:
 def _trials_table(result: StudyResult) -> Table:
     statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"]))
     table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
-    for name in ("trial", "inferences/s", *statistics, "batch", "start", "took"):
+    for name in ("trial", "inferences/s", *statistics, "mean batch", "start", "took"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", max_width=40)
     table.add_column("config", overflow="fold")

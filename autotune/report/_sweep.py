@@ -28,7 +28,7 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     """Prints one row a window: client percentiles, then the server's mean times per request."""
     console = console or wide_console()
     table = Table(title=f"{result.model} over {result.protocol}", title_justify="left", pad_edge=False, box=None)
-    for name in ("load", "inferences/s", "avg", "p50", "p90", "p95", "p99", *_SERVER_COLUMNS, "batch", "errors"):
+    for name in ("load", "inferences/s", "avg", "p50", "p90", "p95", "p99", *_SERVER_COLUMNS, "mean batch", "errors"):
         table.add_column(name, justify="left" if name == "load" else "right")
     if result.ceilings:
         table.add_column("promise")
@@ -37,8 +37,9 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     console.print(table)
     console.print(
         "Latencies are the client's, from the scheduled send at a rate; queue, input, infer and output are the"
-        " server's means per request; batch is the mean batch size the server formed.",
+        " server's means per request; mean batch is the size of the batches it formed.",
         style="dim",
+        soft_wrap=True,
     )
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
@@ -58,7 +59,7 @@ def _row(probe: Probe, with_promise: bool) -> list[str | Text]:
     load = (
         f"concurrency {probe.schedule.concurrency}"
         if isinstance(probe.schedule, ClosedLoop)
-        else f"rate {rate(probe.offered_per_s)}/s"
+        else f"rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
     )
     row: list[str | Text] = [
         load,

@@ -119,18 +119,22 @@ class Coordinator:
         )
 
     def _run_trials(self) -> tuple[str, bool]:
+        """Why no more trials were run, and whether a person wanted so."""
         starts = self._starts()
-        while True:
-            stop = self._reason_to_stop()
-            if stop:
-                return stop, False
-            start = next(starts, None)
-            if start is None and len(self._seen) >= self._plan.space.size:
-                return "every config of the search space was tried", False
-            asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
-            outcome = self._execute(asked, label, trial)
-            if outcome.kind is OutcomeKind.INTERRUPTED:
-                return "interrupted", True
+        try:
+            while True:
+                stop = self._reason_to_stop()
+                if stop:
+                    return stop, False
+                start = next(starts, None)
+                if start is None and len(self._seen) >= self._plan.space.size:
+                    return "every config of the search space was tried", False
+                asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
+                if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
+                    return "interrupted", True
+        except KeyboardInterrupt:  # between two trials
+            self._close_stale_trials()
+            return "interrupted", True
 
     def _starts(self) -> Iterator[_Start]:
         """The person's own config, then Triton's default batching where that is another config."""
@@ -206,13 +210,18 @@ class Coordinator:
         )
 
     def _close_stale_trials(self) -> None:
-        """Closes trials that a killed process left running: ask/tell has no heartbeat."""
-        stale = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
-        for trial in stale:
-            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if stale:
-            numbers = ", ".join(str(trial.number) for trial in stale)
-            self._observer.note(f"closed unfinished trial {numbers} of an earlier run")
+        """Closes trials that an interruption left running, with their outcome where it was stored already.
+
+        Ask/tell has no heartbeat: without this they would look like trials that still run.
+        """
+        stored = {record.number: record for record in self._trials}
+        for stale in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+            trial = optuna.Trial(self._study, stale._trial_id)
+            record = stored.get(stale.number)
+            if record is not None:
+                self._tell(trial, record.label, record.outcome)
+            else:
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     def _wanted(self) -> int:
         size = self._plan.space.size

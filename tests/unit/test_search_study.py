@@ -181,6 +181,23 @@ def test_trials_left_running_by_a_killed_process_are_closed(tmp_path: Path, stor
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
 
 
+def test_a_trial_that_was_stored_but_not_told_keeps_its_outcome(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Coordinator, "_tell", interrupted)
+        patched.setattr(Coordinator, "_close_stale_trials", lambda self: None)
+        assert run(plan(tmp_path), store, PretendedExecutor()).interrupted
+    result = run(plan(tmp_path, trials=2), store, PretendedExecutor())
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert [trial.number for trial in result.trials] == [0, 1]
+    assert study.trials[0].value > 0
+
+
 def test_an_error_of_the_executor_leaves_no_running_trial(tmp_path: Path, store: Store) -> None:
     class Broken(PretendedExecutor):
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:

@@ -1,0 +1,110 @@
+"""`autotune measure`, `export`, `studies` and `dashboard` as a person uses them, on the embedded Triton."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import autotune
+from autotune.cli import main
+
+MODELS = Path(__file__).parents[2] / "model_repository"
+
+
+def test_a_concurrency_sweep_shows_the_clients_and_the_servers_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    flags = ("--model", "accelerator", "--concurrency", "1:9:8", "--duration", "600ms", "--p99", "200ms", "--json")
+    assert main(["measure", *where, *flags]) == 0
+    one, nine = json.loads(capsys.readouterr().out)["probes"]
+    assert (one["schedule"]["concurrency"], nine["schedule"]["concurrency"]) == (1, 9)
+    # Host 0.5 ms, device 2 ms and 0.1 ms an item: one request at a time takes 2.6 ms and a little for the way.
+    assert 0.0026 < one["latency_s"]["p50"] < 0.006
+    assert one["server"]["batch_executions"].keys() == {"1"}
+    # Batches of up to 8 carry more than batches of one can.
+    assert nine["achieved_per_s"] > 2 * one["achieved_per_s"]
+    assert max(int(size) for size in nine["server"]["batch_executions"]) > 1
+    assert one["holds"]
+    assert not one["errors"]
+
+
+def test_rates_over_grpc_print_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    flags = ("--model", "accelerator", "--rate", "50:100:50", "--duration", "500ms", "--protocol", "grpc")
+    assert main(["measure", *where, *flags]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"load +inferences/s +avg +p50 +p90 +p95 +p99 +queue +input +infer +output +mean batch", out)
+    assert out.count("rate ") == 2
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a small study through the Python interface."""
+    results = tmp_path_factory.mktemp("results")
+    found = autotune.tune(
+        MODELS, "accelerator", p99="40ms", trials=2, launch="embedded", probe_duration="200ms", results=results
+    )
+    assert found.best is not None
+    assert found.config_path is not None
+    return results
+
+
+def test_studies_are_listed_and_shown(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["studies", "list", "--results", str(tuned)]) == 0
+    assert "accelerator-p99-40ms-embedded" in capsys.readouterr().out
+    assert main(["studies", "show", "--results", str(tuned), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown["trials"]) == 2
+    assert shown["best"]["config"]
+
+
+def test_any_trials_config_is_exported(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--results", str(tuned), "--trial", "0", "--output", "-"]) == 0
+    assert 'name: "accelerator"' in capsys.readouterr().out
+    assert main(["export", "--results", str(tuned), "--output", str(tmp_path)]) == 0
+    assert 'name: "accelerator"' in (tmp_path / "config.pbtxt").read_text()
+    assert main(["export", "--results", str(tuned), "--trial", "7"]) == 2
+    assert "has no finished trial 7; it has 0, 1" in capsys.readouterr().err
+
+
+def test_the_dashboard_serves_the_study_with_its_feasible_trials(tuned: Path) -> None:
+    command = [sys.executable, "-m", "autotune", "dashboard", "--results", str(tuned), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
+            assert found is not None
+            with urllib.request.urlopen(f"{found.group()}/api/studies", timeout=20) as answer:  # noqa: S310
+                (study,) = json.load(answer)["study_summaries"]
+            assert study["study_name"] == "accelerator-p99-40ms-embedded"
+            with urllib.request.urlopen(f"{found.group()}/api/studies/{study['study_id']}", timeout=20) as answer:  # noqa: S310
+                trials = json.load(answer)["trials"]
+            assert len(trials) == 2
+            assert all(max(trial["constraints"]) <= 0 for trial in trials)
+            assert trials[0]["values"][0] > 0
+            assert {param["name"] for param in trials[1]["params"]} >= {"log2_max_batch_size", "instance_count"}
+        finally:
+            os.kill(process.pid, signal.SIGINT)
+            process.wait(timeout=20)
+
+
+def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "autotune", "run", "--model-repository", str(MODELS), "--model", "accelerator"]
+    command += ["--p99", "40ms", "--launch", "embedded", "--results", str(tmp_path), "--probe-duration", "200ms"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("trial   0"):
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.endswith("autotune: interrupted\n")
+    assert "Best: trial 0" in out
+    assert (tmp_path / "accelerator-p99-40ms-embedded" / "best" / "accelerator" / "config.pbtxt").exists()
