@@ -79,11 +79,11 @@ def measure(
     With ceilings, each row says whether they were kept.
     """
     from autotune import api
-    from autotune.cli._progress import follow_sweep
+    from autotune.cli._progress import follow
     from autotune.report import sweep_json, sweep_table
 
     settings = {name: value for name, value in context.params.items() if name not in ("config", "json")}
-    with follow_sweep(quiet=json) as observer:
+    with follow(quiet=json) as observer:
         result = api.measure(**settings, observer=observer)
     if json:
         sys.stdout.write(sweep_json(result) + "\n")

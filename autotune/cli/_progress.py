@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from autotune.cli._interruption import Interruption, interruptible
 from autotune.load import ClosedLoop
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report import config_change, describe_candidate, latency, rate
@@ -28,15 +28,8 @@ _STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow"}
 def follow(quiet: bool) -> Iterator[StudyObserver]:
     """An observer that draws a study's progress; only notes where ``quiet``."""
     console = Console(stderr=True)
-    with _bar(console, quiet) as progress:
-        yield _ProgressObserver(console, progress)
-
-
-@contextmanager
-def follow_sweep(quiet: bool) -> Iterator[StudyObserver]:
-    """The same for a sweep of loads on one server."""
-    with follow(quiet) as observer:
-        yield observer
+    with interruptible() as interruption, _bar(console, quiet) as progress:
+        yield _ProgressObserver(console, progress, interruption)
 
 
 def _bar(console: Console, quiet: bool) -> Progress:
@@ -56,12 +49,12 @@ def _bar(console: Console, quiet: bool) -> Progress:
 class _ProgressObserver:
     """Prints a line per finished trial and keeps one live line for the running one."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: Progress, interruption: Interruption) -> None:
+        self._interruption = interruption
         self._console = console
         self._progress = progress
         self._task = progress.add_task("starting", total=None)
         self._title = ""
-        self._started = time.monotonic()
 
     def note(self, text: str) -> None:
         self._print(Text(text, style="dim"))
@@ -72,6 +65,7 @@ class _ProgressObserver:
         self._progress.update(self._task, completed=trials_done, total=trials_wanted)
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
+        self._interruption.check()
         self._title = f"trial {number} ({describe_candidate(candidate) if label == PROPOSED else label})"
         self._progress.update(self._task, description=f"{self._title}: starting the server")
 
@@ -87,6 +81,7 @@ class _ProgressObserver:
         held = "" if probe.purpose in ("warm-up", "saturate", "load") else (" held" if probe.holds else " too much")
         text = f"{self._title}: {probe.purpose} {load}, p99 {latency(probe.latency_s['p99'])}{held}"
         self._progress.update(self._task, description=text)
+        self._interruption.check()
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
         self._progress.advance(self._task)

@@ -102,8 +102,12 @@ def test_trial_0_is_the_persons_config_and_trial_1_tritons_default(tmp_path: Pat
 
 def test_a_config_outside_the_space_is_still_trial_0(tmp_path: Path, store: Store) -> None:
     executor = PretendedExecutor()
-    result = run(plan(tmp_path, batch=48, trials=3), store, executor)
-    assert executor.trials[0].config.max_batch_size == 48
+    outside = plan(tmp_path, trials=3)
+    outside = replace(
+        outside, spec=replace(outside.spec, config=outside.spec.config.with_value("instance_group.count", 7))
+    )
+    result = run(outside, store, executor)
+    assert executor.trials[0].config.instance_count == 7
     assert result.trials[0].outcome.candidate is None
     assert result.trials[0].number == 0
 
