@@ -149,7 +149,8 @@ class Meter:
         return holding, failing
 
     def _confirm(self, rate: float, failing: float) -> None:
-        """Confirms ``rate`` with a longer probe; steps down by the resolution while it does not hold."""
+        """Confirms ``rate`` with a longer probe; while it does not hold, steps down by ever more."""
+        step = 1 + self._options.resolution
         for _ in range(_CONFIRM_ATTEMPTS):
             probe = self._at_rate("confirm", rate, self._options.confirm_s)
             self._decided_by = probe
@@ -157,7 +158,8 @@ class Meter:
             if probe.holds:
                 return
             failing = min(failing, rate)
-            rate /= 1 + self._options.resolution
+            rate /= step
+            step **= 2
 
     def _at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float) -> Probe:
         duration_s = self._options.window_s(at_least_s, rate_per_s / self._batch_size, self._objective.ceilings)
