@@ -79,6 +79,8 @@ class Meter:
         """What is known so far; infeasible until a confirming probe held."""
         decided_by = self._decided_by
         confirmed = decided_by is not None and decided_by.holds and decided_by.purpose == "confirm"
+        if decided_by and self._objective.goal == "latency":  # without a ceiling, lost requests break no promise
+            confirmed = confirmed and math.isfinite(decided_by.latency_s[self._objective.optimised_statistic])
         return Measurement(
             feasible=confirmed,
             rate_per_s=decided_by.offered_per_s if confirmed and decided_by else 0.0,

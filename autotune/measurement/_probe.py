@@ -76,16 +76,16 @@ def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
 def _kept_up(result: LoadResult) -> bool:
     """Whether an open loop's completions kept pace with what it offered.
 
-    Up to half of the latest latencies fall behind the window's end even in a steady state, so the rate times
-    the median latency is allowed for. In overload the queue grows linearly: what is outstanding at the end is
-    twice that, and the test fails.
+    Some requests are outstanding at the window's end even in a steady state: by Little's law the completion
+    rate times the latency, of which the median's is allowed for. In overload the queue grows linearly, what is
+    outstanding at the end is twice that, and the test fails.
     """
     if isinstance(result.schedule, ClosedLoop):
         return True
     median_s = result.percentile_s(0.5)
     if not math.isfinite(median_s):
         return False
-    in_flight = median_s * result.requests / result.duration_s
+    in_flight = median_s * result.completed_in_window / result.duration_s
     return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
 
 

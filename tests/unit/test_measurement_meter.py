@@ -78,8 +78,9 @@ def test_latency_is_measured_at_the_rate_that_must_be_carried() -> None:
     assert measured.latency_s["p99"] == pytest.approx(_p99_of(0.001, 500), rel=0.2)
 
 
-def test_a_rate_the_server_cannot_carry_is_infeasible() -> None:
-    measured = _measure(SimulatedServer(), Objective("latency", (), rate_per_s=1100))
+@pytest.mark.parametrize("rate_per_s", [1100, 2000, 10_000])
+def test_a_rate_the_server_cannot_carry_is_infeasible(rate_per_s: float) -> None:
+    measured = _measure(SimulatedServer(), Objective("latency", (), rate_per_s=rate_per_s))
     assert not measured.feasible
     assert measured.violations["rate"] > 0
 

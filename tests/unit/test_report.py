@@ -1,0 +1,170 @@
+"""What a person and a script read of a study."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from datetime import datetime, timezone
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from simulated_server import SimulatedServer
+
+from autotune.environment import capture
+from autotune.errors import UsageError
+from autotune.measurement import Measurement, MeasureOptions, Meter
+from autotune.objective import Ceiling, Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.report import export_trial, latency, rate, result_json, study_summary, verdict
+from autotune.repository import ModelConfig
+from autotune.search import BASELINE, PROPOSED, StudyResult
+from autotune.search._result import summarise
+from autotune.space import Candidate
+from autotune.store import TrialRecord
+
+OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.005),))
+CONFIG = 'name: "net"\nbackend: "python"\nmax_batch_size: 8\n'
+ENVIRONMENT = capture({"mode": "embedded", "triton": "2.51.0"}, "digest")
+
+
+def measured(service_s: float) -> Measurement:
+    server = SimulatedServer(service_s)
+    return Meter(server, server, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3)).measure()
+
+
+def trial(number: int, label: str, service_s: float | None, batch: int | None = None) -> TrialRecord:
+    measurement = None if service_s is None else measured(service_s)
+    kind = OutcomeKind.LOAD_FAILED
+    if measurement is not None:
+        kind = OutcomeKind.FEASIBLE if measurement.feasible else OutcomeKind.INFEASIBLE
+    candidate = None if batch is None else Candidate((("max_batch_size", batch), ("instance_count", 2)))
+    outcome = TrialOutcome(
+        kind=kind,
+        candidate=candidate,
+        config_text=CONFIG,
+        measurement=measurement,
+        message="" if measurement else "no such backend",
+        startup_s=0.2,
+        seconds=3.0,
+    )
+    return TrialRecord(number, number, label, outcome, "trial", "net", datetime.now(timezone.utc), ENVIRONMENT)
+
+
+def result(*trials: TrialRecord) -> StudyResult:
+    return summarise(study="net-p99-5ms", model="net", objective=OBJECTIVE, trials=trials, storage="sqlite:///x.db")
+
+
+@pytest.fixture(scope="module")
+def won() -> StudyResult:
+    return result(
+        trial(0, BASELINE, 0.001), trial(1, PROPOSED, None, 4), trial(2, PROPOSED, 0.0004, 8), trial(3, PROPOSED, 0.009)
+    )
+
+
+def printed(shown: StudyResult, width: int = 140) -> str:
+    console = Console(file=StringIO(), width=width)
+    study_summary(shown, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_summary_says_what_won_and_by_how_much(won: StudyResult) -> None:
+    text = printed(won)
+    assert "Best: trial 2 (proposed)" in text
+    assert f"{won.gain:.2f} times your config's" in text
+    assert "batch 8, 2 instances" in text
+    assert "failed to load: no such backend" in text
+    assert "p99 <= 5ms missed by" in text
+
+
+def test_no_line_of_the_verdict_depends_on_the_width(won: StudyResult) -> None:
+    assert all(line in printed(won, width=60) for line in verdict(won))
+
+
+def test_says_when_nothing_beats_the_persons_config() -> None:
+    text = printed(result(trial(0, BASELINE, 0.0004), trial(1, PROPOSED, 0.001, 8)))
+    assert "Best: trial 0 (your config)" in text
+    assert "no config that was tried beats it" in text
+
+
+def test_says_how_close_the_nearest_came_where_nothing_is_feasible() -> None:
+    text = printed(result(trial(0, BASELINE, 0.02), trial(1, PROPOSED, 0.006, 8)))
+    assert "No config keeps the promise (highest throughput with p99 <= 5ms)" in text
+    assert "Nearest: trial 1 (proposed): p99 <= 5ms missed by 20%" in text
+
+
+def test_says_when_nothing_was_measured_at_all() -> None:
+    assert "No trial got as far as being measured" in printed(result(trial(0, BASELINE, None)))
+
+
+def test_json_is_plain_and_complete(won: StudyResult) -> None:
+    shown = json.loads(result_json(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert shown["best"]["number"] == 2
+    assert shown["gain"] == won.gain
+    assert shown["objective"]["ceilings"] == [{"statistic": "p99", "limit_s": 0.005}]
+    assert [each["outcome"] for each in shown["trials"]] == ["feasible", "failed to load", "feasible", "infeasible"]
+    assert shown["trials"][2]["parameters"] == {"max_batch_size": 8, "instance_count": 2}
+    assert shown["trials"][2]["probes"][-1]["purpose"] == "confirm"
+
+
+def test_an_exported_config_says_how_it_was_found_and_parses(won: StudyResult, tmp_path: Path) -> None:
+    text, path = export_trial(won, None, None, tmp_path)
+    assert path == tmp_path / "best" / "net" / "config.pbtxt"
+    assert path.read_text() == text
+    header = [line for line in text.splitlines() if line.startswith("#")]
+    assert header[0] == "# net: highest throughput with p99 <= 5ms"
+    assert "study net-p99-5ms, trial 2 of 4" in header[1]
+    assert any("kept every ceiling" in line for line in header)
+    assert any("triton 2.51.0" in line for line in header)
+    assert ModelConfig.parse(text, "exported") == ModelConfig.parse(CONFIG, "own")
+
+
+def test_exporting_writes_where_it_is_told(won: StudyResult, tmp_path: Path) -> None:
+    assert export_trial(won, 0, tmp_path / "mine.pbtxt", tmp_path)[1] == tmp_path / "mine.pbtxt"
+    assert export_trial(won, 0, tmp_path, tmp_path)[1] == tmp_path / "config.pbtxt"
+    assert export_trial(won, 0, Path("-"), tmp_path)[1] is None
+    with pytest.raises(UsageError, match="has no finished trial 9; it has 0, 1, 2, 3"):
+        export_trial(won, 9, None, tmp_path)
+
+
+def test_nothing_feasible_exports_only_a_chosen_trial(tmp_path: Path) -> None:
+    nothing = result(trial(0, BASELINE, 0.02))
+    with pytest.raises(UsageError, match="has no feasible trial; choose one with --trial N"):
+        export_trial(nothing, None, None, tmp_path)
+    assert "did not keep every ceiling" in export_trial(nothing, 0, None, tmp_path)[0]
+
+
+def test_the_lower_latency_wins_at_a_given_rate() -> None:
+    objective = Objective("latency", (), rate_per_s=500)
+
+    def at_rate(number: int, service_s: float) -> TrialRecord:
+        server = SimulatedServer(service_s)
+        found = Meter(server, server, objective, MeasureOptions(confirm_s=1.0)).measure()
+        kind = OutcomeKind.FEASIBLE if found.feasible else OutcomeKind.INFEASIBLE
+        record = trial(number, BASELINE if number == 0 else PROPOSED, None, 8)
+        return replace(record, outcome=replace(record.outcome, kind=kind, measurement=found, message=""))
+
+    shown = summarise(
+        study="x",
+        model="net",
+        objective=objective,
+        trials=[at_rate(0, 0.001), at_rate(1, 0.0005), at_rate(2, 0.01)],
+        storage="sqlite:///x.db",
+    )
+    assert shown.best is not None
+    assert shown.best.number == 1
+    assert shown.gain is not None
+    assert shown.gain < 1
+    assert "rate missed by" in printed(shown)
+
+
+@pytest.mark.parametrize(("value", "text"), [(4050.4, "4,050"), (12.34, "12.3"), (math.nan, "-"), (None, "-")])
+def test_rates_are_short(value: float | None, text: str) -> None:
+    assert rate(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.00412, "4.12ms"), (math.inf, "lost"), (math.nan, "-"), (None, "-")])
+def test_latencies_are_short(value: float | None, text: str) -> None:
+    assert latency(value) == text
