@@ -66,7 +66,7 @@ class _Walk:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = _tokens(text)
+        self._tokens = tokens(text)
         self._position = 0
         self._lengths: dict[Place, int] = {}
         self.found: dict[Place, list[str]] = {}
@@ -220,7 +220,7 @@ class _Walk:
         return MalformedText(reason, self._offset())
 
 
-def _tokens(text: str) -> list[tuple[str, int]]:
+def tokens(text: str) -> list[tuple[str, int]]:
     """The tokens with their offsets, comments left out."""
     tokens, position = [], 0
     while position < len(text):

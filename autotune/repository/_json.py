@@ -1,0 +1,98 @@
+"""A config as the JSON object that Triton's load request takes in place of a ``config.pbtxt``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autotune.repository._unknown_fields import UnknownFields, tokens
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+
+def message_json(message: Message, unknown: UnknownFields) -> dict[str, Any]:
+    """The message with its fields' own names, unknown fields among them.
+
+    Nothing tells whether an unknown field that stands there once is a list: it is taken for a single value.
+    """
+    from google.protobuf import json_format
+
+    converted: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    for place, lines in unknown.items():
+        target: Any = converted
+        for part in place:
+            target = target[part] if isinstance(target, list) else target[_json_key(part)]
+        target.update(_Fields("\n".join(lines)).fields(end=""))
+    return converted
+
+
+def _json_key(key: str | int | bool) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+class _Fields:
+    """Reads the text of unknown fields, whose structure was checked when they were found."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = [token for token, _ in tokens(text)]
+        self._position = 0
+
+    def fields(self, end: str) -> dict[str, Any]:
+        """Fields up to ``end``; one that comes more than once becomes a list."""
+        found: dict[str, list[Any]] = {}
+        while self._peek() != end:
+            name = self._take()
+            while name.startswith("[") and not name.endswith("]"):  # an extension
+                name += self._take()
+            self._skip(":")
+            value = self._value()
+            found.setdefault(name, []).append(value)
+            self._skip(",")
+        self._skip(end)
+        return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+    def _value(self) -> Any:
+        token = self._take()
+        if token == "{":
+            return self.fields("}")
+        if token == "[":
+            items = []
+            while self._peek() != "]":
+                items.append(self._value())
+                self._skip(",")
+            self._skip("]")
+            return items
+        if token[0] in "\"'":
+            return self._text(token)
+        return _scalar(token + self._take() if token == "-" else token)
+
+    def _text(self, token: str) -> str:
+        from google.protobuf import text_encoding
+
+        parts = [token]
+        while self._peek()[:1] in {'"', "'"}:
+            parts.append(self._take())
+        return b"".join(text_encoding.CUnescape(part[1:-1]) for part in parts).decode(errors="replace")
+
+    def _peek(self) -> str:
+        return self._tokens[self._position] if self._position < len(self._tokens) else ""
+
+    def _take(self) -> str:
+        self._position += 1
+        return self._tokens[self._position - 1]
+
+    def _skip(self, token: str) -> None:
+        if token and self._peek() == token:
+            self._position += 1
+
+
+def _scalar(token: str) -> bool | int | float | str:
+    """A bool or a number where it reads as one, else an enum value's name."""
+    if token in {"true", "false"}:
+        return token == "true"
+    for number in (lambda: int(token, 0), lambda: float(token.removesuffix("f"))):
+        try:
+            return number()
+        except ValueError:
+            continue
+    return token
