@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autotune.api import SweepResult, measure, tune
+    from autotune.api import measure, tune
 
-__all__ = ["SweepResult", "measure", "tune"]
+__all__ = ["measure", "tune"]
 
 
 def __getattr__(name: str) -> object:

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from autotune.errors import UsageError
-from autotune.objective import Ceiling, Objective, format_duration, parse_ceilings, parse_duration, parse_objective
+from autotune.errors import AutotuneError, UsageError
+from autotune.objective import Objective, format_duration, parse_ceilings, parse_duration, parse_objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 
     from autotune.environment import Environment
     from autotune.load import PayloadData
-    from autotune.measurement import Probe
+    from autotune.measurement import Probe, SweepResult
     from autotune.repository import ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
 
 DEFAULT_TRIALS = 20
-PROTOCOLS = ("http", "grpc")
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -47,29 +47,6 @@ class LaunchFlags(TypedDict, total=False):
     http_port: int | None
     grpc_port: int | None
     start_timeout: str
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """One config under a sweep of loads.
-
-    Attributes:
-        model: The model's name.
-        protocol: ``http`` or ``grpc``.
-        ceilings: What was asked to be kept; may be empty.
-        probes: One window per load, in order.
-        launch: What was launched.
-        config_text: The config that was served.
-        startup_s: Seconds from launch to ready.
-    """
-
-    model: str
-    protocol: str
-    ceilings: tuple[Ceiling, ...]
-    probes: tuple[Probe, ...]
-    launch: dict[str, str]
-    config_text: str
-    startup_s: float
 
 
 def tune(
@@ -110,6 +87,8 @@ def tune(
     goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
     probe_s = parse_duration(probe_duration, "--probe-duration")
+    if trials is not None and trials < 1:
+        raise UsageError(f"--trials: {trials} trials cannot be run; use 1 or more")
 
     from autotune.measurement import Deployment, MeasureOptions
     from autotune.report import export_best
@@ -117,17 +96,20 @@ def tune(
     from autotune.space import SearchSpace
 
     check_sampler(sampler)
-    _choice("--protocol", protocol, PROTOCOLS)
     observer = observer or SilentObserver()
-    spec = _find_model(model_repository, model)
-    shapes, data = _input(spec, shape, input_data)
+    spec, composing = _find_model(model_repository, model)
+    traffic = _traffic(spec, protocol, shape, input_data, batch_size=1)
     space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
     space, notes = space.restricted_to(spec)
     launcher, why = _launcher(launch_flags)
     name = _check_study_name(study or default_study_name(spec.name, goal, launcher.name))
-    directory = _writable(Path(results), storage) / name
+    directory = _writable(Path(results)) / name
     for note in (why, *notes):
         observer.note(note)
+    deployment = Deployment(
+        spec=spec, launcher=launcher, directory=directory, seed=seed, composing=composing, **traffic
+    )
+    options = MeasureOptions(probe_s=probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
     plan = StudyPlan(
         name=name,
         spec=spec,
@@ -137,21 +119,14 @@ def tune(
         seed=seed,
         trials=trials if trials or budget_s else DEFAULT_TRIALS,
         time_budget_s=budget_s,
+        conditions=f"{deployment.conditions()}, {options.conditions()}",
     )
-    deployment = Deployment(
-        spec=spec,
-        launcher=launcher,
-        protocol=protocol,
-        directory=directory,
-        input_data=data,
-        shapes=shapes,
-        seed=seed,
-    )
-    options = MeasureOptions(probe_s=probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
-    executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
-    _create_directory(directory)
-    with study_lock(directory, name), closing(_create_store(Path(results), storage)) as store:
-        result = Coordinator(plan, store, executor, _environment(launcher, spec), observer).run()
+    with closing(_create_store(Path(results), storage)) as store:
+        _create_directory(directory)
+        with study_lock(store.directory or directory, name):
+            executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
+            environment = _environment(launcher, spec, composing)
+            result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
         result = replace(result, config_path=export_best(result, directory))
     return result
@@ -188,64 +163,56 @@ def measure(
         UsageError: Bad input; nothing was started or written.
         ServerFailure: The server did not come up or did not stay up.
     """
-    from autotune.measurement import Deployment, schedules, sweep
+    from autotune.measurement import Deployment, SweepResult, schedules, sweep
     from autotune.outcome import OutcomeKind, TrialOutcome
     from autotune.repository import ModelConfig
-    from autotune.search import SilentObserver
+    from autotune.search import SilentObserver, kind_of_failure
 
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
-    _choice("--protocol", protocol, PROTOCOLS)
-    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
     duration_s = parse_duration(duration, "--duration")
     observer = observer or SilentObserver()
-    spec = _find_model(model_repository, model)
-    shapes, data = _input(spec, shape, input_data)
+    spec, composing = _find_model(model_repository, model)
+    traffic = _traffic(spec, protocol, shape, input_data, batch_size)
+    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
     config = spec.config
     if model_config is not None:
         config = ModelConfig.parse(_read(Path(model_config), "--model-config"), str(model_config))
     launcher, why = _launcher(launch_flags)
-    directory = _writable(Path(results), storage) / "measurements"
+    directory = _writable(Path(results)) / "measurements"
     observer.note(why)
     deployment = Deployment(
-        spec=spec,
-        launcher=launcher,
-        protocol=protocol,
-        directory=directory,
-        input_data=data,
-        shapes=shapes,
-        batch_size=batch_size,
-        seed=seed,
+        spec=spec, launcher=launcher, directory=directory, seed=seed, composing=composing, **traffic
     )
+    log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     probes: list[Probe] = []
-    startup_s = 0.0
+    outcome = TrialOutcome(OutcomeKind.FEASIBLE, None, config.to_text(), None, log_path=log_path)
 
     def probed(probe: Probe) -> None:
         probes.append(probe)
         observer.probed(len(probes) - 1, probe)
 
-    _create_directory(directory)
     with closing(_create_store(Path(results), storage)) as store:
+        _create_directory(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads))
         try:
-            with deployment.serve(config, directory / f"{spec.name}.log") as served:
-                startup_s = served.server.startup_s
-                observer.server_ready(0, startup_s)
+            with deployment.serve(config, log_path) as served:
+                outcome = replace(outcome, startup_s=served.server.startup_s)
+                observer.server_ready(0, outcome.startup_s)
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
+            if not all(probe.holds for probe in probes):
+                outcome = replace(outcome, kind=OutcomeKind.INFEASIBLE)
+        except UsageError:
+            raise
+        except (AutotuneError, KeyboardInterrupt) as failure:
+            outcome = replace(outcome, kind=kind_of_failure(failure), message=str(failure))
+            raise
         finally:
-            if probes:
-                held = all(probe.holds for probe in probes)
-                outcome = TrialOutcome(
-                    kind=OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE,
-                    candidate=None,
-                    config_text=config.to_text(),
-                    measurement=None,
-                    startup_s=startup_s,
-                )
+            if probes or outcome.message:
                 store.save_run(
                     model=spec.name,
                     label=str(model_config or "your config"),
                     outcome=outcome,
-                    environment=_environment(launcher, spec),
+                    environment=_environment(launcher, spec, composing),
                     probes=probes,
                 )
     return SweepResult(
@@ -255,7 +222,7 @@ def measure(
         probes=tuple(probes),
         launch=launcher.describe(),
         config_text=config.to_text(),
-        startup_s=startup_s,
+        startup_s=outcome.startup_s,
     )
 
 
@@ -332,20 +299,37 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     return "-".join([model, *load, *promise, launch])
 
 
-def _find_model(model_repository: str | Path, model: str | None) -> ModelSpec:
+def _find_model(model_repository: str | Path, model: str | None) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+    """The model, and the models it is composed of where it is an ensemble."""
     from autotune.repository import ModelRepository
 
     repository = ModelRepository(Path(model_repository))
-    return repository.model(model) if model is not None else repository.only_model()
+    spec = repository.model(model) if model is not None else repository.only_model()
+    return spec, repository.composing_models(spec)
 
 
-def _input(
-    spec: ModelSpec, shape: Sequence[str] | None, input_data: str
-) -> tuple[Mapping[str, Sequence[int]], PayloadData]:
-    """Shapes by input and the kind of data; a dynamic dimension without a value is named before any start."""
-    from autotune.load import parse_shape
+class _Traffic(TypedDict):
+    protocol: str
+    input_data: PayloadData
+    shapes: Mapping[str, Sequence[int]]
+    batch_size: int
 
+
+def _traffic(spec: ModelSpec, protocol: str, shape: Sequence[str] | None, input_data: str, batch_size: int) -> _Traffic:
+    """What requests carry and how; what does not fit the model is named before anything is started."""
+    from autotune.load import parse_shape, protocols
+
+    if protocol not in protocols():
+        raise UsageError(f"--protocol: {protocol!r} is unknown; use {' or '.join(protocols())}")
+    if input_data not in ("random", "zero"):
+        raise UsageError(f"--input-data: {input_data!r} is unknown; use random or zero")
+    if batch_size < 1:
+        raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
     shapes = dict(parse_shape(text) for text in shape or ())
+    inputs = {tensor.name: tensor for tensor in spec.inputs}
+    for name in shapes:
+        if inputs and name not in inputs:
+            raise UsageError(f"--shape: model {spec.name!r} has no input {name!r}; its inputs are {', '.join(inputs)}")
     for tensor in spec.inputs:
         own = tensor.shape[1:] if spec.batch_dimension == "dynamic" else tensor.shape
         if -1 in own and tensor.name not in shapes:
@@ -354,10 +338,12 @@ def _input(
                 f"--shape: input {tensor.name!r} of model {spec.name!r} has dynamic dimensions {list(own)}; "
                 f"give them, such as --shape {tensor.name}:{sizes}"
             )
-    if input_data == "random":
-        return shapes, "random"
-    _choice("--input-data", input_data, ("random", "zero"))
-    return shapes, "zero"
+    return _Traffic(
+        protocol=protocol,
+        input_data="random" if input_data == "random" else "zero",
+        shapes=shapes,
+        batch_size=batch_size,
+    )
 
 
 def _launcher(flags: LaunchFlags) -> tuple[Launcher, str]:
@@ -384,18 +370,13 @@ def _launcher(flags: LaunchFlags) -> tuple[Launcher, str]:
     )
 
 
-def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"{flag}: {value!r} is unknown; use {' or '.join(choices)}")
-
-
 def _check_study_name(name: str) -> str:
     if not _STUDY_NAME.fullmatch(name):
         raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
     return name
 
 
-def _writable(results: Path, storage: str | None) -> Path:
+def _writable(results: Path) -> Path:
     """The results directory, after a check that it can be written; creates nothing."""
     existing = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -419,11 +400,11 @@ def _create_directory(directory: Path) -> None:
         raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
 
 
-def _environment(launcher: Launcher, spec: ModelSpec) -> Environment:
+def _environment(launcher: Launcher, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Environment:
     from autotune.environment import capture
     from autotune.repository import content_digest
 
-    return capture(launcher.describe(), content_digest(spec))
+    return capture(launcher.describe(), "+".join(content_digest(each) for each in (spec, *composing)))
 
 
 def _read(path: Path, flag: str) -> str:

@@ -76,7 +76,7 @@ class Ceiling:
         if self.statistic == "avg":
             return math.nan
         try:
-            return float(self.statistic.removeprefix("p")) / 100
+            return round(float(self.statistic.removeprefix("p")) / 100, 12)  # 99.9 / 100 is not 0.999
         except ValueError:
             return -1.0
 

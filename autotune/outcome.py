@@ -18,6 +18,7 @@ class OutcomeKind(str, Enum):
     LOAD_FAILED = "failed to load"
     CRASHED = "crashed"
     TIMED_OUT = "timed out"
+    CLIENT_FAILED = "client failed"
     INTERRUPTED = "interrupted"
 
 

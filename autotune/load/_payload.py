@@ -72,7 +72,7 @@ def make_payload(
     """
     max_batch_size = int(config.get("max_batch_size", 0))
     if data not in ("random", "zero"):
-        raise UsageError(f"--data: {data!r} is unknown; use random or zero")
+        raise UsageError(f"--input-data: {data!r} is unknown; use random or zero")
     _check_batch_size(model, batch_size, max_batch_size)
     inputs: Sequence[Mapping[str, Any]] = metadata.get("inputs", ())
     names = [str(spec["name"]) for spec in inputs]

@@ -141,7 +141,7 @@ class LoadResult:
         """
         if not self.requests:
             return float("nan")
-        rank = min(self.requests - 1, max(0, int(np.ceil(quantile * self.requests)) - 1))
+        rank = min(self.requests - 1, max(0, int(np.ceil(round(quantile * self.requests, 6))) - 1))
         return float(np.partition(self.latency_s, rank)[rank])
 
     @property

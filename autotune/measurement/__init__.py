@@ -5,7 +5,7 @@ from autotune.measurement._loads import parse_sweep, schedules
 from autotune.measurement._meter import Meter, OnProbe
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
-from autotune.measurement._sweep import sweep
+from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import Measurement, Probe, Purpose
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Probe",
     "Purpose",
     "Served",
+    "SweepResult",
     "parse_sweep",
     "run_probe",
     "schedules",

@@ -35,6 +35,7 @@ class Deployment:
         shapes: Shapes of inputs with dynamic dimensions, batch dimension left out.
         batch_size: Inferences in one request.
         seed: Seed of random input data.
+        composing: The models that an ensemble is composed of; staged beside it.
     """
 
     spec: ModelSpec
@@ -45,6 +46,12 @@ class Deployment:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch_size: int = 1
     seed: int = 0
+    composing: Sequence[ModelSpec] = ()
+
+    def conditions(self) -> str:
+        """What requests look like, in words; measurements under other conditions cannot be compared."""
+        shapes = [f"{name} of shape {','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())]
+        return ", ".join([self.protocol, f"{self.input_data} data", f"batch size {self.batch_size}", *shapes])
 
     @contextmanager
     def serve(self, config: ModelConfig, log_path: Path) -> Iterator[Served]:
@@ -56,7 +63,7 @@ class Deployment:
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
-            repository = stage(self.spec, config, Path(staging))
+            repository = stage(self.spec, config, Path(staging), self.composing)
             with self.launcher.launch(repository, self.spec.name, log_path) as server:
                 payload = make_payload(
                     self.spec.name,

@@ -37,6 +37,7 @@ class Meter:
         options: Window lengths and resolution.
         on_probe: Called after every probe, for progress.
         batch_size: Inferences in one of the generator's requests.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Meter:
         options: MeasureOptions | None = None,
         on_probe: OnProbe = lambda probe: None,
         batch_size: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.probes: list[Probe] = []
         self._server = server
@@ -55,7 +57,8 @@ class Meter:
         self._options = options or MeasureOptions()
         self._on_probe = on_probe
         self._batch_size = batch_size
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._decided_by: Probe | None = None
         self._first_failing_per_s: float | None = None
 
@@ -79,25 +82,34 @@ class Meter:
         """What is known so far; infeasible until a confirming probe held."""
         decided_by = self._decided_by
         confirmed = decided_by is not None and decided_by.holds and decided_by.purpose == "confirm"
-        if decided_by and self._objective.goal == "latency":  # without a ceiling, lost requests break no promise
-            confirmed = confirmed and math.isfinite(decided_by.latency_s[self._objective.optimised_statistic])
+        missed = self._missed(decided_by) if decided_by else {}
+        confirmed = confirmed and missed.get("lost", 0.0) <= 0
         return Measurement(
             feasible=confirmed,
-            rate_per_s=decided_by.offered_per_s if confirmed and decided_by else 0.0,
+            rate_per_s=decided_by.asked_per_s if confirmed and decided_by else 0.0,
             first_failing_per_s=self._first_failing_per_s,
             latency_s=dict(decided_by.latency_s) if decided_by else {},
             ceilings=self._objective.ceilings,
-            violations=violations(decided_by, self._objective.ceilings) if decided_by else {},
+            violations=missed,
             decided_by=decided_by,
             probes=tuple(self.probes),
-            seconds=time.monotonic() - self._started,
+            seconds=self._clock() - self._started,
         )
+
+    def _missed(self, probe: Probe) -> dict[str, float]:
+        """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""
+        missed = violations(probe, self._objective.ceilings)
+        if self._objective.goal == "latency" and not math.isfinite(
+            probe.latency_s[self._objective.optimised_statistic]
+        ):
+            missed["lost"] = probe.failed / max(1, probe.requests)
+        return missed
 
     def _warm_up(self) -> None:
         """Offers one request at a time until latency stops falling; bounded."""
-        deadline = time.monotonic() + self._options.warm_up_s
+        deadline = self._clock() + self._options.warm_up_s
         best_s = math.inf
-        while time.monotonic() < deadline:
+        while self._clock() < deadline:
             p50_s = self._probe("warm-up", ClosedLoop(1), _WARM_UP_WINDOW_S).latency_s["p50"]
             if p50_s > best_s * (1 - _WARM_UP_SETTLED):
                 return
@@ -114,7 +126,6 @@ class Meter:
     def _measure_at_rate(self) -> None:
         rate_per_s = self._objective.rate_per_s
         assert rate_per_s is not None  # noqa: S101  # the objective guarantees it
-        self._probe("screen", self._poisson(rate_per_s / 2), self._options.screen_s)
         self._decided_by = self._at_rate("confirm", rate_per_s, self._options.confirm_s)
 
     def _locate(self, screen: Probe) -> None:
@@ -164,7 +175,7 @@ class Meter:
             step **= 2
 
     def _at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float) -> Probe:
-        duration_s = self._options.window_s(at_least_s, rate_per_s / self._batch_size, self._objective.ceilings)
+        duration_s = self._options.window_s(at_least_s, rate_per_s / self._batch_size, self._objective)
         return self._probe(purpose, self._poisson(rate_per_s), duration_s)
 
     def _poisson(self, rate_per_s: float) -> PoissonRate:
@@ -178,7 +189,7 @@ class Meter:
             schedule,
             purpose=purpose,
             duration_s=duration_s,
-            timeout_s=drain_timeout_s(self._objective.ceilings),
+            timeout_s=drain_timeout_s(self._objective),
             ceilings=self._objective.ceilings,
         )
         self.probes.append(probe)

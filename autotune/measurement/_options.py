@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
-from autotune.objective import Ceiling
+from autotune.objective import Ceiling, Objective, format_duration
 
 # 459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping
 # table); the same count scales to other percentiles through `requests_needed`.
 _REQUESTS_PER_TAIL = 4.6
+_FEWEST_REQUESTS = 100
 _MAX_WINDOW_S = 10.0
+_MAX_DRAIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,34 @@ class MeasureOptions:
     resolution: float = 0.04
     seed: int = 0
 
-    def window_s(self, at_least_s: float, rate_per_s: float, ceilings: Sequence[Ceiling]) -> float:
-        """A window that holds enough requests for the strictest percentile and outlasts its limit tenfold.
+    def conditions(self) -> str:
+        """The windows in words; rates located with other windows cannot be compared."""
+        return f"probes of {format_duration(self.probe_s)}"
+
+    def window_s(self, at_least_s: float, requests_per_s: float, objective: Objective) -> float:
+        """A window that holds enough requests for the strictest percentile and outlasts the longest limit tenfold.
 
         Bounded at 10 s, so a slow model is judged on fewer requests rather than not at all.
         """
-        wanted_s = max((10 * ceiling.limit_s for ceiling in ceilings), default=0.0)
-        if rate_per_s > 0:
-            wanted_s = max(wanted_s, requests_needed(ceilings) / rate_per_s)
+        wanted_s = max((10 * ceiling.limit_s for ceiling in objective.ceilings), default=0.0)
+        if requests_per_s > 0:
+            wanted_s = max(wanted_s, requests_needed(objective) / requests_per_s)
         return max(at_least_s, min(wanted_s, _MAX_WINDOW_S))
 
 
-def requests_needed(ceilings: Sequence[Ceiling]) -> int:
+def requests_needed(objective: Objective) -> int:
     """Requests in a window for the strictest percentile to mean something: 460 for p99, 100 at least."""
-    tails = [1 - ceiling.quantile for ceiling in ceilings if ceiling.statistic != "avg"]
-    return max(100, round(_REQUESTS_PER_TAIL / min(tails))) if tails else 100
+    statistics = [ceiling.quantile for ceiling in objective.ceilings]
+    if objective.goal == "latency":
+        statistics.append(Ceiling(objective.optimised_statistic, math.inf).quantile)
+    tails = [1 - quantile for quantile in statistics if not math.isnan(quantile)]
+    return max(_FEWEST_REQUESTS, round(_REQUESTS_PER_TAIL / min(tails))) if tails else _FEWEST_REQUESTS
 
 
-def drain_timeout_s(ceilings: Sequence[Ceiling]) -> float:
-    """How long after a window the outstanding requests may take before they count as lost."""
-    return min(10.0, max((4 * ceiling.limit_s for ceiling in ceilings), default=1.0) + 0.5)
+def drain_timeout_s(objective: Objective) -> float:
+    """How long after a window the outstanding requests may take before they count as lost.
+
+    Without a ceiling nothing says how late is too late: 10 s.
+    """
+    limits_s = [ceiling.limit_s for ceiling in objective.ceilings]
+    return min(_MAX_DRAIN_S, 4 * max(limits_s) + 0.5) if limits_s else _MAX_DRAIN_S

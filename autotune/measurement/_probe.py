@@ -54,7 +54,7 @@ def run_probe(
         requests=result.requests,
         errors=dict(result.errors),
         latency_s=latency_s,
-        late={str(ceiling): _late(result, ceiling) for ceiling in ceilings},
+        late={str(ceiling): _late(result, ceiling.limit_s) for ceiling in ceilings if ceiling.statistic != "avg"},
         lateness_p99_s=float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0,
         client_cpu=result.client_cpu_s / result.elapsed_s if result.elapsed_s else 0.0,
         server=after - before,
@@ -89,10 +89,6 @@ def _kept_up(result: LoadResult) -> bool:
     return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
 
 
-def _late(result: LoadResult, ceiling: Ceiling) -> float:
-    """The fraction of requests over a percentile's limit; for the average, its ratio to the limit."""
-    if not result.requests:
-        return 1.0
-    if ceiling.statistic == "avg":
-        return result.mean_s / ceiling.limit_s
-    return float(np.count_nonzero(result.latency_s > ceiling.limit_s)) / result.requests
+def _late(result: LoadResult, limit_s: float) -> float:
+    """The fraction of requests over a limit."""
+    return float(np.count_nonzero(result.latency_s > limit_s)) / result.requests if result.requests else 1.0

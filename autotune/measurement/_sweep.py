@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from autotune.load import ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
 from autotune.measurement._probe import run_probe
 from autotune.measurement._types import Probe
 from autotune.objective import Ceiling
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """One config under a sweep of loads.
+
+    Attributes:
+        model: The model's name.
+        protocol: ``http`` or ``grpc``.
+        ceilings: What was asked to be kept; may be empty.
+        probes: One window per load, in order.
+        launch: What was launched.
+        config_text: The config that was served.
+        startup_s: Seconds from launch to ready.
+    """
+
+    model: str
+    protocol: str
+    ceilings: tuple[Ceiling, ...]
+    probes: tuple[Probe, ...]
+    launch: dict[str, str]
+    config_text: str
+    startup_s: float
+
 
 _TIMEOUT_S = 30.0  # a sweep shows what a load does; slow answers are answers
 _WARM_UP_S = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from autotune.load import Schedule
+from autotune.load import ClosedLoop, Schedule
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
@@ -27,9 +27,9 @@ class Probe:
         errors: Failed or unfinished requests by kind.
         latency_s: Statistic (``p50``, ``p90``, ``p95``, ``p99``, ``avg``, and each ceiling's) to seconds.
             Failed requests count as infinite.
-        late: Ceiling (as text) to the fraction of requests over its limit; for ``avg`` the ratio to it.
+        late: Percentile ceiling (as text) to the fraction of requests over its limit.
         lateness_p99_s: 99th percentile of the client's dispatch lateness.
-        client_cpu: CPU seconds of the client per second of the window.
+        client_cpu: CPU seconds of the client per second of its run.
         server: Triton's statistics over the window.
         kept_up: Whether the server completed what was offered (open loop), rather than queueing it up.
         holds: Whether every ceiling held and the server kept up.
@@ -57,6 +57,16 @@ class Probe:
     histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
 
     @property
+    def asked_per_s(self) -> float:
+        """The inferences/s that were asked for; what was carried where the loop was closed.
+
+        A Poisson schedule offers a little more or less than it was asked for; rates are compared by this one.
+        """
+        if isinstance(self.schedule, ClosedLoop):
+            return self.achieved_per_s
+        return self.schedule.rate_per_s * self.batch_size
+
+    @property
     def failed(self) -> int:
         """Requests that failed or were unfinished at the deadline."""
         return sum(self.errors.values())
@@ -73,7 +83,8 @@ class Measurement:
         latency_s: Latencies of the probe that decided: at ``rate_per_s`` where feasible, else the nearest miss.
         ceilings: What was promised.
         violations: Ceiling (as text) to how far it was missed, as (value / limit) - 1, and ``rate`` to the
-            fraction of the offered rate that was not carried; <= 0 is kept.
+            fraction of the offered rate that was not carried; <= 0 is kept. ``lost`` is the fraction of
+            requests that were never answered, where that leaves the optimised latency without a value.
         decided_by: The probe that decided; None where an interruption came first.
         probes: Every probe, in order.
         seconds: Wall time of the measurement.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.search import StudyResult, score
 
 if TYPE_CHECKING:
-    from autotune.api import SweepResult
+    from autotune.measurement import SweepResult
     from autotune.server import Diagnosis
     from autotune.store import TrialRecord
 

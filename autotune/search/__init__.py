@@ -1,6 +1,6 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
-from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
+from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._result import BASELINE, PROPOSED, StudyResult, score
@@ -21,6 +21,7 @@ __all__ = [
     "Trial",
     "TrialWatch",
     "check_sampler",
+    "kind_of_failure",
     "score",
     "stored_result",
     "stored_results",

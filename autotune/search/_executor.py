@@ -12,18 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autotune.errors import AutotuneError
+from autotune.load import LoadGeneratorFailed
 from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig
-from autotune.server import LoadFailed, ServerCrashed, ServerFailure, StartTimedOut
+from autotune.server import ControlError, LoadFailed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
-_KIND_OF_FAILURE: dict[type[ServerFailure], OutcomeKind] = {
+_KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
     LoadFailed: OutcomeKind.LOAD_FAILED,
     StartTimedOut: OutcomeKind.TIMED_OUT,
-    ServerCrashed: OutcomeKind.CRASHED,
+    ServerFailure: OutcomeKind.CRASHED,
+    ControlError: OutcomeKind.CRASHED,  # it no longer answers, or answers with errors only
+    LoadGeneratorFailed: OutcomeKind.CLIENT_FAILED,
 }
+
+
+def kind_of_failure(failure: BaseException) -> OutcomeKind:
+    """How a trial that ended with this exception is filed."""
+    if isinstance(failure, KeyboardInterrupt):
+        return OutcomeKind.INTERRUPTED
+    return next((kind for known, kind in _KIND_OF_FAILURE.items() if isinstance(failure, known)), OutcomeKind.CRASHED)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,11 @@ class Executor(Protocol):
     """Executes trials one at a time."""
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-        """Never raises for what the config or its server does, nor for an interruption: that is the outcome."""
+        """Never raises for what the config, its server or the client does, nor for an interruption.
+
+        Raises:
+            UsageError: The request is at fault for every config, such as a payload that does not fit the model.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,8 +107,8 @@ class LocalExecutor:
                     self.deployment.batch_size,
                 )
                 kind = OutcomeKind.FEASIBLE if meter.measure().feasible else OutcomeKind.INFEASIBLE
-        except ServerFailure as failure:
-            kind, message = _KIND_OF_FAILURE.get(type(failure), OutcomeKind.CRASHED), str(failure)
+        except tuple(_KIND_OF_FAILURE) as failure:
+            kind, message = kind_of_failure(failure), str(failure)
         except KeyboardInterrupt:
             kind, message = OutcomeKind.INTERRUPTED, "interrupted"
         measurement: Measurement | None = meter.measurement if meter else None

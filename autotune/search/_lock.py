@@ -11,13 +11,17 @@ from autotune.errors import UsageError
 
 
 @contextmanager
-def study_lock(directory: Path, study: str) -> Iterator[None]:
-    """Holds the study's directory until the context is left; the kernel lets go of it for a dead process.
+def study_lock(beside: Path, study: str) -> Iterator[None]:
+    """Holds the study until the context is left; the kernel lets go of it for a dead process.
+
+    Args:
+        beside: The directory of the database, or of the results where the database is no file.
+        study: The study's name.
 
     Raises:
         UsageError: Another process runs the study.
     """
-    with (directory / ".lock").open("w") as file:
+    with (beside / f".{study}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

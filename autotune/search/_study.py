@@ -6,7 +6,7 @@ It alone touches the study and the store. Whoever executes a trial gets a config
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import optuna
@@ -18,10 +18,11 @@ from autotune.repository import ModelConfig, ModelSpec
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._result import BASELINE, PROPOSED, StudyResult, best_of, constraint_values, score, summarise
-from autotune.search._sampler import CONSTRAINTS_ATTR, create_sampler
+from autotune.search._sampler import CONSTRAINTS_ATTR, SpaceExhausted, create_sampler
 from autotune.space import Candidate, SearchSpace
 from autotune.store import Store, StudyRecord, TrialRecord
 
+_EXHAUSTED = "every config of the search space was tried"
 TRITON_DEFAULT = "Triton's default batching"
 
 
@@ -38,6 +39,7 @@ class StudyPlan:
         seed: Seed of the sampler and of the load's schedules.
         trials: Finished trials the study should have in all; None for no limit.
         time_budget_s: Wall time this run may take; None for no limit.
+        conditions: How configs are loaded and measured, in words; trials under other conditions cannot be compared.
     """
 
     name: str
@@ -48,6 +50,7 @@ class StudyPlan:
     seed: int
     trials: int | None
     time_budget_s: float | None
+    conditions: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Coordinator:
         executor: What runs a trial.
         environment: Where it runs.
         observer: Who watches.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Coordinator:
         executor: Executor,
         environment: Environment,
         observer: StudyObserver,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -101,7 +106,8 @@ class Coordinator:
             load_if_exists=True,
         )
         self._close_stale_trials()
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
 
     def run(self) -> StudyResult:
         """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
@@ -114,7 +120,7 @@ class Coordinator:
             trials=self._trials,
             storage=self._store.url,
             stopped=stopped,
-            seconds=time.monotonic() - self._started,
+            seconds=self._clock() - self._started,
             interrupted=interrupted,
         )
 
@@ -128,10 +134,12 @@ class Coordinator:
                     return stop, False
                 start = next(starts, None)
                 if start is None and len(self._seen) >= self._plan.space.size:
-                    return "every config of the search space was tried", False
+                    return _EXHAUSTED, False
                 asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
                 if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
                     return "interrupted", True
+        except SpaceExhausted:
+            return _EXHAUSTED, False
         except KeyboardInterrupt:  # between two trials
             self._close_stale_trials()
             return "interrupted", True
@@ -173,20 +181,18 @@ class Coordinator:
             self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
             raise
         record = self._store.save_trial(self._record, trial.number, label, outcome)
-        self._tell(asked, label, outcome)
         if outcome.kind is OutcomeKind.INTERRUPTED:
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
             return outcome
-        self._trials.append(record)
+        self._trials.append(record)  # before it is told: an interruption in between is mended from here
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
+        self._tell(asked, label, outcome)
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
 
     def _tell(self, asked: optuna.Trial, label: str, outcome: TrialOutcome) -> None:
-        if outcome.kind is OutcomeKind.INTERRUPTED:
-            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
-            return
         measured = outcome.measurement
         asked.set_user_attr("label", label)
         asked.set_user_attr("outcome", outcome.kind.value)
@@ -206,6 +212,7 @@ class Coordinator:
             space_digest=plan.space.digest,
             space_text="\n".join(f"{name}: {choices}" for name, choices in plan.space.describe()),
             base_config=plan.spec.config.to_text(),
+            conditions=plan.conditions,
             environment=environment,
         )
 
@@ -222,6 +229,9 @@ class Coordinator:
                 self._tell(trial, record.label, record.outcome)
             else:
                 self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        for enqueued in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
+            # Enqueued but never asked for; whoever needs it enqueues it again.
+            self._study._storage.set_trial_state_values(enqueued._trial_id, optuna.trial.TrialState.FAIL)
 
     def _wanted(self) -> int:
         size = self._plan.space.size
@@ -233,10 +243,10 @@ class Coordinator:
         if plan.trials is not None and len(self._trials) >= plan.trials:
             return f"{plan.trials} trials done"
         if plan.time_budget_s is not None:
-            elapsed_s = time.monotonic() - self._started
+            elapsed_s = self._clock() - self._started
             typical_s = max((trial.outcome.seconds for trial in self._trials[-3:]), default=0.0)
             if elapsed_s + typical_s > plan.time_budget_s:
-                return f"the time budget leaves no room for another trial (the last took {typical_s:.0f} s)"
+                return f"the time budget leaves no room for another trial (recent ones took up to {typical_s:.0f} s)"
         return ""
 
 

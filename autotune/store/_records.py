@@ -30,6 +30,7 @@ class StudyRecord:
         space_digest: A digest of the effective search space.
         space_text: The search space as written.
         base_config: The person's ``config.pbtxt`` that candidates change.
+        conditions: How configs are loaded and measured, in words.
         environment: Where it was begun.
         environment_id: The row of the environment of *this* session; new trials are filed under it.
     """
@@ -42,6 +43,7 @@ class StudyRecord:
     space_digest: str
     space_text: str
     base_config: str
+    conditions: str
     environment: Environment
     environment_id: int
 

@@ -53,13 +53,21 @@ def study_record(row: StudyRow, environment_id: int) -> StudyRecord:
         space_digest=row.space_digest,
         space_text=row.space_text,
         base_config=row.base_config,
+        conditions=row.conditions,
         environment=decode(row.environment.body),
         environment_id=environment_id,
     )
 
 
 def study_changes(
-    row: StudyRow, *, model: str, objective: Objective, space_digest: str, base_config: str, environment: Environment
+    row: StudyRow,
+    *,
+    model: str,
+    objective: Objective,
+    space_digest: str,
+    base_config: str,
+    conditions: str,
+    environment: Environment,
 ) -> list[str]:
     """What makes a study impossible to resume, in words; empty where it can be."""
     begun: Environment = decode(row.environment.body)
@@ -69,6 +77,7 @@ def study_changes(
         (f"its objective is '{row.objective}', not '{objective}'", decode(row.objective_body) != objective),
         ("its search space is another", row.space_digest != space_digest),
         ("the model's config.pbtxt has changed", row.base_config != base_config),
+        (f"it was measured with {row.conditions}, not {conditions}", row.conditions != conditions),
     )
     return [what for what, differs in changes if differs]
 

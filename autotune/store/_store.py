@@ -114,6 +114,12 @@ class Store:
                 store._check_version(session)
         return store
 
+    @property
+    def directory(self) -> Path | None:
+        """The directory of a SQLite file; None for another database."""
+        file = sqlite_file(self._engine.url)
+        return file.parent if file else None
+
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
@@ -146,6 +152,7 @@ class Store:
         objective: Objective,
         space_digest: str,
         base_config: str,
+        conditions: str = "",
         environment: Environment,
         space_text: str = "",
     ) -> tuple[StudyRecord, tuple[str, ...]]:
@@ -169,6 +176,7 @@ class Store:
                     space_digest=space_digest,
                     space_text=space_text,
                     base_config=base_config,
+                    conditions=conditions,
                     environment_id=environment_id,
                 )
                 session.add(row)
@@ -180,6 +188,7 @@ class Store:
                 objective=objective,
                 space_digest=space_digest,
                 base_config=base_config,
+                conditions=conditions,
                 environment=environment,
             )
             if changes:

@@ -55,6 +55,7 @@ class StudyRow(Base):
     space_digest: Mapped[str] = mapped_column(String(64))
     space_text: Mapped[str] = mapped_column(Text)
     base_config: Mapped[str] = mapped_column(Text)
+    conditions: Mapped[str] = mapped_column(Text)
     environment_id: Mapped[int] = mapped_column(ForeignKey("autotune_environment.id"))
     environment: Mapped[EnvironmentRow] = relationship()
 

@@ -86,7 +86,7 @@ def test_optional_input_is_left_out_unless_its_shape_is_given():
         (_IMAGE, _PLAIN, {"batch_size": 2}, "^--batch-size: model 'm' does not batch"),
         (_IMAGE, _BATCHING, {"batch_size": 0}, "^--batch-size: 0 is below 1"),
         (_metadata(("x", "TF_VARIANT", [1])), _PLAIN, {}, "input 'x' has datatype 'TF_VARIANT'"),
-        (_IMAGE, _BATCHING, {"data": "ones"}, "^--data: 'ones' is unknown"),
+        (_IMAGE, _BATCHING, {"data": "ones"}, "^--input-data: 'ones' is unknown"),
     ],
 )
 def test_payload_that_does_not_fit_the_model_is_refused_by_name(metadata, config, options, message):

@@ -16,7 +16,16 @@ from autotune.measurement import Measurement, MeasureOptions, Meter
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig, ModelSpec
-from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch, stored_result
+from autotune.search import (
+    Coordinator,
+    SilentObserver,
+    StudyPlan,
+    StudyResult,
+    Trial,
+    TrialWatch,
+    stored_result,
+    study_lock,
+)
 from autotune.space import SearchSpace
 from autotune.store import Store, database_url
 
@@ -193,13 +202,60 @@ def test_a_trial_that_was_stored_but_not_told_keeps_its_outcome(
 
     with monkeypatch.context() as patched:
         patched.setattr(Coordinator, "_tell", interrupted)
-        patched.setattr(Coordinator, "_close_stale_trials", lambda self: None)
-        assert run(plan(tmp_path), store, PretendedExecutor()).interrupted
+        with pytest.raises(KeyboardInterrupt):  # also while it mends that, as a second Ctrl-C would
+            run(plan(tmp_path), store, PretendedExecutor())
     result = run(plan(tmp_path, trials=2), store, PretendedExecutor())
     study = optuna.load_study(study_name="study", storage=store.optuna_storage())
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
     assert [trial.number for trial in result.trials] == [0, 1]
     assert study.trials[0].value > 0
+
+
+def test_an_interruption_while_a_trial_is_told_loses_nothing(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Coordinator._tell
+    interruptions = iter([KeyboardInterrupt])
+
+    def interrupted_once(*arguments: object) -> None:
+        for interruption in interruptions:
+            raise interruption
+        told(*arguments)
+
+    monkeypatch.setattr(Coordinator, "_tell", interrupted_once)
+    result = run(plan(tmp_path), store, PretendedExecutor())
+    assert result.interrupted
+    assert len(result.trials) == 1
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"]
+
+
+def test_a_trial_enqueued_but_never_asked_for_is_not_run_twice(tmp_path: Path, store: Store) -> None:
+    first = plan(tmp_path, trials=2)
+    run(first, store, PretendedExecutor())
+    study = optuna.load_study(study_name="study", storage=store.optuna_storage())
+    study.enqueue_trial(first.space.optuna_params(next(first.space.candidates())))
+    executor = PretendedExecutor()
+    result = run(replace(first, trials=1000), store, executor)
+    keys = [trial.outcome.candidate.key for trial in result.trials if trial.outcome.candidate]
+    assert len(keys) == len(set(keys)) == first.space.size
+
+
+def test_resuming_under_other_conditions_is_refused(tmp_path: Path, store: Store) -> None:
+    run(plan(tmp_path, trials=2, conditions="http, random data"), store, PretendedExecutor())
+    with pytest.raises(UsageError, match="it was measured with http, random data, not grpc, random data"):
+        run(plan(tmp_path, trials=3, conditions="grpc, random data"), store, PretendedExecutor())
+
+
+def test_a_study_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
+    def run_it() -> None:
+        with study_lock(tmp_path, "study"):
+            pass
+
+    refused = pytest.raises(UsageError, match="--study: another process is running study 'study'")
+    with study_lock(tmp_path, "study"), study_lock(tmp_path, "other"), refused:
+        run_it()
+    run_it()
 
 
 def test_an_error_of_the_executor_leaves_no_running_trial(tmp_path: Path, store: Store) -> None:
