@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autotune.environment import Environment
     from autotune.load import PayloadData
     from autotune.measurement import Probe, SweepResult
-    from autotune.repository import ModelSpec
+    from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
@@ -98,7 +98,7 @@ def tune(
     check_sampler(sampler)
     observer = observer or SilentObserver()
     spec, composing = _find_model(model_repository, model)
-    traffic = _traffic(spec, protocol, shape, input_data, batch_size=1)
+    traffic = _traffic(spec, spec.config, protocol, shape, input_data, batch_size=1)
     space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
     space, notes = space.restricted_to(spec)
     launcher, why = _launcher(launch_flags)
@@ -167,16 +167,17 @@ def measure(
     from autotune.outcome import OutcomeKind, TrialOutcome
     from autotune.repository import ModelConfig
     from autotune.search import SilentObserver, kind_of_failure
+    from autotune.server import LoadFailed
 
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
     duration_s = parse_duration(duration, "--duration")
     observer = observer or SilentObserver()
     spec, composing = _find_model(model_repository, model)
-    traffic = _traffic(spec, protocol, shape, input_data, batch_size)
-    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
     config = spec.config
     if model_config is not None:
         config = ModelConfig.parse(_read(Path(model_config), "--model-config"), str(model_config))
+    traffic = _traffic(spec, config, protocol, shape, input_data, batch_size)
+    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
     launcher, why = _launcher(launch_flags)
     directory = _writable(Path(results)) / "measurements"
     observer.note(why)
@@ -205,6 +206,8 @@ def measure(
             raise
         except (AutotuneError, KeyboardInterrupt) as failure:
             outcome = replace(outcome, kind=kind_of_failure(failure), message=str(failure))
+            if isinstance(failure, LoadFailed) and model_config is not None:
+                raise UsageError(f"--model-config: {model_config}: {failure}") from failure
             raise
         finally:
             if probes or outcome.message:
@@ -315,9 +318,16 @@ class _Traffic(TypedDict):
     batch_size: int
 
 
-def _traffic(spec: ModelSpec, protocol: str, shape: Sequence[str] | None, input_data: str, batch_size: int) -> _Traffic:
+def _traffic(
+    spec: ModelSpec,
+    config: ModelConfig,
+    protocol: str,
+    shape: Sequence[str] | None,
+    input_data: str,
+    batch_size: int,
+) -> _Traffic:
     """What requests carry and how; what does not fit the model is named before anything is started."""
-    from autotune.load import parse_shape, protocols
+    from autotune.load import make_payload, parse_shape, protocols
 
     if protocol not in protocols():
         raise UsageError(f"--protocol: {protocol!r} is unknown; use {' or '.join(protocols())}")
@@ -325,22 +335,16 @@ def _traffic(spec: ModelSpec, protocol: str, shape: Sequence[str] | None, input_
         raise UsageError(f"--input-data: {input_data!r} is unknown; use random or zero")
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
+    data: PayloadData = "random" if input_data == "random" else "zero"
     shapes = dict(parse_shape(text) for text in shape or ())
-    inputs = {tensor.name: tensor for tensor in spec.inputs}
-    for name in shapes:
-        if inputs and name not in inputs:
-            raise UsageError(f"--shape: model {spec.name!r} has no input {name!r}; its inputs are {', '.join(inputs)}")
-    for tensor in spec.inputs:
-        own = tensor.shape[1:] if spec.batch_dimension == "dynamic" else tensor.shape
-        if -1 in own and tensor.name not in shapes:
-            sizes = ",".join("D" if size == -1 else str(size) for size in own)
-            raise UsageError(
-                f"--shape: input {tensor.name!r} of model {spec.name!r} has dynamic dimensions {list(own)}; "
-                f"give them, such as --shape {tensor.name}:{sizes}"
-            )
+    if spec.inputs:  # the payload as it will be, from what the files say
+        metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
+        batches = max(config.max_batch_size, batch_size if config.max_batch_size == 0 else 1)
+        limit = batches if spec.batch_dimension == "dynamic" else 0
+        make_payload(spec.name, metadata, {"max_batch_size": limit}, data=data, batch_size=batch_size, shapes=shapes)
     return _Traffic(
         protocol=protocol,
-        input_data="random" if input_data == "random" else "zero",
+        input_data=data,
         shapes=shapes,
         batch_size=batch_size,
     )

@@ -1,7 +1,10 @@
 """What every launch mode must do. A test module subclasses `LaunchSuite` and says how its servers are made."""
 
 import hashlib
+import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +162,15 @@ class LaunchSuite:
         assert described["mode"] == launcher.name
         assert described["triton"]
         assert described == launcher.describe()
+
+
+def interrupt(launcher: Launcher, repository: Path, log_path: Path, after_s: float) -> None:
+    """Launches a server that would take a minute to start and presses Ctrl-C ``after_s`` into it."""
+    ctrl_c = threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGINT))
+    ctrl_c.start()
+    with pytest.raises(KeyboardInterrupt), launcher.launch(repository, "slow", log_path):
+        pytest.fail("a model that sleeps for a minute became ready")
+    ctrl_c.join()
 
 
 def example() -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

@@ -16,11 +16,14 @@ from autotune.server import Endpoint, ModelStatistics, ServerCrashed
 
 @dataclass
 class SimulatedServer:
-    """Serves one request at a time, each in ``service_s``; the first ``cold_requests`` take ten times as long."""
+    """Serves one request at a time, each in ``service_s``; the first ``cold_requests`` take ten times as long.
+
+    Without ``answers`` each request is an error."""
 
     service_s: float = 0.001
     cold_requests: int = 0
     crash_at_probe: int | None = None
+    answers: bool = True
     endpoint: Endpoint = field(default_factory=lambda: Endpoint("127.0.0.1", 1, 2))
     startup_s: float = 0.1
     log_path: Path | None = None
@@ -59,6 +62,7 @@ class SimulatedServer:
             latency = np.full(len(arrivals), self.service_s * schedule.concurrency)
             latency[:cold] *= 10
         lost = arrivals + latency > duration_s + timeout_s
+        lost |= not self.answers
         latency[lost] = np.inf
         return LoadResult(
             schedule=schedule,
@@ -68,7 +72,8 @@ class SimulatedServer:
             scheduled_s=arrivals,
             latency_s=latency,
             lateness_s=np.zeros(len(arrivals)),
-            errors={"timeout": int(lost.sum())} if lost.any() else {},
+            errors={"timeout" if self.answers else "http 500": int(lost.sum())} if lost.any() else {},
+            error_example="" if self.answers else "out of cheese",
             client_cpu_s=0.0,
         )
 

@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        _complain(_one_line(error.format_message()))
+        message = _one_line(error.format_message())
+        if message:  # none where a command without arguments showed its help
+            _complain(message)
         return error.exit_code
     except BrokenPipeError:
         return 1

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from autotune.cli import _dashboard, _doctor, _export, _measure, _run, _studies
+from autotune.cli._command import EPILOG, Command
 
 app = typer.Typer(
     name="autotune",
@@ -29,14 +30,14 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", metavar="", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None: ...
 
 
-app.command("run")(_run.run)
-app.command("measure")(_measure.measure)
-app.command("export")(_export.export)
+app.command("run", cls=Command, epilog=EPILOG)(_run.run)
+app.command("measure", cls=Command, epilog=EPILOG)(_measure.measure)
+app.command("export", cls=Command, epilog=EPILOG)(_export.export)
 app.add_typer(_studies.app, name="studies")
-app.command("dashboard")(_dashboard.dashboard)
-app.command("doctor")(_doctor.doctor)
+app.command("dashboard", cls=Command, epilog=EPILOG)(_dashboard.dashboard)
+app.command("doctor", cls=Command, epilog=EPILOG)(_doctor.doctor)

@@ -10,51 +10,87 @@ import typer
 
 from autotune.errors import UsageError
 
+_UNSET = ("", "~", "null")
+
 
 def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
     """Makes the file's values the command's defaults; flags and environment variables still win.
 
     Raises:
-        UsageError: Unreadable, not YAML, not a mapping, or a key that is no flag of this command.
+        UsageError: Unreadable, not YAML, not a mapping, a key that is no flag of this command, or a value that
+            its flag does not take.
     """
     if path is None:
         return None
+    parameters = _parameters_by_flag(context)
+    defaults: dict[str, Any] = {}
+    for key, value in _read(path).items():
+        flag = str(key).replace("_", "-")
+        if flag not in parameters:
+            close = difflib.get_close_matches(flag, parameters, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"'autotune {context.info_name} --help' lists the flags"
+            raise UsageError(f"--config: {path}: {key!r} is not an option of {context.info_name!r}; {hint}")
+        if value in _UNSET:
+            continue
+        parameter = parameters[flag]
+        try:
+            defaults[str(parameter.name)] = _as_given(context, parameter, value)
+        except ValueError as error:
+            raise UsageError(f"--config: {path}: {key}: {error}") from error
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    """The file's keys and values, scalars as their text: YAML would take ``rate: 1:32:8`` for a number in base 60."""
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"--config: cannot read {path}: {error.strerror}") from error
+        values = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506  # it makes texts, lists and mappings
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UsageError(f"--config: {path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(values, dict):
         raise UsageError(f"--config: {path}: expected 'flag: value' lines, such as 'p99: 5ms'")
-    parameters = _parameters_by_flag(context)
-    defaults: dict[str, Any] = {}
-    for key, value in values.items():
-        flag = str(key).replace("_", "-")
-        if flag not in parameters:
-            close = difflib.get_close_matches(flag, parameters, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"'autotune {context.info_name} --help' lists the flags"
-            raise UsageError(f"--config: {path}: {key!r} is not an option of {context.info_name!r}; {hint}")
-        defaults[parameters[flag]] = _as_typed(value)
-    context.default_map = {**(context.default_map or {}), **defaults}
-    return path
+    return values
 
 
-def _parameters_by_flag(context: typer.Context) -> dict[str, str]:
+def _parameters_by_flag(context: typer.Context) -> dict[str, Any]:
     return {
-        option.removeprefix("--"): str(parameter.name)
+        option.removeprefix("--"): parameter
         for parameter in context.command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--") and option not in ("--help", "--config")
     }
 
 
-def _as_typed(value: Any) -> Any:
-    """The value as the command line would have it: text for scalars, a list of texts for lists."""
-    if isinstance(value, list):
-        return [str(item) for item in value]
-    return value if isinstance(value, bool) or value is None else str(value)
+def _as_given(context: typer.Context, parameter: Any, value: Any) -> str | list[str]:
+    """The value as the command line would have it: a text, or a list of texts for a flag that may be repeated.
+
+    Raises:
+        ValueError: It is something else, or no such text as the flag takes.
+    """
+    if parameter.multiple:
+        given = value if isinstance(value, list) else [value]
+        wrong = [item for item in given if not isinstance(item, str)]
+    else:
+        given = value
+        wrong = [] if isinstance(value, str) else [value]
+    if wrong:
+        expected = "a value or a list of values" if parameter.multiple else "one value"
+        kind = "a mapping" if isinstance(wrong[0], dict) else "a list"
+        raise ValueError(f"expected {expected}, found {kind}: {_shortened(wrong[0])}")
+    try:
+        parameter.process_value(context, given)
+    except typer.TyperException as error:
+        reason = " ".join(getattr(error, "message", str(error)).split())
+        raise ValueError(f"found {value!r}; {reason[:1].lower()}{reason[1:]}") from error
+    return given
+
+
+def _shortened(value: object, length: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= length else f"{text[:length]}..."

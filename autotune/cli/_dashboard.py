@@ -5,25 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from autotune.cli import _options as options
+from autotune.cli._options import Panel, option
 
 
 def dashboard(
     port: Annotated[
-        int,
-        typer.Option(
-            "--port", metavar="PORT", help="Port on 127.0.0.1.", min=0, max=65535, envvar="AUTOTUNE_DASHBOARD_PORT"
-        ),
+        int, option("--port", "PORT", "The port to listen on.", panel=Panel.ADDRESS, min=0, max=65535)
     ] = 8080,
     host: Annotated[
         str,
-        typer.Option(
+        option(
             "--host",
-            metavar="ADDRESS",
-            help="Loopback address to bind to; the dashboard has no login and can delete studies.",
-            envvar="AUTOTUNE_DASHBOARD_HOST",
+            "ADDRESS",
+            "Loopback address to bind to; the dashboard has no login and can delete studies.",
+            panel=Panel.ADDRESS,
         ),
     ] = "127.0.0.1",
     results: options.Results = Path("results"),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
-
-import typer
 
 from autotune.cli import _options as options
 
@@ -14,7 +11,7 @@ def doctor(
     image: options.Image = None,
     triton_path: options.TritonPath = None,
     url: options.Url = None,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")] = False,
+    json: options.Json = False,
     config: options.ConfigFile = None,
 ) -> None:
     """Say what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode lacks."""

@@ -9,19 +9,24 @@ from typing import Annotated
 import typer
 
 from autotune.cli import _options as options
+from autotune.cli._options import Panel, option
 
 
 def export(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="The study; may be left out where there is one.")
+        str | None, typer.Argument(metavar="STUDY", help="The study; may be left out where there is one.")
     ] = None,
     trial: Annotated[
-        int | None, typer.Option("--trial", metavar="N", help="Export this trial instead of the best.", min=0)
+        int | None, option("--trial", "N", "Export this trial instead of the best.", panel=Panel.OUTPUT, min=0)
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="PATH", help="File or directory to write, or '-'; best/ in the study's results."
+        option(
+            "--output",
+            "PATH",
+            "File or directory to write, or '-'; best/ in the study's results otherwise.",
+            "-o",
+            panel=Panel.OUTPUT,
         ),
     ] = None,
     results: options.Results = Path("results"),

@@ -9,32 +9,25 @@ from typing import Annotated
 import typer
 
 from autotune.cli import _options as options
+from autotune.cli._options import Panel, option
 
 
 def measure(
     context: typer.Context,
     concurrency: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--concurrency",
-            metavar="N|START:END[:STEP]",
-            help="Closed loop: requests kept outstanding (1 where no load is given).",
-            envvar="AUTOTUNE_CONCURRENCY",
+            "N|START:END[:STEP]",
+            "Closed loop: requests kept outstanding (1 where no load is given).",
+            panel=Panel.LOAD,
         ),
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(
-            "--rate",
-            metavar="R|START:END[:STEP]",
-            help="Open loop: inferences/s offered at Poisson times.",
-            envvar="AUTOTUNE_RATE",
-        ),
+        option("--rate", "R|START:END[:STEP]", "Open loop: inferences/s offered at Poisson times.", panel=Panel.LOAD),
     ] = None,
-    duration: Annotated[
-        str,
-        typer.Option("--duration", metavar="DURATION", help="Length of each window.", envvar="AUTOTUNE_DURATION"),
-    ] = "3s",
+    duration: Annotated[str, option("--duration", "DURATION", "Length of each window.", panel=Panel.LOAD)] = "3s",
     p99: options.P99 = None,
     p95: options.P95 = None,
     p90: options.P90 = None,
@@ -43,12 +36,8 @@ def measure(
     model: options.ModelOption = None,
     model_config: Annotated[
         Path | None,
-        typer.Option(
-            "--model-config",
-            metavar="FILE",
-            help="Measure with this config.pbtxt instead of the repository's.",
-            envvar="AUTOTUNE_MODEL_CONFIG",
-            rich_help_panel="Model",
+        option(
+            "--model-config", "FILE", "Measure with this config.pbtxt instead of the repository's.", panel=Panel.MODEL
         ),
     ] = None,
     seed: options.Seed = 0,

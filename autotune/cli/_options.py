@@ -1,249 +1,161 @@
-"""The options that several commands share, each defined once."""
+"""How options are made, and those that several commands share, each defined once."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from autotune.cli._config_file import load_config_file
 
-_MODEL = "Model"
-_LAUNCH = "Server"
-_LOAD = "Load"
-_OUTPUT = "Output"
+
+class Panel(str, Enum):
+    """The headings of ``--help``."""
+
+    OBJECTIVE = "Objective"
+    MODEL = "Model"
+    SEARCH = "Search"
+    LOAD = "Load"
+    SERVER = "Server"
+    ADDRESS = "Address"
+    OUTPUT = "Output"
+
+
+def environment_variable(flag: str) -> str:
+    """The variable that sets an option: ``--shm-size`` is ``AUTOTUNE_SHM_SIZE``."""
+    return "AUTOTUNE_" + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def option(flag: str, metavar: str, help: str, *aliases: str, panel: Panel, **settings: Any) -> Any:  # noqa: A002
+    """An option with its environment variable.
+
+    Args:
+        flag: The flag; ``environment_variable`` of it sets the option too.
+        metavar: What stands for the value in the help; empty for a switch.
+        help: What it does.
+        *aliases: Other flags for the same.
+        panel: Where the help shows it.
+        **settings: What else ``typer.Option`` takes.
+    """
+    return typer.Option(
+        flag,
+        *aliases,
+        metavar=metavar,
+        help=help,
+        envvar=environment_variable(flag),
+        show_envvar=False,  # the names follow from the flags; 40 of them would bury the help
+        rich_help_panel=panel.value,
+        **settings,
+    )
+
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--config",
-        metavar="FILE",
-        help="YAML file that mirrors these options (keys are flags without dashes); flags given here win.",
+        "FILE",
+        "YAML file that mirrors these options (keys are flags without dashes); flags given here win.",
+        panel=Panel.OUTPUT,
         callback=load_config_file,
         is_eager=True,
-        envvar="AUTOTUNE_CONFIG",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-
-ModelRepositoryOption = Annotated[
-    Path,
-    typer.Option(
-        "--model-repository",
-        metavar="DIR",
-        help="Triton model repository; it is only read.",
-        envvar="AUTOTUNE_MODEL_REPOSITORY",
-        rich_help_panel=_MODEL,
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="NAME",
-        help="Model to tune; may be left out where the repository holds one.",
-        envvar="AUTOTUNE_MODEL",
-        rich_help_panel=_MODEL,
     ),
 ]
 
 P99 = Annotated[
     str | None,
-    typer.Option("--p99", metavar="DURATION", help="Ceiling on p99 latency: 5ms, 800us, 2.5ms.", envvar="AUTOTUNE_P99"),
+    option("--p99", "DURATION", "Ceiling on p99 latency: 5ms, 800us, 2.5ms.", panel=Panel.OBJECTIVE),
 ]
-P95 = Annotated[
+P95 = Annotated[str | None, option("--p95", "DURATION", "Ceiling on p95 latency.", panel=Panel.OBJECTIVE)]
+P90 = Annotated[str | None, option("--p90", "DURATION", "Ceiling on p90 latency.", panel=Panel.OBJECTIVE)]
+Avg = Annotated[str | None, option("--avg", "DURATION", "Ceiling on mean latency.", panel=Panel.OBJECTIVE)]
+
+ModelRepositoryOption = Annotated[
+    Path, option("--model-repository", "DIR", "Triton model repository; it is only read.", panel=Panel.MODEL)
+]
+ModelOption = Annotated[
     str | None,
-    typer.Option("--p95", metavar="DURATION", help="Ceiling on p95 latency.", envvar="AUTOTUNE_P95"),
+    option("--model", "NAME", "The model; may be left out where the repository holds one.", panel=Panel.MODEL),
 ]
-P90 = Annotated[
-    str | None,
-    typer.Option("--p90", metavar="DURATION", help="Ceiling on p90 latency.", envvar="AUTOTUNE_P90"),
+
+Protocol = Annotated[str, option("--protocol", "http|grpc", "How requests are sent.", panel=Panel.LOAD)]
+Shape = Annotated[
+    list[str] | None,
+    option(
+        "--shape",
+        "NAME:D,D,...",
+        "Shape of an input with dynamic dimensions, without the batch dimension; may be repeated.",
+        panel=Panel.LOAD,
+    ),
 ]
-Avg = Annotated[
-    str | None,
-    typer.Option("--avg", metavar="DURATION", help="Ceiling on mean latency.", envvar="AUTOTUNE_AVG"),
-]
+InputData = Annotated[str, option("--input-data", "random|zero", "What the requests carry.", panel=Panel.LOAD)]
+BatchSize = Annotated[int, option("--batch-size", "N", "Inferences in one request.", panel=Panel.LOAD, min=1)]
+Seed = Annotated[int, option("--seed", "N", "Seed of the sampler and of the load.", panel=Panel.LOAD, min=0)]
 
 Launch = Annotated[
     str,
-    typer.Option(
+    option(
         "--launch",
-        metavar="auto|docker|embedded|local|remote",
-        help="How Triton is started for each trial.",
-        envvar="AUTOTUNE_LAUNCH",
-        rich_help_panel=_LAUNCH,
+        "MODE",
+        "How Triton is started: docker, embedded, local, remote, or auto for the first that is ready.",
+        panel=Panel.SERVER,
     ),
 ]
 Image = Annotated[
-    str | None,
-    typer.Option(
-        "--image",
-        metavar="REF",
-        help="Docker image with tritonserver on its PATH.",
-        envvar="AUTOTUNE_IMAGE",
-        rich_help_panel=_LAUNCH,
-    ),
+    str | None, option("--image", "REF", "Docker image with tritonserver on its PATH.", panel=Panel.SERVER)
 ]
 Memory = Annotated[
-    str | None,
-    typer.Option(
-        "--memory", metavar="SIZE", help="Memory limit of the container, such as 4g.", rich_help_panel=_LAUNCH
-    ),
+    str | None, option("--memory", "SIZE", "Memory limit of the container, such as 4g.", panel=Panel.SERVER)
 ]
-ShmSize = Annotated[
-    str | None,
-    typer.Option("--shm-size", metavar="SIZE", help="Size of the container's /dev/shm.", rich_help_panel=_LAUNCH),
-]
+ShmSize = Annotated[str | None, option("--shm-size", "SIZE", "Size of the container's /dev/shm.", panel=Panel.SERVER)]
 CpusetCpus = Annotated[
-    str | None,
-    typer.Option(
-        "--cpuset-cpus", metavar="CPUS", help="CPUs the container may use, such as 0-3.", rich_help_panel=_LAUNCH
-    ),
+    str | None, option("--cpuset-cpus", "CPUS", "CPUs the container may use, such as 0-3.", panel=Panel.SERVER)
 ]
 Gpus = Annotated[
     str,
-    typer.Option(
+    option(
         "--gpus",
-        metavar="auto|none|all|IDS",
-        help="GPUs the container sees; auto passes all through where the engine can.",
-        rich_help_panel=_LAUNCH,
+        "auto|none|all|IDS",
+        "GPUs the container sees; auto passes all through where the engine can.",
+        panel=Panel.SERVER,
     ),
 ]
 Mount = Annotated[
     list[str] | None,
-    typer.Option(
-        "--mount",
-        metavar="HOST:CONTAINER[:ro]",
-        help="Extra bind mount of the container; may be repeated.",
-        rich_help_panel=_LAUNCH,
-    ),
+    option("--mount", "HOST:CONTAINER[:ro]", "Extra bind mount of the container; may be repeated.", panel=Panel.SERVER),
 ]
 TritonArg = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--triton-arg",
-        metavar="ARG",
-        help="Extra tritonserver argument, such as --triton-arg=--http-thread-count=4; may be repeated.",
-        rich_help_panel=_LAUNCH,
+        "ARG",
+        "Extra tritonserver argument: --triton-arg=--log-verbose=1; may be repeated.",
+        panel=Panel.SERVER,
     ),
 ]
 TritonPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--triton-path",
-        metavar="FILE",
-        help="The tritonserver binary of --launch local.",
-        envvar="AUTOTUNE_TRITON_PATH",
-        rich_help_panel=_LAUNCH,
-    ),
+    Path | None, option("--triton-path", "FILE", "The tritonserver binary of --launch local.", panel=Panel.SERVER)
 ]
 Url = Annotated[
     str | None,
-    typer.Option(
-        "--url",
-        metavar="HOST:PORT[,GRPC_PORT]",
-        help="The explicit-mode server of --launch remote.",
-        envvar="AUTOTUNE_URL",
-        rich_help_panel=_LAUNCH,
-    ),
+    option("--url", "HOST:PORT[,GRPC_PORT]", "The explicit-mode server of --launch remote.", panel=Panel.SERVER),
 ]
 HttpPort = Annotated[
-    int | None,
-    typer.Option(
-        "--http-port", metavar="PORT", help="Triton's HTTP port; free ones are chosen.", rich_help_panel=_LAUNCH
-    ),
+    int | None, option("--http-port", "PORT", "Triton's HTTP port; a free one otherwise.", panel=Panel.SERVER)
 ]
 GrpcPort = Annotated[
-    int | None,
-    typer.Option(
-        "--grpc-port", metavar="PORT", help="Triton's gRPC port; free ones are chosen.", rich_help_panel=_LAUNCH
-    ),
+    int | None, option("--grpc-port", "PORT", "Triton's gRPC port; a free one otherwise.", panel=Panel.SERVER)
 ]
 StartTimeout = Annotated[
-    str,
-    typer.Option(
-        "--start-timeout",
-        metavar="DURATION",
-        help="How long a server may take to be ready.",
-        envvar="AUTOTUNE_START_TIMEOUT",
-        rich_help_panel=_LAUNCH,
-    ),
-]
-
-Protocol = Annotated[
-    str,
-    typer.Option(
-        "--protocol",
-        metavar="http|grpc",
-        help="How requests are sent.",
-        envvar="AUTOTUNE_PROTOCOL",
-        rich_help_panel=_LOAD,
-    ),
-]
-Shape = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--shape",
-        metavar="NAME:D,D,...",
-        help="Shape of an input with dynamic dimensions, without the batch dimension; may be repeated.",
-        rich_help_panel=_LOAD,
-    ),
-]
-InputData = Annotated[
-    str,
-    typer.Option(
-        "--input-data",
-        metavar="random|zero",
-        help="What the requests carry.",
-        envvar="AUTOTUNE_INPUT_DATA",
-        rich_help_panel=_LOAD,
-    ),
-]
-BatchSize = Annotated[
-    int,
-    typer.Option(
-        "--batch-size",
-        metavar="N",
-        help="Inferences in one request.",
-        min=1,
-        envvar="AUTOTUNE_BATCH_SIZE",
-        rich_help_panel=_LOAD,
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        help="Seed of the sampler and of the load.",
-        min=0,
-        envvar="AUTOTUNE_SEED",
-        rich_help_panel=_LOAD,
-    ),
+    str, option("--start-timeout", "DURATION", "How long a server may take to be ready.", panel=Panel.SERVER)
 ]
 
 Results = Annotated[
-    Path,
-    typer.Option(
-        "--results",
-        metavar="DIR",
-        help="Where databases, exported configs and logs go.",
-        envvar="AUTOTUNE_RESULTS",
-        rich_help_panel=_OUTPUT,
-    ),
+    Path, option("--results", "DIR", "Where databases, exported configs and logs go.", panel=Panel.OUTPUT)
 ]
 Storage = Annotated[
     str | None,
-    typer.Option(
-        "--storage",
-        metavar="URL",
-        help="SQLAlchemy URL of the database, instead of DIR/autotune.db.",
-        envvar="AUTOTUNE_STORAGE",
-        rich_help_panel=_OUTPUT,
-    ),
+    option("--storage", "URL", "SQLAlchemy URL of the database, instead of DIR/autotune.db.", panel=Panel.OUTPUT),
 ]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print the result as JSON on standard output.", rich_help_panel=_OUTPUT),
-]
+Json = Annotated[bool, option("--json", "", "Print the result as JSON on standard output.", panel=Panel.OUTPUT)]

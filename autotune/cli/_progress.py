@@ -11,22 +11,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from autotune.cli._interruption import Interruption, interruptible
-from autotune.load import ClosedLoop
-from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.report import config_change, describe_candidate, latency, rate
+from autotune.report import config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.search import PROPOSED
 
 if TYPE_CHECKING:
     from autotune.measurement import Probe
+    from autotune.outcome import TrialOutcome
     from autotune.search import StudyObserver
     from autotune.space import Candidate
 
-_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow"}
+# Probes that only prepare or are asked for as they are: whether a ceiling held decides nothing.
+_UNJUDGED = ("warm-up", "saturate", "load")
 
 
 @contextmanager
 def follow(quiet: bool) -> Iterator[StudyObserver]:
-    """An observer that draws a study's progress; only notes where ``quiet``."""
+    """An observer that draws a study's progress; only its finished lines where ``quiet``."""
     console = Console(stderr=True)
     with interruptible() as interruption, _bar(console, quiet) as progress:
         yield _ProgressObserver(console, progress, interruption)
@@ -35,7 +35,7 @@ def follow(quiet: bool) -> Iterator[StudyObserver]:
 def _bar(console: Console, quiet: bool) -> Progress:
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -55,17 +55,23 @@ class _ProgressObserver:
         self._progress = progress
         self._task = progress.add_task("starting", total=None)
         self._title = ""
+        self._label = PROPOSED
 
     def note(self, text: str) -> None:
         self._print(Text(text, style="dim"))
 
-    def study_started(self, name: str, trials_done: int, trials_wanted: int) -> None:
+    def study_started(self, name: str, trials_done: int, trials_wanted: int | None) -> None:
         if trials_done:
-            self.note(f"resuming study {name}: {trials_done} of {trials_wanted} trials done")
-        self._progress.update(self._task, completed=trials_done, total=trials_wanted)
+            wanted = f" of {trials_wanted}" if trials_wanted is not None and trials_wanted > trials_done else ""
+            self.note(f"resuming study {name}: {trials_done}{wanted} trials done")
+        self._title = name
+        self._progress.update(
+            self._task, completed=trials_done, total=trials_wanted, description=f"{name}: starting the server"
+        )
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
         self._interruption.check()
+        self._label = label
         self._title = f"trial {number} ({describe_candidate(candidate) if label == PROPOSED else label})"
         self._progress.update(self._task, description=f"{self._title}: starting the server")
 
@@ -73,34 +79,31 @@ class _ProgressObserver:
         self._progress.update(self._task, description=f"{self._title}: warming up")
 
     def probed(self, number: int, probe: Probe) -> None:
-        load = (
-            f"concurrency {probe.schedule.concurrency}"
-            if isinstance(probe.schedule, ClosedLoop)
-            else f"{rate(probe.offered_per_s)}/s"
-        )
-        held = "" if probe.purpose in ("warm-up", "saturate", "load") else (" held" if probe.holds else " too much")
-        text = f"{self._title}: {probe.purpose} {load}, p99 {latency(probe.latency_s['p99'])}{held}"
+        held = "" if probe.purpose in _UNJUDGED else (" held" if probe.holds else " too much")
+        text = f"{self._title}: {probe.purpose} {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{held}"
         self._progress.update(self._task, description=text)
+        if probe.purpose == "load":  # a sweep counts its windows, a study its trials
+            self._progress.advance(self._task)
         self._interruption.check()
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
         self._progress.advance(self._task)
-        self._print(_line(number, outcome, best))
+        self._print(_line(number, self._label, outcome, best))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _line(number: int, outcome: TrialOutcome, best: bool) -> Text:
+def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
     measured = outcome.measurement
     line = Text(f"trial {number:>3}  ")
     if outcome.feasible and measured:
         line.append(f"{rate(measured.rate_per_s):>8} inferences/s", style="bold green" if best else "green")
         line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}")
     else:
-        line.append(f"{outcome.kind.value:>21}", style=_STYLE.get(outcome.kind, "red"))
+        line.append(f"{outcome.kind.value:>21}", style=outcome_style(outcome.kind))
         line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}" if measured else f"  {'':<11}")
-    line.append(f"  {config_change(outcome)}")
+    line.append(f"  {config_change(outcome, label)}")
     if best:
         line.append("  best so far", style="bold green")
     if outcome.message:

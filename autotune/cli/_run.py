@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from autotune.cli import _options as options
+from autotune.cli._options import Panel, option
 
+NOTHING_MEASURED_EXIT_CODE = 1
 NOTHING_FEASIBLE_EXIT_CODE = 3
 
 
@@ -17,11 +19,11 @@ def run(
     context: typer.Context,
     objective: Annotated[
         str,
-        typer.Option(
+        option(
             "--objective",
-            metavar="throughput|latency",
-            help="throughput: the most inferences/s under the ceilings. latency: the lowest p99 at --rate.",
-            envvar="AUTOTUNE_OBJECTIVE",
+            "throughput|latency",
+            "throughput: the most inferences/s under the ceilings. latency: the lowest p99 at --rate.",
+            panel=Panel.OBJECTIVE,
         ),
     ] = "throughput",
     p99: options.P99 = None,
@@ -30,71 +32,58 @@ def run(
     avg: options.Avg = None,
     min_throughput: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--min-throughput",
+            "RATE",
+            "Inferences/s that must be carried; only for --objective latency.",
             "--rate",
-            metavar="RATE",
-            help="Inferences/s that must be carried; only for --objective latency.",
-            envvar="AUTOTUNE_MIN_THROUGHPUT",
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            "--trials",
-            metavar="N",
-            help="Trials the study should have in all (20, unless a time budget is given).",
-            min=1,
-            envvar="AUTOTUNE_TRIALS",
-        ),
-    ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--time-budget", metavar="DURATION", help="Wall time to spend, such as 10m.", envvar="AUTOTUNE_TIME_BUDGET"
+            panel=Panel.OBJECTIVE,
         ),
     ] = None,
     model_repository: options.ModelRepositoryOption = Path("model_repository"),
     model: options.ModelOption = None,
+    trials: Annotated[
+        int | None,
+        option(
+            "--trials",
+            "N",
+            "Trials the study should have in all (20, unless a time budget is given).",
+            panel=Panel.SEARCH,
+            min=1,
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None, option("--time-budget", "DURATION", "Wall time to spend, such as 10m.", panel=Panel.SEARCH)
+    ] = None,
     search_space: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--search-space",
-            metavar="FILE",
-            help="YAML file of what may be changed; the built-in default otherwise.",
-            envvar="AUTOTUNE_SEARCH_SPACE",
-            rich_help_panel="Search",
+            "FILE",
+            "YAML file of what may be changed; the built-in default otherwise.",
+            panel=Panel.SEARCH,
         ),
     ] = None,
     sampler: Annotated[
-        str,
-        typer.Option(
-            "--sampler",
-            metavar="tpe|random|grid|gp",
-            help="How configs are proposed.",
-            envvar="AUTOTUNE_SAMPLER",
-            rich_help_panel="Search",
-        ),
+        str, option("--sampler", "tpe|random|grid|gp", "How configs are proposed.", panel=Panel.SEARCH)
     ] = "tpe",
     study: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--study",
-            metavar="NAME",
-            help="Name of the study; the same name resumes it. Made of model, ceilings and launch mode otherwise.",
-            envvar="AUTOTUNE_STUDY",
-            rich_help_panel="Search",
+            "NAME",
+            "Name of the study; the same name resumes it. Made of model, ceilings and launch mode otherwise.",
+            panel=Panel.SEARCH,
         ),
     ] = None,
     seed: options.Seed = 0,
     probe_duration: Annotated[
         str,
-        typer.Option(
+        option(
             "--probe-duration",
-            metavar="DURATION",
-            help="Least length of a probe that brackets or bisects; a rate is confirmed for three times as long.",
-            envvar="AUTOTUNE_PROBE_DURATION",
-            rich_help_panel="Load",
+            "DURATION",
+            "Least length of a probe that brackets or bisects; a rate is confirmed for three times as long.",
+            panel=Panel.LOAD,
         ),
     ] = "1s",
     launch: options.Launch = "auto",
@@ -122,13 +111,10 @@ def run(
 
     Trial 0 is your own config. Exit code 0: a config keeps the promise; 3: none does.
     """
-    import optuna
-
     from autotune import api
     from autotune.cli._progress import follow
     from autotune.report import result_json, study_summary
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = {name: value for name, value in context.params.items() if name not in ("config", "json")}
     with follow(quiet=json) as observer:
         result = api.tune(**settings, observer=observer)
@@ -139,4 +125,4 @@ def run(
     if result.interrupted:
         raise KeyboardInterrupt
     if result.best is None:
-        raise typer.Exit(NOTHING_FEASIBLE_EXIT_CODE)
+        raise typer.Exit(NOTHING_FEASIBLE_EXIT_CODE if result.nearest else NOTHING_MEASURED_EXIT_CODE)

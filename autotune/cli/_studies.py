@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from autotune.cli import _options as options
+from autotune.cli._command import EPILOG, Command
 
 app = typer.Typer(help="List the studies of a database, or show one.", no_args_is_help=True)
 
 
-@app.command("list")
+@app.command("list", cls=Command, epilog=EPILOG)
 def list_studies(
     results: options.Results = Path("results"),
     storage: options.Storage = None,
@@ -31,10 +32,10 @@ def list_studies(
         studies_table(found)
 
 
-@app.command("show")
+@app.command("show", cls=Command, epilog=EPILOG)
 def show(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="The study; may be left out where there is one.")
+        str | None, typer.Argument(metavar="STUDY", help="The study; may be left out where there is one.")
     ] = None,
     results: options.Results = Path("results"),
     storage: options.Storage = None,

@@ -3,7 +3,7 @@
 from autotune.report._dashboard import serve_dashboard
 from autotune.report._doctor import doctor_table
 from autotune.report._export import export_best, export_trial
-from autotune.report._format import config_change, describe_candidate, latency, rate
+from autotune.report._format import config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.report._json import doctor_json, result_json, studies_json, sweep_json
 from autotune.report._studies import studies_table
 from autotune.report._summary import study_summary, verdict
@@ -17,6 +17,8 @@ __all__ = [
     "export_best",
     "export_trial",
     "latency",
+    "load_label",
+    "outcome_style",
     "rate",
     "result_json",
     "serve_dashboard",

@@ -69,7 +69,7 @@ def _header(result: StudyResult, trial: TrialRecord) -> list[str]:
         seen = ", ".join(f"{name} {latency(value)}" for name, value in measured.latency_s.items())
         held = "kept every ceiling" if outcome.feasible else "did not keep every ceiling"
         lines.append(
-            f"At {rate(measured.decided_by.offered_per_s)} inferences/s for"
+            f"At {rate(measured.decided_by.asked_per_s)} inferences/s for"
             f" {format_duration(measured.decided_by.duration_s)} it {held}: {seen}."
         )
     environment = trial.environment

@@ -6,11 +6,15 @@ import math
 
 from rich.console import Console
 
+from autotune.load import ClosedLoop
+from autotune.measurement import Probe
 from autotune.objective import format_duration
-from autotune.outcome import TrialOutcome
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.search import PROPOSED
 from autotune.space import Candidate
 
 _WIDTH_WITHOUT_TERMINAL = 140
+_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow"}
 
 
 def wide_console() -> Console:
@@ -33,9 +37,22 @@ def latency(seconds: float | None) -> str:
     return "lost" if math.isinf(seconds) else format_duration(seconds)
 
 
-def config_change(outcome: TrialOutcome) -> str:
-    """The parameters of a trial on one line: ``batch 32, delay 500us, 2 instances``."""
-    return describe_candidate(outcome.candidate)
+def load_label(probe: Probe) -> str:
+    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences."""
+    if isinstance(probe.schedule, ClosedLoop):
+        return f"concurrency {probe.schedule.concurrency}"
+    return f"rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
+
+
+def outcome_style(kind: OutcomeKind) -> str:
+    """The colour of an outcome: green keeps the promise, yellow does not, red never got that far."""
+    return _STYLE.get(kind, "red")
+
+
+def config_change(outcome: TrialOutcome, label: str = PROPOSED) -> str:
+    """What a trial served, on one line: ``batch 32, delay 500us, 2 instances``, after whose config it is."""
+    known = "" if label == PROPOSED else f"{label}: "
+    return known + describe_candidate(outcome.candidate)
 
 
 def describe_candidate(candidate: Candidate | None) -> str:

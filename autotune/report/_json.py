@@ -24,7 +24,7 @@ def result_json(result: StudyResult) -> str:
 
 def sweep_json(result: SweepResult) -> str:
     """A sweep: one object per window."""
-    return _dumps(result)
+    return _dumps(_plain(result, without=("histogram",)))
 
 
 def studies_json(results: Sequence[StudyResult]) -> str:
@@ -81,15 +81,16 @@ def _dumps(value: Any) -> str:
 
 
 def _plain(value: Any, without: Sequence[str] = ()) -> Any:
-    """The value in JSON's own types."""
+    """The value in JSON's own types; fields named in ``without`` are left out of every dataclass in it."""
     if isinstance(value, Enum):
         plain = value.value
     elif is_dataclass(value) and not isinstance(value, type):
-        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name not in without}
+        kept = (field.name for field in fields(value) if field.name not in without)
+        plain = {name: _plain(getattr(value, name), without) for name in kept}
     elif isinstance(value, Mapping):
-        plain = {str(key): _plain(item) for key, item in value.items()}
+        plain = {str(key): _plain(item, without) for key, item in value.items()}
     elif isinstance(value, (list, tuple, set, frozenset)):
-        plain = [_plain(item) for item in value]
+        plain = [_plain(item, without) for item in value]
     elif isinstance(value, float):
         plain = value if math.isfinite(value) else None
     else:

@@ -8,14 +8,11 @@ from rich.text import Text
 
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.report._format import config_change, latency, rate, wide_console
-from autotune.search import PROPOSED, StudyResult, score
+from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
+from autotune.search import StudyResult, score
 from autotune.store import TrialRecord
 
-_STYLE = {
-    OutcomeKind.FEASIBLE: "green",
-    OutcomeKind.INFEASIBLE: "yellow",
-}
+_WIDE = 100  # columns; below that the table leaves out what a verdict does not rest on
 _MISSED_FAR = 100.0  # beyond that a percentage says nothing
 
 
@@ -23,7 +20,7 @@ def study_summary(result: StudyResult, console: Console | None = None) -> None:
     """Prints the trials, the verdict and where the exported config lies."""
     console = console or wide_console()
     console.print()
-    console.print(_trials_table(result))
+    console.print(_trials_table(result, narrow=console.width < _WIDE))
     for line in verdict(result):
         console.print(line, soft_wrap=True, highlight=False)
 
@@ -45,6 +42,8 @@ def verdict(result: StudyResult) -> list[str]:
 
 
 def _nothing_feasible(result: StudyResult) -> list[str]:
+    if result.interrupted and not result.trials:
+        return ["Interrupted before a trial was measured; the same command starts again."]
     lines = [f"No config keeps the promise ({result.objective})."]
     if result.nearest is None:
         lines.append("No trial got as far as being measured; see the messages above and the logs.")
@@ -67,7 +66,9 @@ def _against(result: StudyResult) -> str:
     if gain is None:
         return "; your config does not keep the promise"
     own = _value(result.baseline.outcome, result.objective)
-    return f"; {gain:.2f} times your config's {own}"
+    if result.objective.maximise:
+        return f"; {gain:.2f} times your config's {own}"
+    return f"; {1 - gain:.0%} below your config's {own}"
 
 
 def _value(outcome: TrialOutcome, objective: Objective) -> str:
@@ -75,33 +76,37 @@ def _value(outcome: TrialOutcome, objective: Objective) -> str:
     return f"{rate(value)} inferences/s" if objective.maximise else f"{objective.optimised_statistic} {latency(value)}"
 
 
-def _trials_table(result: StudyResult) -> Table:
+def _trials_table(result: StudyResult, narrow: bool) -> Table:
     statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"]))
     table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
-    for name in ("trial", "inferences/s", *statistics, "mean batch", "start", "took"):
+    aside = () if narrow else ("mean batch", "start", "took")
+    for name in ("trial", "inferences/s", *statistics, *aside):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold", max_width=40)
-    table.add_column("config", overflow="fold")
+    table.add_column("verdict", overflow="fold", min_width=10, max_width=40)
+    table.add_column("config", overflow="fold", min_width=12)
     for trial in result.trials:
-        table.add_row(*_row(trial, statistics, is_best=result.best is not None and trial.number == result.best.number))
+        is_best = result.best is not None and trial.number == result.best.number
+        table.add_row(*_row(trial, statistics, is_best=is_best, narrow=narrow))
     return table
 
 
-def _row(trial: TrialRecord, statistics: list[str], is_best: bool) -> list[str | Text]:
+def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bool) -> list[str | Text]:
     outcome = trial.outcome
     measured = outcome.measurement
     decided = measured.decided_by if measured else None
     style = "bold green" if is_best else ""
-    known = "" if trial.label == PROPOSED else f"{trial.label}: "
-    return [
-        Text(f"{'*' if is_best else ''}{trial.number}", style=style),
-        Text(rate(decided.offered_per_s) if decided else "-", style=style if outcome.feasible else "dim"),
-        *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
+    aside = (
         f"{decided.server.mean_batch_size:.1f}" if decided else "-",
         format_duration(outcome.startup_s) if outcome.startup_s else "-",
         f"{outcome.seconds:.0f}s",
-        Text(_verdict_of(outcome), style=_STYLE.get(outcome.kind, "red")),
-        Text(f"{known}{config_change(outcome)}", style=style),
+    )
+    return [
+        Text(f"{'*' if is_best else ''}{trial.number}", style=style),
+        Text(rate(decided.asked_per_s) if decided else "-", style=style if outcome.feasible else "dim"),
+        *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
+        *(() if narrow else aside),
+        Text(_verdict_of(outcome), style=outcome_style(outcome.kind)),
+        Text(config_change(outcome, trial.label), style=style),
     ]
 
 

@@ -8,14 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autotune.load import ClosedLoop
-from autotune.report._format import latency, rate, wide_console
+from autotune.report._format import latency, load_label, rate, wide_console
 
 if TYPE_CHECKING:
-    from autotune.api import SweepResult
-    from autotune.measurement import Probe
+    from collections.abc import Sequence
+
+    from autotune.measurement import Probe, SweepResult
     from autotune.server import ModelStatistics
 
+_WIDE = 120  # columns; both sides fit in one row from there
+_CLIENT_COLUMNS = ("avg", "p50", "p90", "p95", "p99")
 _SERVER_COLUMNS = {
     "queue": "queue_ns",
     "input": "compute_input_ns",
@@ -25,16 +27,21 @@ _SERVER_COLUMNS = {
 
 
 def sweep_table(result: SweepResult, console: Console | None = None) -> None:
-    """Prints one row a window: client percentiles, then the server's mean times per request."""
+    """Prints one row a window: client percentiles, then the server's mean times per request.
+
+    The two halves stand below each other where the console is too narrow for one row.
+    """
     console = console or wide_console()
-    table = Table(title=f"{result.model} over {result.protocol}", title_justify="left", pad_edge=False, box=None)
-    for name in ("load", "inferences/s", "avg", "p50", "p90", "p95", "p99", *_SERVER_COLUMNS, "mean batch", "errors"):
-        table.add_column(name, justify="left" if name == "load" else "right")
-    if result.ceilings:
-        table.add_column("promise")
-    for probe in result.probes:
-        table.add_row(*_row(probe, with_promise=bool(result.ceilings)))
-    console.print(table)
+    client = ("load", "inferences/s", *_CLIENT_COLUMNS)
+    server = (*_SERVER_COLUMNS, "mean batch", "errors", *(("promise",) if result.ceilings else ()))
+    rows = [(_client_cells(probe), _server_cells(probe, bool(result.ceilings))) for probe in result.probes]
+    title = f"{result.model} over {result.protocol}"
+    if console.width >= _WIDE:
+        console.print(_table(title, (*client, *server), [(*seen, *told) for seen, told in rows]))
+    else:
+        console.print(_table(f"{title}: the client's side", client, [seen for seen, _ in rows]))
+        console.print()
+        console.print(_table("the server's side", ("load", *server), [(seen[0], *told) for seen, told in rows]))
     console.print(
         "Latencies are the client's, from the scheduled send at a rate; queue, input, infer and output are the"
         " server's means per request; mean batch is the size of the batches it formed.",
@@ -55,23 +62,32 @@ def server_means_s(statistics: ModelStatistics) -> dict[str, float]:
     }
 
 
-def _row(probe: Probe, with_promise: bool) -> list[str | Text]:
-    load = (
-        f"concurrency {probe.schedule.concurrency}"
-        if isinstance(probe.schedule, ClosedLoop)
-        else f"rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
-    )
-    row: list[str | Text] = [
-        load,
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
+    table = Table(title=title, title_justify="left", pad_edge=False, box=None)
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("load", "promise") else "right", no_wrap=name != "errors")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _client_cells(probe: Probe) -> list[str | Text]:
+    return [
+        load_label(probe),
         rate(probe.achieved_per_s),
-        *(latency(probe.latency_s[name]) for name in ("avg", "p50", "p90", "p95", "p99")),
+        *(latency(probe.latency_s[name]) for name in _CLIENT_COLUMNS),
+    ]
+
+
+def _server_cells(probe: Probe, with_promise: bool) -> list[str | Text]:
+    cells: list[str | Text] = [
         *(latency(value) for value in server_means_s(probe.server).values()),
         f"{probe.server.mean_batch_size:.1f}",
         _errors(probe),
     ]
     if with_promise:
-        row.append(Text("kept", style="green") if probe.holds else Text("broken", style="red"))
-    return row
+        cells.append(Text("kept", style="green") if probe.holds else Text("broken", style="red"))
+    return cells
 
 
 def _errors(probe: Probe) -> str | Text:

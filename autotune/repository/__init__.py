@@ -1,5 +1,6 @@
 """A Triton model repository: configs, what the model files say, and staging a trial's copy."""
 
+from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig
 from autotune.repository._files import content_digest
 from autotune.repository._repository import ModelRepository
@@ -13,6 +14,7 @@ __all__ = [
     "ModelRepository",
     "ModelSpec",
     "TensorSpec",
+    "completed_config",
     "content_digest",
     "stage",
     "suggestion",

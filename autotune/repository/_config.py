@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
 from autotune.repository._edit import clear_value, is_set, read_values, write_value
+from autotune.repository._json import message_json
 from autotune.repository._parse_error import explain, located
 from autotune.repository._path import Every, Step, resolve
 from autotune.repository._schema import is_list_of_messages, is_single_value, new_message, root_descriptor
@@ -79,6 +80,13 @@ class ModelConfig:
         if header is None:
             return self._text
         return "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines()) + self._text
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as the JSON object that Triton's load request takes in place of a ``config.pbtxt``.
+
+        Unknown fields are part of it; one that stands there once is taken for a single value, not for a list.
+        """
+        return message_json(self._message, self._unknown)
 
     def with_value(self, path: str, value: Any) -> ModelConfig:
         """A config with one field changed; missing messages on the way are created.

@@ -21,7 +21,7 @@ def message_json(message: Message, unknown: UnknownFields) -> dict[str, Any]:
     for place, lines in unknown.items():
         target: Any = converted
         for part in place:
-            target = target[part] if isinstance(target, list) else target[_json_key(part)]
+            target = target[int(part)] if isinstance(target, list) else target[_json_key(part)]
         target.update(_Fields("\n".join(lines)).fields(end=""))
     return converted
 
@@ -52,24 +52,24 @@ class _Fields:
         return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
     def _value(self) -> Any:
-        token = self._take()
-        if token == "{":
+        start = self._take()
+        if start == "{":
             return self.fields("}")
-        if token == "[":
+        if start == "[":
             items = []
             while self._peek() != "]":
                 items.append(self._value())
                 self._skip(",")
             self._skip("]")
             return items
-        if token[0] in "\"'":
-            return self._text(token)
-        return _scalar(token + self._take() if token == "-" else token)
+        if start[0] in "\"'":
+            return self._text(start)
+        return _scalar(start + self._take() if start == "-" else start)
 
-    def _text(self, token: str) -> str:
+    def _text(self, start: str) -> str:
         from google.protobuf import text_encoding
 
-        parts = [token]
+        parts = [start]
         while self._peek()[:1] in {'"', "'"}:
             parts.append(self._take())
         return b"".join(text_encoding.CUnescape(part[1:-1]) for part in parts).decode(errors="replace")
@@ -86,13 +86,15 @@ class _Fields:
             self._position += 1
 
 
-def _scalar(token: str) -> bool | int | float | str:
+def _scalar(text: str) -> bool | int | float | str:
     """A bool or a number where it reads as one, else an enum value's name."""
-    if token in {"true", "false"}:
-        return token == "true"
-    for number in (lambda: int(token, 0), lambda: float(token.removesuffix("f"))):
-        try:
-            return number()
-        except ValueError:
-            continue
-    return token
+    if text in {"true", "false"}:
+        return text == "true"
+    try:
+        return int(text, 0)
+    except ValueError:
+        pass
+    try:
+        return float(text.removesuffix("f"))
+    except ValueError:
+        return text

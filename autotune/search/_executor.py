@@ -30,6 +30,15 @@ _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
 }
 
 
+def _errors_only(measured: Measurement) -> str:
+    """What the server said where it answered nothing but errors; empty otherwise."""
+    decided = measured.decided_by
+    if decided is None or not decided.requests or decided.failed < decided.requests:
+        return ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in decided.errors.items())
+    return f"no request was answered ({kinds}): {decided.error_example}".removesuffix(": ")
+
+
 def kind_of_failure(failure: BaseException) -> OutcomeKind:
     """How a trial that ended with this exception is filed."""
     if isinstance(failure, KeyboardInterrupt):
@@ -106,7 +115,9 @@ class LocalExecutor:
                     watch.on_probe,
                     self.deployment.batch_size,
                 )
-                kind = OutcomeKind.FEASIBLE if meter.measure().feasible else OutcomeKind.INFEASIBLE
+                measured = meter.measure()
+                kind = OutcomeKind.FEASIBLE if measured.feasible else OutcomeKind.INFEASIBLE
+                message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
         except KeyboardInterrupt:

@@ -6,7 +6,7 @@ It alone touches the study and the store. Whoever executes a trial gets a config
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -14,7 +14,7 @@ import optuna
 from autotune.environment import Environment
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ModelConfig, ModelSpec
+from autotune.repository import ModelConfig, ModelSpec, completed_config
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._result import BASELINE, PROPOSED, StudyResult, best_of, constraint_values, score, summarise
@@ -22,6 +22,7 @@ from autotune.search._sampler import CONSTRAINTS_ATTR, SpaceExhausted, create_sa
 from autotune.space import Candidate, SearchSpace
 from autotune.store import Store, StudyRecord, TrialRecord
 
+_FAILURES_ALIKE = 3
 _EXHAUSTED = "every config of the search space was tried"
 TRITON_DEFAULT = "Triton's default batching"
 
@@ -87,11 +88,14 @@ class Coordinator:
         self._store = store
         self._executor = executor
         self._observer = observer
+        # What Triton would complete is spelt out: it would put back the batcher that a candidate leaves out.
+        self._base = completed_config(plan.spec)
         self._record, notes = self._begin(environment)
         for note in notes:
             observer.note(note)
         self._trials: list[TrialRecord] = store.trials(self._record)
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # progress is the observer's to show
         self._study = optuna.create_study(
             study_name=plan.name,
             storage=store.optuna_storage(),
@@ -105,6 +109,7 @@ class Coordinator:
             ),
             load_if_exists=True,
         )
+        self._study.set_metric_names([_metric_name(plan.objective)])
         self._close_stale_trials()
         self._clock = clock
         self._started = clock()
@@ -148,10 +153,10 @@ class Coordinator:
         """The person's own config, then Triton's default batching where that is another config."""
         plan = self._plan
         if not any(trial.label == BASELINE for trial in self._trials):
-            yield _Start(BASELINE, plan.spec.config, plan.space.locate(plan.spec.config))
-        default = plan.space.triton_default(plan.spec.config)
+            yield _Start(BASELINE, plan.spec.config, plan.space.locate(self._base))
+        default = plan.space.triton_default(self._base)
         if default is not None and default.key not in self._seen:
-            yield _Start(TRITON_DEFAULT, plan.space.apply(default, plan.spec.config), default)
+            yield _Start(TRITON_DEFAULT, plan.space.apply(default, self._base), default)
 
     def _ask_for(self, start: _Start) -> tuple[optuna.Trial, str, Trial]:
         if start.candidate is None:
@@ -164,7 +169,7 @@ class Coordinator:
     def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
         asked = self._study.ask(self._plan.space.distributions())
         candidate = self._plan.space.canonical(asked.params)
-        config = self._plan.space.apply(candidate, self._plan.spec.config)
+        config = self._plan.space.apply(candidate, self._base)
         return asked, PROPOSED, Trial(asked.number, candidate, config)
 
     def _execute(self, asked: optuna.Trial, label: str, trial: Trial) -> TrialOutcome:
@@ -233,21 +238,35 @@ class Coordinator:
             # Enqueued but never asked for; whoever needs it enqueues it again.
             self._study._storage.set_trial_state_values(enqueued._trial_id, optuna.trial.TrialState.FAIL)
 
-    def _wanted(self) -> int:
-        size = self._plan.space.size
-        return size if self._plan.trials is None else min(self._plan.trials, size + 1)
+    def _wanted(self) -> int | None:
+        """Trials the study should have in all; None where only the time budget bounds them."""
+        return None if self._plan.trials is None else min(self._plan.trials, self._plan.space.size + 1)
 
     def _reason_to_stop(self) -> str:
         """Why no further trial should start; empty to go on."""
         plan = self._plan
         if plan.trials is not None and len(self._trials) >= plan.trials:
-            return f"{plan.trials} trials done"
+            return f"{len(self._trials)} trial{'' if len(self._trials) == 1 else 's'} done"
+        alike = _failing_alike(self._trials)
+        if alike:
+            return f"the first {len(self._trials)} configs failed alike, your own included: {alike}"
         if plan.time_budget_s is not None:
             elapsed_s = self._clock() - self._started
             typical_s = max((trial.outcome.seconds for trial in self._trials[-3:]), default=0.0)
             if elapsed_s + typical_s > plan.time_budget_s:
                 return f"the time budget leaves no room for another trial (recent ones took up to {typical_s:.0f} s)"
         return ""
+
+
+def _failing_alike(trials: Sequence[TrialRecord]) -> str:
+    """Why nothing was ever measured, where the first trials all failed with the same words: no config can mend it."""
+    messages = {trial.outcome.message for trial in trials}
+    unmeasured = all(trial.outcome.measurement is None for trial in trials)
+    return messages.pop() if unmeasured and len(trials) >= _FAILURES_ALIKE and len(messages) == 1 else ""
+
+
+def _metric_name(objective: Objective) -> str:
+    return "inferences per second" if objective.maximise else f"{objective.optimised_statistic} in seconds"
 
 
 def startup_trials(trials: int | None) -> int:

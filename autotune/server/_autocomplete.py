@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
+
+from autotune.errors import UsageError
+from autotune.repository import ModelConfig
 
 _ONNX = "onnxruntime"
 
@@ -21,26 +23,25 @@ def needs_completion(repository: Path, model: str) -> bool:
     ask where ``TritonPythonModel`` defines no ``auto_complete_config`` and inherits none.
     """
     config = _config(repository / model / "config.pbtxt")
-    if config is None or not (config.input and config.output):
+    if config is None:
         return True
-    if any(not (tensor.dims and tensor.data_type) for tensor in (*config.input, *config.output)):
-        return True
+    for kind in ("input", "output"):
+        tensors = config.value(kind) or ()
+        if not tensors or any(not (tensor.get("dims") and tensor.get("data_type")) for tensor in tensors):
+            return True
     if config.backend == _ONNX or config.platform == "onnxruntime_onnx":
         return False
     if config.backend == "python":
-        name = config.default_model_filename or "model.py"
+        name = config.value("default_model_filename") or "model.py"
         sources = list((repository / model).glob(f"[0-9]*/{name}"))
         return not sources or any(_completes(source) for source in sources)
     return True
 
 
-def _config(path: Path) -> Any:
-    from google.protobuf import text_format
-    from tritonclient.grpc import model_config_pb2
-
+def _config(path: Path) -> ModelConfig | None:
     try:
-        return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError):
+        return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError, UsageError):
         return None  # for Triton to complain about, in its own words
 
 

@@ -1,31 +1,26 @@
-"""What a container for one server is made of, and clearing up after dead studies."""
+"""One container with a server in it, and clearing up after dead studies."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
 from autotune.server._belongings import pid_namespace, process_alive
-from autotune.server._engine import has_gpu, is_rootless
-from autotune.server._options import LaunchOptions
+from autotune.server._ended import why_ended
+from autotune.server._types import ServerCrashed
 
 LABEL = "autotune"
-_DEFAULT_SHM = "1g"  # lazily used; the engine's 64 MB holds few instances of Triton's Python backend
-
-
-def container_labels(model: str) -> dict[str, str]:
-    """Labels of every container: what made it, for whom, and where that process is."""
-    return {
-        LABEL: "1",
-        f"{LABEL}.model": model,
-        f"{LABEL}.pid": str(os.getpid()),
-        f"{LABEL}.pid-namespace": pid_namespace(),
-        f"{LABEL}.host": platform.node(),
-    }
+# How often the engine is asked whether the container still runs, while HTTP is polled far more often.
+_INSPECT_EVERY_S = 0.1
+_CREATION_S = 1.0
 
 
 def remove_orphaned_containers(client: Any) -> None:
@@ -39,75 +34,137 @@ def remove_orphaned_containers(client: Any) -> None:
         pid = labels.get(f"{LABEL}.pid", "")
         if mine and pid.isdigit() and not process_alive(int(pid)):
             with contextlib.suppress(APIError):  # someone else did
-                container.remove(force=True)
+                container.remove(force=True, v=True)
 
 
-def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path) -> dict[str, Any]:
-    """Limits, mounts, devices and user, as ``containers.create`` takes them.
+class Container:
+    """One container: says how it ended, keeps its log, is always removed."""
 
-    Raises:
-        UsageError: A mount or a GPU request cannot be met.
-    """
-    from docker.types import LogConfig
+    def __init__(self, client: Any, log_path: Path) -> None:
+        self._client = client
+        self._log_path = log_path
+        self._name = ""
+        self._container: Any = None
+        self._asked = 0.0
+        self.ready = False
 
-    settings: dict[str, Any] = {
-        "volumes": _volumes(options, repository),
-        "shm_size": options.shm_size or _DEFAULT_SHM,
-        "user": "0:0" if is_rootless(info) else f"{os.getuid()}:{os.getgid()}",  # it must read the staged files
-        # The log is read back whatever the engine's default is.
-        "log_config": LogConfig(type=LogConfig.types.JSON),
-        "device_requests": _devices(options.gpus, info),
+    def start(self, name: str, image: Any, command: list[str], model: str, settings: dict[str, Any]) -> None:
+        """Creates and starts it.
+
+        Raises:
+            UsageError: The engine refuses the settings.
+            ServerCrashed: The engine no longer answers.
+        """
+        # A process id of a dead study may come again, and its container's name with it.
+        self._name = f"{name}-{secrets.token_hex(4)}"
+        try:
+            with _engine_words():
+                self._container = self._client.containers.create(
+                    image.id, command, name=self._name, labels=_labels(model), **settings
+                )
+                self._container.start()
+        except UsageError:
+            self._name = self._name if self._container else ""
+            raise
+
+    def check(self) -> None:
+        """`check_now`, but asks the engine only every 0.1 s."""
+        if time.monotonic() - self._asked >= _INSPECT_EVERY_S:
+            self.check_now()
+            self._asked = time.monotonic()
+
+    def check_now(self) -> None:
+        """Raises where the container has ended: while starting, a refused load; later, a crash."""
+        from docker.errors import DockerException, NotFound
+
+        try:
+            self._container.reload()
+            state = self._container.attrs["State"]
+            if state["Status"] not in ("exited", "dead"):
+                return
+            log = self._container.logs().decode(errors="replace")
+        except NotFound:
+            raise ServerCrashed("the container was removed by someone else") from None
+        except (DockerException, OSError) as error:
+            raise _gone(error) from None
+        raise why_ended(int(state["ExitCode"]), log, ready=self.ready, out_of_memory=bool(state.get("OOMKilled")))
+
+    def remove(self, grace_s: float) -> None:
+        """Ends it, keeps its log, removes it with its anonymous volumes; safe to call twice.
+
+        Raises:
+            ServerCrashed: The engine no longer answers; the next study removes the container.
+        """
+        from docker.errors import DockerException, NotFound
+
+        name, self._name = self._name, ""
+        container, self._container = self._container, None
+        if not name:
+            return
+        try:
+            container = container or self._find(name)
+            try:
+                self._end(container, grace_s)
+            finally:
+                container.remove(force=True, v=True)
+        except NotFound:
+            pass
+        except (DockerException, OSError) as error:
+            if "in progress" not in str(error):
+                raise _gone(error) from None
+
+    def _find(self, name: str) -> Any:
+        """The container whose creation was interrupted: the engine may finish that a little later."""
+        from docker.errors import NotFound
+
+        deadline = time.monotonic() + _CREATION_S
+        while True:
+            try:
+                return self._client.containers.get(name)
+            except NotFound:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_INSPECT_EVERY_S)
+
+    def _end(self, container: Any, grace_s: float) -> None:
+        from docker.errors import APIError
+
+        with contextlib.suppress(APIError):  # it has ended by itself, its log with it if someone removed it
+            if grace_s > 0:
+                container.stop(timeout=max(1, round(grace_s)))
+            else:
+                with contextlib.suppress(APIError):
+                    container.kill()
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            with self._log_path.open("wb") as log:
+                for chunk in container.logs(stream=True):
+                    log.write(chunk)
+
+
+def _labels(model: str) -> dict[str, str]:
+    """What made it, for whom, and where that process is."""
+    return {
+        LABEL: "1",
+        f"{LABEL}.model": model,
+        f"{LABEL}.pid": str(os.getpid()),
+        f"{LABEL}.pid-namespace": pid_namespace(),
+        f"{LABEL}.host": platform.node(),
     }
-    if options.memory:
-        settings["mem_limit"] = settings["memswap_limit"] = options.memory
-    if options.cpuset_cpus:
-        settings["cpuset_cpus"] = options.cpuset_cpus
-    return settings
 
 
-def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
-    volumes = [f"{repository.resolve()}:/models:ro"]
-    for target in _link_targets(repository):
-        volumes.append(f"{target}:{target}:ro")
-    for mount in options.mounts:
-        volumes.append(parse_mount(mount))
-    return volumes
+@contextmanager
+def _engine_words() -> Iterator[None]:
+    """Tells in the engine's words what it refuses."""
+    from docker.errors import APIError, DockerException
+
+    try:
+        yield
+    except (APIError, ValueError) as error:
+        words = " ".join(str(getattr(error, "explanation", None) or error).split())
+        raise UsageError(f"--launch docker: {words}") from None
+    except (DockerException, OSError) as error:
+        raise _gone(error) from None
 
 
-def _link_targets(repository: Path) -> list[Path]:
-    """What absolute links in the repository lead to: those files must be at the same place in the container."""
-    root = repository.resolve()
-    targets = []
-    for directory, names, files in os.walk(root):
-        for name in (*names, *files):
-            path = Path(directory, name)
-            if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
-                targets.append(Path(os.path.normpath(path.parent / os.readlink(path))))
-    return sorted(set(targets))
-
-
-def parse_mount(text: str) -> str:
-    """``HOST:CONTAINER[:ro|rw]`` with an absolute host path, read-only unless ``rw``; raises `UsageError`."""
-    parts = text.split(":")
-    mode = parts.pop() if len(parts) == 3 else "ro"
-    if len(parts) != 2 or not parts[1].startswith("/") or mode not in ("ro", "rw"):
-        raise UsageError(f"--mount: {text!r} is not HOST:CONTAINER or HOST:CONTAINER:rw with an absolute CONTAINER")
-    host = Path(parts[0]).expanduser().absolute()
-    if not host.exists():
-        raise UsageError(f"--mount: {host} does not exist; give a file or directory of this machine")
-    return f"{host}:{parts[1]}:{mode}"
-
-
-def _devices(gpus: str, info: dict[str, Any]) -> list[Any]:
-    from docker.types import DeviceRequest
-
-    if gpus == "none" or (gpus == "auto" and not has_gpu(info)):
-        return []
-    if not has_gpu(info):
-        raise UsageError(
-            f"--gpus: {gpus!r} asks for GPUs, but the Docker engine has no nvidia runtime; "
-            "install the NVIDIA container toolkit, or use --gpus none"
-        )
-    if gpus in ("auto", "all"):
-        return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
-    return [DeviceRequest(device_ids=[each.strip() for each in gpus.split(",")], capabilities=[["gpu"]])]
+def _gone(error: Exception) -> ServerCrashed:
+    return ServerCrashed(f"the Docker engine no longer answers: {' '.join(str(error).split())}")

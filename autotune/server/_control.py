@@ -41,6 +41,13 @@ class ControlClient:
         except Unreachable:
             return False
 
+    def alive(self) -> bool:
+        """Whether the server answers, ready or not."""
+        try:
+            return self._exchange("GET", "/v2/health/live")[0] == 200
+        except Unreachable:
+            return False
+
     def model_ready(self, model: str) -> bool:
         """Whether ``model`` is ready."""
         try:

@@ -60,6 +60,11 @@ def is_rootless(info: dict[str, Any]) -> bool:
     return any("rootless" in option for option in info.get("SecurityOptions") or [])
 
 
+def is_remapped(info: dict[str, Any]) -> bool:
+    """Whether a container's users are others outside (the engine's ``userns-remap``)."""
+    return any("userns" in option for option in info.get("SecurityOptions") or [])
+
+
 def find_image(client: Any, reference: str) -> Any:
     """The local image ``reference``; it is never pulled unasked (an image may be 15 GB).
 

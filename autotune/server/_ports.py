@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from autotune.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
+# Another process may take a port between our choosing and Triton's binding it.
+PORT_ATTEMPTS = 3
+
+
+class PortsTaken(Exception):
+    """A server ended because someone took a port we had chosen."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from autotune.server._uninterrupted import uninterrupted
+
 _PR_SET_PDEATHSIG = 1
 # Loaded here: a forked child should not load libraries.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -25,7 +27,11 @@ class ServerProcess:
     behind; Triton's Python stubs end by themselves when their server is gone.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log_path: Path) -> None:
+    def __init__(self, log_path: Path) -> None:
+        self._log_path = log_path
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Starts ``command``; raises `OSError` where that is impossible."""
         parent = os.getpid()
 
@@ -34,8 +40,9 @@ class ServerProcess:
             if os.getppid() != parent:  # it died in between
                 os._exit(1)
 
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        with log_path.open("wb") as log:
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        # Interrupted in between, there would be a process that no one knows of.
+        with self._log_path.open("wb") as log, uninterrupted():
             self._popen = subprocess.Popen(
                 list(command),
                 env=dict(environment),
@@ -46,43 +53,39 @@ class ServerProcess:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - calls prctl only
             )
 
-    @property
-    def pid(self) -> int:
-        """The process id, which is also its group's."""
-        return self._popen.pid
-
     def returncode(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
-        return self._popen.poll()
-
-    def wait(self, timeout_s: float) -> int | None:
-        """The exit code once it ended, None where it has not after ``timeout_s``."""
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+        return None if self._popen is None else self._popen.poll()
 
     def stop(self, grace_s: float) -> None:
-        """Ends it and every descendant; asks first and waits ``grace_s`` where that is above zero."""
-        family = self._descendants()
-        if grace_s > 0 and self.returncode() is None:
-            self._popen.terminate()
-            self.wait(grace_s)
+        """Ends it and every descendant; asks first and waits ``grace_s`` where that is above zero.
+
+        Safe to call where it was never started or has ended.
+        """
+        popen = self._popen
+        if popen is None:
+            return
+        family = _descendants(popen.pid)
+        if grace_s > 0 and popen.poll() is None:
+            popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                popen.wait(grace_s)
         # All gone, or (PermissionError) only zombies are left in the group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(popen.pid, signal.SIGKILL)
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        self._popen.wait()
+        popen.wait()
         _await_end(family, timeout_s=5.0)
 
-    def _descendants(self) -> list[psutil.Process]:
-        """Children of children too: one that left the process group would survive its signal."""
-        try:
-            return list(psutil.Process(self.pid).children(recursive=True))
-        except psutil.Error:
-            return []
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    """Children of children too: one that left the process group would survive its signal."""
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return []
 
 
 def _await_end(processes: Sequence[psutil.Process], timeout_s: float) -> None:

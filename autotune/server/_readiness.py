@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._reason import compact
-from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, StartTimedOut
+from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, ServerCrashed, StartTimedOut
 
 _POLL_S = 0.01
 # A stranger on a port we lost may accept and never answer; meanwhile our server has ended.
 _ANSWER_S = 1.0
+
+Answer = TypeVar("Answer")
 
 
 def await_ready(
@@ -96,19 +99,15 @@ class ReadyServer:
 
     def statistics(self) -> ModelStatistics:
         """See `RunningServer`."""
-        try:
-            return self.control.statistics(self.model)
-        except Unreachable:
-            self.alive()
-            raise
+        return self._ask(lambda: self.control.statistics(self.model))
 
     def check_alive(self) -> None:
         """See `RunningServer`."""
         self.alive()
 
-    def _ask(self, question: Callable[[], dict[str, object]]) -> dict[str, object]:
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:
             return question()
-        except Unreachable:
-            self.alive()  # says why nothing answers
-            raise
+        except ControlError as error:
+            self.alive()  # says why where it has ended
+            raise ServerCrashed(f"the server runs but no longer serves: {compact(str(error))}") from None

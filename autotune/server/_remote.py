@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.errors import UsageError
+from autotune.errors import AutotuneError, UsageError
+from autotune.repository import ModelConfig
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._options import LaunchOptions
 from autotune.server._readiness import ReadyServer
@@ -56,14 +57,11 @@ class RemoteLauncher:
         was_loaded = self._was_loaded(control, model)
         override = read_override(repository / model / "config.pbtxt")
         started = time.monotonic()
-        changed = False
         try:
             if was_loaded:
                 # An unload first: statistics start at zero, and no instance of the old config is left.
-                changed = True
                 self._unload(control, model)
             self._load(control, model, override)
-            changed = True
             self._await(control, model, started)
             yield ReadyServer(
                 endpoint=endpoint,
@@ -73,8 +71,7 @@ class RemoteLauncher:
                 alive=lambda: self._check_answers(control),
             )
         finally:
-            if changed:
-                self._restore(control, model, was_loaded)
+            self._restore(control, model, was_loaded)
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
@@ -124,6 +121,10 @@ class RemoteLauncher:
             if all(entry.get("state") in (None, "", "UNAVAILABLE") for entry in states):
                 return
             time.sleep(_POLL_S)
+        raise StartTimedOut(
+            f"the server's own {model} was not unloaded after {self.options.start_timeout_s:g} s; "
+            "give it longer with --start-timeout"
+        )
 
     def _await(self, control: ControlClient, model: str, started: float) -> None:
         while not control.model_ready(model):
@@ -133,12 +134,21 @@ class RemoteLauncher:
             time.sleep(_POLL_S)
 
     def _restore(self, control: ControlClient, model: str, was_loaded: bool) -> None:
+        """Puts back what was there.
+
+        Raises:
+            UsageError: The server answers but is left without the model it had: its owner must know.
+        """
         try:
             self._unload(control, model)
             if was_loaded:
                 control.load(model, timeout_s=self.options.start_timeout_s)
-        except ControlError:
-            pass  # the server is gone: nothing to restore
+        except AutotuneError as error:
+            if was_loaded and not control.model_ready(model) and control.alive():
+                raise UsageError(
+                    f"--url: the server at {self.options.url} could not load {model} again with its own config "
+                    f"({compact(str(error))}); load it there"
+                ) from None
 
     def _check_answers(self, control: ControlClient) -> None:
         try:
@@ -179,19 +189,12 @@ def read_override(path: Path) -> dict[str, object] | None:
     Raises:
         LoadFailed: It does not parse.
     """
-    from google.protobuf import json_format, text_format
-    from tritonclient.grpc import model_config_pb2
-
     try:
-        text = path.read_text()
+        return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name).to_json()
     except FileNotFoundError:
         return None
-    try:
-        config = text_format.Parse(text, model_config_pb2.ModelConfig(), allow_unknown_field=True)
-    except text_format.ParseError as error:
-        raise LoadFailed(f"config.pbtxt does not parse: {error}") from None
-    converted: dict[str, object] = json_format.MessageToDict(config, preserving_proto_field_name=True)
-    return converted
+    except UsageError as error:
+        raise LoadFailed(str(error)) from None
 
 
 def _own_reason(message: str) -> str:

@@ -24,7 +24,7 @@ class StartTimedOut(ServerFailure):
 
 
 class ServerCrashed(ServerFailure):
-    """The server's process or container ended by itself (killed for memory, say)."""
+    """The server ended by itself (killed for memory, say), or no longer answers."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,10 @@ class ModelStatistics:
 
 
 class RunningServer(Protocol):
-    """A ready Triton with one model loaded under explicit model control."""
+    """A ready Triton with one model loaded under explicit model control.
+
+    Whatever asks it something raises `ServerCrashed` where it is gone or, though it runs, no longer answers.
+    """
 
     @property
     def endpoint(self) -> Endpoint: ...

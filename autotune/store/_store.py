@@ -55,6 +55,9 @@ def database_url(results: Path) -> str:
     return URL.create("sqlite", database=str(results / "autotune.db")).render_as_string()
 
 
+_NO_STUDY = -1
+
+
 class Store:
     """Studies, trials and measurements in one database. Open it with `open` or `open_existing`.
 
@@ -275,14 +278,15 @@ class Store:
         with self._reading() as session:
             return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.id))]
 
-    def probes(self, study: StudyRecord) -> pd.DataFrame:
-        """One line per probe of a study, runs outside its trials included.
+    def probes(self, study: str) -> pd.DataFrame:
+        """One line per probe of the study of that name, runs outside its trials included; none where it is unknown.
 
         Columns: ``number``, ``role``, ``label``, ``kind``, ``candidate_key`` of the trial, the columns of
         ``autotune_probe``, and those of ``autotune_server_statistics`` as ``server_...``.
         """
         with self._reading() as session:
-            return probe_frame(session, study.id)
+            row = session.scalar(select(StudyRow).where(StudyRow.name == study))
+            return probe_frame(session, row.id if row else _NO_STUDY)
 
     def _filled(self, session: Session, row: TrialRow, outcome: TrialOutcome, probes: Sequence[Probe]) -> TrialRecord:
         fill_trial(row, outcome, probes)

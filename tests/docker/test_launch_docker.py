@@ -10,11 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http
-from launch_suite import LaunchSuite, example, infer
+from launch_suite import LaunchSuite, example, infer, interrupt
 from tiny_models import write_double
 
 from autotune.errors import UsageError
-from autotune.server import DockerLauncher, Launcher, LaunchOptions, LoadFailed, RunningServer, choose_launcher
+from autotune.server import (
+    DockerLauncher,
+    Launcher,
+    LaunchOptions,
+    LoadFailed,
+    RunningServer,
+    ServerCrashed,
+    choose_launcher,
+)
 from autotune.server._engine import CPU_IMAGE, connect, find_image
 
 
@@ -104,6 +112,35 @@ class TestDocker(LaunchSuite):
         launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, start_timeout_s=30))
         with launcher.launch(tmp_path / "staged", "double", tmp_path / "log") as server:
             np.testing.assert_array_equal(infer(tritonclient.http, server.endpoint, "double"), 2 * example())
+
+    @pytest.mark.parametrize("after_s", [0.02, 0.06, 0.12, 0.6])
+    def test_interrupted_start_leaves_nothing(
+        self, launcher: Launcher, repository: Path, tmp_path: Path, after_s: float
+    ) -> None:
+        interrupt(launcher, repository, tmp_path / "log", after_s)
+
+    def test_files_that_only_their_owner_may_read_are_served(self, tmp_path: Path, engine: Any) -> None:
+        private = tmp_path / "private"
+        private.mkdir(mode=0o700)
+        written = write_double(private / "models")
+        for path in (private / "models", written, *written.rglob("*")):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, start_timeout_s=30))
+        with launcher.launch(private / "models", "double", tmp_path / "log") as server:
+            np.testing.assert_array_equal(infer(tritonclient.http, server.endpoint, "double"), 2 * example())
+            (container,) = containers_of(engine, os.getpid())
+            assert (container.attrs["HostConfig"]["GroupAdd"] or []) == [str(group) for group in os.getgroups()]
+
+    def test_model_that_outgrows_the_memory_limit_as_it_loads_is_told(self, tmp_path: Path) -> None:
+        source = write_double(tmp_path / "models") / "1" / "model.py"
+        grow = "    def initialize(self, args):\n        self.grown = bytearray(b'x') * (1 << 30)\n"
+        source.write_text(source.read_text() + grow)
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, memory="300m", start_timeout_s=30))
+        with (
+            pytest.raises(ServerCrashed, match="out of memory; raise --memory"),
+            launcher.launch(tmp_path / "models", "double", tmp_path / "log"),
+        ):
+            pass
 
     def test_servers_listen_on_the_loopback_only(self, launcher: Launcher, repository: Path, tmp_path: Path) -> None:
         with launcher.launch(repository, "double", tmp_path / "log") as server:

@@ -17,7 +17,7 @@ from typing import ClassVar
 import psutil
 import pytest
 import tritonclient.http
-from launch_suite import LaunchSuite, example, infer
+from launch_suite import LaunchSuite, example, infer, interrupt
 from tiny_models import onnx_config, write_double, write_onnx
 
 from autotune.errors import UsageError
@@ -65,6 +65,12 @@ class ProcessSuite(LaunchSuite):
 
     def leftovers(self) -> set[str]:
         return {f"process {pid}" for pid in server_processes()} | own_files()
+
+    @pytest.mark.parametrize("after_s", [0.015, 0.02, 0.4])
+    def test_interrupted_start_leaves_nothing(
+        self, launcher: Launcher, repository: Path, tmp_path: Path, after_s: float
+    ) -> None:
+        interrupt(launcher, repository, tmp_path / "log", after_s)
 
 
 class TestEmbedded(ProcessSuite):
@@ -204,10 +210,9 @@ def everything_loaded(repository: Path, directory: Path) -> Iterator[str]:
     binary = stage_bundle(find_bundle(), check_libpython(), directory, os.environ)
     ports = pick_ports(None, None)
     arguments = [f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", "--allow-metrics=false"]
-    process = ServerProcess(
-        [*binary.command, f"--model-repository={repository}", *arguments], binary.environment, directory / "theirs.log"
-    )
+    process = ServerProcess(directory / "theirs.log")
     try:
+        process.start([*binary.command, f"--model-repository={repository}", *arguments], binary.environment)
         control = ControlClient("127.0.0.1", ports.http)
         while not control.ready():
             assert process.returncode() is None

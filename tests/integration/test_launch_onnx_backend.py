@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tiny_models import onnx_config, write_model, write_onnx
 from tritonclient.utils import InferenceServerException
 
+from autotune.repository import ModelConfig, ModelRepository, ModelSpec, completed_config, stage
 from autotune.server import EmbeddedLauncher, LaunchOptions, LoadFailed, RunningServer
 
 DTYPES = [
@@ -121,6 +122,25 @@ def test_outputs_that_no_one_asked_for_are_left_out(tmp_path: Path) -> None:
         for names, answer in zip(wanted, answers, strict=True):
             for name in names:
                 np.testing.assert_array_equal(answer[name], {"a": -data, "b": abs(data)}[name])
+
+
+def served_config(spec: ModelSpec, config: ModelConfig, directory: Path) -> dict[str, object]:
+    directory.mkdir()
+    with serving(stage(spec, config, directory), spec.name) as server:
+        return server.model_config()
+
+
+@pytest.mark.parametrize("config", [None, 'backend: "onnxruntime" max_batch_size: 8'])
+def test_batcher_that_a_candidate_switches_off_stays_off(tmp_path: Path, config: str | None) -> None:
+    write_onnx(tmp_path / "models", "m", config, operator="Neg")
+    spec = ModelRepository(tmp_path / "models").only_model()
+    complete = completed_config(spec)
+    theirs = served_config(spec, spec.config, tmp_path / "theirs")
+    assert "dynamic_batching" in theirs
+    assert served_config(spec, complete, tmp_path / "complete") == theirs
+    off = served_config(spec, complete.without("dynamic_batching"), tmp_path / "off")
+    assert "dynamic_batching" not in off
+    assert off == {key: value for key, value in theirs.items() if key != "dynamic_batching"}
 
 
 def test_model_without_batching_serves_its_fixed_shape(tmp_path: Path) -> None:

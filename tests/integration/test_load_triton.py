@@ -43,7 +43,7 @@ def test_triton_counts_what_the_generator_counts(server, protocol, schedule, dat
     assert served.inference_count == 2 * result.completed
     assert served.fail_count == 0
     # Triton's own request time is a part of the latency that the client saw.
-    assert served.request_ns / served.success_count / 1e9 < result.mean_s < 0.2
+    assert served.request_ns / served.success_count / 1e9 < result.mean_s
 
 
 def test_request_that_triton_refuses_is_counted_with_its_message(server, protocol):

@@ -26,7 +26,9 @@ def test_a_concurrency_sweep_shows_the_clients_and_the_servers_times(
     one, nine = json.loads(capsys.readouterr().out)["probes"]
     assert (one["schedule"]["concurrency"], nine["schedule"]["concurrency"]) == (1, 9)
     # Host 0.5 ms, device 2 ms and 0.1 ms an item: one request at a time takes 2.6 ms and a little for the way.
-    assert 0.0026 < one["latency_s"]["p50"] < 0.006
+    assert one["latency_s"]["p50"] > 0.0026
+    # Little's law: never more than one is outstanding, and hardly ever none.
+    assert 0.5 < one["latency_s"]["avg"] * one["achieved_per_s"] < 1.1
     assert one["server"]["batch_executions"].keys() == {"1"}
     # Batches of up to 8 carry more than batches of one can.
     assert nine["achieved_per_s"] > 2 * one["achieved_per_s"]

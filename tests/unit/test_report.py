@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from datetime import datetime, timezone
 from io import StringIO
@@ -15,10 +16,11 @@ from simulated_server import SimulatedServer
 
 from autotune.environment import capture
 from autotune.errors import UsageError
-from autotune.measurement import Measurement, MeasureOptions, Meter
+from autotune.load import PoissonRate
+from autotune.measurement import Measurement, MeasureOptions, Meter, SweepResult
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.report import export_trial, latency, rate, result_json, study_summary, verdict
+from autotune.report import export_trial, latency, rate, result_json, study_summary, sweep_table, verdict
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, StudyResult
 from autotune.search._result import summarise
@@ -81,6 +83,30 @@ def test_the_summary_says_what_won_and_by_how_much(won: StudyResult) -> None:
 
 def test_no_line_of_the_verdict_depends_on_the_width(won: StudyResult) -> None:
     assert all(line in printed(won, width=60) for line in verdict(won))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_tables_keep_every_number_on_a_narrow_terminal(won: StudyResult, width: int) -> None:
+    table = printed(won, width).partition("Best:")[0]
+    assert max(map(len, table.splitlines())) <= width
+    assert "…" not in table
+    assert re.search(r"^ +\*2 +1,\d{3} +4\.\d+ms .*kept +batch 8", table, re.MULTILINE)
+    assert len(table.splitlines()) < 18  # folded to words, not to letters
+    assert ("mean batch" in table) == (width >= 100)
+
+
+@pytest.mark.parametrize(("width", "tables"), [(80, 2), (140, 1)])
+def test_a_sweep_keeps_every_number_on_a_narrow_terminal(width: int, tables: int) -> None:
+    probe = measured(0.0004).probes[-1]
+    probes = tuple(replace(probe, schedule=PoissonRate(rate_per_s, seed=1)) for rate_per_s in (1000, 12_000))
+    shown = SweepResult("net", "http", OBJECTIVE.ceilings, probes, {}, CONFIG, 0.1)
+    console = Console(file=StringIO(), width=width)
+    sweep_table(shown, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert text.count("rate 12,000/s") == tables
+    assert len(re.findall(r"^load +inferences/s", text, re.MULTILINE)) == 1
+    assert text.count("kept") == 2
 
 
 def test_says_when_nothing_beats_the_persons_config() -> None:

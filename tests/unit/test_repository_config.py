@@ -217,3 +217,22 @@ def test_properties_read_the_config():
     assert (config.max_batch_size, config.instance_count, config.dynamic_batching) == (32, 3, True)
     assert ModelConfig.empty().instance_count == 0
     assert not ModelConfig.empty().dynamic_batching
+
+
+def test_json_for_a_load_request_carries_unknown_fields():
+    assert parse(NEWER).to_json() == {
+        "name": "a",
+        "quantum_scheduler": "ENTANGLED",
+        "instance_group": [
+            {"count": 1, "affinity": {"node": 0, "cores": [0, 1], "tag": "ab"}},
+            {"kind": "KIND_GPU", "shards": -3},
+        ],
+        "dynamic_batching": {
+            "max_queue_delay_microseconds": "100",
+            "fairness": 0.5,
+            "lanes": [{"id": 1}, {"id": 2, "weight": 0.001}],
+        },
+        "parameters": {"k": {"string_value": "1", "int_value": 4}},
+        "telemetry": {"sink": "x"},
+    }
+    assert parse('name: "a" lane { on: true } lane { }').to_json() == {"name": "a", "lane": [{"on": True}, {}]}

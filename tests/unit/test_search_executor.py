@@ -51,10 +51,13 @@ class PretendedDeployment(Deployment):
 
 
 def execute(
-    tmp_path: Path, failure: BaseException | None = None, refusal: BaseException | None = None
+    tmp_path: Path,
+    failure: BaseException | None = None,
+    refusal: BaseException | None = None,
+    answers: bool = True,
 ) -> tuple[TrialOutcome, list[Probe]]:
     probes: list[Probe] = []
-    deployment = PretendedDeployment(FailingServer(failure=failure), refusal)
+    deployment = PretendedDeployment(FailingServer(failure=failure, answers=answers), refusal)
     executor = LocalExecutor(deployment, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3), tmp_path)
     return executor.execute(Trial(0, None, CONFIG), TrialWatch(on_probe=probes.append)), probes
 
@@ -65,6 +68,13 @@ def test_a_config_that_holds_is_feasible(tmp_path: Path) -> None:
     assert outcome.measurement is not None
     assert outcome.measurement.probes == tuple(probes)
     assert outcome.config_text == CONFIG.to_text()
+
+
+def test_a_config_that_answers_with_errors_only_is_infeasible_in_the_servers_words(tmp_path: Path) -> None:
+    outcome, _ = execute(tmp_path, answers=False)
+    assert outcome.kind is OutcomeKind.INFEASIBLE
+    assert outcome.message.startswith("no request was answered (")
+    assert outcome.message.endswith("http 500): out of cheese")
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,13 @@ def test_failures_are_stored_and_told_as_infeasible_and_the_study_goes_on(tmp_pa
     assert study.best_trial.number == result.best.number
 
 
+def test_a_study_whose_first_configs_all_fail_alike_ends_early_with_the_reason(tmp_path: Path, store: Store) -> None:
+    executor = PretendedExecutor(dict.fromkeys(range(100), OutcomeKind.LOAD_FAILED))
+    result = run(plan(tmp_path, trials=50), store, executor)
+    assert len(executor.trials) == 3
+    assert result.stopped == "the first 3 configs failed alike, your own included: refused"
+
+
 def test_running_the_same_study_again_resumes_it(tmp_path: Path, store: Store) -> None:
     run(plan(tmp_path, trials=3), store, PretendedExecutor())
     executor = PretendedExecutor()

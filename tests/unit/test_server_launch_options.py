@@ -10,7 +10,7 @@ from autotune.server import Endpoint, LaunchOptions, choose_launcher
 from autotune.server import _bundle as bundle
 from autotune.server import _embedded as embedded
 from autotune.server._arguments import triton_arguments
-from autotune.server._container import parse_mount
+from autotune.server._container_settings import parse_mount
 from autotune.server._ports import Ports, pick_ports
 from autotune.server._remote import parse_url, read_override
 

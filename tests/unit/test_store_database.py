@@ -184,13 +184,13 @@ def test_probes_of_a_study_are_a_table(store):
     other, _ = begin(store, "other")
     store.save_trial(study, 0, "your config", outcome())
     store.save_trial(other, 0, "your config", outcome())
-    frame = store.probes(study)
+    frame = store.probes(study.name)
     assert list(frame["schedule"]) == ["ClosedLoop", "PoissonRate", "ConstantRate"]
     assert list(frame["p99_s"]) == [float("inf")] * 3
     assert frame["server_mean_batch_size"][0] == pytest.approx(6.0)
     assert frame["server_queue_us"][0] == pytest.approx(250.0)
     assert frame["failed"][0] == 3
-    assert list(store.probes(begin(store, "empty")[0]).columns) == list(frame.columns)
+    assert list(store.probes(begin(store, "empty")[0].name).columns) == list(frame.columns)
 
 
 def test_a_study_is_resumed_under_its_name(store, url):

@@ -1,0 +1,100 @@
+"""What a container for one server is given: limits, mounts, devices and a user that can read the model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from autotune.errors import UsageError
+from autotune.server._engine import has_gpu, is_remapped, is_rootless
+from autotune.server._options import LaunchOptions
+
+_DEFAULT_SHM = "1g"  # lazily used; the engine's 64 MB holds few instances of Triton's Python backend
+
+
+def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path) -> dict[str, Any]:
+    """Limits, mounts, devices and user, as ``containers.create`` takes them.
+
+    Raises:
+        UsageError: A mount or a GPU request cannot be met.
+    """
+    from docker.types import LogConfig
+
+    settings: dict[str, Any] = {
+        **_user(info),
+        "volumes": _volumes(options, repository),
+        "shm_size": options.shm_size or _DEFAULT_SHM,
+        # The log is read back whatever the engine's default is.
+        "log_config": LogConfig(type=LogConfig.types.JSON),
+        "device_requests": _devices(options.gpus, info),
+    }
+    if options.memory:
+        settings["mem_limit"] = settings["memswap_limit"] = options.memory
+    if options.cpuset_cpus:
+        settings["cpuset_cpus"] = options.cpuset_cpus
+    return settings
+
+
+def _user(info: dict[str, Any]) -> dict[str, Any]:
+    """Whoever runs the study, with all their groups: what they can read, the server can, whatever its image's user.
+
+    Staged models lie in directories that no one else may enter.
+    """
+    if is_rootless(info):
+        return {"user": "0:0"}
+    user: dict[str, Any] = {
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "group_add": [str(group) for group in os.getgroups()],
+    }
+    if is_remapped(info):  # else its ids are others outside, and it may not share the machine's network
+        user["userns_mode"] = "host"
+    return user
+
+
+def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
+    volumes = [f"{repository.resolve()}:/models:ro"]
+    for target in _link_targets(repository):
+        volumes.append(f"{target}:{target}:ro")
+    for mount in options.mounts:
+        volumes.append(parse_mount(mount))
+    return volumes
+
+
+def _link_targets(repository: Path) -> list[Path]:
+    """What absolute links in the repository lead to: those files must be at the same place in the container."""
+    root = repository.resolve()
+    targets = []
+    for directory, names, files in os.walk(root):
+        for name in (*names, *files):
+            path = Path(directory, name)
+            if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
+                targets.append(Path(os.path.normpath(path.parent / os.readlink(path))))
+    return sorted(set(targets))
+
+
+def parse_mount(text: str) -> str:
+    """``HOST:CONTAINER[:ro|rw]`` with an absolute host path, read-only unless ``rw``; raises `UsageError`."""
+    parts = text.split(":")
+    mode = parts.pop() if len(parts) == 3 else "ro"
+    if len(parts) != 2 or not parts[1].startswith("/") or mode not in ("ro", "rw"):
+        raise UsageError(f"--mount: {text!r} is not HOST:CONTAINER or HOST:CONTAINER:rw with an absolute CONTAINER")
+    host = Path(parts[0]).expanduser().absolute()
+    if not host.exists():
+        raise UsageError(f"--mount: {host} does not exist; give a file or directory of this machine")
+    return f"{host}:{parts[1]}:{mode}"
+
+
+def _devices(gpus: str, info: dict[str, Any]) -> list[Any]:
+    from docker.types import DeviceRequest
+
+    if gpus == "none" or (gpus == "auto" and not has_gpu(info)):
+        return []
+    if not has_gpu(info):
+        raise UsageError(
+            f"--gpus: {gpus!r} asks for GPUs, but the Docker engine has no nvidia runtime; "
+            "install the NVIDIA container toolkit, or use --gpus none"
+        )
+    if gpus in ("auto", "all"):
+        return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
+    return [DeviceRequest(device_ids=[each.strip() for each in gpus.split(",")], capabilities=[["gpu"]])]

@@ -1,0 +1,30 @@
+"""What the end of a server means, from its exit code and its log."""
+
+from __future__ import annotations
+
+from autotune.server._ports import PortsTaken
+from autotune.server._reason import exit_text, last_words, load_reason, ports_clashed
+from autotune.server._types import LoadFailed, ServerCrashed
+
+_FIRST_SIGNAL_CODE = 128  # a shell or container reports a signal as 128 + its number
+
+
+def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) -> Exception:
+    """The exception that tells it: while starting, a refused load or a lost port; else a crash.
+
+    Args:
+        code: Its exit code, negative or above 128 for a signal.
+        log: All that it wrote.
+        ready: Whether it had become ready.
+        out_of_memory: Whether the kernel is known to have killed a process of it for want of memory.
+    """
+    how = "out of memory; raise --memory" if out_of_memory else exit_text(code)
+    if ready:
+        return ServerCrashed(f"the server ended ({how}): {last_words(log)}")
+    if ports_clashed(log):
+        return PortsTaken(last_words(log))
+    reason = load_reason(log)
+    # A server that refuses a model exits by itself; one whose model's process was killed does so too.
+    if reason and 0 < code < _FIRST_SIGNAL_CODE and not out_of_memory:
+        return LoadFailed(reason)
+    return ServerCrashed(f"the server ended while starting ({how}): {reason or last_words(log)}")

@@ -1,0 +1,36 @@
+"""Steps that Ctrl-C must not cut in two."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds SIGINT and SIGTERM back until the context is left, where Python handles them; for short steps.
+
+    Blocking them would not do: another thread could take them, and the main one would then handle them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers never run here
+        return
+    arrived: list[tuple[int, FrameType | None]] = []
+    previous = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+    held = [signum for signum, handler in previous.items() if callable(handler)]
+    for signum in held:
+        signal.signal(signum, lambda number, frame: arrived.append((number, frame)))
+    try:
+        yield
+    finally:
+        for signum in held:
+            signal.signal(signum, previous[signum])
+        for number, frame in arrived[:1]:
+            handler = previous[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
