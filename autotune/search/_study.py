@@ -6,6 +6,7 @@ It alone touches the study and the store. Whoever executes a trial gets a config
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,9 @@ class Coordinator:
             ),
             load_if_exists=True,
         )
-        self._study.set_metric_names([_metric_name(plan.objective)])
+        with warnings.catch_warnings():  # naming the metric for the dashboard is experimental in Optuna
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study.set_metric_names([_metric_name(plan.objective)])
         self._close_stale_trials()
         self._clock = clock
         self._started = clock()
