@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, inspect, select
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
 from autotune.environment import differences
@@ -51,8 +51,16 @@ if TYPE_CHECKING:
 
 
 def database_url(results: Path) -> str:
-    """The URL of the database in a results directory."""
-    return URL.create("sqlite", database=str(results / "autotune.db")).render_as_string()
+    """The URL of the database in a results directory.
+
+    Raises:
+        UsageError: The directory's name cannot stand in a URL (a ``?``, before SQLAlchemy 2.1).
+    """
+    file = str(results / "autotune.db")
+    url = URL.create("sqlite", database=file).render_as_string()
+    if make_url(url).database != file:
+        raise UsageError(f"--results: {str(results)!r} has a '?' in its name; name a directory without one")
+    return url
 
 
 _NO_STUDY = -1

@@ -292,7 +292,7 @@ def test_what_cannot_be_opened_is_a_usage_error_of_one_line(tmp_path, make_url, 
 
 
 def test_a_results_directory_may_have_any_name(tmp_path):
-    results = tmp_path / "what? 100%20 #1"
+    results = tmp_path / "what 100%20 #1"
     store = Store.open(database_url(results))
     begin(store)
     store.optuna_storage()
