@@ -26,6 +26,7 @@ from autotune.store import Store, StudyRecord, TrialRecord
 _FAILURES_ALIKE = 3
 _EXHAUSTED = "every config of the search space was tried"
 TRITON_DEFAULT = "Triton's default batching"
+LARGEST_BATCH = "largest batch"
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,18 @@ class Coordinator:
             return "interrupted", True
 
     def _starts(self) -> Iterator[_Start]:
-        """The person's own config, then Triton's default batching where that is another config."""
+        """The person's own config, then Triton's default batching, as it is and with the largest batch.
+
+        Plain batching at the space's largest batch is where throughput is mostly found; a few random trials
+        seldom come upon it.
+        """
         plan = self._plan
         if not any(trial.label == BASELINE for trial in self._trials):
             yield _Start(BASELINE, plan.spec.config, plan.space.locate(self._base))
-        default = plan.space.triton_default(self._base)
-        if default is not None and default.key not in self._seen:
-            yield _Start(TRITON_DEFAULT, plan.space.apply(default, self._base), default)
+        for label, largest in ((TRITON_DEFAULT, False), (LARGEST_BATCH, True)):
+            default = plan.space.triton_default(self._base, largest_batch=largest)
+            if default is not None and default.key not in self._seen:
+                yield _Start(label, plan.space.apply(default, self._base), default)
 
     def _ask_for(self, start: _Start) -> tuple[optuna.Trial, str, Trial]:
         if start.candidate is None:

@@ -102,7 +102,9 @@ def run(plan: StudyPlan, store: Store, executor: PretendedExecutor) -> StudyResu
 def test_trial_0_is_the_persons_config_and_trial_1_tritons_default(tmp_path: Path, store: Store) -> None:
     executor = PretendedExecutor()
     result = run(plan(tmp_path), store, executor)
-    assert [trial.label for trial in result.trials[:3]] == ["your config", "Triton's default batching", "proposed"]
+    labels = ["your config", "Triton's default batching", "largest batch", "proposed"]
+    assert [trial.label for trial in result.trials[:4]] == labels
+    assert executor.trials[2].config.max_batch_size == 8
     assert executor.trials[0].config == plan(tmp_path).spec.config
     assert executor.trials[1].config.dynamic_batching
     assert executor.trials[1].config.instance_count == 1
