@@ -4,7 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autotune.errors import UsageError
 from autotune.server._ports import Ports
+
+# What a person's argument may not set, and what to use instead where there is something.
+_RESERVED = {
+    "--id": "",
+    "--model-repository": "use autotune's --model-repository",
+    "--model-store": "use autotune's --model-repository",
+    "--model-control-mode": "",
+    "--load-model": "use autotune's --model",
+    "--http-address": "",
+    "--http-port": "use autotune's --http-port",
+    "--grpc-address": "",
+    "--grpc-port": "use autotune's --grpc-port",
+    "--allow-http": "",
+    "--allow-grpc": "",
+    "--log-file": "",
+    "--exit-on-error": "",
+    "--exit-timeout-secs": "",
+}
+_OTHER_OWN = ("--disable-auto-complete-config", "--allow-metrics")
+
+
+def check_extra_arguments(extra: Sequence[str]) -> None:
+    """Raises `UsageError` where one of a person's arguments would undo what a launch relies on."""
+    for argument in extra:
+        name = argument.partition("=")[0]
+        if len(name) <= len("--") or not name.startswith("--"):
+            continue
+        # Triton takes any beginning of an option that is no other's.
+        taken = [option for option in _RESERVED if option.startswith(name)]
+        if taken:
+            remedy = _RESERVED[taken[0]] or "leave it out"
+            raise UsageError(f"--triton-arg: {name!r} is set by autotune; {remedy}")
+
+
+def own_option(words: str) -> str | None:
+    """The option of autotune's own that ``words`` of Triton name, None where it is a person's."""
+    return next((option for option in (*_RESERVED, *_OTHER_OWN) if f"'{option}'" in words), None)
 
 
 def triton_arguments(

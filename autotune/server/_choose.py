@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autotune.errors import UsageError
+from autotune.server._checks import check_options, without_effect
 from autotune.server._docker import DockerLauncher
 from autotune.server._embedded import EmbeddedLauncher
 from autotune.server._local import LocalLauncher
@@ -29,34 +30,38 @@ def choose_launcher(mode: str, options: LaunchOptions | None = None) -> tuple[La
         UsageError: ``mode`` is unknown or cannot work here; nothing has been started.
     """
     options = options or LaunchOptions()
-    if mode == "auto":
-        return _automatic(options)
-    if mode not in LAUNCHERS:
+    if mode != "auto" and mode not in LAUNCHERS:
         raise UsageError(f"--launch: {mode!r} is unknown; use auto, {', '.join(LAUNCHERS)}")
+    check_options(options)
+    launcher, why = _automatic(options) if mode == "auto" else (_checked(mode, options), f"{mode} (as asked)")
+    ignored = without_effect(launcher.name, options)
+    return launcher, "launch: " + "; ".join([why, *([ignored] if ignored else [])])
+
+
+def _checked(mode: str, options: LaunchOptions) -> Launcher:
     launcher = LAUNCHERS[mode](options)
     launcher.check()
-    return launcher, f"launch: {mode} (as asked)"
+    return launcher
 
 
 def _automatic(options: LaunchOptions) -> tuple[Launcher, str]:
     if options.url is not None:
-        return choose_launcher("remote", options)[0], "launch: remote (--url is given)"
+        return _checked("remote", options), "remote (--url is given)"
     if options.triton_path is not None:
-        return choose_launcher("local", options)[0], "launch: local (--triton-path is given)"
+        return _checked("local", options), "local (--triton-path is given)"
     if options.image is not None:
-        return choose_launcher("docker", options)[0], "launch: docker (--image is given)"
+        return _checked("docker", options), "docker (--image is given)"
     passed: list[str] = []
     for mode in _AUTOMATIC:
-        launcher = LAUNCHERS[mode](options)
         try:
-            launcher.check()
+            launcher = _checked(mode, options)
         except UsageError as error:
-            if str(error).startswith(("--http-port", "--grpc-port")):
+            if str(error).startswith(("--http-port", "--grpc-port", "--cpuset-cpus")):
                 raise
             passed.append(f"not {mode}: {_reason(str(error))}")
             last = error
         else:
-            return launcher, "launch: " + "; ".join([mode, *passed])
+            return launcher, "; ".join([mode, *passed])
     raise last
 
 

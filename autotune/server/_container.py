@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ LABEL = "autotune"
 # How often the engine is asked whether the container still runs, while HTTP is polled far more often.
 _INSPECT_EVERY_S = 0.1
 _CREATION_S = 1.0
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_.-]")
 
 
 def remove_orphaned_containers(client: Any) -> None:
@@ -48,15 +50,14 @@ class Container:
         self._asked = 0.0
         self.ready = False
 
-    def start(self, name: str, image: Any, command: list[str], model: str, settings: dict[str, Any]) -> None:
+    def start(self, image: Any, command: list[str], model: str, settings: dict[str, Any]) -> None:
         """Creates and starts it.
 
         Raises:
             UsageError: The engine refuses the settings.
             ServerCrashed: The engine no longer answers.
         """
-        # A process id of a dead study may come again, and its container's name with it.
-        self._name = f"{name}-{secrets.token_hex(4)}"
+        self._name = f"autotune-{_NOT_IN_NAMES.sub('-', model)[:60]}-{secrets.token_hex(4)}"
         try:
             with _engine_words():
                 self._container = self._client.containers.create(
@@ -161,7 +162,8 @@ def _engine_words() -> Iterator[None]:
         yield
     except (APIError, ValueError) as error:
         words = " ".join(str(getattr(error, "explanation", None) or error).split())
-        raise UsageError(f"--launch docker: {words}") from None
+        flag = "--cpuset-cpus" if "Requested CPUs" in words else "--launch docker"
+        raise UsageError(f"{flag}: {words}") from None
     except (DockerException, OSError) as error:
         raise _gone(error) from None
 

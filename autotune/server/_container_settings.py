@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
-from autotune.server._engine import has_gpu, is_remapped, is_rootless
+from autotune.server._checks import highest_cpu, parse_mount, parse_size
+from autotune.server._engine import cpu_count, has_gpu, is_remapped, is_rootless
 from autotune.server._options import LaunchOptions
 
 _DEFAULT_SHM = "1g"  # lazily used; the engine's 64 MB holds few instances of Triton's Python backend
@@ -17,21 +18,22 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
     """Limits, mounts, devices and user, as ``containers.create`` takes them.
 
     Raises:
-        UsageError: A mount or a GPU request cannot be met.
+        UsageError: A mount, the CPUs or a GPU request cannot be met.
     """
     from docker.types import LogConfig
 
     settings: dict[str, Any] = {
         **_user(info),
         "volumes": _volumes(options, repository),
-        "shm_size": options.shm_size or _DEFAULT_SHM,
+        "shm_size": parse_size("--shm-size", options.shm_size or _DEFAULT_SHM),
         # The log is read back whatever the engine's default is.
         "log_config": LogConfig(type=LogConfig.types.JSON),
         "device_requests": _devices(options.gpus, info),
     }
     if options.memory:
-        settings["mem_limit"] = settings["memswap_limit"] = options.memory
+        settings["mem_limit"] = settings["memswap_limit"] = parse_size("--memory", options.memory)
     if options.cpuset_cpus:
+        _check_cpus(options.cpuset_cpus, cpu_count(info))
         settings["cpuset_cpus"] = options.cpuset_cpus
     return settings
 
@@ -73,16 +75,12 @@ def _link_targets(repository: Path) -> list[Path]:
     return sorted(set(targets))
 
 
-def parse_mount(text: str) -> str:
-    """``HOST:CONTAINER[:ro|rw]`` with an absolute host path, read-only unless ``rw``; raises `UsageError`."""
-    parts = text.split(":")
-    mode = parts.pop() if len(parts) == 3 else "ro"
-    if len(parts) != 2 or not parts[1].startswith("/") or mode not in ("ro", "rw"):
-        raise UsageError(f"--mount: {text!r} is not HOST:CONTAINER or HOST:CONTAINER:rw with an absolute CONTAINER")
-    host = Path(parts[0]).expanduser().absolute()
-    if not host.exists():
-        raise UsageError(f"--mount: {host} does not exist; give a file or directory of this machine")
-    return f"{host}:{parts[1]}:{mode}"
+def _check_cpus(text: str, count: int) -> None:
+    highest = highest_cpu(text)
+    if count and highest >= count:
+        raise UsageError(
+            f"--cpuset-cpus: {text!r} asks for CPU {highest}; this machine has 0 to {count - 1}, use these"
+        )
 
 
 def _devices(gpus: str, info: dict[str, Any]) -> list[Any]:

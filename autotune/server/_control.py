@@ -116,7 +116,8 @@ class ControlClient:
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{self.host}:{self.port} does not answer: {error or type(error).__name__}") from None
+            words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unreachable(f"{self.host}:{self.port} does not answer: {words}") from None
         finally:
             connection.close()
 

@@ -13,11 +13,11 @@ from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
 from autotune.server._belongings import new_prefix
 from autotune.server._container import Container, remove_orphaned_containers
-from autotune.server._container_settings import container_settings, parse_mount
+from autotune.server._container_settings import container_settings
 from autotune.server._control import ControlClient
 from autotune.server._engine import connect, default_image, find_image, has_host_network
 from autotune.server._options import LaunchOptions
-from autotune.server._ports import LOOPBACK, PORT_ATTEMPTS, Ports, PortsTaken, check_port, pick_ports
+from autotune.server._ports import LOOPBACK, PORT_ATTEMPTS, Ports, PortsTaken, check_ports, pick_ports
 from autotune.server._readiness import ReadyServer, await_ready
 from autotune.server._types import Endpoint, RunningServer, ServerCrashed
 
@@ -35,10 +35,7 @@ class DockerLauncher:
             info = client.info()
             find_image(client, self.options.image or default_image(info))
             container_settings(self.options, info, Path())
-        for mount in self.options.mounts:
-            parse_mount(mount)
-        check_port("--http-port", self.options.http_port)
-        check_port("--grpc-port", self.options.grpc_port)
+        check_ports(self.options.http_port, self.options.grpc_port)
 
     @contextmanager
     def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
@@ -69,7 +66,7 @@ class DockerLauncher:
                     )
                     try:
                         container.start(
-                            name, image, ["tritonserver", *arguments], model, settings | _network(host_network, ports)
+                            image, ["tritonserver", *arguments], model, settings | _network(host_network, ports)
                         )
                         control = ControlClient(LOOPBACK, ports.http)
                         await_ready(control, name, model, self.options.start_timeout_s, container.check)
@@ -96,7 +93,7 @@ class DockerLauncher:
             reference = self.options.image or default_image(info)
             image = find_image(client, reference)
             environment = dict(entry.partition("=")[::2] for entry in image.attrs["Config"].get("Env") or [])
-            return {
+            described = {
                 "mode": self.name,
                 "image": reference,
                 "image id": str(image.id),
@@ -115,6 +112,7 @@ class DockerLauncher:
                 ),
                 "arguments": " ".join(self.options.triton_args),
             }
+            return {key: value for key, value in described.items() if value}
 
 
 def _network(host_network: bool, ports: Ports) -> dict[str, Any]:

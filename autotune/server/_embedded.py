@@ -14,7 +14,7 @@ from autotune.errors import UsageError
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
 from autotune.server._bundle import DISTRIBUTION, check_libpython, find_bundle, stage_bundle
 from autotune.server._options import LaunchOptions
-from autotune.server._ports import check_port
+from autotune.server._ports import check_ports
 from autotune.server._triton_process import launch_process
 from autotune.server._types import RunningServer
 
@@ -34,8 +34,7 @@ class EmbeddedLauncher:
         find_bundle()
         check_libpython()
         check_shared_memory("embedded")
-        check_port("--http-port", self.options.http_port)
-        check_port("--grpc-port", self.options.grpc_port)
+        check_ports(self.options.http_port, self.options.grpc_port)
 
     @contextmanager
     def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
@@ -49,12 +48,13 @@ class EmbeddedLauncher:
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
-        return {
+        described = {
             "mode": self.name,
             "triton": find_bundle().version,
             DISTRIBUTION: importlib.metadata.version(DISTRIBUTION),
             "arguments": " ".join(self.options.triton_args),
         }
+        return {key: value for key, value in described.items() if value}
 
 
 def check_shared_memory(mode: str) -> None:

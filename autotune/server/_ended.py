@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from autotune.errors import UsageError
+from autotune.server._arguments import own_option
 from autotune.server._ports import PortsTaken
-from autotune.server._reason import exit_text, last_words, load_reason, ports_clashed
+from autotune.server._reason import exit_text, last_words, load_reason, ports_clashed, refused_argument
 from autotune.server._types import LoadFailed, ServerCrashed
 
 _FIRST_SIGNAL_CODE = 128  # a shell or container reports a signal as 128 + its number
 
 
 def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) -> Exception:
-    """The exception that tells it: while starting, a refused load or a lost port; else a crash.
+    """The exception that tells it: while starting, a refused argument, a refused load or a lost port; else a crash.
 
     Args:
         code: Its exit code, negative or above 128 for a signal.
@@ -21,6 +23,11 @@ def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) 
     how = "out of memory; raise --memory" if out_of_memory else exit_text(code)
     if ready:
         return ServerCrashed(f"the server ended ({how}): {last_words(log)}")
+    refused = refused_argument(log)
+    if refused and (option := own_option(refused)):
+        return UsageError(f"--launch: this Triton does not know {option}: {refused}; use a newer one")
+    if refused:
+        return UsageError(f"--triton-arg: Triton refuses its command line: {refused}; see `tritonserver --help`")
     if ports_clashed(log):
         return PortsTaken(last_words(log))
     reason = load_reason(log)

@@ -45,6 +45,13 @@ def has_gpu(info: dict[str, Any]) -> bool:
     return "nvidia" in (info.get("Runtimes") or {})
 
 
+def cpu_count(info: dict[str, Any]) -> int:
+    """CPUs that a container may be given; 0 where the engine does not tell."""
+    count = int(info.get("NCPU") or 0)
+    # The engine counts those that it may use itself, which need not be the first ones of the machine.
+    return max(count, os.cpu_count() or 0) if count and has_host_network(info) else count
+
+
 def default_image(info: dict[str, Any]) -> str:
     """The image used where ``--image`` is not given."""
     return GPU_IMAGE if has_gpu(info) else CPU_IMAGE
@@ -76,8 +83,11 @@ def find_image(client: Any, reference: str) -> Any:
     try:
         return client.images.get(reference)
     except (ImageNotFound, NullResource):
-        remedy = "run docker/build to build it" if reference == CPU_IMAGE else f"run `docker pull {reference}`"
-        raise UsageError(f"--image: {reference!r} is not on this machine; {remedy}, or name another image") from None
+        built = "it" if reference == CPU_IMAGE else f"{CPU_IMAGE} and use that"
+        raise UsageError(
+            f"--image: {reference!r} is not on this machine; run `docker pull {reference}`, "
+            f"or docker/build to build {built}"
+        ) from None
     except APIError as error:
         raise UsageError(f"--image: {reference!r} is not an image reference: {error.explanation}") from None
 

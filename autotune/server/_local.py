@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +15,11 @@ from pathlib import Path
 from autotune.errors import UsageError
 from autotune.server._belongings import remove_orphans
 from autotune.server._options import LaunchOptions
-from autotune.server._ports import check_port
+from autotune.server._ports import check_ports
 from autotune.server._triton_process import Binary, launch_process
 from autotune.server._types import RunningServer
+
+_HELP_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,11 @@ class LocalLauncher:
 
     def check(self) -> None:
         """Raises `UsageError` with the remedy where this mode cannot work here."""
-        self.binary()
-        check_port("--http-port", self.options.http_port)
-        check_port("--grpc-port", self.options.grpc_port)
+        binary = self.binary()
+        if not is_tritonserver(binary, binary.stat().st_mtime_ns):
+            flag = "--launch local" if self.options.triton_path is None else "--triton-path"
+            raise UsageError(f"{flag}: {binary} is not a tritonserver; give the path of one with --triton-path")
+        check_ports(self.options.http_port, self.options.grpc_port)
 
     def binary(self) -> Path:
         """The server to start; raises `UsageError` where there is none."""
@@ -57,12 +64,32 @@ class LocalLauncher:
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
         binary = self.binary()
-        return {
+        described = {
             "mode": self.name,
             "triton": triton_version(binary),
             "binary": str(binary),
             "arguments": " ".join(self.options.triton_args),
         }
+        return {key: value for key, value in described.items() if value}
+
+
+@functools.cache
+def is_tritonserver(binary: Path, modified_ns: int) -> bool:
+    """Whether the help of ``binary``, as it was at ``modified_ns``, is that of a Triton; runs no server."""
+    with tempfile.TemporaryFile() as output:  # a pipe would be waited for where a child keeps it
+        try:
+            subprocess.run(
+                [binary, "--help"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_HELP_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        output.seek(0)
+        return b"--model-repository" in output.read()
 
 
 def triton_version(binary: Path) -> str:

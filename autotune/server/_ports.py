@@ -32,10 +32,7 @@ def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
     Raises:
         UsageError: An asked-for port is taken; names the flag.
     """
-    if http_port is not None and http_port == grpc_port:
-        raise UsageError(f"--grpc-port: {grpc_port} is also --http-port; give two different ports")
-    check_port("--http-port", http_port)
-    check_port("--grpc-port", grpc_port)
+    check_ports(http_port, grpc_port)
     free = _free(3)
     return Ports(
         http=http_port if http_port is not None else free[0],
@@ -43,6 +40,19 @@ def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
         metrics=free[2],
         chosen=http_port is None or grpc_port is None,
     )
+
+
+def check_ports(http_port: int | None, grpc_port: int | None) -> None:
+    """Raises `UsageError` that names the flag whose port cannot be listened on here."""
+    check_distinct_ports(http_port, grpc_port)
+    check_port("--http-port", http_port)
+    check_port("--grpc-port", grpc_port)
+
+
+def check_distinct_ports(http_port: int | None, grpc_port: int | None) -> None:
+    """Raises `UsageError` where both are the same port."""
+    if http_port is not None and http_port == grpc_port:
+        raise UsageError(f"--grpc-port: {grpc_port} is also --http-port; give two different ports")
 
 
 def check_port(flag: str, port: int | None) -> None:

@@ -10,6 +10,11 @@ _POLL_FAILED = re.compile(r"Poll failed for model directory '[^']*': (?P<reason>
 _PARSE_ERROR = re.compile(r"Error parsing text-format inference\.ModelConfig: (?P<reason>.*)$", re.MULTILINE)
 _CREATING = re.compile(r"^error: creating server: (?P<reason>.*)$", re.MULTILINE)
 _ERROR_LINE = re.compile(r"^E\d{4} [\d:.]+ \d+ \S+\] \"?(?P<reason>.*?)\"?$", re.MULTILINE)
+_USAGE = "Usage: tritonserver"
+_REFUSED_ARGUMENT = re.compile(
+    r"(unrecognized option|option '.*' (is ambiguous|requires an argument|doesn't allow an argument)"
+    r"|Invalid option value|Bad option|invalid argument for).*"
+)
 _PLACE = re.compile(r"^\s+(?P<file>\S+)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
 _CLASH = re.compile(r"already in use|address in use|failed to start (HTTP|GRPC)|Failed to bind|\bbind\b", re.IGNORECASE)
 # Said by every server without a GPU.
@@ -30,6 +35,14 @@ def load_reason(log: str) -> str:
         if not any(noise in match["reason"] for noise in _NOISE):
             return compact(match["reason"])
     return ""
+
+
+def refused_argument(log: str) -> str:
+    """Triton's own words for a command line it did not take; empty where it took it."""
+    if _USAGE not in log:
+        return ""
+    match = _REFUSED_ARGUMENT.search(log)
+    return compact(match[0]) if match else last_words(log)
 
 
 def ports_clashed(log: str) -> bool:

@@ -99,6 +99,7 @@ class TestDocker(LaunchSuite):
             assert host["AutoRemove"] is False
             assert f"{tmp_path / 'weights'}:/weights:ro" in host["Binds"]
             assert f"{repository}:/models:ro" in host["Binds"]
+            assert container.name.startswith("autotune-double-")
             assert container.labels["autotune"] == "1"
             assert container.labels["autotune.model"] == "double"
             assert "--http-thread-count=3" in container.attrs["Config"]["Cmd"]
@@ -190,7 +191,7 @@ def test_auto_takes_docker_where_the_image_is_there() -> None:
 
 
 def test_missing_image_says_how_to_get_it() -> None:
-    with pytest.raises(UsageError, match=r"--image: 'no-such-image:1' .*docker pull no-such-image:1"):
+    with pytest.raises(UsageError, match=r"--image: 'no-such-image:1' .*docker pull no-such-image:1.*docker/build"):
         choose_launcher("docker", LaunchOptions(image="no-such-image:1"))
 
 
@@ -207,3 +208,19 @@ def test_gpus_that_the_engine_cannot_pass_through_are_a_usage_error() -> None:
         pytest.skip("this engine can")
     with pytest.raises(UsageError, match="--gpus"):
         choose_launcher("docker", LaunchOptions(image=CPU_IMAGE, gpus="all"))
+
+
+def test_cpus_that_the_machine_lacks_are_a_usage_error_before_anything_starts() -> None:
+    for mode in ("docker", "auto"):
+        with pytest.raises(UsageError, match="--cpuset-cpus: '9999'"):
+            choose_launcher(mode, LaunchOptions(cpuset_cpus="9999"))
+
+
+def test_argument_that_triton_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
+    write_double(tmp_path / "models")
+    launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, triton_args=("--bogus",), start_timeout_s=30))
+    with (
+        pytest.raises(UsageError, match=r"--triton-arg: .*unrecognized option '--bogus'"),
+        launcher.launch(tmp_path / "models", "double", tmp_path / "log"),
+    ):
+        pass

@@ -251,6 +251,17 @@ def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: 
         assert not orphan.exists()
 
 
+def test_argument_that_triton_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
+    write_double(tmp_path / "models")
+    with (
+        pytest.raises(UsageError, match=r"--triton-arg: .*unrecognized option '--bogus'"),
+        EmbeddedLauncher(LaunchOptions(triton_args=("--bogus",))).launch(
+            tmp_path / "models", "double", tmp_path / "log"
+        ),
+    ):
+        pass
+
+
 def test_config_is_the_same_where_completion_is_left_out(tmp_path: Path) -> None:
     write_double(tmp_path / "models", extra="max_batch_size: 8 dynamic_batching { }")
     write_onnx(tmp_path / "models", "negate", onnx_config("max_batch_size: 8"), operator="Neg")

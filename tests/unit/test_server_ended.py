@@ -1,10 +1,12 @@
 """What the end of a server, or its silence, is taken for."""
 
+import re
 import socket
 from typing import Any
 
 import pytest
 
+from autotune.errors import UsageError
 from autotune.server import Endpoint, LoadFailed, ServerCrashed
 from autotune.server._container_settings import container_settings
 from autotune.server._ended import why_ended
@@ -32,6 +34,29 @@ def test_end_is_told_apart(code: int, log: str, how: dict[str, bool], kind: type
     assert type(ended) is kind
     assert words in str(ended)
     assert "\n" not in str(ended)
+
+
+USAGE = "Usage: tritonserver [options]\n  --help\n\tDefault is 0.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        (
+            f"/bin/tritonserver: unrecognized option '--bogus'\n{USAGE}",
+            "--triton-arg: .*: unrecognized option '--bogus';",
+        ),
+        (f"{USAGE}Invalid option value. Got zz\n", "--triton-arg: .*: Invalid option value. Got zz;"),
+        (
+            f"tritonserver: unrecognized option '--disable-auto-complete-config'\n{USAGE}",
+            "--launch: this Triton does not know --disable-auto-complete-config",
+        ),
+    ],
+)
+def test_refused_command_line_names_what_set_it(log: str, message: str) -> None:
+    ended = why_ended(1, log, ready=False)
+    assert type(ended) is UsageError
+    assert re.match(message, str(ended))
 
 
 def test_server_that_runs_but_does_not_answer_counts_as_crashed() -> None:

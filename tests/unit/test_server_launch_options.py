@@ -1,6 +1,7 @@
 """What each launch mode says about a request that cannot work; nothing is started."""
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from autotune.errors import UsageError
 from autotune.server import Endpoint, LaunchOptions, choose_launcher
 from autotune.server import _bundle as bundle
 from autotune.server import _embedded as embedded
+from autotune.server import _local as local
 from autotune.server._arguments import triton_arguments
-from autotune.server._container_settings import parse_mount
+from autotune.server._checks import parse_mount, parse_size, without_effect
+from autotune.server._container_settings import container_settings
 from autotune.server._ports import Ports, pick_ports
 from autotune.server._remote import parse_url, read_override
 
@@ -154,3 +157,92 @@ def test_a_persons_arguments_have_the_last_word() -> None:
     assert "--allow-metrics=false" not in arguments("--allow-metrics=true")
     assert "--disable-auto-complete-config" in arguments()
     assert "--disable-auto-complete-config" not in arguments("--strict-model-config=false")
+
+
+@pytest.mark.parametrize("mode", ["docker", "local", "embedded", "remote", "auto"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (LaunchOptions(memory="lots"), "--memory: 'lots' is not a size; write one such as 512m or 4g"),
+        (LaunchOptions(memory="1m"), "--memory: '1m' is below the engine's least, 6m;"),
+        (LaunchOptions(memory="0"), "--memory: '0' is not a size"),
+        (LaunchOptions(shm_size="zz"), "--shm-size: 'zz' is not a size"),
+        (LaunchOptions(shm_size="4gg"), "--shm-size: '4gg' is not a size"),
+        (LaunchOptions(cpuset_cpus="a-b"), "--cpuset-cpus: 'a-b' is not a list of CPUs"),
+        (LaunchOptions(cpuset_cpus="3-1"), "--cpuset-cpus: '3-1' is not a list of CPUs"),
+        (LaunchOptions(gpus="lots"), "--gpus: 'lots' is none of"),
+        (LaunchOptions(mounts=("/no/such:/x",)), "--mount: /no/such does not exist"),
+        (LaunchOptions(http_port=9000, grpc_port=9000), "--grpc-port: 9000 is also --http-port"),
+        (
+            LaunchOptions(triton_args=("--model-repository=/x",)),
+            "--triton-arg: '--model-repository' is set by autotune; use autotune's --model-repository",
+        ),
+        (LaunchOptions(triton_args=("--http-po", "1")), "--triton-arg: '--http-po' is set by autotune"),
+    ],
+)
+def test_value_that_means_nothing_is_refused_in_every_mode(mode: str, options: LaunchOptions, message: str) -> None:
+    assert one_line(mode, options).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("512m", 512 << 20), ("4g", 4 << 30), ("4GB", 4 << 30), ("1.5k", 1536), ("8b", 8), ("7", 7)]
+)
+def test_sizes_are_read_as_docker_reads_them(text: str, size: int) -> None:
+    assert parse_size("--memory", text) == size
+
+
+@pytest.mark.parametrize("gpus", ["auto", "none", "all", "0", "0,1", "GPU-1b2c-3d, MIG-4/5/6"])
+def test_gpus_are_taken_by_word_number_or_id(gpus: str) -> None:
+    choose_launcher("embedded", LaunchOptions(gpus=gpus))
+
+
+def test_cpu_that_the_machine_lacks_names_the_flag(tmp_path: Path) -> None:
+    container_settings(LaunchOptions(cpuset_cpus="0"), {"NCPU": 2}, tmp_path)
+    with pytest.raises(UsageError, match=r"--cpuset-cpus: '0,9999' asks for CPU 9999; this machine has 0 to"):
+        container_settings(LaunchOptions(cpuset_cpus="0,9999"), {"NCPU": 2}, tmp_path)
+
+
+def executable(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_binary_that_is_no_triton_is_refused(tmp_path: Path) -> None:
+    message = one_line("local", LaunchOptions(triton_path=Path("/bin/ls")))
+    assert message.startswith("--triton-path: /bin/ls is not a tritonserver;")
+    broken = executable(tmp_path / "broken", "exec /no/such/interpreter")
+    assert "is not a tritonserver" in one_line("local", LaunchOptions(triton_path=broken))
+    triton = executable(tmp_path / "triton", "echo '  --model-repository <string>'; exit 1")
+    assert choose_launcher("local", LaunchOptions(triton_path=triton))[0].name == "local"
+
+
+def test_binary_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_HELP_TIMEOUT_S", 0.2)
+    silent = executable(tmp_path / "silent", "exec sleep 20")
+    started = time.monotonic()
+    assert "is not a tritonserver" in one_line("local", LaunchOptions(triton_path=silent))
+    assert time.monotonic() - started < 5
+
+
+def test_options_that_the_mode_ignores_are_named(tmp_path: Path) -> None:
+    _, why = choose_launcher("embedded", LaunchOptions(image="x", memory="1g"))
+    assert why == "launch: embedded (as asked); --image, --memory have no effect with embedded"
+    assert choose_launcher("embedded", LaunchOptions(http_port=None))[1] == "launch: embedded (as asked)"
+    assert without_effect("remote", LaunchOptions(triton_args=("--log-verbose=1",))) == (
+        "--triton-arg has no effect with remote"
+    )
+    assert without_effect("docker", LaunchOptions(image="x", gpus="all", mounts=("a:/b",))) == ""
+    assert without_effect("local", LaunchOptions(url="x", triton_path=tmp_path)) == "--url has no effect with local"
+
+
+def test_description_leaves_out_what_is_not_given() -> None:
+    assert "arguments" not in embedded.EmbeddedLauncher().describe()
+    given = embedded.EmbeddedLauncher(LaunchOptions(triton_args=("--log-verbose=1",)))
+    assert given.describe()["arguments"] == "--log-verbose=1"
+
+
+def test_unknown_host_is_told_without_an_error_number() -> None:
+    message = one_line("remote", LaunchOptions(url="no-such-host.invalid:8000"))
+    assert "does not answer: " in message
+    assert "Errno" not in message

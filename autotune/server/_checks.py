@@ -1,0 +1,89 @@
+"""Whether the options of a launch can mean anything, whatever the mode; asked before anything is started."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.server._arguments import check_extra_arguments
+from autotune.server._options import LaunchOptions
+from autotune.server._ports import check_distinct_ports
+
+LEAST_MEMORY_BYTES = 6 << 20  # what the Docker engine allows a container
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,15})?)(?P<unit>b|[kmgt]?)b?", re.IGNORECASE)
+_CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
+_GPUS = re.compile(r"auto|none|all|{id}(,{id})*".format(id=r"\s*(\d+|(GPU|MIG)-[\w/-]+)\s*"))
+# What only some modes look at, by flag: the field, and those modes.
+_ONLY_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
+    "--image": ("image", ("docker",)),
+    "--mount": ("mounts", ("docker",)),
+    "--memory": ("memory", ("docker",)),
+    "--shm-size": ("shm_size", ("docker",)),
+    "--cpuset-cpus": ("cpuset_cpus", ("docker",)),
+    "--gpus": ("gpus", ("docker",)),
+    "--url": ("url", ("remote",)),
+    "--triton-path": ("triton_path", ("local",)),
+    "--http-port": ("http_port", ("docker", "local", "embedded")),
+    "--grpc-port": ("grpc_port", ("docker", "local", "embedded")),
+    "--triton-arg": ("triton_args", ("docker", "local", "embedded")),
+}
+
+
+def check_options(options: LaunchOptions) -> None:
+    """Raises `UsageError` that names the flag whose value no launch mode can take."""
+    if options.memory is not None and parse_size("--memory", options.memory) < LEAST_MEMORY_BYTES:
+        raise UsageError(
+            f"--memory: {options.memory!r} is below the engine's least, 6m; give what the model needs, such as 4g"
+        )
+    if options.shm_size is not None:
+        parse_size("--shm-size", options.shm_size)
+    if options.cpuset_cpus is not None:
+        highest_cpu(options.cpuset_cpus)
+    if _GPUS.fullmatch(options.gpus) is None:
+        raise UsageError(f"--gpus: {options.gpus!r} is none of auto, none, all or ids such as 0,1; use one of these")
+    for mount in options.mounts:
+        parse_mount(mount)
+    check_extra_arguments(options.triton_args)
+    check_distinct_ports(options.http_port, options.grpc_port)
+
+
+def without_effect(mode: str, options: LaunchOptions) -> str:
+    """``--image, --memory have no effect with embedded``: options given that ``mode`` ignores; empty for none."""
+    default = LaunchOptions()
+    flags = [
+        flag
+        for flag, (name, modes) in _ONLY_FOR.items()
+        if mode not in modes and getattr(options, name) != getattr(default, name)
+    ]
+    return f"{', '.join(flags)} {'has' if len(flags) == 1 else 'have'} no effect with {mode}" if flags else ""
+
+
+def parse_size(flag: str, text: str) -> int:
+    """Bytes of ``512m`` or ``4g`` (powers of 1024, as Docker's); raises `UsageError` that names ``flag``."""
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match["number"]) * _UNITS[match["unit"].lower()]) if match else 0
+    if size == 0:
+        raise UsageError(f"{flag}: {text!r} is not a size; write one such as 512m or 4g")
+    return size
+
+
+def highest_cpu(text: str) -> int:
+    """The highest CPU in ``0-3,8``; raises `UsageError` where it is not of that form."""
+    ranges = [each.split("-") for each in text.split(",")] if _CPUS.fullmatch(text) else []
+    if not ranges or any(int(each[0]) > int(each[-1]) for each in ranges):
+        raise UsageError(f"--cpuset-cpus: {text!r} is not a list of CPUs; write one such as 0-3 or 0,2")
+    return max(int(each[-1]) for each in ranges)
+
+
+def parse_mount(text: str) -> str:
+    """``HOST:CONTAINER[:ro|rw]`` with an absolute host path, read-only unless ``rw``; raises `UsageError`."""
+    parts = text.split(":")
+    mode = parts.pop() if len(parts) == 3 else "ro"
+    if len(parts) != 2 or not parts[1].startswith("/") or mode not in ("ro", "rw"):
+        raise UsageError(f"--mount: {text!r} is not HOST:CONTAINER or HOST:CONTAINER:rw with an absolute CONTAINER")
+    host = Path(parts[0]).expanduser().absolute()
+    if not host.exists():
+        raise UsageError(f"--mount: {host} does not exist; give a file or directory of this machine")
+    return f"{host}:{parts[1]}:{mode}"
