@@ -23,9 +23,9 @@ RUN python3 "$(echo /wheels/pip-*.whl)/pip" install --quiet --no-index --find-li
 
 FROM python
 COPY --from=installed /usr/local /usr/local
-COPY model_repository /work/model_repository
-COPY search_spaces /work/search_spaces
-WORKDIR /work
+COPY model_repository /workspace/model_repository
+COPY search_spaces /workspace/search_spaces
+WORKDIR /workspace
 # Any user may run it (docker run --user), so what it writes besides its results goes here.
 ENV HOME=/tmp PYTHONUNBUFFERED=1
 ENTRYPOINT ["autotune"]
