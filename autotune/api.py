@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.objective import Objective, format_duration, parse_ceilings, parse_duration, parse_objective
+from autotune.objective import parse_ceilings, parse_duration, parse_objective
+from autotune.request import (
+    LaunchFlags,
+    checked_study_name,
+    default_study_name,
+    find_model,
+    launcher_for,
+    read_text,
+    traffic_for,
+    writable_directory,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Unpack
 
     from autotune.environment import Environment
-    from autotune.load import PayloadData
     from autotune.measurement import Probe, SweepResult
-    from autotune.repository import ModelConfig, ModelSpec
+    from autotune.repository import ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
 
 DEFAULT_TRIALS = 20
-_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class LaunchFlags(TypedDict, total=False):
-    """How servers are launched; each key is the flag of that name (``--shm-size`` is ``shm_size``)."""
-
-    launch: str
-    image: str | None
-    memory: str | None
-    shm_size: str | None
-    cpuset_cpus: str | None
-    gpus: str
-    mount: Sequence[str] | None
-    triton_arg: Sequence[str] | None
-    triton_path: str | Path | None
-    url: str | None
-    http_port: int | None
-    grpc_port: int | None
-    start_timeout: str
 
 
 def tune(
@@ -82,7 +69,8 @@ def tune(
         Every trial, the best one and where its config was exported.
 
     Raises:
-        UsageError: Bad input; nothing was started or written.
+        UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
+            shape of an input that neither its config nor its file describes).
     """
     goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
@@ -97,13 +85,13 @@ def tune(
 
     check_sampler(sampler)
     observer = observer or SilentObserver()
-    spec, composing = _find_model(model_repository, model)
-    traffic = _traffic(spec, spec.config, protocol, shape, input_data, batch_size=1)
+    spec, composing = find_model(model_repository, model)
+    traffic = traffic_for(spec, spec.config, protocol, shape, input_data, batch_size=1)
     space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
     space, notes = space.restricted_to(spec)
-    launcher, why = _launcher(launch_flags)
-    name = _check_study_name(study or default_study_name(spec.name, goal, launcher.name))
-    directory = _writable(Path(results)) / name
+    launcher, why = launcher_for(launch_flags)
+    name = checked_study_name(study or default_study_name(spec.name, goal, launcher.name))
+    directory = writable_directory(Path(results)) / name
     for note in (why, *notes):
         observer.note(note)
     deployment = Deployment(
@@ -160,7 +148,8 @@ def measure(
         One probe per load. They are stored too, also where an interruption or a crash ends the sweep early.
 
     Raises:
-        UsageError: Bad input; nothing was started or written.
+        UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
+            shape of an input that neither its config nor its file describes).
         ServerFailure: The server did not come up or did not stay up.
     """
     from autotune.measurement import Deployment, SweepResult, schedules, sweep
@@ -172,14 +161,14 @@ def measure(
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
     duration_s = parse_duration(duration, "--duration")
     observer = observer or SilentObserver()
-    spec, composing = _find_model(model_repository, model)
+    spec, composing = find_model(model_repository, model)
     config = spec.config
     if model_config is not None:
-        config = ModelConfig.parse(_read(Path(model_config), "--model-config"), str(model_config))
-    traffic = _traffic(spec, config, protocol, shape, input_data, batch_size)
+        config = ModelConfig.parse(read_text(Path(model_config), "--model-config"), str(model_config))
+    traffic = traffic_for(spec, config, protocol, shape, input_data, batch_size)
     loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
-    launcher, why = _launcher(launch_flags)
-    directory = _writable(Path(results)) / "measurements"
+    launcher, why = launcher_for(launch_flags)
+    directory = writable_directory(Path(results)) / "measurements"
     observer.note(why)
     deployment = Deployment(
         spec=spec, launcher=launcher, directory=directory, seed=seed, composing=composing, **traffic
@@ -295,102 +284,6 @@ def open_store(*, results: str | Path = "results", storage: str | None = None) -
     return Store.open_existing(storage or database_url(Path(results)), flag)
 
 
-def default_study_name(model: str, objective: Objective, launch: str) -> str:
-    """A name that the same command gives again, so that it resumes: ``mnist-p99-5ms-embedded``."""
-    load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
-    promise = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
-    return "-".join([model, *load, *promise, launch])
-
-
-def _find_model(model_repository: str | Path, model: str | None) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
-    """The model, and the models it is composed of where it is an ensemble."""
-    from autotune.repository import ModelRepository
-
-    repository = ModelRepository(Path(model_repository))
-    spec = repository.model(model) if model is not None else repository.only_model()
-    return spec, repository.composing_models(spec)
-
-
-class _Traffic(TypedDict):
-    protocol: str
-    input_data: PayloadData
-    shapes: Mapping[str, Sequence[int]]
-    batch_size: int
-
-
-def _traffic(
-    spec: ModelSpec,
-    config: ModelConfig,
-    protocol: str,
-    shape: Sequence[str] | None,
-    input_data: str,
-    batch_size: int,
-) -> _Traffic:
-    """What requests carry and how; what does not fit the model is named before anything is started."""
-    from autotune.load import make_payload, parse_shape, protocols
-
-    if protocol not in protocols():
-        raise UsageError(f"--protocol: {protocol!r} is unknown; use {' or '.join(protocols())}")
-    if input_data not in ("random", "zero"):
-        raise UsageError(f"--input-data: {input_data!r} is unknown; use random or zero")
-    if batch_size < 1:
-        raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
-    data: PayloadData = "random" if input_data == "random" else "zero"
-    shapes = dict(parse_shape(text) for text in shape or ())
-    if spec.inputs:  # the payload as it will be, from what the files say
-        metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
-        batches = max(config.max_batch_size, batch_size if config.max_batch_size == 0 else 1)
-        limit = batches if spec.batch_dimension == "dynamic" else 0
-        make_payload(spec.name, metadata, {"max_batch_size": limit}, data=data, batch_size=batch_size, shapes=shapes)
-    return _Traffic(
-        protocol=protocol,
-        input_data=data,
-        shapes=shapes,
-        batch_size=batch_size,
-    )
-
-
-def _launcher(flags: LaunchFlags) -> tuple[Launcher, str]:
-    """The launcher and one line that says which and why."""
-    from autotune.server import LaunchOptions, choose_launcher
-
-    triton_path = flags.get("triton_path")
-    return choose_launcher(
-        flags.get("launch", "auto"),
-        LaunchOptions(
-            image=flags.get("image"),
-            memory=flags.get("memory"),
-            shm_size=flags.get("shm_size"),
-            cpuset_cpus=flags.get("cpuset_cpus"),
-            gpus=flags.get("gpus", "auto"),
-            mounts=tuple(flags.get("mount") or ()),
-            triton_args=tuple(flags.get("triton_arg") or ()),
-            triton_path=Path(triton_path) if triton_path else None,
-            url=flags.get("url"),
-            http_port=flags.get("http_port"),
-            grpc_port=flags.get("grpc_port"),
-            start_timeout_s=parse_duration(flags.get("start_timeout", "120s"), "--start-timeout"),
-        ),
-    )
-
-
-def _check_study_name(name: str) -> str:
-    if not _STUDY_NAME.fullmatch(name):
-        raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
-    return name
-
-
-def _writable(results: Path) -> Path:
-    """The results directory, after a check that it can be written; creates nothing."""
-    existing = next(path for path in (results, *results.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UsageError(f"--results: {existing} is not a directory; name another one")
-    read_only = bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
-    if read_only or not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"--results: cannot write to {existing}; name a directory you may write to")
-    return results
-
-
 def _create_store(results: Path, storage: str | None) -> Store:
     from autotune.store import Store, database_url
 
@@ -409,10 +302,3 @@ def _environment(launcher: Launcher, spec: ModelSpec, composing: Sequence[ModelS
     from autotune.repository import content_digest
 
     return capture(launcher.describe(), "+".join(content_digest(each) for each in (spec, *composing)))
-
-
-def _read(path: Path, flag: str) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -165,30 +165,6 @@ class SearchSpace:
         searched = any(each.name == MAX_BATCH_SIZE for each in parameters)
         known = spec.config.max_batch_size if spec.has_config and spec.config.has("max_batch_size") else None
         return SearchSpace(parameters, None if searched else known), notes
-
-    def with_limits(self, max_batch_size: int | None = None, max_instances: int | None = None) -> SearchSpace:
-        """The space without larger batches or more instances than given.
-
-        Raises:
-            UsageError: No value is left.
-        """
-        limits = {
-            MAX_BATCH_SIZE: (max_batch_size, "--max-batch-size"),
-            INSTANCE_COUNT: (max_instances, "--max-instances"),
-        }
-        limited = []
-        for parameter in self.parameters:
-            limit, flag = limits.get(parameter.name, (None, ""))
-            if limit is not None:
-                kept = [index for index, choice in enumerate(parameter.choices) if int(str(choice)) <= limit]
-                if not kept:
-                    raise UsageError(
-                        f"{flag}: {limit} leaves no value of {parameter.name} ({parameter}); "
-                        "raise it or change the space"
-                    )
-                parameter = parameter.keeping(kept)  # noqa: PLW2901 - the same parameter, smaller
-            limited.append(parameter)
-        return replace(self, parameters=tuple(limited))
 
     @cached_property
     def digest(self) -> str:

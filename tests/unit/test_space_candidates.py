@@ -4,7 +4,6 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from autotune.errors import UsageError
 from autotune.repository import ModelConfig
 from autotune.space import SearchSpace
 
@@ -193,14 +192,6 @@ def test_tritons_default_is_one_instance_with_plain_dynamic_batching(batch, expe
 )
 def test_there_is_no_default_where_the_space_has_no_plain_batching(text):
     assert SearchSpace.parse(text, "x").triton_default(ModelConfig.parse("max_batch_size: 8", "x")) is None
-
-
-def test_limits_take_larger_values_out():
-    space = SPACES["default"].with_limits(max_batch_size=8, max_instances=2)
-    assert space.distributions()["log2_max_batch_size"] == IntDistribution(0, 3)
-    assert space.distributions()["instance_count"] == IntDistribution(1, 2)
-    with pytest.raises(UsageError, match="--max-instances: 0 leaves no value"):
-        space.with_limits(max_instances=0)
 
 
 def test_the_digest_tells_spaces_apart():

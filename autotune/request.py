@@ -1,0 +1,145 @@
+"""What a person asked for, found and checked before anything is started or written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from autotune.errors import UsageError
+from autotune.objective import Objective, format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from autotune.load import PayloadData
+    from autotune.repository import ModelConfig, ModelSpec
+    from autotune.server import Launcher
+
+_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class LaunchFlags(TypedDict, total=False):
+    """How servers are launched; each key is the flag of that name (``--shm-size`` is ``shm_size``)."""
+
+    launch: str
+    image: str | None
+    memory: str | None
+    shm_size: str | None
+    cpuset_cpus: str | None
+    gpus: str
+    mount: Sequence[str] | None
+    triton_arg: Sequence[str] | None
+    triton_path: str | Path | None
+    url: str | None
+    http_port: int | None
+    grpc_port: int | None
+    start_timeout: str
+
+
+def default_study_name(model: str, objective: Objective, launch: str) -> str:
+    """A name that the same command gives again, so that it resumes: ``mnist-p99-5ms-embedded``."""
+    load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    promise = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
+    return "-".join([model, *load, *promise, launch])
+
+
+def find_model(model_repository: str | Path, model: str | None) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+    """The model, and the models it is composed of where it is an ensemble."""
+    from autotune.repository import ModelRepository
+
+    repository = ModelRepository(Path(model_repository))
+    spec = repository.model(model) if model is not None else repository.only_model()
+    return spec, repository.composing_models(spec)
+
+
+class Traffic(TypedDict):
+    """What requests carry and how they are sent; the fields of `Deployment` of the same names."""
+
+    protocol: str
+    input_data: PayloadData
+    shapes: Mapping[str, Sequence[int]]
+    batch_size: int
+
+
+def traffic_for(
+    spec: ModelSpec,
+    config: ModelConfig,
+    protocol: str,
+    shape: Sequence[str] | None,
+    input_data: str,
+    batch_size: int,
+) -> Traffic:
+    """What requests carry and how; what does not fit the model is named before anything is started."""
+    from autotune.load import make_payload, parse_shape, protocols
+
+    if protocol not in protocols():
+        raise UsageError(f"--protocol: {protocol!r} is unknown; use {' or '.join(protocols())}")
+    if input_data not in ("random", "zero"):
+        raise UsageError(f"--input-data: {input_data!r} is unknown; use random or zero")
+    if batch_size < 1:
+        raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
+    data: PayloadData = "random" if input_data == "random" else "zero"
+    shapes = dict(parse_shape(text) for text in shape or ())
+    if spec.inputs:  # the payload as it will be, from what the files say
+        metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
+        batches = max(config.max_batch_size, batch_size if config.max_batch_size == 0 else 1)
+        limit = batches if spec.batch_dimension == "dynamic" else 0
+        make_payload(spec.name, metadata, {"max_batch_size": limit}, data=data, batch_size=batch_size, shapes=shapes)
+    return Traffic(
+        protocol=protocol,
+        input_data=data,
+        shapes=shapes,
+        batch_size=batch_size,
+    )
+
+
+def launcher_for(flags: LaunchFlags) -> tuple[Launcher, str]:
+    """The launcher and one line that says which and why."""
+    from autotune.server import LaunchOptions, choose_launcher
+
+    triton_path = flags.get("triton_path")
+    return choose_launcher(
+        flags.get("launch", "auto"),
+        LaunchOptions(
+            image=flags.get("image"),
+            memory=flags.get("memory"),
+            shm_size=flags.get("shm_size"),
+            cpuset_cpus=flags.get("cpuset_cpus"),
+            gpus=flags.get("gpus", "auto"),
+            mounts=tuple(flags.get("mount") or ()),
+            triton_args=tuple(flags.get("triton_arg") or ()),
+            triton_path=Path(triton_path) if triton_path else None,
+            url=flags.get("url"),
+            http_port=flags.get("http_port"),
+            grpc_port=flags.get("grpc_port"),
+            start_timeout_s=parse_duration(flags.get("start_timeout", "120s"), "--start-timeout"),
+        ),
+    )
+
+
+def checked_study_name(name: str) -> str:
+    """The name, which is also a directory's; raises `UsageError` where it cannot be one."""
+    if not _STUDY_NAME.fullmatch(name):
+        raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
+    return name
+
+
+def writable_directory(results: Path) -> Path:
+    """The results directory, after a check that it can be written; creates nothing."""
+    existing = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"--results: {existing} is not a directory; name another one")
+    read_only = bool(os.statvfs(existing).f_flag & os.ST_RDONLY)
+    if read_only or not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"--results: cannot write to {existing}; name a directory you may write to")
+    return results
+
+
+def read_text(path: Path, flag: str) -> str:
+    """The file's text; raises `UsageError` that names ``flag`` where it cannot be read."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
