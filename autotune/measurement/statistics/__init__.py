@@ -1,0 +1,56 @@
+"""The statistics of late requests: tests, design effect, location of a rate, bounds of percentiles and means.
+
+Pure functions of counts and latencies; nothing here knows of servers, clients or clocks.
+"""
+
+from autotune.measurement.statistics._batch_means import mean_bounds
+from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction, design_effect
+from autotune.measurement.statistics._isotonic import Bracket, RateCounts, bracket, pooled_fractions
+from autotune.measurement.statistics._late_counts import (
+    MIN_BLOCKS_TO_FAIL,
+    MIN_BLOCKS_TO_HOLD,
+    SLOW_FRACTIONS,
+    LateCounts,
+    Verdict,
+)
+from autotune.measurement.statistics._logit import Location, locate, next_rate
+from autotune.measurement.statistics._percentile import percentile_bounds, percentile_bounds_of_histogram
+from autotune.measurement.statistics._sequential import (
+    Decision,
+    confidence,
+    decide,
+    e_fails,
+    e_holds,
+    log_e_fails,
+    log_e_holds,
+)
+from autotune.measurement.statistics._sprt import sprt
+
+__all__ = [
+    "MIN_BLOCKS_TO_FAIL",
+    "MIN_BLOCKS_TO_HOLD",
+    "SLOW_FRACTIONS",
+    "Bracket",
+    "ClusteredCounts",
+    "Decision",
+    "LateCounts",
+    "Location",
+    "RateCounts",
+    "Verdict",
+    "at_fraction",
+    "bracket",
+    "confidence",
+    "decide",
+    "design_effect",
+    "e_fails",
+    "e_holds",
+    "locate",
+    "log_e_fails",
+    "log_e_holds",
+    "mean_bounds",
+    "next_rate",
+    "percentile_bounds",
+    "percentile_bounds_of_histogram",
+    "pooled_fractions",
+    "sprt",
+]
