@@ -103,6 +103,20 @@ class LaunchSuite:
         assert window.batch_executions == {2: 3}
         assert 0 < window.compute_infer_ns < window.request_ns
 
+    def test_usage_of_its_processes_grows_with_load(self, launcher: Launcher, repository: Path, tmp_path: Path) -> None:
+        with launcher.launch(repository, "double", tmp_path / "server.log") as server:
+            before = server.usage()
+            if not self.keeps_log:  # someone else's processes
+                assert before is None
+                return
+            assert before is not None
+            deadline = time.monotonic() + 20
+            while (used := server.usage()) and used.cpu_since(before) < 0.05 and time.monotonic() < deadline:
+                infer(tritonclient.http, server.endpoint, "double")
+            assert used is not None
+            assert used.cpu_since(before) >= 0.05
+            assert 20 << 20 < used.memory_bytes < 2 << 30
+
     @pytest.mark.parametrize(
         ("model", "reason"),
         [

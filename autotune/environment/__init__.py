@@ -1,6 +1,21 @@
-"""The machine and the software a measurement was made on, and what differs between two of them."""
+"""The machine and the software a measurement was made on, what differs between two, and how busy this one is."""
 
 from autotune.environment._capture import capture
 from autotune.environment._fingerprint import Environment, Gpu, differences
+from autotune.environment._gpu_state import GpuState, gpu_state
+from autotune.environment._machine_load import MachineLoad, MachineUse
+from autotune.environment._processes import cpu_s, memory_bytes, process_tree
 
-__all__ = ["Environment", "Gpu", "capture", "differences"]
+__all__ = [
+    "Environment",
+    "Gpu",
+    "GpuState",
+    "MachineLoad",
+    "MachineUse",
+    "capture",
+    "cpu_s",
+    "differences",
+    "gpu_state",
+    "memory_bytes",
+    "process_tree",
+]

@@ -19,6 +19,7 @@ from autotune.server._types import (
     ServerFailure,
     StartTimedOut,
 )
+from autotune.server._usage import ServerUsage
 
 __all__ = [
     "LAUNCHERS",
@@ -37,6 +38,7 @@ __all__ = [
     "RunningServer",
     "ServerCrashed",
     "ServerFailure",
+    "ServerUsage",
     "StartTimedOut",
     "Unreachable",
     "choose_launcher",

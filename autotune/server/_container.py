@@ -17,6 +17,7 @@ from autotune.errors import UsageError
 from autotune.server._belongings import pid_namespace, process_alive
 from autotune.server._ended import why_ended
 from autotune.server._types import ServerCrashed
+from autotune.server._usage import runs_argument
 
 LABEL = "autotune"
 # How often the engine is asked whether the container still runs, while HTTP is polled far more often.
@@ -89,6 +90,19 @@ class Container:
         except (DockerException, OSError) as error:
             raise _gone(error) from None
         raise why_ended(int(state["ExitCode"]), log, ready=self.ready, out_of_memory=bool(state.get("OOMKilled")))
+
+    def pid(self, argument: str) -> int | None:
+        """The id of its first process; None where that is not here (the engine is elsewhere, or its own machine).
+
+        Args:
+            argument: What that process has on its command line and no other has.
+
+        Raises:
+            ServerCrashed: The container has ended.
+        """
+        self.check_now()
+        pid = int(self._container.attrs["State"].get("Pid") or 0)
+        return pid if pid and runs_argument(pid, argument) else None
 
     def remove(self, grace_s: float) -> None:
         """Ends it, keeps its log, removes it with its anonymous volumes; safe to call twice.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -124,8 +125,9 @@ class ControlClient:
 
 def parse_statistics(answer: dict[str, Any]) -> ModelStatistics:
     """The sum over versions of an answer of ``/v2/models/M/stats``."""
-    totals = dict.fromkeys((name for name in ModelStatistics.__dataclass_fields__ if name != "batch_executions"), 0)
-    batches: dict[int, int] = {}
+    totals = dict.fromkeys((name for name in ModelStatistics.__dataclass_fields__ if not name.startswith("batch_")), 0)
+    executions: Counter[int] = Counter()
+    compute_ns: Counter[int] = Counter()
     for version in answer.get("model_stats", []):
         inference = version.get("inference_stats", {})
         totals["inference_count"] += int(version.get("inference_count", 0))
@@ -137,8 +139,13 @@ def parse_statistics(answer: dict[str, Any]) -> ModelStatistics:
             totals[f"{part}_ns"] += _of(inference, part, "ns")
         for batch in version.get("batch_stats", []):
             size = int(batch["batch_size"])
-            batches[size] = batches.get(size, 0) + _of(batch, "compute_infer", "count")
-    return ModelStatistics(**totals, batch_executions=dict(sorted(batches.items())))
+            executions[size] += _of(batch, "compute_infer", "count")
+            compute_ns[size] += sum(_of(batch, f"compute_{part}", "ns") for part in ("input", "infer", "output"))
+    return ModelStatistics(
+        **totals,
+        batch_executions=dict(sorted(executions.items())),
+        batch_compute_ns=dict(sorted(compute_ns.items())),
+    )
 
 
 def _of(statistics: dict[str, Any], part: str, field: str) -> int:

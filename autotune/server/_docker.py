@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
-from autotune.server._belongings import new_prefix
+from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
 from autotune.server._container import Container, remove_orphaned_containers
 from autotune.server._container_settings import container_settings
 from autotune.server._control import ControlClient
@@ -43,9 +44,11 @@ class DockerLauncher:
         complete_config = needs_completion(repository, model)
         with closing(connect()) as client:
             remove_orphaned_containers(client)
+            remove_orphans()
             info = client.info()
             image = find_image(client, self.options.image or default_image(info))
             settings = container_settings(self.options, info, repository)
+            shared = _shared_memory(settings) if self.options.share_memory else None
             host_network = has_host_network(info)
             started = time.monotonic()
             container = Container(client, log_path)
@@ -77,14 +80,17 @@ class DockerLauncher:
                             raise ServerCrashed(f"a port was taken while the server started: {taken}") from None
                 container.ready = True
                 yield ReadyServer(
-                    endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc),
+                    endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc, shared or SHARED_MEMORY),
                     model=model,
                     startup_s=time.monotonic() - started,
                     log_path=log_path,
                     alive=container.check_now,
+                    pid=container.pid(f"--id={name}"),
                 )
             finally:
                 container.remove(self.options.stop_grace_s)
+                if shared:
+                    shutil.rmtree(shared, ignore_errors=True)
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
@@ -113,6 +119,17 @@ class DockerLauncher:
                 "arguments": " ".join(self.options.triton_args),
             }
             return {key: value for key, value in described.items() if value}
+
+
+def _shared_memory(settings: dict[str, Any]) -> Path:
+    """A directory of this machine's shared memory, which the container gets as its ``/dev/shm``.
+
+    With all of it (``--ipc host``), what a killed server leaves there would stay.
+    """
+    directory = SHARED_MEMORY / f"{new_prefix()}shm"
+    directory.mkdir(mode=0o700)
+    settings["volumes"].append(f"{directory}:{SHARED_MEMORY}")
+    return directory
 
 
 def _network(host_network: bool, ports: Ports) -> dict[str, Any]:

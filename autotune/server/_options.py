@@ -14,6 +14,7 @@ class LaunchOptions:
         image: Docker image with ``tritonserver`` on its PATH; None for the default one.
         memory: Memory limit of the container (``4g``).
         shm_size: Size of the container's ``/dev/shm``; None for 1 GiB.
+        share_memory: Whether clients put tensors into the container's ``/dev/shm``.
         cpuset_cpus: CPUs the container may use (``0-3``).
         gpus: ``auto`` (all where the engine can pass them through), ``none``, ``all``, or ids (``0,1``).
         mounts: Extra bind mounts, ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
@@ -31,6 +32,7 @@ class LaunchOptions:
     image: str | None = None
     memory: str | None = None
     shm_size: str | None = None
+    share_memory: bool = False
     cpuset_cpus: str | None = None
     gpus: str = "auto"
     mounts: tuple[str, ...] = ()

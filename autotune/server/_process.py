@@ -53,6 +53,11 @@ class ServerProcess:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - calls prctl only
             )
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None before it was started."""
+        return None if self._popen is None else self._popen.pid
+
     def returncode(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
         return None if self._popen is None else self._popen.poll()

@@ -11,6 +11,7 @@ from typing import TypeVar
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._reason import compact
 from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, ServerCrashed, StartTimedOut
+from autotune.server._usage import ServerUsage, usage_of
 
 _POLL_S = 0.01
 # A stranger on a port we lost may accept and never answer; meanwhile our server has ended.
@@ -72,6 +73,7 @@ class ReadyServer:
         startup_s: Seconds from launch to ready.
         log_path: Its log; None where that is someone else's.
         alive: Raises `ServerCrashed` where it is gone.
+        pid: Its process, of which the others descend; None where this machine does not show it.
     """
 
     endpoint: Endpoint
@@ -79,6 +81,7 @@ class ReadyServer:
     startup_s: float
     log_path: Path | None
     alive: Callable[[], None]
+    pid: int | None = None
 
     @property
     def control(self) -> ControlClient:
@@ -100,6 +103,15 @@ class ReadyServer:
     def statistics(self) -> ModelStatistics:
         """See `RunningServer`."""
         return self._ask(lambda: self.control.statistics(self.model))
+
+    def usage(self) -> ServerUsage | None:
+        """See `RunningServer`."""
+        if self.pid is None:
+            return None
+        used = usage_of(self.pid)
+        if used is None:
+            self.alive()
+        return used
 
     def check_alive(self) -> None:
         """See `RunningServer`."""

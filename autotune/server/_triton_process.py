@@ -62,6 +62,7 @@ def launch_process(
             startup_s=time.monotonic() - started,
             log_path=log_path,
             alive=watch.check,
+            pid=process.pid,
         )
     finally:
         process.stop(options.stop_grace_s)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from autotune.errors import AutotuneError
+from autotune.server._belongings import SHARED_MEMORY
+from autotune.server._usage import ServerUsage
 
 
 class ServerFailure(AutotuneError):
@@ -29,11 +31,15 @@ class ServerCrashed(ServerFailure):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server answers: ``host`` with an HTTP and a gRPC port."""
+    """Where a server answers: ``host`` with an HTTP and a gRPC port.
+
+    ``shared_memory`` is what a server of this machine has as ``/dev/shm``.
+    """
 
     host: str
     http_port: int
     grpc_port: int
+    shared_memory: Path = SHARED_MEMORY
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class ModelStatistics:
         request_ns, queue_ns, compute_input_ns, compute_infer_ns, compute_output_ns: Summed durations of
             successful requests.
         batch_executions: Batch size -> number of executions at that size.
+        batch_compute_ns: Batch size -> summed duration of those executions (input, inference and output).
     """
 
     inference_count: int = 0
@@ -62,20 +69,30 @@ class ModelStatistics:
     compute_infer_ns: int = 0
     compute_output_ns: int = 0
     batch_executions: Mapping[int, int] = field(default_factory=dict)
+    batch_compute_ns: Mapping[int, int] = field(default_factory=dict)
 
     def __sub__(self, earlier: ModelStatistics) -> ModelStatistics:
-        scalars = {
-            name: getattr(self, name) - getattr(earlier, name)
-            for name in self.__dataclass_fields__
-            if name != "batch_executions"
-        }
-        grown = {size: n - earlier.batch_executions.get(size, 0) for size, n in self.batch_executions.items()}
-        return ModelStatistics(**scalars, batch_executions={size: n for size, n in sorted(grown.items()) if n})
+        changes: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            now, then = getattr(self, name), getattr(earlier, name)
+            changes[name] = _grown(now, then) if isinstance(now, Mapping) else now - then
+        return ModelStatistics(**changes)
 
     @property
     def mean_batch_size(self) -> float:
         """Inferences per execution; 0 where nothing was executed."""
         return self.inference_count / self.execution_count if self.execution_count else 0.0
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that all instances together spent on executions."""
+        return sum(self.batch_compute_ns.values()) / 1e9
+
+
+def _grown(now: Mapping[int, int], then: Mapping[int, int]) -> dict[int, int]:
+    """What each entry grew by, the unchanged left out."""
+    grown = {size: count - then.get(size, 0) for size, count in sorted(now.items())}
+    return {size: count for size, count in grown.items() if count}
 
 
 class RunningServer(Protocol):
@@ -106,6 +123,13 @@ class RunningServer(Protocol):
 
     def statistics(self) -> ModelStatistics:
         """Cumulative statistics of the model now."""
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None where it is not on this machine."""
+
+    def usage(self) -> ServerUsage | None:
+        """What its processes used so far; None where they cannot be seen from here (remote)."""
 
     def check_alive(self) -> None:
         """Raises `ServerCrashed` with the log's last words when the server is gone."""

@@ -18,7 +18,14 @@ def version(requests: int, batch_size: int, executions: int) -> dict[str, Any]:
             "compute_infer": {"count": requests, "ns": 700},
             "compute_output": {"count": requests, "ns": 20},
         },
-        "batch_stats": [{"batch_size": batch_size, "compute_infer": {"count": executions, "ns": 700}}],
+        "batch_stats": [
+            {
+                "batch_size": batch_size,
+                "compute_input": {"count": executions, "ns": 10},
+                "compute_infer": {"count": executions, "ns": 700},
+                "compute_output": {"count": executions, "ns": 20},
+            }
+        ],
     }
 
 
@@ -35,6 +42,7 @@ def test_versions_are_summed() -> None:
         compute_infer_ns=1400,
         compute_output_ns=40,
         batch_executions={1: 3, 4: 2},
+        batch_compute_ns={1: 730, 4: 730},
     )
 
 
