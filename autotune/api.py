@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.objective import parse_ceilings, parse_duration, parse_objective
+from autotune.objective import Ceiling, Objective, parse_ceilings, parse_duration, parse_objective
 from autotune.request import (
-    LaunchFlags,
+    RunFlags,
     checked_study_name,
     default_study_name,
+    expected_payloads,
     find_model,
     launcher_for,
     read_text,
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from autotune.environment import Environment
-    from autotune.measurement import Probe, SweepResult
-    from autotune.repository import ModelSpec
+    from autotune.load import Schedule
+    from autotune.measurement import Deployment, Meter, Probe, SweepResult
+    from autotune.outcome import TrialOutcome
+    from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
 
 DEFAULT_TRIALS = 20
+_PROBE_S = 1.0
 
 
 def tune(
@@ -53,13 +57,10 @@ def tune(
     study: str | None = None,
     seed: int = 0,
     probe_duration: str = "1s",
-    protocol: str = "http",
-    shape: Sequence[str] | None = None,
-    input_data: str = "random",
     results: str | Path = "results",
     storage: str | None = None,
     observer: StudyObserver | None = None,
-    **launch_flags: Unpack[LaunchFlags],
+    **flags: Unpack[RunFlags],
 ) -> StudyResult:
     """Finds the best config for a model under a latency promise; every argument is the flag of that name.
 
@@ -86,18 +87,16 @@ def tune(
     check_sampler(sampler)
     observer = observer or SilentObserver()
     spec, composing = find_model(model_repository, model)
-    traffic = traffic_for(spec, spec.config, protocol, shape, input_data, batch_size=1)
+    traffic = traffic_for(spec, spec.config, flags, seed=seed)
     space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
     space, notes = space.restricted_to(spec)
-    launcher, why = launcher_for(launch_flags)
+    launcher, why = launcher_for(flags)
     name = checked_study_name(study or default_study_name(spec.name, goal, launcher.name))
     directory = writable_directory(Path(results)) / name
     for note in (why, *notes):
         observer.note(note)
-    deployment = Deployment(
-        spec=spec, launcher=launcher, directory=directory, seed=seed, composing=composing, **traffic
-    )
-    options = MeasureOptions(probe_s=probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
+    deployment = Deployment(spec, launcher, directory, traffic, composing)
+    options = MeasureOptions.of(probe_s, seed)
     plan = StudyPlan(
         name=name,
         spec=spec,
@@ -107,7 +106,7 @@ def tune(
         seed=seed,
         trials=trials if trials or budget_s else DEFAULT_TRIALS,
         time_budget_s=budget_s,
-        conditions=f"{deployment.conditions()}, {options.conditions()}",
+        conditions=f"{traffic.conditions()}, {options.conditions()}",
     )
     with closing(_create_store(Path(results), storage)) as store:
         _create_directory(directory)
@@ -126,95 +125,85 @@ def measure(
     *,
     concurrency: str | int | None = None,
     rate: str | float | None = None,
-    duration: str = "3s",
+    arrivals: str = "poisson",
+    trace: str | Path | None = None,
+    trace_format: str = "timestamps",
+    duration: str | None = None,
     model_config: str | Path | None = None,
     p99: str | None = None,
     p95: str | None = None,
     p90: str | None = None,
     avg: str | None = None,
     seed: int = 0,
-    protocol: str = "http",
-    shape: Sequence[str] | None = None,
-    input_data: str = "random",
     batch_size: int = 1,
     results: str | Path = "results",
     storage: str | None = None,
     observer: StudyObserver | None = None,
-    **launch_flags: Unpack[LaunchFlags],
+    **flags: Unpack[RunFlags],
 ) -> SweepResult:
-    """Measures one config under one load or a sweep; every argument is the flag of that name.
+    """Measures one config; every argument is the flag of that name.
+
+    Under one load or a sweep of loads where they are given. With ceilings alone: the highest rate that keeps
+    them, located and certified. With neither: one request at a time.
 
     Returns:
-        One probe per load. They are stored too, also where an interruption or a crash ends the sweep early.
+        One probe per load, or every probe of the measurement with what it came to. They are stored too, also
+        where an interruption or a crash ends it early.
 
     Raises:
         UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
             shape of an input that neither its config nor its file describes).
         ServerFailure: The server did not come up or did not stay up.
     """
-    from autotune.measurement import Deployment, SweepResult, schedules, sweep
-    from autotune.outcome import OutcomeKind, TrialOutcome
+    from autotune.load import ClosedLoop, check_offerable
+    from autotune.measurement import Deployment, SweepResult, schedules
     from autotune.repository import ModelConfig
-    from autotune.search import SilentObserver, kind_of_failure
+    from autotune.search import SilentObserver
     from autotune.server import LoadFailed
 
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
-    duration_s = parse_duration(duration, "--duration")
+    duration_s = parse_duration(duration, "--duration") if duration is not None else None
     observer = observer or SilentObserver()
     spec, composing = find_model(model_repository, model)
     config = spec.config
     if model_config is not None:
         config = ModelConfig.parse(read_text(Path(model_config), "--model-config"), str(model_config))
-    traffic = traffic_for(spec, config, protocol, shape, input_data, batch_size)
-    loads = schedules(concurrency, rate, seed=seed, batch_size=batch_size)
-    launcher, why = launcher_for(launch_flags)
+    traffic = traffic_for(spec, config, flags, batch_size=batch_size, seed=seed)
+    loads = schedules(
+        concurrency, rate, trace, trace_format=trace_format, arrivals=arrivals, seed=seed, batch_size=batch_size
+    )
+    loads = loads if loads or ceilings else (ClosedLoop(1),)
+    check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
+    launcher, why = launcher_for(flags)
     directory = writable_directory(Path(results)) / "measurements"
     observer.note(why)
-    deployment = Deployment(
-        spec=spec, launcher=launcher, directory=directory, seed=seed, composing=composing, **traffic
-    )
+    deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    probes: list[Probe] = []
-    outcome = TrialOutcome(OutcomeKind.FEASIBLE, None, config.to_text(), None, log_path=log_path)
-
-    def probed(probe: Probe) -> None:
-        probes.append(probe)
-        observer.probed(len(probes) - 1, probe)
-
     with closing(_create_store(Path(results), storage)) as store:
         _create_directory(directory)
-        observer.study_started(f"measuring {spec.name}", 0, len(loads))
-        try:
-            with deployment.serve(config, log_path) as served:
-                outcome = replace(outcome, startup_s=served.server.startup_s)
-                observer.server_ready(0, outcome.startup_s)
-                sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
-            if not all(probe.holds for probe in probes):
-                outcome = replace(outcome, kind=OutcomeKind.INFEASIBLE)
-        except UsageError:
-            raise
-        except (AutotuneError, KeyboardInterrupt) as failure:
-            outcome = replace(outcome, kind=kind_of_failure(failure), message=str(failure))
-            if isinstance(failure, LoadFailed) and model_config is not None:
-                raise UsageError(f"--model-config: {model_config}: {failure}") from failure
-            raise
-        finally:
-            if probes or outcome.message:
-                store.save_run(
-                    model=spec.name,
-                    label=str(model_config or "your config"),
-                    outcome=outcome,
-                    environment=_environment(launcher, spec, composing),
-                    probes=probes,
-                )
+        observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
+        outcome, probes, failure = _measured(deployment, config, log_path, loads, duration_s, ceilings, observer)
+        if probes or outcome.message:
+            store.save_run(
+                model=spec.name,
+                label=str(model_config or "your config"),
+                outcome=outcome,
+                environment=_environment(launcher, spec, composing),
+                probes=probes,
+            )
+    if isinstance(failure, LoadFailed) and model_config is not None:
+        raise UsageError(f"--model-config: {model_config}: {failure}") from failure
+    if failure is not None:
+        raise failure
     return SweepResult(
         model=spec.name,
-        protocol=protocol,
+        protocol=traffic.protocol,
         ceilings=ceilings,
         probes=tuple(probes),
         launch=launcher.describe(),
         config_text=config.to_text(),
         startup_s=outcome.startup_s,
+        measurement=outcome.measurement,
     )
 
 
@@ -282,6 +271,58 @@ def open_store(*, results: str | Path = "results", storage: str | None = None) -
 
     flag = "--storage" if storage else "--results"
     return Store.open_existing(storage or database_url(Path(results)), flag)
+
+
+def _measured(
+    deployment: Deployment,
+    config: ModelConfig,
+    log_path: Path,
+    loads: Sequence[Schedule],
+    duration_s: float | None,
+    ceilings: tuple[Ceiling, ...],
+    observer: StudyObserver,
+) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
+    """What a config did under the loads, or without any what it carries; with what was raised, if anything was.
+
+    Raises:
+        UsageError: The traffic does not fit the model.
+    """
+    from autotune.measurement import MeasureOptions, Meter, sweep
+    from autotune.outcome import OutcomeKind, TrialOutcome
+    from autotune.search import kind_of_failure
+
+    probes: list[Probe] = []
+    meter: Meter | None = None
+    failure: BaseException | None = None
+    startup_s, message = 0.0, ""
+
+    def probed(probe: Probe) -> None:
+        probes.append(probe)
+        observer.probed(len(probes) - 1, probe)
+
+    try:
+        with deployment.serve(config, log_path) as served:
+            startup_s = served.server.startup_s
+            observer.server_ready(0, startup_s)
+            if loads:
+                sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
+                held = all(probe.holds for probe in probes)
+            else:
+                traffic = deployment.traffic
+                options = MeasureOptions.of(_PROBE_S, traffic.seed)
+                objective = Objective("throughput", ceilings)
+                meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
+                held = meter.measure().feasible
+        kind = OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE
+    except UsageError:
+        raise
+    except (AutotuneError, KeyboardInterrupt) as raised:
+        failure, kind, message = raised, kind_of_failure(raised), str(raised)
+    measurement = meter.measurement if meter else None
+    outcome = TrialOutcome(
+        kind, None, config.to_text(), measurement, message=message, startup_s=startup_s, log_path=log_path
+    )
+    return outcome, probes, failure
 
 
 def _create_store(results: Path, storage: str | None) -> Store:

@@ -11,10 +11,14 @@ from autotune.space import Candidate
 
 
 class OutcomeKind(str, Enum):
-    """How a trial ended. All but ``INTERRUPTED`` are told to Optuna as complete trials."""
+    """How a trial ended. All but ``INTERRUPTED`` are told to Optuna as complete trials.
+
+    ``BEATEN``: it does not carry what an earlier trial does, and how much it carries was not looked for.
+    """
 
     FEASIBLE = "feasible"
     INFEASIBLE = "infeasible"
+    BEATEN = "beaten"
     LOAD_FAILED = "failed to load"
     CRASHED = "crashed"
     TIMED_OUT = "timed out"

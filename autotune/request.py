@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -13,7 +13,7 @@ from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from autotune.load import PayloadData
+    from autotune.load import Payload, Traffic
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.server import Launcher
 
@@ -38,6 +38,23 @@ class LaunchFlags(TypedDict, total=False):
     start_timeout: str
 
 
+class TrafficFlags(TypedDict, total=False):
+    """What requests carry and how they are sent; each key is the flag of that name."""
+
+    protocol: str
+    shape: Sequence[str] | None
+    input_data: str
+    payloads: int
+    streaming: bool
+    shared_memory: str
+    client: str
+    perf_analyzer: str | Path | None
+
+
+class RunFlags(LaunchFlags, TrafficFlags, total=False):
+    """All that `autotune.tune` and `autotune.measure` share: how servers are launched and loaded."""
+
+
 def default_study_name(model: str, objective: Objective, launch: str) -> str:
     """A name that the same command gives again, so that it resumes: ``mnist-p99-5ms-embedded``."""
     load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
@@ -54,51 +71,79 @@ def find_model(model_repository: str | Path, model: str | None) -> tuple[ModelSp
     return spec, repository.composing_models(spec)
 
 
-class Traffic(TypedDict):
-    """What requests carry and how they are sent; the fields of `Deployment` of the same names."""
-
-    protocol: str
-    input_data: PayloadData
-    shapes: Mapping[str, Sequence[int]]
-    batch_size: int
-
-
 def traffic_for(
-    spec: ModelSpec,
-    config: ModelConfig,
-    protocol: str,
-    shape: Sequence[str] | None,
-    input_data: str,
-    batch_size: int,
+    spec: ModelSpec, config: ModelConfig, flags: TrafficFlags, *, batch_size: int = 1, seed: int = 0
 ) -> Traffic:
     """What requests carry and how; what does not fit the model is named before anything is started."""
-    from autotune.load import make_payload, parse_shape, protocols
+    from autotune.load import CLIENTS, Traffic, check_client, parse_shape, protocols
 
+    protocol, client = flags.get("protocol", "http"), flags.get("client", CLIENTS[0])
+    payloads, path = flags.get("payloads", 1), flags.get("perf_analyzer")
     if protocol not in protocols():
         raise UsageError(f"--protocol: {protocol!r} is unknown; use {' or '.join(protocols())}")
-    if input_data not in ("random", "zero"):
-        raise UsageError(f"--input-data: {input_data!r} is unknown; use random or zero")
+    if client not in CLIENTS:
+        raise UsageError(f"--client: {client!r} is unknown; use {' or '.join(CLIENTS)}")
+    input_data = flags.get("input_data", "random")
+    if input_data not in ("random", "zero") and not Path(input_data).is_file():
+        raise UsageError(f"--input-data: {input_data!r} is neither random nor zero nor a file; name a JSON file")
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
-    data: PayloadData = "random" if input_data == "random" else "zero"
-    shapes = dict(parse_shape(text) for text in shape or ())
-    if spec.inputs:  # the payload as it will be, from what the files say
-        metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
-        batches = max(config.max_batch_size, batch_size if config.max_batch_size == 0 else 1)
-        limit = batches if spec.batch_dimension == "dynamic" else 0
-        make_payload(spec.name, metadata, {"max_batch_size": limit}, data=data, batch_size=batch_size, shapes=shapes)
-    return Traffic(
+    if payloads < 1:
+        raise UsageError(f"--payloads: {payloads} different requests make no load; use 1 or more")
+    streaming = flags.get("streaming", False)
+    if streaming and protocol != "grpc":
+        raise UsageError("--streaming: responses are streamed over gRPC only; add --protocol grpc")
+    if config.value("model_transaction_policy.decoupled") and not streaming:
+        raise UsageError(
+            f"--streaming: model {spec.name!r} is decoupled and answers only on a stream;"
+            " add --protocol grpc --streaming"
+        )
+    traffic = Traffic(
         protocol=protocol,
-        input_data=data,
-        shapes=shapes,
+        input_data=input_data,
+        payloads=payloads,
+        shapes=dict(parse_shape(text) for text in flags.get("shape") or ()),
         batch_size=batch_size,
+        seed=seed,
+        streaming=streaming,
+        shared_memory=_shared_memory(flags.get("shared_memory", "none")),
+        client=client,
+        perf_analyzer=Path(path) if path else None,
     )
+    check_client(traffic)
+    expected_payloads(spec, config, traffic)
+    return traffic
 
 
-def launcher_for(flags: LaunchFlags) -> tuple[Launcher, str]:
+def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:
+    """The requests as they will be, by what the model's files say; none where they do not describe its inputs.
+
+    Raises:
+        UsageError: The traffic does not fit the model.
+    """
+    from autotune.load import make_payloads
+
+    if not spec.inputs:
+        return ()
+    metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
+    batches = max(config.max_batch_size, traffic.batch_size if config.max_batch_size == 0 else 1)
+    limit = batches if spec.batch_dimension == "dynamic" else 0
+    return make_payloads(spec.name, metadata, {"max_batch_size": limit}, traffic)
+
+
+def _shared_memory(text: str) -> bool:
+    if text not in ("none", "system"):
+        raise UsageError(f"--shared-memory: {text!r} is unknown; use none or system")
+    return text == "system"
+
+
+def launcher_for(flags: RunFlags) -> tuple[Launcher, str]:
     """The launcher and one line that says which and why."""
     from autotune.server import LaunchOptions, choose_launcher
 
+    share_memory = _shared_memory(flags.get("shared_memory", "none"))
+    if share_memory and flags.get("shm_size"):
+        raise UsageError("--shm-size: a server that shares this machine's memory has all of it; drop the size")
     triton_path = flags.get("triton_path")
     return choose_launcher(
         flags.get("launch", "auto"),
@@ -106,6 +151,7 @@ def launcher_for(flags: LaunchFlags) -> tuple[Launcher, str]:
             image=flags.get("image"),
             memory=flags.get("memory"),
             shm_size=flags.get("shm_size"),
+            share_memory=share_memory,
             cpuset_cpus=flags.get("cpuset_cpus"),
             gpus=flags.get("gpus", "auto"),
             mounts=tuple(flags.get("mount") or ()),

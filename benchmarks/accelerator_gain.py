@@ -64,9 +64,9 @@ def main() -> None:
 def measured_rate(config: ModelConfig, launcher: Launcher, directory: Path, seed: int) -> float:
     """The highest inferences/s under the ceiling, on a fresh server, at a finer resolution than a trial's."""
     objective = Objective("throughput", (Ceiling("p99", CEILING_MS / 1e3),))
-    options = replace(MeasureOptions(), probe_s=2.0, confirm_s=5.0, resolution=0.02, seed=seed)
+    options = replace(MeasureOptions.of(2.0, seed), resolution=0.02)
     spec = ModelRepository(REPOSITORY).model("accelerator")
-    deployment = Deployment(spec, launcher, "http", directory)
+    deployment = Deployment(spec, launcher, directory)
     with deployment.serve(config, directory / "independent.log") as served:
         return Meter(served.server, served.generator, objective, options).measure().rate_per_s
 

@@ -13,11 +13,11 @@ import statistics
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 
 from autotune.load import ClosedLoop, ConstantRate, LoadResult, Payload, Schedule, Tensor, create_generator
+from autotune.load.http import null_server
 from autotune.server import Endpoint
 
 LOADS: tuple[Schedule, ...] = (ClosedLoop(8), ClosedLoop(32), ConstantRate(5000))
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     payload = Payload("null", (Tensor("input", "FP32", np.zeros((1, 784), np.float32)),))
     runs: dict[Schedule, list[LoadResult]] = {load: [] for load in LOADS}
-    command = [sys.executable, str(Path(__file__).with_name("null_server.py"))]
+    command = [sys.executable, str(null_server.__file__)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

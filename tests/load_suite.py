@@ -25,8 +25,9 @@ from autotune.load import (
     LoadResult,
     Payload,
     PoissonRate,
+    Progress,
     Tensor,
-    arrival_times,
+    Watch,
     create_generator,
 )
 from autotune.server import Endpoint
@@ -133,7 +134,7 @@ class LoadGeneratorSuite:
         with self.generator(server.port, "ok") as generator:
             result = generator.run(PoissonRate(300, seed=7), 0.4, 1.0)
         assert_adds_up(result)
-        np.testing.assert_array_equal(result.scheduled_s, arrival_times(PoissonRate(300, seed=7), 0.4))
+        np.testing.assert_array_equal(result.scheduled_s, PoissonRate(300, seed=7).arrivals(0.4))
         assert result.completed == server.counters()["requests"] == result.requests
 
     def test_latency_is_what_the_server_takes(self, server):
@@ -229,13 +230,65 @@ class LoadGeneratorSuite:
             again = generator.run(ClosedLoop(3), 0.1, 0.1)
         assert again.errors == {"timeout": 3}
 
-    def test_overload_stops_sending_at_the_limit(self, server):
-        with self.generator(server.port, "stall", max_outstanding=20) as generator:
-            result = generator.run(ConstantRate(500), 2.0, 0.1)
+    def test_watch_is_told_every_block_and_what_was_late_in_it(self, server):
+        told: list[Progress] = []
+
+        def on_progress(progress: Progress) -> bool:
+            told.append(progress)
+            return False
+
+        with self.generator(server.port, "delay-30") as generator:
+            result = generator.run(ConstantRate(200), 0.6, 2.0, Watch((0.02, 1.0), on_progress))
         assert_adds_up(result)
-        assert set(result.errors) == {"timeout", "unsent"}
-        assert result.errors["timeout"] <= 30
-        assert result.elapsed_s < 1.9  # it gave up long before the end of the schedule
+        assert not result.stopped
+        # With a limit of a second no block is definite within the window; 10 requests a block.
+        assert sum(sum(progress.requests) for progress in told) == 0
+        assert max(progress.pending for progress in told) >= 4
+        told.clear()
+        with self.generator(server.port, "delay-30") as generator:
+            generator.run(ConstantRate(200), 0.6, 2.0, Watch((0.02, 0.1), on_progress))
+        blocks = [count for progress in told for count in progress.requests]
+        assert blocks
+        assert all(9 <= count <= 11 for count in blocks)
+        assert [count for progress in told for count in progress.late[0]] == blocks
+        assert all(len(progress.late) == 2 for progress in told)
+
+    def test_watch_ends_the_window_and_what_is_outstanding_is_awaited(self, server):
+        with self.generator(server.port, "delay-30") as generator:
+            result = generator.run(ConstantRate(200), 5.0, 2.0, Watch((0.02,), lambda progress: progress.now_s > 0.2))
+        assert_adds_up(result)
+        assert result.stopped
+        assert result.duration_s < 5.0
+        assert result.scheduled_s.max() <= result.duration_s
+        assert result.failed == 0
+
+    def test_watch_ends_a_closed_loop_too(self, server):
+        with self.generator(server.port, "delay-10") as generator:
+            result = generator.run(ClosedLoop(2), 20.0, 2.0, Watch((0.02,), lambda progress: progress.now_s > 0.2))
+        assert_adds_up(result)
+        assert result.stopped
+        assert result.duration_s < 20.0
+        assert result.failed == 0
+
+    def test_waiting_for_the_server_is_not_the_clients_lateness(self, server):
+        with self.generator(server.port, "delay-100", max_connections=2) as generator:
+            result = generator.run(ConstantRate(100), 0.5, 10.0)
+        assert_adds_up(result)
+        assert result.latency_s[-1] > 0.5  # 50 requests, two at a time, 100 ms each
+        assert np.quantile(result.lateness_s, 0.5) < 0.05
+
+    def test_payloads_of_a_mix_are_sent_in_turn(self, server):
+        payloads = [payload("ok", 16), payload("ok", 64)]
+        generator = create_generator(
+            self.protocol, Endpoint("127.0.0.1", server.port, server.port), payloads, in_process=self.in_process
+        )
+        try:
+            result = generator.run(ConstantRate(200), 0.2, 2.0)
+        finally:
+            generator.close()
+        assert result.failed == 0
+        assert server.counters()["requests"] == 40
+        assert server.counters()["bytes"] >= 20 * 4 * (16 + 64)
 
     def test_requests_wait_for_a_connection_while_their_latency_runs(self, own_server):
         with self.generator(own_server.port, "delay-20", max_connections=2) as generator:

@@ -1,4 +1,5 @@
-"""A gRPC server with Triton's ModelInfer that does nothing; the model's name says how it behaves.
+"""A gRPC server with Triton's ModelInfer and ModelStreamInfer that does nothing; the model's name says how it
+behaves.
 
 Run as a script it prints its port. The line ``count`` on standard input makes it print its counters as JSON,
 ``reset`` starts them afresh.
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import grpc
 from tritonclient.grpc import service_pb2
@@ -23,6 +25,21 @@ _PEERS = set()
 
 
 def _infer(request, context):
+    with _counted(request, context) as number:
+        behaviour, _, argument = request.model_name.partition("-")
+        return _BEHAVIOURS[behaviour](context, argument, number)
+
+
+def _stream_infer(requests, context):
+    for request in requests:
+        with _counted(request, context) as number:
+            behaviour, _, argument = request.model_name.partition("-")
+            yield from _STREAM_BEHAVIOURS[behaviour](context, argument, number)
+
+
+@contextmanager
+def _counted(request, context):
+    """Counts a request as outstanding while it is answered; its number."""
     with _LOCK:
         _PEERS.add(context.peer())
         counters = COUNTERS
@@ -33,8 +50,7 @@ def _infer(request, context):
         counters["max_outstanding"] = max(counters["max_outstanding"], counters["outstanding"])
         number = counters["requests"]
     try:
-        behaviour, _, argument = request.model_name.partition("-")
-        return _BEHAVIOURS[behaviour](context, argument, number)
+        yield number
     finally:
         with _LOCK:
             counters["outstanding"] -= 1
@@ -95,18 +111,59 @@ _BEHAVIOURS = {
 }
 
 
+def _response(size=16):
+    return service_pb2.ModelStreamInferResponse(
+        infer_response=service_pb2.ModelInferResponse(model_name="m", raw_output_contents=[b"x" * size])
+    )
+
+
+def _tokens(_context, count, _number):
+    """That many responses, the first after 20 ms and each after another 20 ms."""
+    for _ in range(int(count)):
+        time.sleep(0.02)
+        yield _response()
+
+
+def _long(_context, count, _number):
+    for _ in range(int(count)):
+        yield _response(300_000)
+
+
+def _tell_error(_context, _argument, _number):
+    yield _response()
+    yield service_pb2.ModelStreamInferResponse(error_message="out of  tokens")
+
+
+def _end_badly(context, _argument, _number):
+    yield _response()
+    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "100% of the caché is taken")
+
+
+_STREAM_BEHAVIOURS = {
+    "tokens": _tokens,
+    "long": _long,
+    "tellerror": _tell_error,
+    "endbadly": _end_badly,
+}
+
+
 def _serve():
     server = grpc.server(
         ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     )
-    handler = grpc.unary_unary_rpc_method_handler(
-        _infer,
-        request_deserializer=service_pb2.ModelInferRequest.FromString,
-        response_serializer=service_pb2.ModelInferResponse.SerializeToString,
-    )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("inference.GRPCInferenceService", {"ModelInfer": handler}),)
-    )
+    handlers = {
+        "ModelInfer": grpc.unary_unary_rpc_method_handler(
+            _infer,
+            request_deserializer=service_pb2.ModelInferRequest.FromString,
+            response_serializer=service_pb2.ModelInferResponse.SerializeToString,
+        ),
+        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(
+            _stream_infer,
+            request_deserializer=service_pb2.ModelInferRequest.FromString,
+            response_serializer=service_pb2.ModelStreamInferResponse.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers),))
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)  # noqa: T201
     server.start()
     global COUNTERS  # noqa: PLW0603 - requests under way keep counting in the old ones

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autotune.load import ClosedLoop, ConstantRate, LoadResult, PoissonRate, Schedule
+from autotune.load import BLOCK_S, ClosedLoop, ConstantRate, LoadResult, PoissonRate, Progress, Schedule, Watch
 from autotune.server import Endpoint, ModelStatistics, ServerCrashed
 
 
@@ -28,6 +28,7 @@ class SimulatedServer:
     startup_s: float = 0.1
     log_path: Path | None = None
     protocol: str = "simulated"
+    pid: int | None = None
     runs: list[Schedule] = field(default_factory=list)
 
     def metadata(self) -> dict[str, object]:
@@ -46,7 +47,10 @@ class SimulatedServer:
         if self.crash_at_probe is not None and len(self.runs) > self.crash_at_probe:
             raise ServerCrashed("killed by signal 9")
 
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float) -> LoadResult:
+    def usage(self) -> None:
+        return None
+
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         self.runs.append(schedule)
         arrivals = self._arrivals(schedule, duration_s)
         service = np.full(len(arrivals), self.service_s)
@@ -61,6 +65,11 @@ class SimulatedServer:
         if isinstance(schedule, ClosedLoop):
             latency = np.full(len(arrivals), self.service_s * schedule.concurrency)
             latency[:cold] *= 10
+        stopped_s = _stopped_s(watch, arrivals, latency, duration_s)
+        if stopped_s is not None:
+            duration_s = stopped_s
+            latency = latency[arrivals <= duration_s]
+            arrivals = arrivals[arrivals <= duration_s]
         lost = arrivals + latency > duration_s + timeout_s
         lost |= not self.answers
         latency[lost] = np.inf
@@ -75,6 +84,7 @@ class SimulatedServer:
             errors={"timeout" if self.answers else "http 500": int(lost.sum())} if lost.any() else {},
             error_example="" if self.answers else "out of cheese",
             client_cpu_s=0.0,
+            stopped=stopped_s is not None,
         )
 
     def close(self) -> None: ...
@@ -88,3 +98,23 @@ class SimulatedServer:
         rng = np.random.default_rng(schedule.seed)
         count = rng.poisson(schedule.rate_per_s * duration_s)
         return np.sort(rng.uniform(0, duration_s, count))
+
+
+def _stopped_s(watch: Watch | None, arrivals: np.ndarray, latency: np.ndarray, duration_s: float) -> float | None:
+    """When the watch ended the window, told every block as by a real generator; None where it did not."""
+    if watch is None:
+        return None
+    definite = 0
+    wait_s = max(watch.limits_s, default=0.0)
+    for now_s in np.arange(BLOCK_S, duration_s, BLOCK_S):
+        requests, late = [], [[] for _ in watch.limits_s]
+        while (definite + 1) * BLOCK_S + wait_s <= now_s + 1e-9:
+            inside = (arrivals >= definite * BLOCK_S) & (arrivals < (definite + 1) * BLOCK_S)
+            requests.append(int(inside.sum()))
+            for limit_s, counts in zip(watch.limits_s, late, strict=True):
+                counts.append(int((latency[inside] > limit_s).sum()))
+            definite += 1
+        pending = int(((arrivals <= now_s) & (arrivals + latency > now_s)).sum())
+        if watch.on_progress(Progress(float(now_s), tuple(requests), tuple(map(tuple, late)), pending)):
+            return float(now_s)
+    return None

@@ -16,18 +16,32 @@ def measure(
     context: typer.Context,
     concurrency: Annotated[
         str | None,
-        option(
-            "--concurrency",
-            "N|START:END[:STEP]",
-            "Closed loop: requests kept outstanding (1 where no load is given).",
-            panel=Panel.LOAD,
-        ),
+        option("--concurrency", "N|START:END[:STEP]", "Closed loop: requests kept outstanding.", panel=Panel.LOAD),
     ] = None,
     rate: Annotated[
         str | None,
-        option("--rate", "R|START:END[:STEP]", "Open loop: inferences/s offered at Poisson times.", panel=Panel.LOAD),
+        option("--rate", "R|START:END[:STEP]", "Open loop: inferences/s offered, see --arrivals.", panel=Panel.LOAD),
     ] = None,
-    duration: Annotated[str, option("--duration", "DURATION", "Length of each window.", panel=Panel.LOAD)] = "3s",
+    arrivals: Annotated[
+        str, option("--arrivals", "poisson|constant", "Gaps between the requests of --rate.", panel=Panel.LOAD)
+    ] = "poisson",
+    trace: Annotated[
+        Path | None,
+        option("--trace", "FILE", "Open loop: recorded arrivals, one number of seconds a line.", panel=Panel.LOAD),
+    ] = None,
+    trace_format: Annotated[
+        str,
+        option(
+            "--trace-format",
+            "timestamps|gaps",
+            "Whether the trace's numbers are arrival times or the gaps between them.",
+            panel=Panel.LOAD,
+        ),
+    ] = "timestamps",
+    duration: Annotated[
+        str | None,
+        option("--duration", "DURATION", "Length of each window (3s, a trace its own).", panel=Panel.LOAD),
+    ] = None,
     p99: options.P99 = None,
     p95: options.P95 = None,
     p90: options.P90 = None,
@@ -57,15 +71,21 @@ def measure(
     protocol: options.Protocol = "http",
     shape: options.Shape = None,
     input_data: options.InputData = "random",
+    payloads: options.Payloads = 1,
+    streaming: options.Streaming = False,
+    shared_memory: options.SharedMemory = "none",
+    client: options.Client = "autotune",
+    perf_analyzer: options.PerfAnalyzer = None,
     batch_size: options.BatchSize = 1,
     results: options.Results = Path("results"),
     storage: options.Storage = None,
     json: options.Json = False,
     config: options.ConfigFile = None,
 ) -> None:
-    """Measure one config: client latencies and the server's queue and compute split.
+    """Measure one config: the highest rate that keeps a promise, or how it fares under given loads.
 
-    With ceilings, each row says whether they were kept.
+    With ceilings alone, the rate is located and certified. With --concurrency, --rate or --trace, a table shows
+    client latencies and the server's queue and compute split, and with ceilings whether they were kept.
     """
     from autotune import api
     from autotune.cli._progress import follow

@@ -89,7 +89,43 @@ Shape = Annotated[
         panel=Panel.LOAD,
     ),
 ]
-InputData = Annotated[str, option("--input-data", "random|zero", "What the requests carry.", panel=Panel.LOAD)]
+InputData = Annotated[
+    str,
+    option(
+        "--input-data",
+        "random|zero|FILE",
+        "What the requests carry; a JSON file of inputs as perf_analyzer reads it, sent in turn.",
+        panel=Panel.LOAD,
+    ),
+]
+Payloads = Annotated[
+    int, option("--payloads", "N", "Different requests of random data, sent in turn.", panel=Panel.LOAD, min=1)
+]
+Streaming = Annotated[
+    bool,
+    option(
+        "--streaming",
+        "",
+        "Time a stream of responses, its first and its last: for decoupled models, over gRPC.",
+        panel=Panel.LOAD,
+    ),
+]
+SharedMemory = Annotated[
+    str,
+    option(
+        "--shared-memory",
+        "none|system",
+        "Pass tensors through shared memory instead of the wire; the server must run on this machine.",
+        panel=Panel.LOAD,
+    ),
+]
+Client = Annotated[str, option("--client", "autotune|perf_analyzer", "What generates the load.", panel=Panel.LOAD)]
+PerfAnalyzer = Annotated[
+    Path | None,
+    option(
+        "--perf-analyzer", "FILE", "The binary of --client perf_analyzer; the one on PATH otherwise.", panel=Panel.LOAD
+    ),
+]
 BatchSize = Annotated[int, option("--batch-size", "N", "Inferences in one request.", panel=Panel.LOAD, min=1)]
 Seed = Annotated[int, option("--seed", "N", "Seed of the sampler and of the load.", panel=Panel.LOAD, min=0)]
 

@@ -1,23 +1,24 @@
 """Requests on the wire: payloads, schedules, HTTP and gRPC generators, latency histograms."""
 
-from autotune.load._generators import create_generator, protocols
-from autotune.load._histogram import Histogram, histogram, percentile, pool
-from autotune.load._payload import PayloadData, make_payload, parse_shape
-from autotune.load._schedule import arrival_times
-from autotune.load._target import LoadOptions
-from autotune.load._types import (
-    ClosedLoop,
-    ConstantRate,
-    LoadGenerator,
-    LoadGeneratorFailed,
-    LoadResult,
-    Payload,
-    PoissonRate,
-    Schedule,
-    Tensor,
+from autotune.load._generators import (
+    check_client,
+    check_offerable,
+    create_generator,
+    generator_for,
+    protocols,
 )
+from autotune.load._histogram import Histogram, histogram, percentile, pool
+from autotune.load._payload import PayloadData, make_payload, make_payloads, parse_shape
+from autotune.load._progress import BLOCK_S, Progress, Watch
+from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
+from autotune.load._target import LoadOptions
+from autotune.load._trace_file import read_trace
+from autotune.load._traffic import CLIENTS, Traffic
+from autotune.load._types import LoadGenerator, LoadGeneratorFailed, LoadResult, Payload, Tensor
 
 __all__ = [
+    "BLOCK_S",
+    "CLIENTS",
     "ClosedLoop",
     "ConstantRate",
     "Histogram",
@@ -25,17 +26,26 @@ __all__ = [
     "LoadGeneratorFailed",
     "LoadOptions",
     "LoadResult",
+    "OpenLoop",
     "Payload",
     "PayloadData",
     "PoissonRate",
+    "Progress",
     "Schedule",
     "Tensor",
-    "arrival_times",
+    "Trace",
+    "Traffic",
+    "Watch",
+    "check_client",
+    "check_offerable",
     "create_generator",
+    "generator_for",
     "histogram",
     "make_payload",
+    "make_payloads",
     "parse_shape",
     "percentile",
     "pool",
     "protocols",
+    "read_trace",
 ]

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.load._http_request import build_http_request
+from autotune.load._shared_layout import Layout
 from autotune.load._target import LoadOptions, Target
+from autotune.load._traffic import PERF_ANALYZER, Traffic
+from autotune.load._types import Payload
+from autotune.load.http._request import build_http_request
+from autotune.server import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from autotune.load._types import LoadGenerator, Payload
-    from autotune.server import Endpoint
+    from autotune.load._schedule import Schedule
+    from autotune.load._shared_layout import Placement
+    from autotune.load._shared_memory import SharedTensors
+    from autotune.load._types import LoadGenerator
 
 
 @dataclass(frozen=True)
@@ -22,24 +28,28 @@ class _Protocol:
     """How to serialise a request, and what sends it. Both import what they need when called."""
 
     port: Callable[[Endpoint], int]
-    serialise: Callable[[Payload, Endpoint], bytes]
+    serialise: Callable[[Payload, Endpoint, Placement | None], bytes]
     generator: Callable[[Target], LoadGenerator]
 
 
-def _serialise_grpc(payload: Payload, endpoint: Endpoint) -> bytes:
-    from autotune.load._grpc_request import build_grpc_request
+def _serialise_http(payload: Payload, endpoint: Endpoint, placement: Placement | None) -> bytes:
+    return build_http_request(payload, endpoint.host, endpoint.http_port, placement)
 
-    return build_grpc_request(payload)
+
+def _serialise_grpc(payload: Payload, endpoint: Endpoint, placement: Placement | None) -> bytes:
+    from autotune.load.grpc._request import build_grpc_request
+
+    return build_grpc_request(payload, placement)
 
 
 def _http_generator(target: Target) -> LoadGenerator:
-    from autotune.load._http import HttpGenerator
+    from autotune.load.http._generator import HttpGenerator
 
     return HttpGenerator(target)
 
 
 def _grpc_generator(target: Target) -> LoadGenerator:
-    from autotune.load._grpc import GrpcGenerator
+    from autotune.load.grpc._generator import GrpcGenerator
 
     return GrpcGenerator(target)
 
@@ -47,7 +57,7 @@ def _grpc_generator(target: Target) -> LoadGenerator:
 _PROTOCOLS = {
     "http": _Protocol(
         port=lambda endpoint: endpoint.http_port,
-        serialise=lambda payload, endpoint: build_http_request(payload, endpoint.host, endpoint.http_port),
+        serialise=_serialise_http,
         generator=_http_generator,
     ),
     "grpc": _Protocol(
@@ -66,14 +76,17 @@ def protocols() -> tuple[str, ...]:
 def create_generator(
     protocol: str,
     endpoint: Endpoint,
-    payload: Payload,
+    payloads: Payload | Sequence[Payload],
     *,
     options: LoadOptions = LoadOptions(),  # noqa: B008 - frozen
     in_process: bool = False,
+    shared: SharedTensors | None = None,
 ) -> LoadGenerator:
-    """A generator that sends ``payload`` to ``endpoint``; close it when done.
+    """A generator that sends ``payloads`` in turn to ``endpoint``; close it when done.
 
-    It runs in a process of its own, so that this one's work does not disturb it, unless ``in_process``.
+    It runs in a process of its own, so that this one's work does not disturb it, or in several where the rate
+    needs them, unless ``in_process``. Its requests speak of ``shared`` memory where that is given, which is to
+    be closed after it.
 
     Raises:
         UsageError: An unknown protocol, or a host that does not resolve.
@@ -86,12 +99,78 @@ def create_generator(
         socket.getaddrinfo(endpoint.host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise UsageError(f"--url: host {endpoint.host!r} does not resolve: {error.strerror}") from error
-    target = Target(protocol, endpoint.host, port, chosen.serialise(payload, endpoint), payload.batch_size, options)
+    payloads = (payloads,) if isinstance(payloads, Payload) else tuple(payloads)
+
+    def serialise(payload: Payload, placement: Placement | None = None) -> bytes:
+        return chosen.serialise(payload, endpoint, placement)
+
+    requests = shared.requests(serialise) if shared else tuple(map(serialise, payloads))
+    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options)
     if in_process:
         return generator_in_this_process(target)
-    from autotune.load._worker import WorkerGenerator
+    from autotune.load.worker._fleet import Fleet
 
-    return WorkerGenerator(target)
+    return Fleet(target)
+
+
+def generator_for(traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Payload]) -> LoadGenerator:
+    """The generator that a person's choices ask for; close it when done.
+
+    Raises:
+        UsageError: A host that does not resolve, a client that cannot run, or a server that cannot reach this
+            machine's shared memory.
+        ControlError: The server answers with errors, where tensors are to be put into shared memory.
+    """
+    if traffic.client == PERF_ANALYZER:
+        from autotune.load.perf_analyzer import PerfAnalyzerGenerator, find_perf_analyzer
+
+        return PerfAnalyzerGenerator(
+            find_perf_analyzer(traffic.perf_analyzer), endpoint, traffic.protocol, tuple(payloads)
+        )
+    options = LoadOptions(streaming=traffic.streaming)
+    if traffic.shared_memory:
+        from autotune.load._shared_memory import SharedMemoryGenerator
+
+        return SharedMemoryGenerator.create(
+            endpoint,
+            payloads,
+            lambda shared: create_generator(traffic.protocol, endpoint, payloads, options=options, shared=shared),
+            endpoint.shared_memory,
+        )
+    return create_generator(traffic.protocol, endpoint, payloads, options=options)
+
+
+def check_client(traffic: Traffic) -> None:
+    """Raises `UsageError` where the client cannot send such traffic."""
+    if traffic.client != PERF_ANALYZER:
+        return
+    from autotune.load.perf_analyzer import find_perf_analyzer
+
+    if traffic.streaming or traffic.shared_memory:
+        flag = "--streaming" if traffic.streaming else "--shared-memory"
+        raise UsageError(f"{flag}: not with --client perf_analyzer; drop one of them")
+    find_perf_analyzer(traffic.perf_analyzer)
+
+
+def check_offerable(traffic: Traffic, payloads: Sequence[Payload], schedules: Sequence[Schedule]) -> None:
+    """Raises `UsageError` where this client cannot offer one of the loads in time; says the most it can.
+
+    Takes a second or two where a rate is high enough to need a measurement of the client itself. Without
+    payloads nothing is known and nothing is refused.
+    """
+    from autotune.load.worker._fleet import check_rate
+
+    if not payloads or traffic.client == PERF_ANALYZER:
+        return
+    nowhere = Endpoint("127.0.0.1", 1, 1)
+    serialise = _PROTOCOLS[traffic.protocol].serialise
+    if traffic.shared_memory:  # the memory is not there yet; where tensors lie makes no difference to the client
+        layout = Layout.of("unknown", payloads, {}, slots=1)
+        requests = layout.requests(lambda payload, placement: serialise(payload, nowhere, placement))
+    else:
+        requests = tuple(serialise(payload, nowhere, None) for payload in payloads)
+    for schedule in schedules:
+        check_rate(Target(traffic.protocol, nowhere.host, 1, requests, traffic.batch_size), schedule)
 
 
 def generator_in_this_process(target: Target) -> LoadGenerator:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.load._types import LoadResult, Schedule
+from autotune.load._types import LoadResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from autotune.load._schedule import Schedule
 
 
 class Outcomes:
@@ -34,6 +37,9 @@ class Outcomes:
         self.errors: dict[str, int] = {}
         self.example = ""
 
+    def __len__(self) -> int:
+        return len(self.scheduled)
+
     def add(self, sent_s: float) -> int:
         """The index of a new request, sent now."""
         self.scheduled.append(sent_s)
@@ -47,17 +53,41 @@ class Outcomes:
         if not self.example:
             self.example = f"{kind}: {detail}" if detail else kind
 
-    def give_up(self, first: int, now_s: float) -> None:
-        """Counts every request from index ``first`` on as never sent."""
+    def cut(self, now_s: float) -> None:
+        """Drops requests that are not due yet: the window ends now."""
+        due = bisect_right(self.scheduled, now_s)
+        for values in (self.scheduled, self.latency, self.lateness):
+            del values[due:]
+
+    def give_up(self, first: int, now_s: float, *, free_since_s: float) -> None:
+        """Counts every request from index ``first`` on as never sent.
+
+        ``free_since_s``: since when the client could have sent them; infinite where the server's silence about
+        earlier ones kept it from sending.
+        """
         for index in range(first, len(self.scheduled)):
             self.fail("unsent")
-            self.lateness[index] = max(0.0, now_s - self.scheduled[index])
+            self.lateness[index] = max(0.0, now_s - max(self.scheduled[index], free_since_s))
 
     def result(
-        self, schedule: Schedule, duration_s: float, elapsed_s: float, batch_size: int, client_cpu_s: float
+        self,
+        schedule: Schedule,
+        duration_s: float,
+        elapsed_s: float,
+        batch_size: int,
+        client_cpu_s: float,
+        *,
+        stopped: bool = False,
+        started_at: float = 0.0,
+        send_s: float = 0.0,
+        receive_s: float = 0.0,
     ) -> LoadResult:
         """The record as a result; shares the arrays' memory."""
         return LoadResult(
+            stopped=stopped,
+            started_at=started_at,
+            send_s=send_s,
+            receive_s=receive_s,
             schedule=schedule,
             duration_s=duration_s,
             elapsed_s=elapsed_s,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from autotune.errors import UsageError
+from autotune.load._data_file import read_data_file
+from autotune.load._model_inputs import model_inputs
 from autotune.load._tensor_bytes import NUMPY_TYPES
 from autotune.load._types import Payload, Tensor
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from autotune.load._traffic import Traffic
 
 PayloadData = Literal["random", "zero"]
 
@@ -70,77 +75,49 @@ def make_payload(
         UsageError: A dynamic dimension without a value, a shape or an input the model does not have, a batch
             size the config does not allow, or a datatype Triton does not carry over the wire.
     """
-    max_batch_size = int(config.get("max_batch_size", 0))
     if data not in ("random", "zero"):
         raise UsageError(f"--input-data: {data!r} is unknown; use random or zero")
-    _check_batch_size(model, batch_size, max_batch_size)
-    inputs: Sequence[Mapping[str, Any]] = metadata.get("inputs", ())
-    names = [str(spec["name"]) for spec in inputs]
-    for name in shapes:
-        if name not in names:
-            raise UsageError(f"--shape: model {model!r} has no input {name!r}; its inputs are {', '.join(names)}")
-    optional = {str(spec.get("name")) for spec in config.get("input", ()) if spec.get("optional")}
     random = np.random.default_rng(seed)
     tensors = []
-    for spec in inputs:
-        name, datatype = str(spec["name"]), str(spec["datatype"])
-        if name in optional and name not in shapes:
+    for spec in model_inputs(model, metadata, config, batch_size, shapes):
+        if spec.optional and spec.given is None:
             continue
-        if datatype not in NUMPY_TYPES:
-            raise UsageError(f"model {model!r}: input {name!r} has datatype {datatype!r}, which cannot be sent")
-        declared = [int(dimension) for dimension in spec["shape"]]
-        shape = _request_shape(name, declared, shapes.get(name), batch_size, batched=max_batch_size > 0)
-        tensors.append(Tensor(name, datatype, _fill(datatype, shape, data, random)))
+        lead = (batch_size,) if spec.batched else ()
+        tensors.append(
+            Tensor(spec.name, spec.datatype, _fill(spec.datatype, (*lead, *spec.item_shape()), data, random))
+        )
     return Payload(model, tuple(tensors), batch_size)
 
 
-def _check_batch_size(model: str, batch_size: int, max_batch_size: int) -> None:
-    if batch_size < 1:
-        raise UsageError(f"--batch-size: {batch_size} is below 1; a request carries at least one inference")
-    if max_batch_size == 0 and batch_size > 1:
-        raise UsageError(
-            f"--batch-size: model {model!r} does not batch (max_batch_size is 0), so {batch_size} is too large; use 1"
+def make_payloads(
+    model: str, metadata: Mapping[str, Any], config: Mapping[str, Any], traffic: Traffic
+) -> tuple[Payload, ...]:
+    """The requests that a generator sends in turn, as ``traffic`` describes them.
+
+    Random data: ``traffic.payloads`` requests, the i-th as `make_payload` makes it with the seed ``traffic.seed + i``.
+    Zeros: one request, as they would all be equal. A file: one request for each entry, or for each ``batch_size``
+    consecutive entries (`read_data_file`).
+
+    Args:
+        model: The model's name.
+        metadata: Its metadata, ``/v2/models/M``.
+        config: Its complete config, ``/v2/models/M/config``.
+        traffic: What requests carry.
+
+    Raises:
+        UsageError: As `make_payload` and `read_data_file` raise it, or a number of payloads beside a file.
+    """
+    given, batch_size, shapes = traffic.input_data, traffic.batch_size, traffic.shapes
+    if given == "zero":
+        return (make_payload(model, metadata, config, data="zero", batch_size=batch_size, shapes=shapes),)
+    if given == "random":
+        return tuple(
+            make_payload(model, metadata, config, batch_size=batch_size, shapes=shapes, seed=traffic.seed + index)
+            for index in range(traffic.payloads)
         )
-    if 0 < max_batch_size < batch_size:
-        raise UsageError(
-            f"--batch-size: {batch_size} is over the max_batch_size {max_batch_size} of model {model!r};"
-            f" use {max_batch_size} or less"
-        )
-
-
-def _request_shape(
-    name: str, declared: Sequence[int], given: Sequence[int] | None, batch_size: int, *, batched: bool
-) -> tuple[int, ...]:
-    """The full shape to send. ``declared`` is the metadata's: with batching its first dimension is the batch."""
-    lead = (batch_size,) if batched else ()
-    item = list(declared[1:] if batched else declared)
-    if given is None:
-        if any(dimension < 0 for dimension in item):
-            example = ",".join(str(dimension) if dimension >= 0 else "N" for dimension in item)
-            raise UsageError(
-                f"--shape: input {name!r} has a dynamic dimension, its shape is {_written(item)};"
-                f" give its size with --shape {name}:{example}"
-            )
-        return (*lead, *item)
-    wanted = list(given)
-    # max_batch_size changes between the candidates of a search and the batch dimension comes and goes with it;
-    # the rank tells which form was written, so one --shape fits them all.
-    if batched and len(wanted) == len(item) + 1 and wanted[0] in (1, batch_size):
-        del wanted[0]
-    elif not batched and declared and declared[0] < 0 and len(wanted) == len(item) - 1:
-        wanted.insert(0, 1)
-    fits = len(wanted) == len(item) and all(have in (-1, want) for have, want in zip(item, wanted, strict=True))
-    if not fits or any(dimension < 1 for dimension in wanted):
-        without = " without the batch dimension" if batched else ""
-        raise UsageError(
-            f"--shape: {name}:{','.join(map(str, given))} contradicts the model, whose input {name!r} has the"
-            f" shape {_written(item)}{without}"
-        )
-    return (*lead, *wanted)
-
-
-def _written(shape: Sequence[int]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
+    if traffic.payloads > 1:
+        raise UsageError(f"--payloads: the entries of {given} are the payloads; leave --payloads out")
+    return read_data_file(Path(given), model, metadata, config, batch_size=batch_size, shapes=shapes)
 
 
 def _fill(datatype: str, shape: tuple[int, ...], data: PayloadData, random: np.random.Generator) -> NDArray[np.generic]:

@@ -1,45 +1,142 @@
-"""When requests are due: the absolute send times of an open-loop schedule, drawn before the run."""
+"""When requests are due: closed loops, and the absolute send times of open ones, drawn before the run.
+
+A new kind of open loop is one class here: it says when requests are due, and every generator can offer it.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load._types import ClosedLoop, ConstantRate, PoissonRate, Schedule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@dataclass(frozen=True)
+class ClosedLoop:
+    """``concurrency`` requests outstanding at any time; the next is sent when one completes."""
+
+    concurrency: int
+    length_s: ClassVar[float | None] = None
+
+    def check(self) -> None:
+        """Raises `UsageError` where no load is asked for."""
+        if self.concurrency < 1:
+            raise UsageError(f"--concurrency: {self.concurrency} requests cannot be outstanding; use 1 or more")
+
+
+class OpenLoop(ABC):
+    """Requests sent at scheduled times, whatever the server does."""
+
+    rate_per_s: float
+    """Requests/s asked for, on average."""
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the schedule is by itself; None where it goes on."""
+        return None
+
+    @abstractmethod
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """Scheduled send times in seconds from the start, ascending, all within ``[0, duration_s)``."""
+
+    def check(self) -> None:
+        """Raises `UsageError` where no load is asked for."""
+        if not (math.isfinite(self.rate_per_s) and self.rate_per_s > 0):
+            raise UsageError(f"--rate: {self.rate_per_s:g} requests/s cannot be offered; use a rate above zero")
+
+
+@dataclass(frozen=True)
+class ConstantRate(OpenLoop):
+    """Requests scheduled ``1 / rate_per_s`` apart."""
+
+    rate_per_s: float
+
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """Multiples of ``1 / rate_per_s``; see `OpenLoop.arrivals`."""
+        times: NDArray[np.float64] = np.arange(math.ceil(self.rate_per_s * duration_s)) / self.rate_per_s
+        return times[times < duration_s]
+
+
+@dataclass(frozen=True)
+class PoissonRate(OpenLoop):
+    """Exponential gaps with mean ``1 / rate_per_s``, drawn with ``seed``."""
+
+    rate_per_s: float
+    seed: int
+
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """As many as fall in the window, so that their count is Poisson distributed; see `OpenLoop.arrivals`.
+
+        Equal seeds give equal times.
+        """
+        random = np.random.default_rng(self.seed)
+        expected = self.rate_per_s * duration_s
+        block = int(expected + 6 * math.sqrt(expected)) + 16
+        times: NDArray[np.float64] = np.cumsum(random.exponential(1 / self.rate_per_s, block))
+        while times[-1] < duration_s:
+            times = np.concatenate([times, times[-1] + np.cumsum(random.exponential(1 / self.rate_per_s, block))])
+        return times[: np.searchsorted(times, duration_s)].copy()
+
+
+@dataclass(frozen=True)
+class Trace(OpenLoop):
+    """Recorded arrivals, replayed.
+
+    Attributes:
+        name: Where they come from.
+        times_s: Send times in seconds from the start, ascending.
+    """
+
+    name: str
+    times_s: NDArray[np.float64] = field(compare=False, repr=False, metadata={"stored": False})
+    rate_per_s: float = 0.0
+
+    @classmethod
+    def of(cls, name: str, times_s: NDArray[np.float64]) -> Trace:
+        """A trace with the mean rate of its times."""
+        span_s = float(times_s[-1]) if len(times_s) else 0.0
+        return cls(name, times_s, len(times_s) / span_s if span_s else float(len(times_s)))
+
+    @property
+    def length_s(self) -> float:
+        """The shortest window that holds every recorded time."""
+        return float(np.nextafter(self.times_s[-1], math.inf)) if len(self.times_s) else 0.0
+
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """The recorded times that fall in the window; see `OpenLoop.arrivals`."""
+        return self.times_s[: np.searchsorted(self.times_s, duration_s)].copy()
+
+
+@dataclass(frozen=True)
+class Share(OpenLoop):
+    """Every ``of``-th arrival of a schedule: what one of several processes sends of it."""
+
+    whole: OpenLoop
+    index: int
+    of: int
+
+    @property
+    def rate_per_s(self) -> float:  # type: ignore[override]
+        """Requests/s of this share."""
+        return self.whole.rate_per_s / self.of
+
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """The share's part of the whole's arrivals; see `OpenLoop.arrivals`."""
+        return self.whole.arrivals(duration_s)[self.index :: self.of].copy()
+
+
+Schedule = ClosedLoop | OpenLoop
+
+
 def check_schedule(schedule: Schedule, duration_s: float) -> None:
     """Raises `UsageError` where a schedule asks for no load at all."""
-    if isinstance(schedule, ClosedLoop):
-        if schedule.concurrency < 1:
-            raise UsageError(f"--concurrency: {schedule.concurrency} requests cannot be outstanding; use 1 or more")
-    elif not (math.isfinite(schedule.rate_per_s) and schedule.rate_per_s > 0):
-        raise UsageError(f"--rate: {schedule.rate_per_s:g} requests/s cannot be offered; use a rate above zero")
+    schedule.check()
     if not (math.isfinite(duration_s) and duration_s > 0):
         raise UsageError(f"window: {duration_s:g} s is not a duration to offer load for; use one above zero")
-
-
-def arrival_times(schedule: ConstantRate | PoissonRate, duration_s: float) -> NDArray[np.float64]:
-    """Scheduled send times in seconds from the start, ascending, all within ``[0, duration_s)``.
-
-    `ConstantRate`: multiples of ``1 / rate_per_s``. `PoissonRate`: cumulated exponential gaps of mean
-    ``1 / rate_per_s`` from a generator seeded with ``seed``, as many as fall in the window, so the count is
-    Poisson distributed; equal seeds give equal times.
-    """
-    rate = schedule.rate_per_s
-    if isinstance(schedule, ConstantRate):
-        times = np.arange(math.ceil(rate * duration_s)) / rate
-        return times[times < duration_s]
-    random = np.random.default_rng(schedule.seed)
-    expected = rate * duration_s
-    block = int(expected + 6 * math.sqrt(expected)) + 16
-    times = np.cumsum(random.exponential(1 / rate, block))
-    while times[-1] < duration_s:
-        times = np.concatenate([times, times[-1] + np.cumsum(random.exponential(1 / rate, block))])
-    return times[: np.searchsorted(times, duration_s)].copy()

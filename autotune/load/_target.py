@@ -12,31 +12,30 @@ class LoadOptions:
     Attributes:
         max_connections: Connections (HTTP) or outstanding calls (gRPC) at a time in open loop; beyond it
             requests wait, while their latency runs.
-        max_outstanding: In open loop, once more requests than this are due and unanswered, the window is
-            given up: what is outstanding counts as ``timeout``, the rest as ``unsent``, and an overloaded
-            probe ends early. None: never.
+        streaming: Whether responses come as a stream, of which the first is timed too (gRPC only; what
+            decoupled models need).
     """
 
     max_connections: int = 1024
-    max_outstanding: int | None = None
+    streaming: bool = False
 
 
 @dataclass(frozen=True)
 class Target:
-    """One request on the wire and the address it goes to.
+    """Requests on the wire and the address they go to.
 
     Attributes:
         protocol: A name in `autotune.load.protocols`.
         host: Host name or address.
         port: The protocol's port.
-        request: The complete serialised request.
-        batch_size: Inferences in it.
+        requests: Complete serialised requests, sent in turn.
+        batch_size: Inferences in each.
         options: Limits.
     """
 
     protocol: str
     host: str
     port: int
-    request: bytes
+    requests: tuple[bytes, ...]
     batch_size: int = 1
     options: LoadOptions = LoadOptions()

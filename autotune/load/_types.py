@@ -14,34 +14,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from autotune.load._progress import Watch
+    from autotune.load._schedule import Schedule
+
 
 class LoadGeneratorFailed(AutotuneError):
     """The load generator itself failed (its process died, say); nothing is known about the server."""
-
-
-@dataclass(frozen=True)
-class ClosedLoop:
-    """``concurrency`` requests outstanding at any time; the next is sent when one completes."""
-
-    concurrency: int
-
-
-@dataclass(frozen=True)
-class ConstantRate:
-    """Open loop: requests scheduled ``1 / rate_per_s`` apart, whatever the server does."""
-
-    rate_per_s: float
-
-
-@dataclass(frozen=True)
-class PoissonRate:
-    """Open loop: exponential gaps with mean ``1 / rate_per_s``, drawn with ``seed``."""
-
-    rate_per_s: float
-    seed: int
-
-
-Schedule = ClosedLoop | ConstantRate | PoissonRate
 
 
 @dataclass(frozen=True)
@@ -77,19 +55,29 @@ class LoadResult:
 
     Latency runs from the *scheduled* send time in open loop (no coordinated omission) and from the
     actual send in closed loop, to the last byte of the response. Requests unfinished at the deadline and
-    failed ones have an infinite latency.
+    failed ones have an infinite latency. Lateness is the client's own: time that a request waited for one of
+    the allowed connections, because the server had not answered earlier ones, is not in it.
 
     Attributes:
         schedule: What was asked for.
-        duration_s: The length of the window in which requests were scheduled.
+        duration_s: The length of the window in which requests were scheduled; shorter than asked where a watch
+            ended it.
         elapsed_s: Wall time until the last completion or the deadline.
         batch_size: Inferences per request.
         scheduled_s: Scheduled send time of each request from the start (closed loop: actual), shape (n,).
         latency_s: Latency of each request, ``inf`` for failed or unfinished, shape (n,).
-        lateness_s: Actual minus scheduled send time (0 in closed loop), shape (n,).
+        lateness_s: Actual minus scheduled send time, as far as the client caused it (0 in closed loop), shape (n,).
         errors: Failed or unfinished requests by kind: ``timeout``, ``reset``, ``http 503``, ``unsent``, ...
-        client_cpu_s: CPU seconds (user + system) the generator's process spent in the window.
+        client_cpu_s: CPU seconds (user + system) the generator spent on requests in the window; polling while it
+            had nothing to do is left out.
         error_example: The first failure in words, with the body of a refused request; empty without one.
+        stopped: Whether a watch ended the window early.
+        started_at: When the window began, in seconds of CLOCK_MONOTONIC (`time.perf_counter`).
+        first_response_s: Streaming only: latency until each request's first response, shape (n,); else None.
+        responses: Streaming only: responses received in all.
+        processes: Client processes that shared the load.
+        send_s: Seconds spent in handing requests to the system, all together.
+        receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
     """
 
     schedule: Schedule
@@ -102,6 +90,13 @@ class LoadResult:
     errors: Mapping[str, int] = field(default_factory=dict)
     client_cpu_s: float = 0.0
     error_example: str = ""
+    stopped: bool = False
+    started_at: float = 0.0
+    first_response_s: NDArray[np.float64] | None = None
+    responses: int = 0
+    processes: int = 1
+    send_s: float = 0.0
+    receive_s: float = 0.0
 
     @property
     def requests(self) -> int:
@@ -155,8 +150,10 @@ class LoadGenerator(Protocol):
 
     protocol: str
 
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float) -> LoadResult:
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule`` for ``duration_s``, then waits for what is outstanding up to ``timeout_s``.
+
+        ``watch`` is told how it goes and may end the window early.
 
         Never raises for what the server does (each failure is counted by kind) and never runs longer than
         ``duration_s + timeout_s`` plus scheduling noise.

@@ -1,15 +1,22 @@
 """From latencies to a verdict: the highest rate that keeps the promise."""
 
+from autotune.measurement._breakdown import Breakdown, breakdown
 from autotune.measurement._deployment import Deployment, Served
+from autotune.measurement._guards import Guards
 from autotune.measurement._loads import parse_sweep, schedules
-from autotune.measurement._meter import Meter, OnProbe
+from autotune.measurement._meter import Meter
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
+from autotune.measurement._prober import OnProbe
 from autotune.measurement._sweep import SweepResult, sweep
-from autotune.measurement._types import Measurement, Probe, Purpose
+from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
 __all__ = [
+    "Breakdown",
+    "ClientTimes",
     "Deployment",
+    "Evidence",
+    "Guards",
     "MeasureOptions",
     "Measurement",
     "Meter",
@@ -18,6 +25,9 @@ __all__ = [
     "Purpose",
     "Served",
     "SweepResult",
+    "Usage",
+    "Verdict",
+    "breakdown",
     "parse_sweep",
     "run_probe",
     "schedules",

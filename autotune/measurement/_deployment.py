@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.load import LoadGenerator, PayloadData, create_generator, make_payload
+from autotune.load import LoadGenerator, Traffic, generator_for, make_payloads
 from autotune.repository import ModelConfig, ModelSpec, stage
 from autotune.server import Launcher, RunningServer
 
@@ -28,30 +28,17 @@ class Deployment:
     Attributes:
         spec: The model as the person has it.
         launcher: The launch mode.
-        protocol: ``http`` or ``grpc``.
         directory: Where staged repositories and logs go; best on the model files' own filesystem, so that
             they are linked rather than copied.
-        input_data: What requests carry.
-        shapes: Shapes of inputs with dynamic dimensions, batch dimension left out.
-        batch_size: Inferences in one request.
-        seed: Seed of random input data.
+        traffic: What requests carry and how they are sent.
         composing: The models that an ensemble is composed of; staged beside it.
     """
 
     spec: ModelSpec
     launcher: Launcher
-    protocol: str
     directory: Path
-    input_data: PayloadData = "random"
-    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    batch_size: int = 1
-    seed: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
     composing: Sequence[ModelSpec] = ()
-
-    def conditions(self) -> str:
-        """What requests look like, in words; measurements under other conditions cannot be compared."""
-        shapes = [f"{name} of shape {','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())]
-        return ", ".join([self.protocol, f"{self.input_data} data", f"batch size {self.batch_size}", *shapes])
 
     @contextmanager
     def serve(self, config: ModelConfig, log_path: Path) -> Iterator[Served]:
@@ -65,14 +52,6 @@ class Deployment:
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
             repository = stage(self.spec, config, Path(staging), self.composing)
             with self.launcher.launch(repository, self.spec.name, log_path) as server:
-                payload = make_payload(
-                    self.spec.name,
-                    server.model_metadata(),
-                    server.model_config(),
-                    data=self.input_data,
-                    batch_size=self.batch_size,
-                    shapes=self.shapes,
-                    seed=self.seed,
-                )
-                with closing(create_generator(self.protocol, server.endpoint, payload)) as generator:
+                payloads = make_payloads(self.spec.name, server.model_metadata(), server.model_config(), self.traffic)
+                with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
                     yield Served(server, generator)

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, PoissonRate, Schedule
+from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Schedule, read_trace
 
 _MOST_STEPS = 1000
 
 
 def schedules(
-    concurrency: str | int | None, rate: str | float | None, *, seed: int, batch_size: int
+    concurrency: str | int | None,
+    rate: str | float | None,
+    trace: str | Path | None = None,
+    *,
+    trace_format: str = "timestamps",
+    arrivals: str = "poisson",
+    seed: int,
+    batch_size: int,
 ) -> tuple[Schedule, ...]:
-    """Closed loops for ``--concurrency``, Poisson arrivals for ``--rate`` (inferences/s); concurrency 1 for neither.
+    """Closed loops for ``--concurrency``, open ones for ``--rate`` (inferences/s) and ``--trace``; none for none.
 
     Raises:
-        UsageError: Both, or a load that cannot be read.
+        UsageError: More than one of them, or a load that cannot be read.
     """
-    if concurrency is not None and rate is not None:
-        raise UsageError("--rate: give either --concurrency or --rate, not both")
+    given = [
+        flag
+        for flag, value in (("--concurrency", concurrency), ("--rate", rate), ("--trace", trace))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{given[1]}: give either {given[0]} or {given[1]}, not both")
+    if arrivals not in ("poisson", "constant"):
+        raise UsageError(f"--arrivals: {arrivals!r} is unknown; use poisson or constant")
+    if trace_format not in ("timestamps", "gaps"):
+        raise UsageError(f"--trace-format: {trace_format!r} is unknown; use timestamps or gaps")
+    if trace is not None:
+        return (read_trace(Path(trace), "gaps" if trace_format == "gaps" else "timestamps"),)
+    if rate is not None and arrivals == "constant":
+        return tuple(ConstantRate(per_s / batch_size) for per_s in parse_sweep(str(rate), "--rate"))
     if rate is not None:
         rates = parse_sweep(str(rate), "--rate")
         return tuple(PoissonRate(per_s / batch_size, seed=seed + index) for index, per_s in enumerate(rates))
-    steps = parse_sweep("1" if concurrency is None else str(concurrency), "--concurrency", whole=True)
+    if concurrency is None:
+        return ()
+    steps = parse_sweep(str(concurrency), "--concurrency", whole=True)
     return tuple(ClosedLoop(int(step)) for step in steps)
 
 

@@ -17,23 +17,36 @@ _MAX_DRAIN_S = 10.0
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """Lengths of the windows of a measurement, in seconds, and its resolution.
+    """Lengths of the windows of a measurement, in seconds, its resolution and its confidence.
 
     Attributes:
-        probe_s: One bisection probe, at least; longer where the rate is too low to fill the percentile.
-        confirm_s: The probe that confirms the located rate.
-        screen_s: The concurrency-1 probe that decides whether the ceilings can be kept at all.
+        probe_s: One probe while the rate is looked for, at least; longer where the rate is too low to fill the
+            percentile.
+        certify_s: The most that one attempt takes to show that a rate holds; up to three times that where the rate
+            is low.
+        confirm_s: The probe at a rate that was asked for (``--objective latency``).
+        screen_s: The most the concurrency-1 probe takes that decides whether the ceilings can be kept at all.
         warm_up_s: The most a warm-up takes.
-        resolution: Bisection ends when the failing rate is within this fraction of the holding one.
+        resolution: Looking for the rate ends when the failing one is within this fraction of the holding one.
+        margin: How far below the located rate the certified one lies.
+        confidence: Asked of the certificate.
         seed: Base seed of the Poisson schedules; every probe draws its own from it.
     """
 
     probe_s: float = 1.0
+    certify_s: float = 10.0
     confirm_s: float = 3.0
     screen_s: float = 0.5
     warm_up_s: float = 2.0
-    resolution: float = 0.04
+    resolution: float = 0.03
+    margin: float = 0.03
+    confidence: float = 0.95
     seed: int = 0
+
+    @classmethod
+    def of(cls, probe_s: float, seed: int = 0) -> MeasureOptions:
+        """Options in proportion to the length of a probe."""
+        return cls(probe_s=probe_s, certify_s=10 * probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
 
     def conditions(self) -> str:
         """The windows in words; rates located with other windows cannot be compared."""

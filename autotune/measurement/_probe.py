@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
-from autotune.measurement._types import Probe, Purpose
+from autotune.measurement._disturbance import Surroundings
+from autotune.measurement._judge import Judge
+from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.objective import Ceiling
 from autotune.server import RunningServer
 
@@ -26,16 +28,20 @@ def run_probe(
     duration_s: float,
     timeout_s: float,
     ceilings: Sequence[Ceiling] = (),
+    judge: Judge | None = None,
 ) -> Probe:
-    """Offers ``schedule`` for ``duration_s`` and says how the ceilings fared.
+    """Offers ``schedule`` for ``duration_s``, or until ``judge`` ends it, and says how the ceilings fared.
 
     Raises:
         ServerCrashed: The server was gone after the window.
     """
+    judge = judge or Judge(ceilings)
     before = server.statistics()
+    began = Surroundings.now(server)
     started_at = time.time()
-    result = generator.run(schedule, duration_s, timeout_s)
+    result = generator.run(schedule, duration_s, timeout_s, judge.watch)
     server.check_alive()
+    usage, invalid = Surroundings.now(server).since(began, result, ceilings)
     after = server.statistics()
     latency_s = {name: result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
     latency_s["avg"] = result.mean_s
@@ -48,20 +54,24 @@ def run_probe(
         purpose=purpose,
         schedule=schedule,
         started_at=started_at,
-        duration_s=duration_s,
+        duration_s=result.duration_s,
         offered_per_s=result.offered_per_s,
         achieved_per_s=result.achieved_per_s,
         requests=result.requests,
         errors=dict(result.errors),
         latency_s=latency_s,
-        late={str(ceiling): _late(result, ceiling.limit_s) for ceiling in ceilings if ceiling.statistic != "avg"},
         lateness_p99_s=float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0,
-        client_cpu=result.client_cpu_s / result.elapsed_s if result.elapsed_s else 0.0,
         server=after - before,
         kept_up=kept_up,
-        holds=kept and kept_up,
+        holds=kept and kept_up and judge.decided != "fails",
+        client=_client_times(result),
+        usage=usage,
+        evidence=judge.evidence(result),
+        invalid=invalid,
+        stopped=judge.stopped,
         error_example=result.error_example,
         batch_size=result.batch_size,
+        first_response_s=_first_responses(result),
         histogram=histogram(result.latency_s),
     )
 
@@ -89,6 +99,25 @@ def _kept_up(result: LoadResult) -> bool:
     return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
 
 
-def _late(result: LoadResult, limit_s: float) -> float:
-    """The fraction of requests over a limit."""
-    return float(np.count_nonzero(result.latency_s > limit_s)) / result.requests if result.requests else 1.0
+def _client_times(result: LoadResult) -> ClientTimes | None:
+    """The client's share of the mean latency; None where nothing was answered."""
+    answered = np.isfinite(result.latency_s)
+    count = int(np.count_nonzero(answered))
+    if not count:
+        return None
+    return ClientTimes(
+        total_s=float(result.latency_s[answered].mean()),
+        wait_s=float(result.lateness_s[answered].mean()),
+        send_s=result.send_s / result.requests,
+        receive_s=result.receive_s / count,
+    )
+
+
+def _first_responses(result: LoadResult) -> dict[str, float]:
+    """Statistics of the latency until the first response of a stream."""
+    first_s = result.first_response_s
+    if first_s is None or not len(first_s):
+        return {}
+    finite = first_s[np.isfinite(first_s)]
+    named = {name: float(np.quantile(first_s, quantile, method="inverted_cdf")) for name, quantile in _REPORTED.items()}
+    return {**named, "avg": float(finite.mean()) if len(finite) else math.inf}

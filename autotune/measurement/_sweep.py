@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autotune.load import ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
 from autotune.measurement._probe import run_probe
-from autotune.measurement._types import Probe
+from autotune.measurement._types import Measurement, Probe
 from autotune.objective import Ceiling
 
 
@@ -24,6 +24,7 @@ class SweepResult:
         launch: What was launched.
         config_text: The config that was served.
         startup_s: Seconds from launch to ready.
+        measurement: What the config carries under the ceilings, where no load was given; else None.
     """
 
     model: str
@@ -33,21 +34,23 @@ class SweepResult:
     launch: dict[str, str]
     config_text: str
     startup_s: float
+    measurement: Measurement | None = None
 
 
 _TIMEOUT_S = 30.0  # a sweep shows what a load does; slow answers are answers
 _WARM_UP_S = 0.5
+_WINDOW_S = 3.0
 
 
 def sweep(
     served: Served,
     schedules: Sequence[Schedule],
     *,
-    duration_s: float,
+    duration_s: float | None = None,
     ceilings: Sequence[Ceiling] = (),
     on_probe: Callable[[Probe], None] = lambda probe: None,
 ) -> tuple[Probe, ...]:
-    """Offers each load for ``duration_s`` after a short warm-up.
+    """Offers each load for ``duration_s`` (3 s, a trace for its own length) after a short warm-up.
 
     Raises:
         ServerCrashed: The server died under load.
@@ -67,7 +70,7 @@ def sweep(
             served.generator,
             schedule,
             purpose="load",
-            duration_s=duration_s,
+            duration_s=duration_s or schedule.length_s or _WINDOW_S,
             timeout_s=_TIMEOUT_S,
             ceilings=ceilings,
         )

@@ -9,7 +9,74 @@ from autotune.load import ClosedLoop, Schedule
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
-Purpose = Literal["warm-up", "screen", "saturate", "locate", "confirm", "load"]
+Purpose = Literal["warm-up", "screen", "race", "saturate", "locate", "certify", "load"]
+Verdict = Literal["holds", "fails", "invalid"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one window says about one percentile ceiling.
+
+    Attributes:
+        ceiling: The ceiling, as text.
+        allowed: The fraction of requests that may be late: 0.01 for a p99.
+        requests: Requests counted.
+        late: Those over the limit; failed and unanswered ones are.
+        design_effect: How many requests are worth one independent one, because late ones cluster.
+        confidence: How sure it is that at most ``allowed`` are late in the long run; valid although the window
+            was looked at all the time (1 minus the inverse of the test's e-value).
+        low_s: Lower bound of the percentile in seconds, at 95%; NaN where the window is too short for one.
+        high_s: Upper bound of it, at 95%; infinite where the window is too short for one.
+    """
+
+    ceiling: str
+    allowed: float
+    requests: int
+    late: int
+    design_effect: float
+    confidence: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True)
+class ClientTimes:
+    """Mean times of an answered request on the client's side, in seconds.
+
+    Attributes:
+        total_s: From its scheduled time to its last byte.
+        wait_s: From its scheduled time to when it was sent.
+        send_s: In handing it to the system.
+        receive_s: In taking its response.
+    """
+
+    total_s: float
+    wait_s: float
+    send_s: float
+    receive_s: float
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a window took of the machine.
+
+    Attributes:
+        client_cpu: CPU seconds per second of one client process, idle polling left out.
+        client_processes: Client processes.
+        server_cpu_s: CPU seconds of the server's processes; None where they cannot be seen.
+        others_cpu_s: CPU seconds of everything else on the machine; None where the server's cannot be seen.
+        steal_s: CPU seconds that the hypervisor gave to others.
+        memory_bytes: The server's memory at the window's end; None where it cannot be seen.
+        gpu_memory_bytes: Its GPU memory; None without a GPU.
+    """
+
+    client_cpu: float
+    client_processes: int = 1
+    server_cpu_s: float | None = None
+    others_cpu_s: float | None = None
+    steal_s: float | None = None
+    memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -27,13 +94,18 @@ class Probe:
         errors: Failed or unfinished requests by kind.
         latency_s: Statistic (``p50``, ``p90``, ``p95``, ``p99``, ``avg``, and each ceiling's) to seconds.
             Failed requests count as infinite.
-        late: Percentile ceiling (as text) to the fraction of requests over its limit.
         lateness_p99_s: 99th percentile of the client's dispatch lateness.
-        client_cpu: CPU seconds of the client per second of its run.
         server: Triton's statistics over the window.
         kept_up: Whether the server completed what was offered (open loop), rather than queueing it up.
-        holds: Whether every ceiling held and the server kept up.
+        holds: Whether every ceiling was kept and the server kept up, as far as this window shows.
+        client: The client's share of the latency.
+        usage: What it took of the machine.
+        evidence: What it says about each percentile ceiling.
+        invalid: Why it says nothing about the server, such as a busy client; empty where it does.
+        stopped: Why it ended before its time; empty where it did not.
+        error_example: The first failure in words.
         batch_size: Inferences per request; schedules count requests.
+        first_response_s: Streaming only: statistic to the seconds until the first response.
         histogram: Latency histogram as ``(upper edge in seconds, count)`` pairs, so that windows can be pooled.
     """
 
@@ -46,15 +118,24 @@ class Probe:
     requests: int
     errors: dict[str, int]
     latency_s: dict[str, float]
-    late: dict[str, float]
     lateness_p99_s: float
-    client_cpu: float
     server: ModelStatistics
     kept_up: bool
     holds: bool
+    client: ClientTimes | None = None
+    usage: Usage | None = None
+    evidence: tuple[Evidence, ...] = ()
+    invalid: tuple[str, ...] = ()
+    stopped: str = ""
     error_example: str = ""
     batch_size: int = 1
+    first_response_s: dict[str, float] = field(default_factory=dict)
     histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says: a window that a busy client or machine disturbed is invalid, which is not failed."""
+        return "invalid" if self.invalid else "holds" if self.holds else "fails"
 
     @property
     def asked_per_s(self) -> float:
@@ -77,17 +158,24 @@ class Measurement:
     """What one config carries under the objective.
 
     Attributes:
-        feasible: Whether every ceiling was kept at ``rate_per_s`` by the confirming probe.
-        rate_per_s: The highest inferences/s found to keep every ceiling; 0 where none did.
+        feasible: Whether every ceiling was kept at ``rate_per_s`` by the probe that decided.
+        rate_per_s: The highest inferences/s shown to keep every ceiling; 0 where none was.
         first_failing_per_s: The lowest rate above it that was seen to fail; None where none was.
         latency_s: Latencies of the probe that decided: at ``rate_per_s`` where feasible, else the nearest miss.
         ceilings: What was promised.
         violations: Ceiling (as text) to how far it was missed, as (value / limit) - 1, and ``rate`` to the
             fraction of the offered rate that was not carried; <= 0 is kept. ``lost`` is the fraction of
             requests that were never answered, where that leaves the optimised latency without a value.
+            ``race`` is the fraction by which the rate to beat was missed, at least.
         decided_by: The probe that decided; None where an interruption came first.
         probes: Every probe, in order.
         seconds: Wall time of the measurement.
+        located_per_s: Where the ceiling breaks, as fitted before the certificate; None where not looked for.
+        confidence: How sure it is that ``rate_per_s`` keeps every percentile ceiling in the long run, attempts
+            accounted for; 0 where it was not tested.
+        beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
+        limited_by: What keeps the rate from being higher, in words; empty where unknown.
+        warnings: What disturbed the measurement, in words.
     """
 
     feasible: bool
@@ -99,3 +187,8 @@ class Measurement:
     decided_by: Probe | None
     probes: tuple[Probe, ...]
     seconds: float
+    located_per_s: float | None = None
+    confidence: float = 0.0
+    beaten_by_per_s: float | None = None
+    limited_by: str = ""
+    warnings: tuple[str, ...] = ()

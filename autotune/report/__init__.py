@@ -7,7 +7,7 @@ from autotune.report._format import config_change, describe_candidate, latency, 
 from autotune.report._json import doctor_json, result_json, studies_json, sweep_json
 from autotune.report._studies import studies_table
 from autotune.report._summary import study_summary, verdict
-from autotune.report._sweep import server_means_s, sweep_table
+from autotune.report._sweep import sweep_table
 
 __all__ = [
     "config_change",
@@ -22,7 +22,6 @@ __all__ = [
     "rate",
     "result_json",
     "serve_dashboard",
-    "server_means_s",
     "studies_json",
     "studies_table",
     "study_summary",

@@ -6,15 +6,15 @@ import math
 
 from rich.console import Console
 
-from autotune.load import ClosedLoop
+from autotune.load import ClosedLoop, Trace
 from autotune.measurement import Probe
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.search import PROPOSED
 from autotune.space import Candidate
 
-_WIDTH_WITHOUT_TERMINAL = 140
-_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow"}
+_WIDTH_WITHOUT_TERMINAL = 160
+_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow", OutcomeKind.BEATEN: "dim"}
 
 
 def wide_console() -> Console:
@@ -38,9 +38,11 @@ def latency(seconds: float | None) -> str:
 
 
 def load_label(probe: Probe) -> str:
-    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences."""
+    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name."""
     if isinstance(probe.schedule, ClosedLoop):
         return f"concurrency {probe.schedule.concurrency}"
+    if isinstance(probe.schedule, Trace):
+        return f"trace {probe.schedule.name}"
     return f"rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
 
 

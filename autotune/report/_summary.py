@@ -9,6 +9,7 @@ from rich.text import Text
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
+from autotune.report._measurement import measurement_lines
 from autotune.search import StudyResult, score
 from autotune.store import TrialRecord
 
@@ -35,6 +36,8 @@ def verdict(result: StudyResult) -> list[str]:
         best = result.best
         lines.append(f"Best: trial {best.number} ({best.label}), {_value(best.outcome, objective)}{_against(result)}.")
         lines.append(f"Config: {config_change(best.outcome)}.")
+        if best.outcome.measurement is not None:
+            lines += measurement_lines(best.outcome.measurement)
         if result.config_path is not None:
             lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
@@ -114,6 +117,8 @@ def _verdict_of(outcome: TrialOutcome) -> str:
     if outcome.message:
         return f"{outcome.kind.value}: {outcome.message}"
     measured = outcome.measurement
+    if outcome.kind is OutcomeKind.BEATEN and measured and measured.beaten_by_per_s is not None:
+        return f"less than {rate(measured.beaten_by_per_s)}"
     if outcome.kind is OutcomeKind.INFEASIBLE and measured and measured.violations:
         name, value = max(measured.violations.items(), key=lambda item: item[1])
         return f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed"

@@ -8,58 +8,82 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, rate, wide_console
+from autotune.report._measurement import measurement_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autotune.measurement import Probe, SweepResult
-    from autotune.server import ModelStatistics
 
-_WIDE = 120  # columns; both sides fit in one row from there
+_WIDE = 150  # columns; both sides fit in one row from there
 _CLIENT_COLUMNS = ("avg", "p50", "p90", "p95", "p99")
-_SERVER_COLUMNS = {
-    "queue": "queue_ns",
-    "input": "compute_input_ns",
-    "infer": "compute_infer_ns",
-    "output": "compute_output_ns",
+_PARTS = {
+    "send": "client_send_s",
+    "network": "network_s",
+    "queue": "queue_s",
+    "input": "compute_input_s",
+    "infer": "compute_infer_s",
+    "output": "compute_output_s",
+    "receive": "client_receive_s",
 }
 
 
 def sweep_table(result: SweepResult, console: Console | None = None) -> None:
-    """Prints one row a window: client percentiles, then the server's mean times per request.
+    """Prints one row a window: client percentiles, then where a request's mean time goes.
 
-    The two halves stand below each other where the console is too narrow for one row.
+    They stand below each other where the console is too narrow for one row. Where no load was given, what the
+    config carries stands below.
     """
     console = console or wide_console()
-    client = ("load", "inferences/s", *_CLIENT_COLUMNS)
-    server = (*_SERVER_COLUMNS, "mean batch", "errors", *(("promise",) if result.ceilings else ()))
-    rows = [(_client_cells(probe), _server_cells(probe, bool(result.ceilings))) for probe in result.probes]
-    title = f"{result.model} over {result.protocol}"
+    groups = (
+        (f"{result.model} over {result.protocol}", ("inferences/s", *_CLIENT_COLUMNS), _client_cells),
+        ("where the mean latency goes", tuple(_PARTS), _part_cells),
+        ("the server", ("mean batch", "errors", *(("promise",) if result.ceilings else ())), _server_cells),
+    )
+    promised = bool(result.ceilings)
     if console.width >= _WIDE:
-        console.print(_table(title, (*client, *server), [(*seen, *told) for seen, told in rows]))
+        columns = [name for _, names, _ in groups for name in names]
+        rows = [
+            [load_label(probe), *(cell for *_, cells in groups for cell in cells(probe, promised))]
+            for probe in result.probes
+        ]
+        console.print(_table(groups[0][0], ("load", *columns), rows))
     else:
-        console.print(_table(f"{title}: the client's side", client, [seen for seen, _ in rows]))
-        console.print()
-        console.print(_table("the server's side", ("load", *server), [(seen[0], *told) for seen, told in rows]))
+        for title, names, cells in groups:
+            rows = [[load_label(probe), *cells(probe, promised)] for probe in result.probes]
+            console.print(_table(title, ("load", *names), rows))
+            console.print()
     console.print(
-        "Latencies are the client's, from the scheduled send at a rate; queue, input, infer and output are the"
-        " server's means per request; mean batch is the size of the batches it formed.",
+        "Latencies are the client's, from the scheduled send at a rate; send and receive are the client's means per"
+        " request, queue, input, infer and output the server's, network is the rest; mean batch is the size of the"
+        " batches the server formed.",
         style="dim",
         soft_wrap=True,
     )
+    if any(probe.first_response_s for probe in result.probes):
+        console.print(_first_responses(result))
+    if result.measurement is not None:
+        for line in measurement_lines(result.measurement):
+            console.print(line, soft_wrap=True, highlight=False)
+    for probe in result.probes:
+        if probe.invalid and result.measurement is None:
+            console.print(
+                f"{load_label(probe)} was disturbed: {'; '.join(probe.invalid)}.", soft_wrap=True, style="yellow"
+            )
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)
 
 
-def server_means_s(statistics: ModelStatistics) -> dict[str, float]:
-    """The server's mean seconds per successful request: queue, compute input, infer, output."""
-    requests = statistics.success_count
-    return {
-        name: getattr(statistics, field) / requests / 1e9 if requests else float("nan")
-        for name, field in _SERVER_COLUMNS.items()
-    }
+def _first_responses(result: SweepResult) -> Table:
+    rows = [
+        [load_label(probe), *(latency(probe.first_response_s[name]) for name in _CLIENT_COLUMNS)]
+        for probe in result.probes
+        if probe.first_response_s
+    ]
+    return _table("latency until the first response", ("load", *_CLIENT_COLUMNS), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
@@ -71,22 +95,20 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Tex
     return table
 
 
-def _client_cells(probe: Probe) -> list[str | Text]:
-    return [
-        load_label(probe),
-        rate(probe.achieved_per_s),
-        *(latency(probe.latency_s[name]) for name in _CLIENT_COLUMNS),
-    ]
+def _client_cells(probe: Probe, promised: bool) -> list[str | Text]:
+    return [rate(probe.achieved_per_s), *(latency(probe.latency_s[name]) for name in _CLIENT_COLUMNS)]
 
 
-def _server_cells(probe: Probe, with_promise: bool) -> list[str | Text]:
-    cells: list[str | Text] = [
-        *(latency(value) for value in server_means_s(probe.server).values()),
-        f"{probe.server.mean_batch_size:.1f}",
-        _errors(probe),
-    ]
-    if with_promise:
-        cells.append(Text("kept", style="green") if probe.holds else Text("broken", style="red"))
+def _part_cells(probe: Probe, promised: bool) -> list[str | Text]:
+    parts = breakdown(probe)
+    return [latency(getattr(parts, field) if parts else None) for field in _PARTS.values()]
+
+
+def _server_cells(probe: Probe, promised: bool) -> list[str | Text]:
+    cells: list[str | Text] = [f"{probe.server.mean_batch_size:.1f}", _errors(probe)]
+    if promised:
+        kept = Text("kept", style="green") if probe.holds else Text("broken", style="red")
+        cells.append(Text("disturbed", style="yellow") if probe.invalid and not probe.holds else kept)
     return cells
 
 

@@ -39,6 +39,12 @@ def _errors_only(measured: Measurement) -> str:
     return f"no request was answered ({kinds}): {decided.error_example}".removesuffix(": ")
 
 
+def _kind_of(measured: Measurement) -> OutcomeKind:
+    if measured.feasible:
+        return OutcomeKind.FEASIBLE
+    return OutcomeKind.INFEASIBLE if measured.beaten_by_per_s is None else OutcomeKind.BEATEN
+
+
 def kind_of_failure(failure: BaseException) -> OutcomeKind:
     """How a trial that ended with this exception is filed."""
     if isinstance(failure, KeyboardInterrupt):
@@ -54,11 +60,13 @@ class Trial:
         number: Optuna's trial number.
         candidate: The point of the space; None for the person's own config where it lies outside.
         config: The full config to serve.
+        beat_per_s: Inferences/s that the config must carry to be of interest; None to measure it whatever it does.
     """
 
     number: int
     candidate: Candidate | None
     config: ModelConfig
+    beat_per_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,10 @@ class LocalExecutor:
                     self.objective,
                     self.options,
                     watch.on_probe,
-                    self.deployment.batch_size,
+                    self.deployment.traffic.batch_size,
                 )
-                measured = meter.measure()
-                kind = OutcomeKind.FEASIBLE if measured.feasible else OutcomeKind.INFEASIBLE
+                measured = meter.measure(trial.beat_per_s)
+                kind = _kind_of(measured)
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)

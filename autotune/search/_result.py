@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.objective import Objective
-from autotune.outcome import TrialOutcome
+from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store import TrialRecord
 
 BASELINE = "your config"
@@ -15,6 +15,9 @@ BASELINE = "your config"
 
 PROPOSED = "proposed"
 """Label of the trials that the sampler proposed."""
+
+MIN_GAIN = 0.02
+"""By how much a config must carry more than the best so far to be measured to the end."""
 
 WORST_LATENCY_S = 1000.0
 _WORST_VIOLATION = 100.0
@@ -104,11 +107,17 @@ def score(outcome: TrialOutcome, objective: Objective) -> float:
 
 
 def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
-    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept."""
+    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept.
+
+    A config that was beaten broke the ceilings at a rate that others carry, which says nothing about lower
+    rates: it counts as a near miss, by what was wanting to that rate.
+    """
     names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
     measured = outcome.measurement
     if measured is None or not measured.violations:
         return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
+    if outcome.kind is OutcomeKind.BEATEN:
+        return (*(0.0 for _ in names), measured.violations["race"])
     missed = tuple(min(measured.violations.get(name, 0.0), _WORST_VIOLATION) for name in names)
     answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0
     return (*missed, answered)

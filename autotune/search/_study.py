@@ -18,7 +18,16 @@ from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig, ModelSpec, completed_config
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
-from autotune.search._result import BASELINE, PROPOSED, StudyResult, best_of, constraint_values, score, summarise
+from autotune.search._result import (
+    BASELINE,
+    MIN_GAIN,
+    PROPOSED,
+    StudyResult,
+    best_of,
+    constraint_values,
+    score,
+    summarise,
+)
 from autotune.search._sampler import CONSTRAINTS_ATTR, SpaceExhausted, create_sampler
 from autotune.space import Candidate, SearchSpace
 from autotune.store import Store, StudyRecord, TrialRecord
@@ -173,13 +182,20 @@ class Coordinator:
         else:
             self._study.enqueue_trial(self._plan.space.optuna_params(start.candidate))
             asked = self._study.ask(self._plan.space.distributions())
-        return asked, start.label, Trial(asked.number, start.candidate, start.config)
+        return asked, start.label, Trial(asked.number, start.candidate, start.config, self._to_beat())
 
     def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
         asked = self._study.ask(self._plan.space.distributions())
         candidate = self._plan.space.canonical(asked.params)
         config = self._plan.space.apply(candidate, self._base)
-        return asked, PROPOSED, Trial(asked.number, candidate, config)
+        return asked, PROPOSED, Trial(asked.number, candidate, config, self._to_beat())
+
+    def _to_beat(self) -> float | None:
+        """What the next config has to carry: a little more than the best so far; None where there is none yet."""
+        best = best_of(self._trials, self._plan.objective)
+        if best is None or not self._plan.objective.maximise:
+            return None
+        return score(best.outcome, self._plan.objective) * (1 + MIN_GAIN)
 
     def _execute(self, asked: optuna.Trial, label: str, trial: Trial) -> TrialOutcome:
         """Executes one trial, stores it and tells the study; an error of ours closes the trial as failed."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from autotune.environment import Environment, Gpu
-from autotune.load import ClosedLoop, ConstantRate, PoissonRate
-from autotune.measurement import Measurement, Probe
+from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Trace
+from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.server import ModelStatistics
@@ -27,9 +27,11 @@ _TYPES: dict[str, type] = {
     for kind in (
         Candidate,
         Ceiling,
+        ClientTimes,
         ClosedLoop,
         ConstantRate,
         Environment,
+        Evidence,
         Gpu,
         Measurement,
         ModelStatistics,
@@ -37,7 +39,9 @@ _TYPES: dict[str, type] = {
         OutcomeKind,
         PoissonRate,
         Probe,
+        Trace,
         TrialOutcome,
+        Usage,
     )
 }
 
@@ -78,7 +82,11 @@ def encode(value: Any, without: tuple[str, ...] = ()) -> Any:  # noqa: PLR0911 -
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if type(value).__name__ in _TYPES:
-        fields = [field.name for field in dataclasses.fields(value) if field.name not in without]
+        fields = [
+            field.name
+            for field in dataclasses.fields(value)
+            if field.name not in without and field.metadata.get("stored", True)
+        ]
         return {"$": type(value).__name__, **{name: encode(getattr(value, name)) for name in fields}}
     if hasattr(value, "item"):  # a numpy scalar
         return encode(value.item())

@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, cast
 
-from autotune.load import ClosedLoop, PoissonRate
+from autotune.load import ClosedLoop
 from autotune.store._codec import decode, encode
 from autotune.store._records import RunRole, StudyRecord, TrialRecord
 from autotune.store._tables import (
@@ -120,6 +120,8 @@ def _measurement_row(measurement: Measurement) -> MeasurementRow:
         rate_per_s=float(measurement.rate_per_s),
         first_failing_per_s=measurement.first_failing_per_s,
         seconds=measurement.seconds,
+        located_per_s=measurement.located_per_s,
+        confidence=measurement.confidence,
         decided_by=measurement.probes.index(decided_by) if decided_by in measurement.probes else None,
         body=encode(measurement, without=("probes", "decided_by")),
     )
@@ -139,7 +141,7 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
         schedule=type(schedule).__name__,
         rate_per_s=getattr(schedule, "rate_per_s", None),
         concurrency=schedule.concurrency if isinstance(schedule, ClosedLoop) else None,
-        seed=str(schedule.seed) if isinstance(schedule, PoissonRate) else None,
+        seed=str(schedule.seed) if hasattr(schedule, "seed") else None,
         started_at=probe.started_at,
         duration_s=probe.duration_s,
         offered_per_s=float(probe.offered_per_s),
@@ -148,8 +150,9 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
         failed=int(probe.failed),
         **{f"{name}_s": _column(latency_s.get(name)) for name in ("avg", "p50", "p90", "p95", "p99")},
         lateness_p99_s=float(probe.lateness_p99_s),
-        client_cpu=float(probe.client_cpu),
+        client_cpu=float(probe.usage.client_cpu) if probe.usage else 0.0,
         holds=bool(probe.holds),
+        verdict=probe.verdict,
         body=encode(probe, without=("server", "histogram")),
         histogram=zlib.compress(b"".join(_BIN.pack(edge, count) for edge, count in probe.histogram)),
         server=_server_row(probe.server),

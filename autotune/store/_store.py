@@ -34,6 +34,7 @@ from autotune.store._tables import (
     StudyRow,
     TrialRow,
 )
+from autotune.store._upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,6 +104,7 @@ class Store:
                 if session.scalar(select(func.count()).select_from(SchemaRow)) == 0:
                     session.add(SchemaRow(version=SCHEMA_VERSION, written_by=_own_version()))
                 store._check_version(session)
+                upgrade(session, _own_version())
         return store
 
     @classmethod
@@ -122,7 +124,10 @@ class Store:
                 raise UsageError(f"{flag}: {file or parsed.render_as_string()} holds no results of autotune")
             store = cls(engine, flag)
             with store._reading() as session:
-                store._check_version(session)
+                version = store._check_version(session)
+            if version < SCHEMA_VERSION:
+                with Session(engine) as session, session.begin():
+                    upgrade(session, _own_version())
         return store
 
     @property
@@ -309,13 +314,14 @@ class Store:
             session.flush()
         return row.id
 
-    def _check_version(self, session: Session) -> None:
-        version = session.scalar(select(func.max(SchemaRow.version)))
-        if version is not None and version > SCHEMA_VERSION:
+    def _check_version(self, session: Session) -> int:
+        version = session.scalar(select(func.max(SchemaRow.version))) or SCHEMA_VERSION
+        if version > SCHEMA_VERSION:
             raise UsageError(
                 f"{self._flag}: {self.url} was written by a newer autotune (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}); update triton-autotune or choose another --results"
             )
+        return version
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:

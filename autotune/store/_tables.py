@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def now() -> datetime:
@@ -98,6 +98,8 @@ class MeasurementRow(Base):
     rate_per_s: Mapped[float]
     first_failing_per_s: Mapped[float | None]
     seconds: Mapped[float]
+    located_per_s: Mapped[float | None]
+    confidence: Mapped[float | None]
     decided_by: Mapped[int | None]
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
@@ -128,6 +130,7 @@ class ProbeRow(Base):
     lateness_p99_s: Mapped[float]
     client_cpu: Mapped[float]
     holds: Mapped[bool]
+    verdict: Mapped[str | None] = mapped_column(String(16))
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
     histogram: Mapped[bytes] = mapped_column(LargeBinary)
     server: Mapped[ServerStatisticsRow] = relationship(cascade="all, delete-orphan", lazy="selectin")

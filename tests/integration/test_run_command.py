@@ -34,7 +34,7 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     assert text.startswith("# iris: highest throughput with p99 <= 50ms")
     spec = ModelRepository(MODELS).model("iris")
     launcher, _ = choose_launcher("embedded", LaunchOptions())
-    with Deployment(spec, launcher, "http", tmp_path).serve(
+    with Deployment(spec, launcher, tmp_path).serve(
         ModelConfig.parse(text, str(exported)), tmp_path / "fresh.log"
     ) as served:
         served.server.check_alive()

@@ -115,7 +115,11 @@ def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, word
         (["--p99", "5ms", "--protocol", "carrier"], "--protocol: 'carrier' is unknown; use http or grpc"),
         (["--p99", "5ms", "--sampler", "luck"], "--sampler: unknown sampler 'luck'; use tpe, random, grid, gp"),
         (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),
-        (["--p99", "5ms", "--input-data", "lorem"], "--input-data: 'lorem' is unknown"),
+        (["--p99", "5ms", "--input-data", "lorem"], "--input-data: 'lorem' is neither random nor zero nor a file"),
+        (["--p99", "5ms", "--client", "curl"], "--client: 'curl' is unknown; use autotune or perf_analyzer"),
+        (["--p99", "5ms", "--shared-memory", "cuda"], "--shared-memory: 'cuda' is unknown; use none or system"),
+        (["--p99", "5ms", "--streaming"], "--streaming: responses are streamed over gRPC only; add --protocol grpc"),
+        (["--p99", "5ms", "--client", "perf_analyzer", "--perf-analyzer", "/none"], "--perf-analyzer: "),
         (["--p99", "5ms", "--shape", "x"], "--shape: 'x' is not an input's shape"),
         (["--p99", "5ms", "--time-budget", "10"], "--time-budget: '10' has no unit"),
     ],
@@ -211,3 +215,50 @@ def test_help_is_quick_because_heavy_packages_are_imported_where_they_are_used()
         check=True,
     )
     assert listed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--rate", "100", "--concurrency", "4"], "--rate: give either --concurrency or --rate, not both"),
+        (["--rate", "0"], "--rate: '0' has a value that is not above zero"),
+        (["--rate", "100", "--arrivals", "bursts"], "--arrivals: 'bursts' is unknown; use poisson or constant"),
+        (["--trace", "nowhere.txt"], "--trace: cannot read nowhere.txt"),
+    ],
+)
+def test_load(refuses, repository: Path, flags: list[str], line: str) -> None:
+    assert refuses("measure", "--model-repository", str(repository), "--launch", "embedded", *flags).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.1\n-0.2\n", ("line 2", "-0.2")),
+        ("0.1\n0.3\n0.2\n", ("line 3", "0.2", "0.3", "--trace-format gaps")),
+        ("0.1\nsoon\n", ("line 2", "soon")),
+        ("", ("holds no number",)),
+    ],
+    ids=["negative", "unsorted", "not a number", "empty"],
+)
+def test_trace(refuses, repository: Path, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    trace = tmp_path / "arrivals.txt"
+    trace.write_text(text)
+    line = refuses("measure", "--model-repository", str(repository), "--launch", "embedded", "--trace", str(trace))
+    assert line.startswith("--trace: ")
+    for word in words:
+        assert word in line
+
+
+def test_rate_beyond_the_client(refuses) -> None:
+    models = Path(__file__).parents[2] / "model_repository"
+    line = refuses(
+        "measure", "--model-repository", str(models), "--model", "iris", "--launch", "embedded", "--rate", "50000000"
+    )
+    assert line.startswith("--rate: this client cannot offer 50,000,000 inferences/s in time; the most is about ")
+
+
+def test_decoupled_model_without_a_stream(refuses, repository: Path) -> None:
+    config = next(repository.glob("*/config.pbtxt"))
+    config.write_text(config.read_text() + "model_transaction_policy { decoupled: true }\n")
+    line = refuses("run", "--model-repository", str(repository), "--p99", "5ms", "--launch", "embedded")
+    assert line.startswith("--streaming: model 'net' is decoupled and answers only on a stream")

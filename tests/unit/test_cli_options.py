@@ -55,9 +55,9 @@ def test_every_option_has_its_variable_and_a_help(parameter: Any) -> None:
 @pytest.mark.parametrize("command", ["run", "measure"])
 def test_every_argument_of_the_python_interface_is_an_option(command: str) -> None:
     function = {"run": api.tune, "measure": api.measure}[command]
-    arguments = {*inspect.signature(function).parameters, *api.LaunchFlags.__annotations__}
+    arguments = {*inspect.signature(function).parameters, *api.RunFlags.__annotations__}
     options = {parameter.name for parameter in COMMANDS[command].params}
-    assert options - {"json", "config"} == arguments - {"observer", "launch_flags"}
+    assert options - {"json", "config"} == arguments - {"observer", "flags"}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ CANDIDATE = Candidate((("max_batch_size", 8), ("preferred_batch_size", "[4, 8]")
 
 def measured(service_s: float) -> Measurement:
     server = SimulatedServer(service_s)
-    return Meter(server, server, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3)).measure()
+    return Meter(server, server, OBJECTIVE, MeasureOptions.of(0.2)).measure()
 
 
 GOOD, BAD = measured(0.0005), measured(0.009)
@@ -114,7 +114,7 @@ def test_a_probe_shows_its_load_and_whether_it_held(screen: Screen) -> None:
     screen.observer.trial_started(0, BASELINE, None)
     probe = replace(GOOD.probes[-1], schedule=PoissonRate(600, seed=1), batch_size=2, holds=True)
     screen.observer.probed(0, replace(probe, latency_s={"p99": 0.004}))
-    assert screen.live == "trial 0 (your config): confirm rate 1,200/s, p99 4ms held"
+    assert screen.live == "trial 0 (your config): certify rate 1,200/s, p99 4ms held"
     screen.observer.probed(0, replace(probe, purpose="locate", holds=False, latency_s={"p99": 0.008}))
     assert screen.live == "trial 0 (your config): locate rate 1,200/s, p99 8ms too much"
     screen.observer.probed(0, replace(probe, purpose="warm-up", schedule=ClosedLoop(4), latency_s={"p99": 0.008}))

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 
 from autotune.errors import UsageError
-from autotune.load import make_payload, parse_shape
+from autotune.load import Traffic, make_payload, parse_shape
+from autotune.load._payload import make_payloads
 
 _SIZES = {
     "BOOL": 1, "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8,
@@ -103,3 +106,39 @@ def test_shape_is_parsed_as_perf_analyzer_writes_it():
 def test_malformed_shape_is_refused(text):
     with pytest.raises(UsageError, match=r"^--shape: .*NAME:D1,D2"):
         parse_shape(text)
+
+
+def test_random_payloads_differ_and_are_those_of_the_following_seeds():
+    payloads = make_payloads(
+        "m", _metadata(("x", "FP32", [-1, 4])), _BATCHING, Traffic(payloads=3, batch_size=2, seed=5)
+    )
+    assert [payload.batch_size for payload in payloads] == [2, 2, 2]
+    for index, payload in enumerate(payloads):
+        alone = make_payload("m", _metadata(("x", "FP32", [-1, 4])), _BATCHING, batch_size=2, seed=5 + index)
+        np.testing.assert_array_equal(payload.inputs[0].data, alone.inputs[0].data)
+    assert len({payload.inputs[0].data.tobytes() for payload in payloads}) == 3
+
+
+def test_zeros_are_one_payload_however_many_are_asked_for():
+    (payload,) = make_payloads(
+        "m", _IMAGE, _BATCHING, Traffic(input_data="zero", payloads=3, shapes={"image": (3, 2, 2)})
+    )
+    assert payload.inputs[0].data.shape == (1, 3, 2, 2)
+    assert not payload.inputs[0].data.any()
+
+
+def test_entries_of_a_file_are_the_payloads(tmp_path):
+    path = tmp_path / "requests.json"
+    path.write_text(json.dumps({"data": [{"x": [1, 2]}, {"x": [3, 4]}, {"x": [5, 6]}]}))
+    metadata = _metadata(("x", "INT32", [-1, 2]))
+    payloads = make_payloads("m", metadata, _BATCHING, Traffic(input_data=str(path), batch_size=2))
+    assert [payload.inputs[0].data.tolist() for payload in payloads] == [[[1, 2], [3, 4]], [[5, 6], [1, 2]]]
+    with pytest.raises(UsageError, match=r"^--payloads: the entries of .*requests.json are the payloads"):
+        make_payloads("m", metadata, _BATCHING, Traffic(input_data=str(path), payloads=2))
+
+
+def test_word_that_is_no_kind_of_data_is_taken_for_a_file():
+    with pytest.raises(
+        UsageError, match=r"^--input-data: cannot read ones: No such file.*; use random, zero or the path"
+    ):
+        make_payloads("m", _metadata(("x", "INT32", [-1, 2])), _BATCHING, Traffic(input_data="ones"))

@@ -8,9 +8,10 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import deserialize_bytes_tensor
 
 from autotune.load import Payload, Tensor
-from autotune.load._grpc_request import build_grpc_request
-from autotune.load._http_request import build_http_request
-from autotune.load._http_response import BadResponse, ResponseReader
+from autotune.load._shared_layout import Extent, Placement
+from autotune.load.grpc._request import build_grpc_request
+from autotune.load.http._request import build_http_request
+from autotune.load.http._response import BadResponse, ResponseReader
 
 _TEXT = np.array([[b"a", b""], ["ü".encode(), b"x" * 300]], dtype=np.object_)
 _PAYLOAD = Payload(
@@ -47,6 +48,93 @@ def test_grpc_request_is_read_back_by_tritons_message():
     ]
     assert np.frombuffer(request.raw_input_contents[0], "<f4").tolist() == [0, 1, 2, 3, 4, 5]
     assert deserialize_bytes_tensor(request.raw_input_contents[1]).tolist() == _TEXT.ravel().tolist()
+
+
+_SHARED = Placement(
+    (Extent("r", 0, 24), Extent("r", 64, 321)), {"y": Extent("r", 448, 1000), "ü": Extent("r", 1472, 8)}
+)
+
+
+def _body(request):
+    """The JSON of an HTTP request, and what follows it."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ") for line in head.decode("ascii").split("\r\n")[1:])
+    assert int(headers["Content-Length"]) == len(body)
+    json_length = int(headers["Inference-Header-Content-Length"])
+    return json.loads(body[:json_length]), body[json_length:]
+
+
+def test_http_request_names_shared_memory_instead_of_carrying_tensors():
+    inference, rest = _body(build_http_request(_PAYLOAD, "::1", 8000, _SHARED))
+    assert rest == b""
+    assert inference == {
+        "inputs": [
+            {
+                "name": "x",
+                "datatype": "FP32",
+                "shape": [2, 3],
+                "parameters": {
+                    "shared_memory_region": "r",
+                    "shared_memory_offset": 0,
+                    "shared_memory_byte_size": 24,
+                },
+            },
+            {
+                "name": "text",
+                "datatype": "BYTES",
+                "shape": [2, 2],
+                "parameters": {
+                    "shared_memory_region": "r",
+                    "shared_memory_offset": 64,
+                    "shared_memory_byte_size": 321,
+                },
+            },
+        ],
+        "outputs": [
+            {
+                "name": "y",
+                "parameters": {
+                    "shared_memory_region": "r",
+                    "shared_memory_offset": 448,
+                    "shared_memory_byte_size": 1000,
+                },
+            },
+            {
+                "name": "ü",
+                "parameters": {
+                    "shared_memory_region": "r",
+                    "shared_memory_offset": 1472,
+                    "shared_memory_byte_size": 8,
+                },
+            },
+        ],
+    }
+
+
+def test_http_request_takes_all_outputs_over_the_wire_where_none_has_a_place():
+    inference, rest = _body(build_http_request(_PAYLOAD, "::1", 8000, Placement(_SHARED.inputs)))
+    assert rest == b""
+    assert "outputs" not in inference
+    assert inference["parameters"] == {"binary_data_output": True}
+
+
+def test_grpc_request_names_shared_memory_instead_of_carrying_tensors():
+    def place(spec):
+        return (
+            spec.name,
+            spec.parameters["shared_memory_region"].string_param,
+            spec.parameters["shared_memory_offset"].int64_param,
+            spec.parameters["shared_memory_byte_size"].int64_param,
+        )
+
+    request = service_pb2.ModelInferRequest.FromString(build_grpc_request(_PAYLOAD, _SHARED))
+    assert list(request.raw_input_contents) == []
+    assert [(spec.name, spec.datatype, list(spec.shape)) for spec in request.inputs] == [
+        ("x", "FP32", [2, 3]),
+        ("text", "BYTES", [2, 2]),
+    ]
+    assert [place(spec) for spec in request.inputs] == [("x", "r", 0, 24), ("text", "r", 64, 321)]
+    assert [place(spec) for spec in request.outputs] == [("y", "r", 448, 1000), ("ü", "r", 1472, 8)]
 
 
 _LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

@@ -12,7 +12,7 @@ from load_suite import NullServer, payload
 
 from autotune.errors import UsageError
 from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, create_generator
-from autotune.load._worker import WorkerGenerator
+from autotune.load.worker._fleet import Fleet
 from autotune.server import Endpoint
 
 _TESTS = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def server():
 @pytest.fixture
 def generator(server):
     generator = create_generator("http", Endpoint("127.0.0.1", server.port, 1), payload("ok"))
-    assert isinstance(generator, WorkerGenerator)
+    assert isinstance(generator, Fleet)
     yield generator
     generator.close()
 
@@ -44,7 +44,7 @@ def _gone(pid: int, within_s: float = 3.0) -> bool:
 
 def test_closing_ends_the_process(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
-    pid = generator.pid
+    pid = generator.pids[0]
     generator.close()
     assert not psutil.pid_exists(pid)
     with pytest.raises(LoadGeneratorFailed, match="closed"):
@@ -53,17 +53,17 @@ def test_closing_ends_the_process(generator):
 
 def test_death_of_the_process_is_an_error_and_the_next_run_has_a_new_one(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
-    pid = generator.pid
+    pid = generator.pids[0]
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(LoadGeneratorFailed, match=r"process died.*signal 9"):
         generator.run(ClosedLoop(1), 5.0, 1.0)
     assert generator.run(ClosedLoop(1), 0.05, 1.0).completed > 0
-    assert generator.pid != pid
+    assert generator.pids[0] != pid
 
 
 def test_interrupted_run_ends_the_process_and_the_next_run_is_its_own(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
-    pid = generator.pid
+    pid = generator.pids[0]
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
@@ -75,8 +75,8 @@ def test_interrupted_run_ends_the_process_and_the_next_run_is_its_own(generator)
 
 def test_ctrl_c_in_the_terminal_does_not_reach_the_process(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
-    assert os.getsid(generator.pid) != os.getsid(0)
-    os.kill(generator.pid, signal.SIGINT)
+    assert os.getsid(generator.pids[0]) != os.getsid(0)
+    os.kill(generator.pids[0], signal.SIGINT)
     assert generator.run(ClosedLoop(1), 0.05, 1.0).completed > 0
 
 
@@ -90,7 +90,7 @@ from autotune.load import ClosedLoop, create_generator
 from autotune.server import Endpoint
 generator = create_generator("http", Endpoint("127.0.0.1", {server.port}, 1), payload("ok"))
 generator.run(ClosedLoop(1), 0.05, 1.0)
-print(generator.pid, flush=True)
+print(generator.pids[0], flush=True)
 {run}
 time.sleep(30)
 """
@@ -115,7 +115,7 @@ def test_process_outlives_the_thread_that_started_it(server):
 
 
 def test_process_imports_nothing_heavy():
-    script = "import sys, autotune.load._worker_process, autotune.load._http; print(*sys.modules)"
+    script = "import sys, autotune.load.worker._process, autotune.load.http._generator; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     heavy = {"docker", "grpc", "onnx", "onnxruntime", "optuna", "pandas", "rich", "sqlalchemy", "tritonclient"}
     assert heavy.isdisjoint(found.split())

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, PoissonRate
+from autotune.load import ConstantRate, PoissonRate, Trace
 from autotune.measurement import parse_sweep, schedules
 
 
@@ -40,8 +42,34 @@ def test_refuses_a_bad_sweep_naming_the_flag(text: str, words: str) -> None:
     assert str(caught.value).startswith("--concurrency: ")
 
 
-def test_no_load_is_concurrency_one() -> None:
-    assert schedules(None, None, seed=0, batch_size=1) == (ClosedLoop(1),)
+def test_no_load_is_none() -> None:
+    assert schedules(None, None, seed=0, batch_size=1) == ()
+
+
+def test_a_rate_may_be_constant() -> None:
+    assert schedules(None, 100, arrivals="constant", seed=0, batch_size=4) == (ConstantRate(25),)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "times"), [("0.5\n0.7\n0.7\n", "timestamps", [0, 0.2, 0.2]), ("0.5\n0.2\n", "gaps", [0.5, 0.7])]
+)
+def test_a_trace_is_replayed_from_its_file(tmp_path: Path, text: str, kind: str, times: list[float]) -> None:
+    (tmp_path / "arrivals.txt").write_text(text)
+    (trace,) = schedules(None, None, tmp_path / "arrivals.txt", trace_format=kind, seed=0, batch_size=1)
+    assert isinstance(trace, Trace)
+    assert trace.arrivals(10.0) == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"arrivals": "bursty"}, "--arrivals: 'bursty' is unknown; use poisson or constant"),
+        ({"trace_format": "csv"}, "--trace-format: 'csv' is unknown; use timestamps or gaps"),
+    ],
+)
+def test_refuses_unknown_kinds_of_arrivals(settings: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=f"^{words}$"):
+        schedules(None, 100, seed=0, batch_size=1, **settings)
 
 
 def test_a_rate_is_in_inferences_and_each_step_has_its_own_seed() -> None:

@@ -1,3 +1,6 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated_server import SimulatedServer
@@ -28,14 +31,16 @@ def test_the_rate_found_lies_below_the_first_failing_one_whatever_the_seed(servi
 
 
 def test_finds_the_highest_rate_that_keeps_the_ceiling() -> None:
-    objective = Objective("throughput", (Ceiling("p99", 0.005),))
-    measured = _measure(SimulatedServer(service_s=0.001), objective)
+    objective = Objective("throughput", (Ceiling("p99", 0.001),))
+    measured = _measure(SimulatedServer(service_s=0.0002), objective)
     assert measured.feasible
     assert measured.first_failing_per_s is not None
-    assert measured.rate_per_s < measured.first_failing_per_s
+    assert measured.located_per_s is not None
+    assert measured.rate_per_s < measured.located_per_s
     # Windows of seconds scatter around the truth; at 12% above and below, the ceiling is broken and kept.
-    assert _p99_of(0.001, measured.rate_per_s * 1.12) > 0.005
-    assert _p99_of(0.001, measured.rate_per_s * 0.88) < 0.005
+    assert _p99_of(0.0002, measured.located_per_s * 1.12) > 0.001
+    assert _p99_of(0.0002, measured.located_per_s * 0.88) < 0.001
+    assert _p99_of(0.0002, measured.rate_per_s) < 0.001
 
 
 @pytest.mark.parametrize("service_s", [0.0001, 0.001, 0.02])
@@ -43,15 +48,18 @@ def test_scales_with_the_speed_of_the_server(service_s: float) -> None:
     objective = Objective("throughput", (Ceiling("p99", 5 * service_s),))
     measured = _measure(SimulatedServer(service_s), objective)
     # The rate that keeps a ceiling of five service times scales with the service time alone.
-    assert _p99_of(service_s, measured.rate_per_s * 1.2) > 5 * service_s
-    assert _p99_of(service_s, measured.rate_per_s * 0.8) < 5 * service_s
+    assert measured.located_per_s is not None
+    assert _p99_of(service_s, measured.located_per_s * 1.2) > 5 * service_s
+    assert _p99_of(service_s, measured.located_per_s * 0.8) < 5 * service_s
 
 
 def test_the_strictest_of_several_ceilings_decides() -> None:
     loose = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.01),)))
     both = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.01), Ceiling("avg", 0.0015))))
     assert both.feasible
-    assert both.rate_per_s < loose.rate_per_s * 0.8
+    assert both.located_per_s is not None
+    assert loose.located_per_s is not None
+    assert both.located_per_s < loose.located_per_s * 0.8
     assert set(both.violations) == {"p99 <= 10ms", "avg <= 1.5ms", "rate"}
 
 
@@ -72,12 +80,63 @@ def test_a_ceiling_that_no_open_load_keeps_is_infeasible_with_the_nearest_miss()
     assert measured.violations["p99.9 <= 10.1ms"] > 0
 
 
-def test_the_decision_is_confirmed_by_a_longer_probe() -> None:
-    measured = _measure(SimulatedServer(), Objective("throughput", (Ceiling("p99", 0.005),)), confirm_s=4.0)
+def test_the_decision_is_a_certificate_with_a_stated_confidence() -> None:
+    # Fast enough for a proof within a window.
+    measured = _measure(SimulatedServer(service_s=0.0002), Objective("throughput", (Ceiling("p99", 0.005),)))
     assert measured.decided_by is not None
-    assert measured.decided_by.purpose == "confirm"
-    assert measured.decided_by.duration_s == 4.0
+    assert measured.decided_by.purpose == "certify"
     assert measured.decided_by.holds
+    assert measured.confidence >= 0.95
+    assert measured.located_per_s is not None
+    assert measured.rate_per_s <= 0.97 * measured.located_per_s * 1.001
+    assert _p99_of(0.0002, measured.rate_per_s) <= 0.005
+
+
+def test_a_model_too_slow_for_a_proof_says_how_sure_it_is() -> None:
+    measured = _measure(SimulatedServer(service_s=0.05), Objective("throughput", (Ceiling("p99", 0.5),)))
+    assert measured.feasible
+    assert measured.confidence < 0.95
+
+
+def test_a_loser_of_the_race_is_not_measured_to_the_end() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(beat_per_s=950)
+    assert not measured.feasible
+    assert measured.beaten_by_per_s == 950
+    assert measured.violations["race"] > 0
+    assert measured.probes[-1].purpose == "race"
+    assert measured.probes[-1].stopped
+    assert sum(probe.duration_s for probe in measured.probes) < 2.5
+
+
+def test_a_winner_of_the_race_is_measured_to_the_end_from_there() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(beat_per_s=200)
+    assert measured.feasible
+    assert measured.beaten_by_per_s is None
+    assert measured.rate_per_s > 200
+    assert "saturate" not in {probe.purpose for probe in measured.probes}
+
+
+def test_a_disturbed_window_is_run_again_and_the_result_says_so() -> None:
+    class Stalling(SimulatedServer):
+        """A client that is late in every other open window."""
+
+        def run(self, schedule, duration_s, timeout_s, watch=None):
+            result = super().run(schedule, duration_s, timeout_s, watch)
+            if isinstance(schedule, PoissonRate) and len(self.runs) % 2:
+                return replace(result, lateness_s=np.full(result.requests, 0.001))
+            return result
+
+    server = Stalling(0.0002)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure()
+    disturbed = [probe for probe in measured.probes if probe.verdict == "invalid"]
+    assert disturbed
+    for before, after in itertools.pairwise(measured.probes):
+        if before.invalid and before.purpose == "locate":
+            assert after.asked_per_s == before.asked_per_s
+            assert after.schedule != before.schedule
+    assert "the client dispatched late" in measured.warnings[0]
 
 
 def test_latency_is_measured_at_the_rate_that_must_be_carried() -> None:

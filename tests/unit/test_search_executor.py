@@ -11,7 +11,7 @@ import pytest
 from simulated_server import SimulatedServer
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.load import LoadGeneratorFailed
+from autotune.load import LoadGeneratorFailed, Traffic
 from autotune.measurement import Deployment, MeasureOptions, Probe, Served
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
@@ -42,6 +42,7 @@ class PretendedDeployment(Deployment):
     def __init__(self, server: SimulatedServer, refusal: BaseException | None = None) -> None:
         object.__setattr__(self, "server", server)
         object.__setattr__(self, "refusal", refusal)
+        object.__setattr__(self, "traffic", Traffic())
 
     @contextmanager
     def serve(self, config: ModelConfig, log_path: Path) -> Iterator[Served]:
@@ -58,7 +59,7 @@ def execute(
 ) -> tuple[TrialOutcome, list[Probe]]:
     probes: list[Probe] = []
     deployment = PretendedDeployment(FailingServer(failure=failure, answers=answers), refusal)
-    executor = LocalExecutor(deployment, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3), tmp_path)
+    executor = LocalExecutor(deployment, OBJECTIVE, MeasureOptions.of(0.2), tmp_path)
     return executor.execute(Trial(0, None, CONFIG), TrialWatch(on_probe=probes.append)), probes
 
 

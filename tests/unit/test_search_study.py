@@ -44,7 +44,7 @@ Behaviour = Callable[[Trial], Measurement]
 
 def measured(service_s: float) -> Measurement:
     server = SimulatedServer(service_s)
-    return Meter(server, server, OBJECTIVE, MeasureOptions(probe_s=0.2, confirm_s=0.3)).measure()
+    return Meter(server, server, OBJECTIVE, MeasureOptions.of(0.2)).measure()
 
 
 class PretendedExecutor:

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from autotune.environment import Environment
 from autotune.errors import AutotuneError, UsageError
 from autotune.load import ClosedLoop, ConstantRate, PoissonRate
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.server import ModelStatistics
@@ -51,9 +52,7 @@ def probe(schedule=POISSON, holds=True, **changes) -> Probe:
         requests=2001,
         errors={"timeout": 2, "http 503": 1},
         latency_s={"p50": 0.001, "p90": 0.002, "p99": float("inf"), "avg": float("inf"), "p99.9": float("inf")},
-        late={str(P99): 0.0015},
         lateness_p99_s=0.0001,
-        client_cpu=0.25,
         server=ModelStatistics(
             inference_count=1998,
             execution_count=333,
@@ -63,6 +62,10 @@ def probe(schedule=POISSON, holds=True, **changes) -> Probe:
         ),
         kept_up=True,
         holds=holds,
+        client=ClientTimes(total_s=0.0012, wait_s=0.00001, send_s=0.00002, receive_s=0.00003),
+        usage=Usage(client_cpu=0.25, server_cpu_s=1.5, memory_bytes=10**9),
+        evidence=(Evidence(str(P99), 0.01, 2001, 3, 1.5, 0.97, 0.0018, float("inf")),),
+        invalid=("the client dispatched late",) if not holds else (),
         error_example="503 Service Unavailable",
         histogram=((0.001, 1500), (0.002, 498), (float("inf"), 3)),
     )
@@ -250,6 +253,28 @@ def test_fields_added_later_do_not_break_old_rows(store, url):
     assert read.probes[1].errors == {}
     assert read.probes[1].lateness_p99_s != read.probes[1].lateness_p99_s
     assert read.probes[1].requests == 2001
+
+
+def _as_version_1_left_it(url: str) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute("ALTER TABLE autotune_probe DROP COLUMN verdict")
+        raw.execute("ALTER TABLE autotune_measurement DROP COLUMN confidence")
+        raw.execute("ALTER TABLE autotune_measurement DROP COLUMN located_per_s")
+        raw.execute("UPDATE autotune_schema SET version = 1")
+
+
+@pytest.mark.parametrize("opened_by", [Store.open, Store.open_existing])
+def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, opened_by):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    store.close()
+    _as_version_1_left_it(url)
+    with closing(opened_by(url)) as again:
+        (read,) = again.trials(study)
+        assert read.outcome == outcome()
+        assert list(again.probes("s")["verdict"]) == ["holds", "holds", "fails"]
+    with closing(opened_by(url)) as again:
+        assert len(again.trials(study)) == 1
 
 
 def test_reading_creates_no_database(tmp_path):

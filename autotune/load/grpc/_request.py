@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autotune.load._tensor_bytes import tensor_bytes
 
 if TYPE_CHECKING:
+    from autotune.load._shared_layout import Extent, Placement
     from autotune.load._types import Payload
 
 
-def build_grpc_request(payload: Payload) -> bytes:
-    """The message's bytes, tensors in ``raw_input_contents``."""
+def build_grpc_request(payload: Payload, shared: Placement | None = None) -> bytes:
+    """The message's bytes, tensors in ``raw_input_contents``.
+
+    With ``shared`` the message says where its inputs lie instead of carrying them, and where its outputs go.
+    """
     from tritonclient.grpc import service_pb2
 
     request = service_pb2.ModelInferRequest(model_name=payload.model)
-    for tensor in payload.inputs:
-        request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.data.shape)
-        request.raw_input_contents.append(tensor_bytes(tensor))
+    for index, tensor in enumerate(payload.inputs):
+        spec = request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.data.shape)
+        if shared:
+            _place(spec, shared.inputs[index])
+        else:
+            request.raw_input_contents.append(tensor_bytes(tensor))
+    if shared:
+        for name, extent in shared.outputs.items():
+            _place(request.outputs.add(name=name), extent)
     serialised: bytes = request.SerializeToString()
     return serialised
+
+
+def _place(spec: Any, extent: Extent) -> None:
+    """Says in an input or output of the message where its tensor lies."""
+    for name, value in extent.parameters.items():
+        if isinstance(value, str):
+            spec.parameters[name].string_param = value
+        else:
+            spec.parameters[name].int64_param = value

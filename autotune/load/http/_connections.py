@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autotune.load._http_response import ResponseReader
+    from autotune.load.http._response import ResponseReader
 
 IDLE = -1
 _CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
@@ -24,9 +24,10 @@ class Connection:
         reader: The response where it did not arrive in one piece.
         unsent: What the socket did not take yet of the request.
         used: Whether it has carried a request before.
+        first_byte_at: When its response began to arrive, in seconds of `time.perf_counter`.
     """
 
-    __slots__ = ("fileno", "index", "reader", "receive", "send", "socket", "unsent", "used")
+    __slots__ = ("fileno", "first_byte_at", "index", "reader", "receive", "send", "socket", "unsent", "used")
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -37,6 +38,7 @@ class Connection:
         self.reader: ResponseReader | None = None
         self.unsent: memoryview | None = None
         self.used = False
+        self.first_byte_at = 0.0
 
 
 class Connections:

@@ -6,14 +6,17 @@ import gc
 import time
 from typing import TYPE_CHECKING
 
-from autotune.load._http_connections import Connections
-from autotune.load._http_run import HttpRun
 from autotune.load._outcomes import Outcomes
-from autotune.load._schedule import arrival_times, check_schedule
-from autotune.load._types import ClosedLoop, LoadResult, Schedule
+from autotune.load._progress import ProgressTeller
+from autotune.load._schedule import ClosedLoop, check_schedule
+from autotune.load.http._connections import Connections
+from autotune.load.http._run import HttpRun
 
 if TYPE_CHECKING:
+    from autotune.load._progress import Watch
+    from autotune.load._schedule import Schedule
     from autotune.load._target import Target
+    from autotune.load._types import LoadResult
 
 
 class HttpGenerator:
@@ -29,19 +32,20 @@ class HttpGenerator:
         self._target = target
         self._connections: Connections | None = None
 
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float) -> LoadResult:
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule``; see `autotune.load.LoadGenerator.run`."""
         check_schedule(schedule, duration_s)
-        closed = isinstance(schedule, ClosedLoop)
-        limit = schedule.concurrency if isinstance(schedule, ClosedLoop) else self._target.options.max_connections
-        outcomes = Outcomes() if isinstance(schedule, ClosedLoop) else Outcomes(arrival_times(schedule, duration_s))
+        if isinstance(schedule, ClosedLoop):
+            limit, outcomes = schedule.concurrency, Outcomes()
+        else:
+            limit, outcomes = self._target.options.max_connections, Outcomes(schedule.arrivals(duration_s))
         connections = self._ready_connections(limit)
         collecting = gc.isenabled()
         gc.disable()
         cpu_s = time.process_time()
-        run = HttpRun(self._target, connections, outcomes, duration_s, timeout_s)
+        run = HttpRun(self._target, connections, outcomes, duration_s, timeout_s, ProgressTeller(watch, outcomes))
         try:
-            if closed:
+            if isinstance(schedule, ClosedLoop):
                 run.closed_loop(limit)
             else:
                 run.open_loop()
@@ -49,8 +53,18 @@ class HttpGenerator:
         finally:
             if collecting:
                 gc.enable()
-        cpu_s = time.process_time() - cpu_s
-        return outcomes.result(schedule, duration_s, elapsed_s, self._target.batch_size, cpu_s)
+        cpu_s = max(0.0, time.process_time() - cpu_s - run.idle_s)
+        return outcomes.result(
+            schedule,
+            run.duration_s,
+            elapsed_s,
+            self._target.batch_size,
+            cpu_s,
+            stopped=run.stopped,
+            started_at=run.started_at,
+            send_s=run.send_s,
+            receive_s=run.receive_s,
+        )
 
     def close(self) -> None:
         """Closes the connections; safe to call twice."""

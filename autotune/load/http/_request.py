@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from autotune.load._tensor_bytes import tensor_bytes
 
 if TYPE_CHECKING:
+    from autotune.load._shared_layout import Placement
     from autotune.load._types import Payload
 
 
-def build_http_request(payload: Payload, host: str, port: int) -> bytes:
+def build_http_request(payload: Payload, host: str, port: int, shared: Placement | None = None) -> bytes:
     """The complete request: headers, JSON, binary tensors (KServe v2 with the binary tensor data extension).
 
-    All outputs are asked for in binary form.
+    All outputs are asked for in binary form. With ``shared`` (the system shared memory extension) the request
+    says where its inputs lie instead of carrying them, and where its outputs go instead of asking for them.
     """
-    contents = [tensor_bytes(tensor) for tensor in payload.inputs]
-    inference = {
+    contents = [] if shared else [tensor_bytes(tensor) for tensor in payload.inputs]
+    places: list[dict[str, str | int]] = (
+        [extent.parameters for extent in shared.inputs]
+        if shared
+        else [{"binary_data_size": len(content)} for content in contents]
+    )
+    inference: dict[str, Any] = {
         "inputs": [
             {
                 "name": tensor.name,
                 "datatype": tensor.datatype,
                 "shape": list(tensor.data.shape),
-                "parameters": {"binary_data_size": len(content)},
+                "parameters": place,
             }
-            for tensor, content in zip(payload.inputs, contents, strict=True)
+            for tensor, place in zip(payload.inputs, places, strict=True)
         ],
-        "parameters": {"binary_data_output": True},
     }
+    if shared and shared.outputs:
+        inference["outputs"] = [
+            {"name": name, "parameters": extent.parameters} for name, extent in shared.outputs.items()
+        ]
+    else:
+        inference["parameters"] = {"binary_data_output": True}
     header = json.dumps(inference, separators=(",", ":")).encode()
     body_length = len(header) + sum(map(len, contents))
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 
 _RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: 132\r\n"
@@ -51,5 +52,6 @@ def serve(listener: socket.socket) -> None:
 
 if __name__ == "__main__":
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        print(listener.getsockname()[1], flush=True)
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
         serve(listener)

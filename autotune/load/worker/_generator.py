@@ -8,25 +8,31 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from autotune.load._progress import Progress
 from autotune.load._schedule import check_schedule
-from autotune.load._types import LoadGeneratorFailed, LoadResult, Schedule
+from autotune.load._types import LoadGeneratorFailed, LoadResult
+from autotune.load.worker._messages import STOP, Job
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
+    from autotune.load._progress import Watch
+    from autotune.load._schedule import Schedule
     from autotune.load._target import Target
 
 # Isolated mode (-I) keeps the current directory and the environment out; the child gets our own search path.
 # multiprocessing's spawn would import the caller's main module again, and with it everything heavy.
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[2]);"
-    " from autotune.load._worker_process import main; main(int(sys.argv[1]))"
+    " from autotune.load.worker._process import main; main(int(sys.argv[1]))"
 )
 _ANSWER_GRACE_S = 15.0
 _EXIT_GRACE_S = 2.0
@@ -49,35 +55,62 @@ class WorkerGenerator:
         self._connection: Connection[Any, Any]
         self._stderr: IO[bytes]
         self._closed = False
+        self._silent_after = 0.0
         self._start()
 
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float) -> LoadResult:
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule``; see `autotune.load.LoadGenerator.run`.
 
         Raises:
             LoadGeneratorFailed: The child died or does not answer.
         """
         check_schedule(schedule, duration_s)
+        self.begin(Job(schedule, duration_s, timeout_s, watch.limits_s if watch else None))
+        while isinstance(told := self.receive(), Progress):
+            if watch is not None and watch.on_progress(told):
+                self.stop()
+        return told
+
+    def begin(self, job: Job) -> None:
+        """Starts a window without waiting for its end; `receive` then gives what the child tells.
+
+        Raises:
+            LoadGeneratorFailed: The child died.
+        """
         if self._closed:
             raise LoadGeneratorFailed("the load generator was closed; create another one")
         if self._process is None:
             self._start()
-        try:
-            self._connection.send((schedule, duration_s, timeout_s))
-            if not self._connection.poll(duration_s + timeout_s + _ANSWER_GRACE_S):
+        waiting_s = max(0.0, job.start_at - time.perf_counter())
+        self._silent_after = time.monotonic() + waiting_s + job.duration_s + job.timeout_s + _ANSWER_GRACE_S
+        with self._talking():
+            self._connection.send(job)
+
+    def receive(self) -> Progress | LoadResult:
+        """What the child tells next of the window that `begin` started: progress, in the end its result.
+
+        Raises:
+            LoadGeneratorFailed: The child died, failed or does not answer.
+        """
+        with self._talking():
+            if not self._connection.poll(max(0.0, self._silent_after - time.monotonic())):
+                self._kill()
                 raise LoadGeneratorFailed(
                     f"the load generator did not answer within {_ANSWER_GRACE_S:g} s of its window's end;"
                     " is the machine overloaded?"
                 )
-            return self._receive()
-        except (EOFError, OSError) as error:
-            message = f"the load generator's process died{_last_words(self._process, self._stderr)}"
-            self._kill()
-            raise LoadGeneratorFailed(message) from error
-        except BaseException:
-            # Interrupted between question and answer: the child's next answer would be to this question.
-            self._kill()
-            raise
+            told = self._connection.recv()
+            return told if isinstance(told, Progress) else self._result(told)
+
+    def stop(self) -> None:
+        """Ends the window under way early; its result is still to be received."""
+        with self._talking():
+            self._connection.send(STOP)
+
+    @property
+    def connection(self) -> Connection[Any, Any]:
+        """The pipe to the child, to wait for several at once."""
+        return self._connection
 
     def close(self) -> None:
         """Ends the child process; safe to call twice."""
@@ -91,13 +124,13 @@ class WorkerGenerator:
         self._kill()
 
     @property
-    def pid(self) -> int | None:
-        """The child's process id; None when there is none."""
-        return self._process.pid if self._process else None
+    def pids(self) -> tuple[int, ...]:
+        """The child's process id, while there is one."""
+        return (self._process.pid,) if self._process else ()
 
     def _start(self) -> None:
         ours, theirs = Pipe()
-        package_parent = str(Path(__file__).resolve().parents[2])
+        package_parent = str(Path(__file__).resolve().parents[3])
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         with theirs:
             self._process = subprocess.Popen(
@@ -112,17 +145,33 @@ class WorkerGenerator:
         with contextlib.suppress(OSError):  # a child that died at once is noticed by the first run
             ours.send(self._target)
 
-    def _receive(self) -> LoadResult:
-        fields: dict[str, Any] | str = self._connection.recv()
-        if isinstance(fields, str):
-            raise LoadGeneratorFailed(f"the load generator failed: {fields}")
-        for name in ("scheduled_s", "latency_s", "lateness_s"):
-            values = np.empty(fields["requests"], np.float64)
-            if len(values):
+    def _result(self, told: tuple[dict[str, Any], int, tuple[str, ...]] | str) -> LoadResult:
+        if isinstance(told, str):
+            raise LoadGeneratorFailed(f"the load generator failed: {told}")
+        fields, requests, arrays = told
+        for name in arrays:
+            values = np.empty(requests, np.float64)
+            if requests:
                 self._connection.recv_bytes_into(values)
             fields[name] = values
-        del fields["requests"]
         return LoadResult(**fields)
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Ends a child that died, or that is interrupted between question and answer: its next answer would be
+        to the earlier question.
+        """
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            message = f"the load generator's process died{_last_words(self._process, self._stderr)}"
+            self._kill()
+            raise LoadGeneratorFailed(message) from error
+        except LoadGeneratorFailed:
+            raise
+        except BaseException:
+            self._kill()
+            raise
 
     def _kill(self) -> None:
         if self._process is not None:

@@ -1,0 +1,53 @@
+"""What requests carry and how they are sent, as a person chose it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OWN_CLIENT = "autotune"
+PERF_ANALYZER = "perf_analyzer"
+CLIENTS = (OWN_CLIENT, PERF_ANALYZER)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The same for every config that is to be compared.
+
+    Attributes:
+        protocol: ``http`` or ``grpc``.
+        input_data: ``random``, ``zero``, or the path of a JSON file of inputs as perf_analyzer reads it.
+        payloads: Different requests of random data, sent in turn.
+        shapes: Shapes of inputs with dynamic dimensions, batch dimension left out.
+        batch_size: Inferences in one request.
+        seed: Seed of random input data.
+        streaming: Whether responses come as a gRPC stream, which decoupled models need.
+        shared_memory: Whether tensors pass through system shared memory instead of the wire.
+        client: Who sends: this package or perf_analyzer.
+        perf_analyzer: The perf_analyzer binary where that is the client; None: the one on PATH.
+    """
+
+    protocol: str = "http"
+    input_data: str = "random"
+    payloads: int = 1
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    batch_size: int = 1
+    seed: int = 0
+    streaming: bool = False
+    shared_memory: bool = False
+    client: str = OWN_CLIENT
+    perf_analyzer: Path | None = None
+
+    def conditions(self) -> str:
+        """What requests look like, in words; measurements under other conditions cannot be compared."""
+        words = [self.protocol, f"{self.input_data} data", f"batch size {self.batch_size}"]
+        words += [f"{name} of shape {','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())]
+        if self.payloads > 1:
+            words.append(f"{self.payloads} payloads")
+        words += [
+            name for name, chosen in (("streaming", self.streaming), ("shared memory", self.shared_memory)) if chosen
+        ]
+        if self.client != OWN_CLIENT:
+            words.append(f"sent by {self.client}")
+        return ", ".join(words)

@@ -1,0 +1,1 @@
+"""The gRPC client: one thread, one epoll, prebuilt frames over a few HTTP/2 connections."""

@@ -1,0 +1,215 @@
+"""HTTP/2 connections of one generator, watched by one epoll."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from autotune.load._failure_kinds import kind_of
+from autotune.load.grpc._call import STREAM_PATH, UNARY_PATH, CallHeaders
+from autotune.load.grpc._session import Session
+
+if TYPE_CHECKING:
+    from autotune.load._target import Target
+    from autotune.load.grpc._stream import Stream
+
+CONNECTIONS = 2
+"""Connections that share the calls. A write or read for several calls costs hardly more than for one, so few are
+better for the client; a server takes in what comes over one connection in one thread, so one is too few for it."""
+
+_CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
+_TRY_ADDRESS_S = 1.0
+_RECEIVE_BYTES = 65536
+_SKIP_BYTES = 1 << 20
+_MOST_PIECES = 1024  # of one sendmsg on Linux
+
+
+class Connection:
+    """A non-blocking connection that carries many calls.
+
+    Attributes:
+        session: Its HTTP/2 state.
+        received_at: When the last bytes came, in seconds of `time.perf_counter`.
+    """
+
+    __slots__ = ("_epoll", "_full", "_receive", "_send", "_skipped", "fileno", "received_at", "session", "socket")
+
+    def __init__(self, sock: socket.socket, session: Session, epoll: select.epoll, skipped: bytearray) -> None:
+        self.socket = sock
+        self.session = session
+        self.fileno = sock.fileno()
+        self.received_at = 0.0
+        self._receive = sock.recv
+        self._send = sock.send
+        self._epoll = epoll
+        self._skipped = skipped
+        self._full = False
+        epoll.register(self.fileno, select.EPOLLIN)
+
+    def receive(self) -> list[Stream]:
+        """Takes what arrived; returns the calls that ended with it. Afterwards the session may have a failure."""
+        session = self.session
+        try:
+            if session.skippable > _RECEIVE_BYTES:
+                skipped = self.socket.recv_into(self._skipped, min(session.skippable, _SKIP_BYTES))
+                if skipped:
+                    session.skip(skipped)
+                    return []
+                data = b""
+            else:
+                data = self._receive(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            session.failure = session.failure or kind_of(error)
+            return []
+        if not data:
+            session.end()
+            return []
+        self.received_at = time.perf_counter()
+        return session.feed(data, self.received_at)
+
+    def flush(self) -> None:
+        """Writes what the session has to write, as far as the socket takes it. Afterwards the session may have a
+        failure.
+        """
+        pieces = self.session.pieces
+        if self._full or not pieces:
+            return
+        try:
+            while pieces:
+                if self.session.sender.bulky:
+                    sent = self.socket.sendmsg(pieces[:_MOST_PIECES])
+                else:
+                    pieces[:] = [b"".join(pieces)]
+                    sent = self._send(pieces[0])
+                _remove(pieces, sent)
+            self.session.sender.bulky = False
+        except BlockingIOError:
+            self._wait_until_writable(True)
+        except OSError as error:
+            self.session.failure = self.session.failure or kind_of(error)
+
+    def writable(self) -> None:
+        """The socket takes more."""
+        self._wait_until_writable(False)
+        self.flush()
+
+    def _wait_until_writable(self, wanted: bool) -> None:
+        if self._full != wanted:
+            self._full = wanted
+            self._epoll.modify(self.fileno, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
+
+class Connections:
+    """The open connections.
+
+    Attributes:
+        epoll: Watches every connection for reading.
+        by_fd: All connections by file descriptor.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._family, self._address = _address(target.host, target.port)
+        self._streaming = target.options.streaming
+        path = STREAM_PATH if self._streaming else UNARY_PATH
+        self._headers = CallHeaders.of(target.host, target.port, path)
+        self._skipped = bytearray(_SKIP_BYTES)
+        self._in_use: list[Connection] = []
+        self._turn = 0
+        self.epoll = select.epoll()
+        self.by_fd: dict[int, Connection] = {}
+
+    def take(self) -> Connection | None:
+        """A connection for another call, each in its turn; None where the server lets none begin.
+
+        Raises:
+            OSError: The server refuses, or no file descriptor is left.
+        """
+        if len(self._in_use) < CONNECTIONS:
+            try:
+                return self._open()
+            except OSError:
+                if not self._in_use:
+                    raise
+        for _ in self._in_use:
+            self._turn = (self._turn + 1) % len(self._in_use)
+            connection = self._in_use[self._turn]
+            if connection.session.has_room:
+                return connection
+        return None
+
+    def tidy(self, connection: Connection) -> None:
+        """Closes a connection that is of no more use, and calls no more on one that takes none."""
+        session = connection.session
+        if session.retired and connection in self._in_use:
+            self._in_use.remove(connection)
+        if session.failure is not None or (session.retired and not session.streams):
+            self.drop(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """Closes one connection."""
+        if self.by_fd.pop(connection.fileno, None) is not None:
+            with contextlib.suppress(ValueError):
+                self._in_use.remove(connection)
+            connection.socket.close()
+
+    def drop_stale(self) -> None:
+        """Answers what servers ask of idle connections, and closes those that ended while nobody looked."""
+        for fd, _ in self.epoll.poll(0):
+            connection = self.by_fd[fd]
+            connection.receive()
+            connection.flush()
+        for connection in list(self.by_fd.values()):
+            if connection.session.streams:
+                self.drop(connection)  # of a run that was interrupted: late answers are not for the next one
+            else:
+                self.tidy(connection)
+
+    def close(self) -> None:
+        """Closes all of them."""
+        for connection in list(self.by_fd.values()):
+            self.drop(connection)
+        self.epoll.close()
+
+    def _open(self) -> Connection:
+        sock = socket.socket(self._family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(self._address)
+        if code not in _CONNECT_UNDER_WAY:
+            sock.close()
+            raise OSError(code, errno.errorcode.get(code, "connect failed"))
+        session = Session(self._headers, streaming=self._streaming)
+        connection = Connection(sock, session, self.epoll, self._skipped)
+        self.by_fd[connection.fileno] = connection
+        self._in_use.append(connection)
+        return connection
+
+
+def _remove(pieces: list[bytes | memoryview], sent: int) -> None:
+    """Removes the first ``sent`` bytes."""
+    whole = 0
+    for piece in pieces:
+        if sent < len(piece):
+            break
+        sent -= len(piece)
+        whole += 1
+    del pieces[:whole]
+    if sent:
+        pieces[0] = memoryview(pieces[0])[sent:]
+
+
+def _address(host: str, port: int) -> tuple[int, Any]:
+    """The family and address to connect to: of several (``localhost`` may be ``::1`` too) the first that answers."""
+    found = [(entry[0], entry[4]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for family, address in found if len(found) > 1 else ():
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.settimeout(_TRY_ADDRESS_S)
+            sock.connect(address)
+            return family, address
+    return found[0]

@@ -1,0 +1,155 @@
+"""What one connection has to write: calls, as far as the server's flow control lets them go, and other frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autotune.load.grpc._frames import (
+    DATA,
+    DEFAULT_FRAME_BYTES,
+    DEFAULT_TABLE_BYTES,
+    DEFAULT_WINDOW_BYTES,
+    ENABLE_PUSH,
+    END_STREAM,
+    HEADER,
+    HEADER_TABLE_SIZE,
+    INITIAL_WINDOW_SIZE,
+    LARGEST_FRAME_BYTES,
+    LARGEST_WINDOW_BYTES,
+    MAX_FRAME_SIZE,
+    NUMBER,
+    PREFACE,
+    BadFrames,
+    settings_frame,
+    window_update,
+)
+
+if TYPE_CHECKING:
+    from autotune.load.grpc._call import Call, CallHeaders
+
+# Long frames make long responses cheap to take; without a limit garbage would look like the start of one.
+LARGEST_RESPONSE_FRAME_BYTES = 1 << 20
+# No table: then the same headers are the same bytes in every response. Windows as wide as they can be: the server
+# never waits for us.
+_GREETING = (
+    PREFACE
+    + settings_frame(
+        {
+            HEADER_TABLE_SIZE: 0,
+            ENABLE_PUSH: 0,
+            INITIAL_WINDOW_SIZE: LARGEST_WINDOW_BYTES,
+            MAX_FRAME_SIZE: LARGEST_RESPONSE_FRAME_BYTES,
+        }
+    )
+    + window_update(0, LARGEST_WINDOW_BYTES - DEFAULT_WINDOW_BYTES)
+)
+
+
+class _Upload:
+    """The part of a call's message that could not be sent at once, and its stream's window."""
+
+    __slots__ = ("rest", "window")
+
+    def __init__(self, rest: memoryview, window: int) -> None:
+        self.rest = rest
+        self.window = window
+
+
+class Sender:
+    """Turns calls into frames, within the limits that the server sets (RFC 9113, sections 5.2 and 6.9).
+
+    Attributes:
+        pieces: What is to be written, in order; whoever writes removes it.
+        bulky: Whether `pieces` holds parts of large messages, better not copied; whoever writes resets it.
+        uploads: Messages of which a part is still to be sent, by stream number.
+    """
+
+    def __init__(self, headers: CallHeaders) -> None:
+        self.pieces: list[bytes | memoryview] = [_GREETING]
+        self.bulky = False
+        self._headers = headers
+        self._head, self._block = headers.first
+        # What the call after the next one uses instead; None where that is the same.
+        self._then: tuple[bytes, bytes] | None = headers.later
+        self._window = DEFAULT_WINDOW_BYTES
+        self._initial_window = DEFAULT_WINDOW_BYTES
+        self._frame_bytes = DEFAULT_FRAME_BYTES
+        # A message up to this size fits into one frame and into a new stream's window.
+        self._at_once = min(self._frame_bytes, self._initial_window)
+        self.uploads: dict[int, _Upload] = {}
+
+    def send(self, number: int, call: Call) -> None:
+        """Sends a call on the new stream ``number``."""
+        stream = NUMBER.pack(number)
+        size = call.size
+        if size <= self._at_once and size <= self._window and not self.uploads:
+            self._window -= size
+            self.pieces += (self._head, stream, self._block, call.data_head, stream, call.message)
+        else:
+            self.pieces += (self._head, stream, self._block)
+            self.uploads[number] = _Upload(memoryview(call.message), self._initial_window)
+            self._upload()
+        if self._then is not None:
+            (self._head, self._block), self._then = self._then, None
+
+    def cancel(self, number: int) -> bool:
+        """Stops sending on a stream; whether anything was left to send."""
+        return self.uploads.pop(number, None) is not None
+
+    def settle(self, key: int, value: int) -> None:
+        """Applies one of the server's settings.
+
+        Raises:
+            BadFrames: A value that the protocol does not allow.
+        """
+        if key == INITIAL_WINDOW_SIZE:
+            if value > LARGEST_WINDOW_BYTES:
+                raise BadFrames(f"a window of {value} bytes")
+            for upload in self.uploads.values():
+                upload.window += value - self._initial_window
+            self._initial_window = value
+        elif key == MAX_FRAME_SIZE:
+            if not DEFAULT_FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
+                raise BadFrames(f"frames of {value} bytes")
+            self._frame_bytes = value
+        elif key == HEADER_TABLE_SIZE and value < DEFAULT_TABLE_BYTES:
+            (self._head, self._block), self._then = self._headers.emptying, self._headers.plain
+        self._at_once = min(self._frame_bytes, self._initial_window)
+        self._upload()
+
+    def widen(self, number: int, increment: int) -> None:
+        """Widens the window of a stream, or of the connection (0).
+
+        Raises:
+            BadFrames: By nothing, or beyond what the protocol allows.
+        """
+        if increment == 0:
+            raise BadFrames("a window widened by nothing")
+        if number == 0:
+            self._window += increment
+            if self._window > LARGEST_WINDOW_BYTES:
+                raise BadFrames("a window that is too large")
+        elif (upload := self.uploads.get(number)) is not None:
+            upload.window += increment
+        else:
+            return  # all of that stream's message is on its way
+        self._upload()
+
+    def _upload(self) -> None:
+        """Sends as much of the waiting messages as the windows allow, the oldest first."""
+        for number, upload in list(self.uploads.items()):
+            while upload.rest:
+                size = min(len(upload.rest), self._frame_bytes, self._window, upload.window)
+                if size <= 0:
+                    break
+                last = size == len(upload.rest)
+                head = HEADER.pack(size >> 8, size & 0xFF, DATA, END_STREAM if last else 0, number)
+                self.pieces += (head, upload.rest[:size])
+                self.bulky = True
+                upload.rest = upload.rest[size:]
+                upload.window -= size
+                self._window -= size
+            if not upload.rest:
+                del self.uploads[number]
+            if self._window <= 0:
+                return

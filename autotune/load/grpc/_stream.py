@@ -1,0 +1,75 @@
+"""One call under way on a connection, and what came of its response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autotune.load.grpc._messages import MessageReader
+
+if TYPE_CHECKING:
+    from autotune.load.grpc._headers import Failure
+
+_KEPT_BODY_BYTES = 2048
+
+
+class Stream:
+    """The state of one call.
+
+    Attributes:
+        index: The request it carries.
+        began_at: When its response began to arrive, in seconds of `time.perf_counter`; 0 before.
+        received: Bytes of its DATA frames so far.
+        credited: How many of those its window was widened by again.
+        plain: Whether nobody needs to look at the messages: one is expected, and nothing was wrong so far.
+        messages: The messages of a streamed response; None where one message is the response.
+        failure: What is wrong with the response; None where nothing is so far.
+    """
+
+    __slots__ = ("_body", "began_at", "credited", "failure", "index", "messages", "plain", "received")
+
+    def __init__(self, index: int, streaming: bool) -> None:
+        self.index = index
+        self.began_at = 0.0
+        self.received = 0
+        self.credited = 0
+        self.plain = not streaming
+        self.messages = MessageReader() if streaming else None
+        self.failure: Failure | None = None
+        self._body: bytearray | None = None
+
+    @property
+    def responses(self) -> int:
+        """Messages of a streamed response so far."""
+        return self.messages.count if self.messages else 0
+
+    def begin_failure(self, failure: Failure) -> None:
+        """The response is another one than asked for: what follows is kept as text."""
+        self.failure = failure
+        self.plain = False
+        self._body = bytearray()
+
+    def take(self, data: bytes, now: float) -> None:
+        """Takes the next bytes of the response's content.
+
+        Raises:
+            BadFrames: They are no messages.
+        """
+        self.received += len(data)
+        if self._body is not None:
+            self._body += data[: _KEPT_BODY_BYTES - len(self._body)]
+        elif self.messages is not None:
+            self.messages.feed(data, now)
+
+    def end(self, failure: Failure | None) -> None:
+        """The response ended, well or with a failure; one that was known before stands."""
+        if self._body is not None and self.failure is not None:
+            kind, detail = self.failure
+            self.failure = kind, detail or " ".join(self._body.decode("utf-8", "replace").split())
+        elif failure is not None:
+            self.failure = failure
+        elif self.messages is None:
+            self.failure = None if self.received else ("bad response", "no message before the status")
+        elif self.messages.cut_short:
+            self.failure = "bad response", "a message was cut short"
+        elif self.messages.error:
+            self.failure = "grpc stream error", self.messages.error

@@ -1,0 +1,1 @@
+"""The HTTP client: one thread, one epoll, prebuilt requests."""

@@ -1,0 +1,216 @@
+"""One load from several processes, as many as its rate needs."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autotune.errors import UsageError
+from autotune.load._progress import Progress
+from autotune.load._schedule import ClosedLoop, Schedule, Share, check_schedule
+from autotune.load._target import Target
+from autotune.load._types import LoadResult
+from autotune.load.worker._calibration import requests_per_s_of_a_process
+from autotune.load.worker._generator import WorkerGenerator
+from autotune.load.worker._messages import ARRAYS, Job
+
+if TYPE_CHECKING:
+    from autotune.load._progress import Watch
+
+# Below this rate one process is enough on anything that serves models, and calibration is not worth its second.
+_ONE_PROCESS_PER_S = 2000.0
+# How far ahead the common start is: time for every process to read its job.
+_HEAD_START_S = 0.02
+
+_SIZE_STEP_BYTES = 512
+_capacities: dict[tuple[str, int], float] = {}
+
+
+def _calibrated(target: Target) -> float:
+    """Requests/s of one process, measured once for requests of that size."""
+    size = max(map(len, target.requests)) // _SIZE_STEP_BYTES
+    known = _capacities.get((target.protocol, size))
+    if known is None:
+        known = _capacities[target.protocol, size] = requests_per_s_of_a_process(target)
+    return known
+
+
+def most_processes() -> int:
+    """Client processes this machine has room for: half its cores, as something has to serve."""
+    return max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+Capacity = Callable[[Target], float]
+
+
+class Fleet:
+    """Runs a load in as many processes as it needs; see `autotune.load.LoadGenerator`.
+
+    A closed loop runs in one. An open one is shared out once its rate is more than one process can offer in
+    time, which is measured once against a null server. Each process sends every n-th request of the one
+    schedule, counted from a common start.
+
+    Args:
+        target: What to send where.
+        capacity: Requests/s of one process, measured when first needed.
+        most: The most processes.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        capacity: Capacity = _calibrated,
+        most: int | None = None,
+    ) -> None:
+        self.protocol = target.protocol
+        self._target = target
+        self._capacity = capacity
+        self._most = most or most_processes()
+        self._workers = [WorkerGenerator(target)]
+
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
+        """Offers ``schedule``; see `autotune.load.LoadGenerator.run`.
+
+        Raises:
+            LoadGeneratorFailed: A process died or does not answer.
+        """
+        check_schedule(schedule, duration_s)
+        processes = self.processes_for(schedule)
+        while len(self._workers) < processes:
+            self._workers.append(WorkerGenerator(self._target))
+        if processes == 1 or isinstance(schedule, ClosedLoop):
+            return self._workers[0].run(schedule, duration_s, timeout_s, watch)
+        start_at = time.perf_counter() + _HEAD_START_S
+        limits_s = watch.limits_s if watch else None
+        workers = self._workers[:processes]
+        try:
+            for index, worker in enumerate(workers):
+                share = Share(schedule, index, processes)
+                worker.begin(Job(share, duration_s, timeout_s, limits_s, start_at))
+            return merged(_results(workers, watch), schedule)
+        except BaseException:
+            self.close()
+            self._workers = [WorkerGenerator(self._target)]
+            raise
+
+    def processes_for(self, schedule: Schedule) -> int:
+        """How many processes a schedule takes, the most there may be where it would take more."""
+        return min(self._most, processes_for(schedule, self._target, self._capacity))
+
+    def close(self) -> None:
+        """Ends all processes; safe to call twice."""
+        for worker in self._workers:
+            worker.close()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes there are."""
+        return tuple(pid for worker in self._workers for pid in worker.pids)
+
+
+def check_rate(target: Target, schedule: Schedule, most: int | None = None, capacity: Capacity | None = None) -> None:
+    """Raises `UsageError` where this machine's client cannot offer ``schedule`` in time; says the most it can."""
+    most, capacity = most or most_processes(), capacity or _calibrated
+    if processes_for(schedule, target, capacity) > most and not isinstance(schedule, ClosedLoop):
+        raise UsageError(
+            f"--rate: this client cannot offer {schedule.rate_per_s * target.batch_size:,.0f} inferences/s in time;"
+            f" the most is about {capacity(target) * most * target.batch_size:,.0f}"
+            f" ({most} client process{'es' if most > 1 else ''} on this machine)"
+        )
+
+
+def processes_for(schedule: Schedule, target: Target, capacity: Capacity) -> int:
+    """How many processes of a ``capacity`` in requests/s a schedule takes."""
+    if isinstance(schedule, ClosedLoop) or schedule.rate_per_s <= _ONE_PROCESS_PER_S:
+        return 1
+    return math.ceil(schedule.rate_per_s / capacity(target))
+
+
+def _results(workers: list[WorkerGenerator], watch: Watch | None) -> list[LoadResult]:
+    """What each worker's window came to; its progress goes to the watch once all have told of a block."""
+    results: dict[WorkerGenerator, LoadResult] = {}
+    told: dict[WorkerGenerator, list[Progress]] = {worker: [] for worker in workers}
+    stopping = False
+    while running := [worker for worker in workers if worker not in results]:
+        ready = wait([worker.connection for worker in running])
+        for worker in running:
+            if worker.connection not in ready:
+                continue
+            answer = worker.receive()
+            if isinstance(answer, LoadResult):
+                results[worker] = answer
+            else:
+                told[worker].append(answer)
+        while watch is not None and not stopping and all(told.values()):
+            stopping = watch.on_progress(_joined([news.pop(0) for news in told.values()]))
+            if stopping:
+                for worker in workers:
+                    if worker not in results:
+                        worker.stop()
+    return [results[worker] for worker in workers]
+
+
+def _joined(news: list[Progress]) -> Progress:
+    """The progress of all processes together.
+
+    Blocks are matched by position: each tells of the same blocks within one telling, give or take the last, and a
+    block more or less in one telling moves requests between neighbouring blocks but loses none.
+    """
+    blocks = max(len(each.requests) for each in news)
+    limits = len(news[0].late)
+
+    def summed(rows: list[tuple[int, ...]]) -> tuple[int, ...]:
+        return tuple(sum(row[block] for row in rows if block < len(row)) for block in range(blocks))
+
+    return Progress(
+        now_s=max(each.now_s for each in news),
+        requests=summed([each.requests for each in news]),
+        late=tuple(summed([each.late[limit] for each in news]) for limit in range(limits)),
+        pending=sum(each.pending for each in news),
+    )
+
+
+def merged(results: list[LoadResult], schedule: Schedule) -> LoadResult:
+    """Several processes' shares of one load as one result, requests in schedule order.
+
+    Times count from the earliest start; processes that began later by microseconds are shifted by them.
+    """
+    started_at = min(result.started_at for result in results)
+    arrays = {}
+    order = None
+    for name in ARRAYS:
+        parts = [getattr(result, name) for result in results]
+        if any(part is None for part in parts):
+            continue
+        if name == "scheduled_s":
+            parts = [part + (result.started_at - started_at) for part, result in zip(parts, results, strict=True)]
+        values = np.concatenate(parts)
+        order = np.argsort(values, kind="stable") if order is None else order
+        arrays[name] = values[order]
+    errors: dict[str, int] = {}
+    for result in results:
+        for kind, count in result.errors.items():
+            errors[kind] = errors.get(kind, 0) + count
+    return replace(
+        results[0],
+        schedule=schedule,
+        duration_s=max(result.duration_s for result in results),
+        elapsed_s=max(result.elapsed_s + result.started_at - started_at for result in results),
+        errors=errors,
+        client_cpu_s=sum(result.client_cpu_s for result in results),
+        error_example=next((result.error_example for result in results if result.error_example), ""),
+        stopped=any(result.stopped for result in results),
+        started_at=started_at,
+        responses=sum(result.responses for result in results),
+        send_s=sum(result.send_s for result in results),
+        receive_s=sum(result.receive_s for result in results),
+        processes=len(results),
+        **arrays,
+    )

@@ -1,0 +1,35 @@
+"""What goes back and forth between a load generator's process and the one that wants the load.
+
+To the child: its `Target` once, then `Job`s; `STOP` during one; None to end. From the child: `Progress` while a
+job runs, then a result's fields with its number of requests and the names of the arrays that follow as raw bytes,
+or a text that says why it failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotune.load._schedule import Schedule
+
+STOP = "stop"
+ARRAYS = ("scheduled_s", "latency_s", "lateness_s", "first_response_s")
+"""Fields of a result that are arrays with one value per request."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One window of load.
+
+    Attributes:
+        schedule, duration_s, timeout_s: See `autotune.load.LoadGenerator.run`.
+        limits_s: The limits of the watch; None without one.
+        start_at: When to begin, in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
+    """
+
+    schedule: Schedule
+    duration_s: float
+    timeout_s: float
+    limits_s: tuple[float, ...] | None = None
+    start_at: float = 0.0

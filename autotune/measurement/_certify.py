@@ -1,0 +1,82 @@
+"""Shows, with a stated confidence, that a rate keeps the promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autotune.measurement._judge import StopRule
+from autotune.measurement._prober import Prober
+from autotune.measurement._types import Probe
+
+_ATTEMPTS = 5
+_FIRST_STEP = 1.04
+_STEP_GROWS = 1.025
+_RETREATS = 6
+_RETREAT = 1.15
+# Where this much less than what is allowed was late, a lower rate would not be shown much sooner.
+_COMFORTABLE = 0.5
+_FAILS_ALPHA = 0.05
+# Near saturation a dozen requests and more are worth one; a window holds enough for that, within bounds.
+_ENOUGH_REQUESTS = 8000
+_MOST_LENGTHS = 3.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome of the attempts.
+
+    Attributes:
+        probe: The window that decided, the last one where none held.
+        confidence: That its rate keeps every percentile ceiling; what earlier attempts spent is taken off.
+        failing_per_s: The lowest rate at which an attempt failed; None where none did.
+        kept: Whether the rate kept the promise, be it with less confidence than was asked for.
+    """
+
+    probe: Probe
+    confidence: float
+    failing_per_s: float | None
+    kept: bool
+
+
+def certify(prober: Prober, rate_per_s: float) -> Certificate:
+    """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
+
+    Attempt k may err with half the chance of attempt k-1, so that all together stay within 1 - confidence. An
+    attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
+    cluster too much at its rate. A model that is too slow for a proof at any rate keeps the rate at which far fewer
+    requests were late than may be, with the confidence that was reached; where no attempt got that far, the best
+    that held counts, and where none held, short windows look for a rate that does.
+    """
+    options = prober.options
+    step = _FIRST_STEP
+    attempts: list[tuple[Probe, float]] = []
+    for attempt in range(1, _ATTEMPTS + 1):
+        spent = (1 - options.confidence) / 2**attempt
+        rule = StopRule(holds_alpha=spent, fails_alpha=_FAILS_ALPHA, give_up=attempt < _ATTEMPTS)
+        enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
+        window_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
+        probe = prober.at_rate("certify", rate_per_s, window_s, rule)
+        sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
+        attempts.append((probe, max(0.0, 1 - (1 - sure) * 2**attempt)))
+        if probe.holds and (sure >= 1 - spent or (not probe.stopped and _comfortable(probe))):
+            return _certificate(attempts, attempts[-1])
+        rate_per_s /= step
+        step *= _STEP_GROWS
+    held = max((each for each in attempts if each[0].holds), key=lambda each: each[1], default=None)
+    while held is None and len(attempts) < _ATTEMPTS + _RETREATS:
+        rate_per_s /= _RETREAT
+        probe = prober.at_rate("certify", rate_per_s, options.probe_s, StopRule(fails_alpha=_FAILS_ALPHA))
+        attempts.append((probe, 0.0))
+        held = attempts[-1] if probe.holds else None
+    return _certificate(attempts, held)
+
+
+def _certificate(attempts: list[tuple[Probe, float]], held: tuple[Probe, float] | None) -> Certificate:
+    failing = [probe.asked_per_s for probe, _ in attempts if not probe.holds]
+    probe, confidence = held or attempts[-1]
+    return Certificate(probe, confidence, min(failing, default=None), kept=held is not None)
+
+
+def _comfortable(probe: Probe) -> bool:
+    """Whether far fewer requests were late than may be, so that only the window's length is wanting."""
+    return all(each.late <= _COMFORTABLE * each.allowed * each.requests for each in probe.evidence)

@@ -1,0 +1,189 @@
+"""Follows one window of load and ends it as soon as it is decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from autotune.load import BLOCK_S, LoadResult, Progress, Watch
+from autotune.measurement._types import Evidence
+from autotune.measurement.statistics import (
+    MIN_BLOCKS_TO_HOLD,
+    SLOW_FRACTIONS,
+    LateCounts,
+    confidence,
+    percentile_bounds,
+)
+from autotune.objective import Ceiling
+
+_BOUNDS_CONFIDENCE = 0.95
+_ANY_ALPHA = 0.05  # where only the counts are asked for
+# A queue that takes this many limits to serve, in this many tellings in a row, is not a hiccup.
+_BACKLOG_LIMITS = 2.0
+_BACKLOG_TELLINGS = 6
+_LEAST_BACKLOG = 16.0
+# The logarithm of an e-value starts a little below zero and grows in proportion to the requests.
+_FIRST_LOG_E = -1.2
+_SMALLEST = 1e-12
+_BLOCKS_TO_GIVE_UP = 40
+_CLUSTERED = 2.0
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a window may end early, as error rates of the sequential test; None: not for that reason.
+
+    Attributes:
+        holds_alpha: Once every percentile ceiling is shown to hold, with at most this chance of being wrong.
+        fails_alpha: Once one is shown to be broken, likewise; also once a queue grows without bound, or more
+            requests were late than may be in the whole window.
+        give_up: Once the evidence that the ceilings hold grows too slowly to be enough at the window's end, though
+            a lower rate might be shown: late requests, or requests that cluster more than batches do.
+    """
+
+    holds_alpha: float | None = None
+    fails_alpha: float | None = None
+    give_up: bool = False
+
+
+class Judge:
+    """Counts late requests against the percentile ceilings as a window goes on.
+
+    Args:
+        ceilings: What is promised; means are judged at the window's end, from the latencies.
+        rule: When to end the window.
+        clustering: The least design effect: the requests that the server answers together.
+        requests_per_s: The rate that is offered; None in a closed loop, which cannot queue up.
+        planned: Requests that the whole window would have; None where unknown.
+
+    Attributes:
+        decided: What ended the window; empty where nothing did.
+        stopped: The same in words.
+    """
+
+    def __init__(
+        self,
+        ceilings: Sequence[Ceiling],
+        rule: StopRule = StopRule(),
+        *,
+        clustering: float = 1.0,
+        requests_per_s: float | None = None,
+        planned: float | None = None,
+    ) -> None:
+        self.decided: Literal["", "holds", "fails", "given up"] = ""
+        self.stopped = ""
+        self._ceilings = tuple(ceiling for ceiling in ceilings if ceiling.statistic != "avg")
+        self._rule = rule
+        self._clustering = clustering
+        self._counts = self._fresh_counts()
+        self._confidence = [0.0 for _ in self._ceilings]
+        backlog_s = _BACKLOG_LIMITS * max((ceiling.limit_s for ceiling in ceilings), default=math.inf)
+        self._backlog = math.inf if requests_per_s is None else max(_LEAST_BACKLOG, requests_per_s * backlog_s)
+        self._backlogged = 0
+        self._planned = math.inf if planned is None else planned
+        self._requests_per_s = requests_per_s or math.inf
+
+    @property
+    def watch(self) -> Watch | None:
+        """What the load generator tells of its progress; None where nothing could end the window."""
+        if self._rule == StopRule() or not self._ceilings:
+            return None
+        return Watch(tuple(limit_s for ceiling in self._ceilings for limit_s in _limits_s(ceiling)), self.on_progress)
+
+    def on_progress(self, progress: Progress) -> bool:
+        """Takes news of the window; True once it is decided."""
+        each = 1 + len(SLOW_FRACTIONS)
+        for index, counts in enumerate(self._counts):
+            late = progress.late[index * each : (index + 1) * each]
+            _count(counts, progress.requests, late)
+        self._backlogged = self._backlogged + 1 if progress.pending > self._backlog else 0
+        if self._rule.fails_alpha is not None and self._backlogged >= _BACKLOG_TELLINGS:
+            self.decided = "fails"
+            self.stopped = f"{progress.pending:,} requests were waiting after {progress.now_s:.2g} s"
+        elif progress.requests:
+            self._test()
+        return bool(self.decided)
+
+    def evidence(self, result: LoadResult) -> tuple[Evidence, ...]:
+        """What the whole window says about each percentile ceiling, in the ceilings' order."""
+        return tuple(
+            self._evidence(ceiling, counts, sure, result)
+            for ceiling, counts, sure in zip(self._ceilings, self._fresh_counts(), self._confidence, strict=True)
+        )
+
+    def _test(self) -> None:
+        fails_alpha = (self._rule.fails_alpha or 0.0) / max(1, len(self._ceilings))
+        shown = 0
+        for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._counts, strict=True)):
+            verdict = counts.verdict(self._rule.holds_alpha or fails_alpha)
+            if verdict.decision == "holds":
+                self._confidence[index] = max(self._confidence[index], confidence(verdict.e_holds))
+                shown += self._rule.holds_alpha is not None
+            hopeless = verdict.late > (1 - ceiling.quantile) * self._planned
+            if fails_alpha and (hopeless or counts.verdict(fails_alpha).decision == "fails"):
+                self.decided = "fails"
+                self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
+                return
+        if shown and shown == len(self._ceilings):
+            self.decided = "holds"
+            self.stopped = "every ceiling was shown to hold"
+        elif self._rule.give_up and any(self._is_slow(counts) for counts in self._counts):
+            self.decided = "given up"
+            self.stopped = "the window would not be long enough to show that every ceiling holds"
+
+    def _is_slow(self, counts: LateCounts) -> bool:
+        """Whether evidence gathers too slowly, though a lower rate might do better."""
+        verdict = counts.verdict(_ANY_ALPHA)
+        clustered = verdict.late > 0 or verdict.design_effect > _CLUSTERED * max(1.0, self._clustering)
+        if verdict.blocks < _BLOCKS_TO_GIVE_UP or not clustered or not self._rule.holds_alpha:
+            return False
+        blocks = self._planned / self._requests_per_s / BLOCK_S
+        gathered = math.log(max(verdict.e_holds, _SMALLEST)) - _FIRST_LOG_E
+        return _FIRST_LOG_E + gathered * blocks / verdict.blocks < -math.log(self._rule.holds_alpha)
+
+    def _fresh_counts(self) -> tuple[LateCounts, ...]:
+        return tuple(LateCounts(1 - ceiling.quantile, floor=self._clustering) for ceiling in self._ceilings)
+
+    def _evidence(self, ceiling: Ceiling, counts: LateCounts, sure: float, result: LoadResult) -> Evidence:
+        requests, late = blocks(result, _limits_s(ceiling))
+        _count(counts, requests, late)
+        verdict = counts.verdict(_ANY_ALPHA)
+        holds = verdict.late_fraction <= 1 - ceiling.quantile
+        design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
+        low_s, high_s = percentile_bounds(
+            result.latency_s, ceiling.quantile, _BOUNDS_CONFIDENCE, design_effect=design_effect
+        )
+        return Evidence(
+            ceiling=str(ceiling),
+            allowed=1 - ceiling.quantile,
+            requests=verdict.requests,
+            late=verdict.late,
+            design_effect=design_effect,
+            # The test holds whenever it is looked at, so the surest look counts.
+            confidence=max(sure, confidence(verdict.e_holds) if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 0.0),
+            low_s=low_s,
+            high_s=high_s,
+        )
+
+
+def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], list[list[int]]]:
+    """Requests in each `BLOCK_S` of scheduled time, and those over each limit, shape (limits, blocks)."""
+    which = (result.scheduled_s / BLOCK_S).astype(np.int64)
+    count = int(which[-1]) + 1 if len(which) else 0
+    late = [np.bincount(which[~(result.latency_s <= limit_s)], minlength=count).tolist() for limit_s in limits_s]
+    return np.bincount(which, minlength=count).tolist(), late
+
+
+def _limits_s(ceiling: Ceiling) -> tuple[float, ...]:
+    """The ceiling's limit, and the lower ones that show how slow requests cluster."""
+    return (ceiling.limit_s, *(fraction * ceiling.limit_s for fraction in SLOW_FRACTIONS))
+
+
+def _count(counts: LateCounts, requests: Iterable[int], late: Sequence[Iterable[int]]) -> None:
+    """Adds blocks; ``late`` is over each of a ceiling's `_limits_s`, the limit itself first."""
+    for block, (over_limit, *slow) in zip(requests, zip(*late, strict=True), strict=True):
+        counts.add(block, over_limit, slow)

@@ -1,0 +1,45 @@
+"""What keeps a config from carrying more: the client, its instances, or the queue before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autotune.load import ClosedLoop
+from autotune.measurement._types import Probe
+
+_INSTANCES_BUSY = 0.85
+
+
+def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> str:
+    """The limit in words, as the lowest failing load above the one that held shows it; empty where nothing does.
+
+    - ``client``: every window that failed above it was disturbed by a client that was too busy or too late.
+    - ``compute``: the instances are busy nearly all the time, by the server's own clock.
+    - ``queueing``: they are not, and requests spend longer waiting than being computed.
+    """
+    if decided_by is None:
+        return ""
+    rate = decided_by.asked_per_s
+    failing = [
+        probe
+        for probe in probes
+        if not isinstance(probe.schedule, ClosedLoop) and not probe.holds and probe.asked_per_s > rate
+    ]
+    if failing and all(any("client" in reason for reason in probe.invalid) for probe in failing):
+        return f"client: {failing[0].invalid[0]}"
+    seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
+    server = seen.server
+    if not server.success_count or not server.batch_compute_ns:
+        return ""
+    # Draining goes on after the window; the instances were at work until the last answer.
+    busy = min(1.0, server.busy_s / (instances * seen.duration_s))
+    each = f"{instances} instances are" if instances > 1 else "the instance is"
+    queue_ms = server.queue_ns / server.success_count / 1e6
+    compute_ms = (
+        (server.compute_input_ns + server.compute_infer_ns + server.compute_output_ns) / server.success_count / 1e6
+    )
+    if busy >= _INSTANCES_BUSY:
+        return f"compute: {each} busy {busy:.0%} of the time, in batches of {server.mean_batch_size:.1f}"
+    if queue_ms > compute_ms:
+        return f"queueing: requests wait {queue_ms:.2g} ms while {each} busy {busy:.0%} of the time"
+    return f"compute: an execution takes {compute_ms:.2g} ms, longer than requests wait for it ({queue_ms:.2g} ms)"

@@ -1,0 +1,105 @@
+"""The rate at which a ceiling breaks, from a few windows around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotune.load import ClosedLoop
+from autotune.measurement._judge import StopRule
+from autotune.measurement._prober import Prober
+from autotune.measurement._types import Probe
+from autotune.measurement.statistics import Location, RateCounts, bracket, locate, next_rate
+from autotune.objective import Ceiling
+
+_SATURATE_S = 0.5
+_FIRST_FRACTION_OF_SATURATION = 0.9
+_GIVE_UP_BELOW = 0.05
+_MOST_PROBES = 14
+_MOST_S = 10.0  # in lengths of a probe
+# A window that breaks a ceiling for certain need not go on; the fit takes it as it is.
+_RULE = StopRule(fails_alpha=0.05)
+# Once the bracket is this narrow, windows are long enough for a queue to show that grows by a few percent.
+_NARROW = 1.15
+_LONG = 2.0
+# What a window without counts is worth, one judged by its mean or by a queue that grew: independent requests.
+_PLAIN_REQUESTS = 50
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where the ceilings break.
+
+    Attributes:
+        rate_per_s: The estimate, in inferences/s: of the strictest ceiling.
+        failing_per_s: The lowest rate above which one is seen to break; infinite where none is.
+    """
+
+    rate_per_s: float
+    failing_per_s: float
+
+
+def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = None) -> Located | None:
+    """The highest rate that keeps every ceiling; None where even a small part of ``screened`` breaks one.
+
+    Args:
+        prober: Runs the windows; those it ran before count too.
+        screened: One request at a time.
+        raced_per_s: A rate that was offered already and held; None without one.
+    """
+    options = prober.options
+    ceilings = prober.objective.ceilings
+    rate = _saturation(prober, screened) * _FIRST_FRACTION_OF_SATURATION if raced_per_s is None else None
+    narrow, spent_s = False, 0.0
+    for _ in range(_MOST_PROBES):
+        if rate is None:
+            rate = min(next_rate(counts(prober.probes, ceiling), allowed(ceiling)) for ceiling in ceilings)
+        if rate < screened.achieved_per_s * _GIVE_UP_BELOW:
+            return None
+        probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if narrow else 1.0), _RULE)
+        spent_s += probe.duration_s
+        ceiling, location = strictest(prober.probes, ceilings)
+        ends = bracket(counts(prober.probes, ceiling), allowed(ceiling))
+        if location.relative_width <= options.resolution or (spent_s >= _MOST_S * options.probe_s and ends.holds_per_s):
+            break
+        rate, narrow = None, ends.fails_per_s <= ends.holds_per_s * _NARROW
+    if not ends.holds_per_s:
+        return None
+    return Located(location.rate_per_s, ends.fails_per_s)
+
+
+def strictest(probes: Sequence[Probe], ceilings: Sequence[Ceiling]) -> tuple[Ceiling, Location]:
+    """The ceiling that breaks first, and where."""
+    located = [(ceiling, locate(counts(probes, ceiling), allowed(ceiling))) for ceiling in ceilings]
+    return min(located, key=lambda each: each[1].rate_per_s)
+
+
+def counts(probes: Sequence[Probe], ceiling: Ceiling) -> list[RateCounts]:
+    """What each open-loop window counted against one ceiling.
+
+    A mean is kept or not, and so is a rate at which the queue grew though no request was late yet: such a window
+    counts as some requests that were all in time, or all late.
+    """
+    return [_counts(probe, ceiling) for probe in probes if not isinstance(probe.schedule, ClosedLoop)]
+
+
+def _counts(probe: Probe, ceiling: Ceiling) -> RateCounts:
+    evidence = next((each for each in probe.evidence if each.ceiling == str(ceiling)), None)
+    broken = not probe.latency_s[ceiling.statistic] <= ceiling.limit_s
+    if evidence is None or (not broken and not probe.kept_up):
+        kept = probe.kept_up and not broken
+        return RateCounts(probe.asked_per_s, _PLAIN_REQUESTS, 0 if kept else _PLAIN_REQUESTS)
+    return RateCounts(probe.asked_per_s, evidence.requests, evidence.late, evidence.design_effect)
+
+
+def allowed(ceiling: Ceiling) -> float:
+    """The fraction of requests that may be late; for a mean any fraction will do, as all of them are or none."""
+    return 0.5 if math.isnan(ceiling.quantile) else 1 - ceiling.quantile
+
+
+def _saturation(prober: Prober, screened: Probe) -> float:
+    """What the server carries when it always has enough to do, in inferences/s."""
+    duration_s = min(_SATURATE_S, prober.options.probe_s)
+    saturated = prober.closed_loop("saturate", prober.saturating_concurrency(), duration_s, repeat=False)
+    return max(saturated.achieved_per_s, screened.achieved_per_s)

@@ -1,0 +1,143 @@
+"""A measurement of one running server: the cheapest question first."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from autotune.load import LoadGenerator
+from autotune.measurement._certify import certify
+from autotune.measurement._limit import limited_by
+from autotune.measurement._locate import locate_rate
+from autotune.measurement._options import MeasureOptions
+from autotune.measurement._probe import violations
+from autotune.measurement._prober import OnProbe, Prober
+from autotune.measurement._race import race
+from autotune.measurement._screen import screen, warm_up
+from autotune.measurement._types import Measurement, Probe
+from autotune.objective import Objective
+from autotune.server import RunningServer
+
+
+class Meter:
+    """Measures one running server under one objective; keeps every probe, also when it is interrupted.
+
+    Args:
+        server: A ready server.
+        generator: A load generator pointed at it.
+        objective: What is promised.
+        options: Window lengths, resolution and confidence.
+        on_probe: Called after every probe, for progress.
+        batch_size: Inferences in one of the generator's requests.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        server: RunningServer,
+        generator: LoadGenerator,
+        objective: Objective,
+        options: MeasureOptions | None = None,
+        on_probe: OnProbe = lambda probe: None,
+        batch_size: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._objective = objective
+        self._options = options or MeasureOptions()
+        self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size)
+        self._clock = clock
+        self._started = clock()
+        self._decided_by: Probe | None = None
+        self._kept = False
+        self._confidence = 0.0
+        self._located_per_s: float | None = None
+        self._first_failing_per_s: float | None = None
+        self._beaten_by_per_s: float | None = None
+
+    @property
+    def probes(self) -> list[Probe]:
+        """Every window so far."""
+        return self._prober.probes
+
+    def measure(self, beat_per_s: float | None = None) -> Measurement:
+        """The answer to the objective for this server.
+
+        Args:
+            beat_per_s: Inferences/s that a config must carry to be of interest: it is asked first, and where it
+                does not hold, nothing more is.
+
+        Raises:
+            ServerCrashed: The server died under load.
+        """
+        warm_up(self._prober, self._clock)
+        if self._objective.goal == "latency":
+            self._measure_at_rate()
+        else:
+            self._measure_highest_rate(beat_per_s)
+        return self.measurement
+
+    @property
+    def measurement(self) -> Measurement:
+        """What is known so far; infeasible until a rate was shown to hold."""
+        decided_by = self._decided_by
+        missed = self._missed(decided_by) if decided_by else {}
+        feasible = self._kept and decided_by is not None and missed.get("lost", 0.0) <= 0
+        return Measurement(
+            feasible=feasible,
+            rate_per_s=decided_by.asked_per_s if feasible and decided_by else 0.0,
+            first_failing_per_s=self._first_failing_per_s,
+            latency_s=dict(decided_by.latency_s) if decided_by else {},
+            ceilings=self._objective.ceilings,
+            violations=missed,
+            decided_by=decided_by,
+            probes=tuple(self.probes),
+            seconds=self._clock() - self._started,
+            located_per_s=self._located_per_s,
+            confidence=self._confidence,
+            beaten_by_per_s=self._beaten_by_per_s,
+            limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else "",
+            warnings=self._prober.warnings(decided_by),
+        )
+
+    def _measure_at_rate(self) -> None:
+        rate_per_s = self._objective.rate_per_s
+        assert rate_per_s is not None  # noqa: S101  # the objective guarantees it
+        self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
+        self._kept = probe.holds
+        self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
+
+    def _measure_highest_rate(self, beat_per_s: float | None) -> None:
+        screened = self._decided_by = screen(self._prober)
+        if not screened.holds:
+            return
+        if beat_per_s is not None:
+            raced = self._decided_by = race(self._prober, beat_per_s)
+            if not raced.holds:
+                self._beaten_by_per_s = self._first_failing_per_s = beat_per_s
+                return
+        located = locate_rate(self._prober, screened, beat_per_s)
+        if located is None:
+            self._decided_by = self._prober.nearest_miss()
+            self._first_failing_per_s = min(probe.asked_per_s for probe in self.probes if probe.purpose == "locate")
+            return
+        self._located_per_s = located.rate_per_s
+        self._certify(located.rate_per_s, located.failing_per_s)
+
+    def _certify(self, located_per_s: float, failing_per_s: float) -> None:
+        certificate = certify(self._prober, located_per_s * (1 - self._options.margin))
+        self._decided_by = certificate.probe
+        self._kept = certificate.kept
+        self._confidence = certificate.confidence
+        self._first_failing_per_s = min(failing_per_s, certificate.failing_per_s or math.inf)
+
+    def _missed(self, probe: Probe) -> dict[str, float]:
+        """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""
+        missed = violations(probe, self._objective.ceilings)
+        if self._objective.goal == "latency" and not math.isfinite(
+            probe.latency_s[self._objective.optimised_statistic]
+        ):
+            missed["lost"] = probe.failed / max(1, probe.requests)
+        if self._beaten_by_per_s is not None:
+            missed["race"] = max(0.001, 1 - min(probe.achieved_per_s, probe.asked_per_s) / self._beaten_by_per_s)
+        return missed

@@ -1,0 +1,141 @@
+"""Runs the windows of one measurement: their schedules and seeds, and again where one was disturbed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
+from autotune.measurement._judge import Judge, StopRule
+from autotune.measurement._options import MeasureOptions, drain_timeout_s
+from autotune.measurement._probe import run_probe, violations
+from autotune.measurement._types import Probe, Purpose
+from autotune.objective import Objective
+from autotune.server import RunningServer
+
+OnProbe = Callable[[Probe], None]
+
+_REPEATS = 2
+_NEVER = StopRule()
+_LEAST_CONCURRENCY = 16
+_MOST_CONCURRENCY = 512
+
+
+class Prober:
+    """Offers loads to one running server and keeps every window, also when it is interrupted.
+
+    A window that turns out invalid (see `autotune.measurement.guards`) is run again with another seed, twice at
+    most; where that does not help, the machine stays as it is, and later windows are not repeated any more.
+
+    Args:
+        server: A ready server.
+        generator: A load generator pointed at it.
+        objective: What is promised.
+        options: Lengths of windows and the seed.
+        on_probe: Called after every window.
+        batch_size: Inferences in one of the generator's requests.
+
+    Attributes:
+        probes: Every window so far.
+        instances: The model's instances.
+    """
+
+    def __init__(
+        self,
+        server: RunningServer,
+        generator: LoadGenerator,
+        objective: Objective,
+        options: MeasureOptions,
+        on_probe: OnProbe = lambda probe: None,
+        batch_size: int = 1,
+    ) -> None:
+        self.server = server
+        self.objective = objective
+        self.options = options
+        self.batch_size = batch_size
+        self.probes: list[Probe] = []
+        self._generator = generator
+        self._on_probe = on_probe
+        self._repeats = _REPEATS
+        config = server.model_config()
+        self.instances = _instances(config)
+        self._largest_batch = max(1, int(str(config.get("max_batch_size", 0))))
+
+    def closed_loop(
+        self, purpose: Purpose, concurrency: int, duration_s: float, rule: StopRule = _NEVER, *, repeat: bool = True
+    ) -> Probe:
+        """A closed loop of ``concurrency`` requests for ``duration_s``."""
+        return self._valid(purpose, lambda: ClosedLoop(concurrency), duration_s, rule, repeat=repeat)
+
+    def at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float, rule: StopRule = _NEVER) -> Probe:
+        """Poisson arrivals of ``rate_per_s`` inferences/s for ``at_least_s``, longer where that is too few requests."""
+        requests_per_s = rate_per_s / self.batch_size
+        duration_s = self.options.window_s(at_least_s, requests_per_s, self.objective)
+        return self._valid(purpose, lambda: PoissonRate(requests_per_s, self._seed()), duration_s, rule)
+
+    def clustering(self) -> float:
+        """Requests that the server answered together, in the batches it formed lately: they are late together."""
+        formed = [probe.server.mean_batch_size for probe in self.probes if probe.server.execution_count]
+        return max(1.0, formed[-1] / self.batch_size) if formed else 1.0
+
+    def _seed(self) -> int:
+        """A seed that no other window of this measurement has."""
+        return self.options.seed * 1_000_003 + len(self.probes)
+
+    def _valid(
+        self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True
+    ) -> Probe:
+        probe = self._probe(purpose, schedule(), duration_s, rule)
+        repeats = self._repeats if repeat else 0
+        while probe.invalid and repeats:
+            repeats -= 1
+            probe = self._probe(purpose, schedule(), duration_s, rule)
+            if probe.invalid and not repeats:
+                self._repeats = 0
+        return probe
+
+    def _probe(self, purpose: Purpose, schedule: Schedule, duration_s: float, rule: StopRule) -> Probe:
+        ceilings = self.objective.ceilings
+        rate = None if isinstance(schedule, ClosedLoop) else schedule.rate_per_s
+        probe = run_probe(
+            self.server,
+            self._generator,
+            schedule,
+            purpose=purpose,
+            duration_s=duration_s,
+            timeout_s=drain_timeout_s(self.objective),
+            ceilings=ceilings,
+            judge=Judge(
+                ceilings, rule, clustering=self.clustering(), requests_per_s=rate, planned=rate and rate * duration_s
+            ),
+        )
+        self.probes.append(probe)
+        self._on_probe(probe)
+        return probe
+
+    def warnings(self, decided_by: Probe | None) -> tuple[str, ...]:
+        """What disturbed the measurement, in words."""
+        spoiled = [probe for probe in self.probes if probe.invalid and probe.purpose != "warm-up"]
+        if not spoiled:
+            return ()
+        measured = sum(probe.purpose != "warm-up" for probe in self.probes)
+        lines = [f"{len(spoiled)} of {measured} windows were disturbed: {spoiled[-1].invalid[0]}"]
+        if decided_by is not None and decided_by.invalid:
+            lines.append("the window that decided was one of them, so the true rate may be higher")
+        return tuple(lines)
+
+    def nearest_miss(self) -> Probe:
+        """The open-loop window that came closest to keeping every ceiling."""
+        open_loop = [probe for probe in self.probes if not isinstance(probe.schedule, ClosedLoop)]
+        return min(open_loop, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
+
+    def saturating_concurrency(self) -> int:
+        """Enough outstanding requests to fill every instance's batch and the next one behind it."""
+        concurrency = math.ceil(2 * self.instances * self._largest_batch / self.batch_size)
+        return min(_MOST_CONCURRENCY, max(_LEAST_CONCURRENCY, concurrency))
+
+
+def _instances(config: Mapping[str, object]) -> int:
+    """The model's instances, by its config."""
+    groups = config.get("instance_group")
+    return sum(int(group.get("count", 1)) for group in groups) if isinstance(groups, list) and groups else 1

@@ -1,0 +1,22 @@
+"""Whether a config carries more than another one that was measured before: most do not, and soon show it."""
+
+from __future__ import annotations
+
+from autotune.measurement._judge import StopRule
+from autotune.measurement._prober import Prober
+from autotune.measurement._types import Probe
+
+_ATTEMPTS = 2
+_RULE = StopRule(fails_alpha=0.01)
+
+
+def race(prober: Prober, rate_per_s: float) -> Probe:
+    """Offers ``rate_per_s`` inferences/s; ends as soon as it is certain that it breaks the promise.
+
+    A window that broke it without being certain of it is run again.
+    """
+    for _ in range(_ATTEMPTS):
+        probe = prober.at_rate("race", rate_per_s, prober.options.probe_s, _RULE)
+        if probe.holds or probe.stopped:
+            break
+    return probe

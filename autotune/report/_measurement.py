@@ -1,0 +1,94 @@
+"""What a measurement says, in sentences."""
+
+from __future__ import annotations
+
+import math
+
+from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakdown
+from autotune.objective import Ceiling, format_duration
+from autotune.report._format import latency, load_label, rate
+
+_PARTS = {
+    "client send": "client_send_s",
+    "network and server send/receive": "network_s",
+    "queue": "queue_s",
+    "compute input": "compute_input_s",
+    "infer": "compute_infer_s",
+    "output": "compute_output_s",
+    "client receive": "client_receive_s",
+}
+
+
+def measurement_lines(measured: Measurement) -> list[str]:
+    """The rate with what is promised and shown of it, where the latency goes, what the limit is, what disturbed."""
+    decided = measured.decided_by
+    if decided is None:
+        return []
+    lines = [claim(measured)]
+    parts = breakdown(decided)
+    if parts is not None:
+        lines.append(f"Mean latency {latency(decided.client.total_s if decided.client else None)}: {_spent(parts)}.")
+    if decided.server.execution_count:
+        lines.append(f"Mean batch formed: {decided.server.mean_batch_size:.1f}.")
+    if measured.limited_by:
+        lines.append(f"Limited by {measured.limited_by}.")
+    lines += [f"Warning: {warning}." for warning in measured.warnings]
+    return lines
+
+
+def claim(measured: Measurement) -> str:
+    """The result in one sentence; an infeasible config's names what was missed."""
+    decided = measured.decided_by
+    if decided is None:
+        return "Nothing was measured."
+    if not measured.feasible:
+        return f"{_missed(measured)} at {load_label(decided)}."
+    promises = [_promise(each, measured) for each in decided.evidence]
+    promises += [f"mean latency {latency(decided.latency_s['avg'])}" for each in measured.ceilings if _is_mean(each)]
+    sentence = f"{rate(measured.rate_per_s)} inferences/s: {'; '.join(promises) or 'carried'}"
+    if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
+        sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
+    for each, ceiling in zip(decided.evidence, _percentiles(measured), strict=True):
+        if math.isfinite(each.high_s) and math.isfinite(each.low_s):
+            sentence += f"; {ceiling.statistic} at it between {latency(each.low_s)} and {latency(each.high_s)}"
+    return sentence + "."
+
+
+def _promise(each: Evidence, measured: Measurement) -> str:
+    ceiling = next(ceiling for ceiling in measured.ceilings if str(ceiling) == each.ceiling)
+    seconds = format_duration(measured.decided_by.duration_s) if measured.decided_by else ""
+    return (
+        f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
+        f" at {_confidence(measured.confidence)} confidence"
+        f" ({each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds})"
+    )
+
+
+def _confidence(confidence: float) -> str:
+    """Rounded down: 99.97% is not 100%."""
+    return f"{math.floor(confidence * 100)}%"
+
+
+def _missed(measured: Measurement) -> str:
+    decided = measured.decided_by
+    assert decided is not None  # noqa: S101 - the caller checked
+    if measured.beaten_by_per_s is not None:
+        return f"Does not carry {rate(measured.beaten_by_per_s)} inferences/s within the promise: p99 {_p99(decided)}"
+    worst = max(measured.violations.items(), key=lambda item: item[1], default=("the promise", 0.0))[0]
+    return f"{worst} is not kept: p99 {_p99(decided)}"
+
+
+def _p99(probe: Probe) -> str:
+    return latency(probe.latency_s.get("p99"))
+
+
+def _is_mean(ceiling: Ceiling) -> bool:
+    return ceiling.statistic == "avg"
+
+
+def _percentiles(measured: Measurement) -> list[Ceiling]:
+    return [ceiling for ceiling in measured.ceilings if not _is_mean(ceiling)]
+
+
+def _spent(parts: Breakdown) -> str:
+    return ", ".join(f"{name} {latency(getattr(parts, field))}" for name, field in _PARTS.items())

@@ -1,0 +1,115 @@
+"""How often a certified rate breaks its promise when it is offered again for two minutes with fresh arrivals.
+
+Each repeat draws a config and timings of the bundled `accelerator`, measures it on a fresh server, and offers the
+certified rate again on that server. Target: at most 1 of 50 breaks its promise. Several repeats run side by side
+(`--parallel`) on models that are slow enough for that: the accelerator sleeps, and at a thousand requests/s a server
+and its client take a small part of a core.
+
+    python benchmarks/false_certificates.py [--repeats 50] [--seconds 120] [--parallel 4] [--seed 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from autotune.load import PoissonRate
+from autotune.measurement import Deployment, MeasureOptions, Meter
+from autotune.objective import Ceiling, Objective
+from autotune.repository import ModelConfig, ModelRepository
+from autotune.server import LaunchOptions, choose_launcher
+
+REPOSITORY = Path(__file__).parent.parent / "model_repository"
+BATCHES = (4, 8, 16, 32)
+INSTANCES = (1, 2, 3)
+HOST_MS = (0.5, 2.0)
+FIXED_MS = (6.0, 10.0)
+PER_ITEM_MS = (0.3, 0.8)
+CEILING_EXECUTIONS = (2.5, 6.0)
+"""The ceiling, in times of a full batch."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One certificate, put to the test.
+
+    Attributes:
+        rate_per_s: What was certified; 0 where nothing was.
+        confidence: As stated.
+        allowed: The fraction of requests that may be late.
+        late: The fraction that was, in the long window.
+    """
+
+    rate_per_s: float
+    confidence: float
+    allowed: float
+    late: float
+
+    @property
+    def broken(self) -> bool:
+        """Whether the promise was broken."""
+        return self.late > self.allowed
+
+
+def main() -> None:
+    """Prints one line a repeat and a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--repeats", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    seeds = range(arguments.seed, arguments.seed + arguments.repeats)
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(arguments.parallel) as pool:
+        repeats = list(pool.map(lambda seed: put_to_the_test(Path(directory), seed, arguments.seconds), seeds))
+    tested = [repeat for repeat in repeats if repeat.rate_per_s]
+    broken = sum(repeat.broken for repeat in tested)
+    sure = [repeat for repeat in tested if repeat.confidence >= 0.95]
+    print("\n| certificates | at 95% confidence or more | broken | of those at 95% or more |")
+    print("|---|---|---|---|")
+    print(f"| {len(tested)} | {len(sure)} | {broken} | {sum(repeat.broken for repeat in sure)} |")
+
+
+def put_to_the_test(directory: Path, seed: int, seconds: float) -> Repeat:
+    """Certifies a rate for a config drawn with ``seed`` and offers it again."""
+    random = np.random.default_rng(seed)
+    config, full_batch_s = drawn(random)
+    ceiling = Ceiling(str(random.choice(["p99", "p95"])), full_batch_s * random.uniform(*CEILING_EXECUTIONS))
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    spec = ModelRepository(REPOSITORY).model("accelerator")
+    deployment = Deployment(spec, launcher, directory)
+    with deployment.serve(config, directory / f"{seed}.log") as served:
+        objective = Objective("throughput", (ceiling,))
+        measured = Meter(served.server, served.generator, objective, MeasureOptions.of(1.0, seed)).measure()
+        late = 0.0
+        if measured.feasible:
+            again = served.generator.run(PoissonRate(measured.rate_per_s, 500_000 + seed), seconds, 2.0)
+            late = float((~(again.latency_s <= ceiling.limit_s)).mean())
+    repeat = Repeat(measured.rate_per_s, measured.confidence, 1 - ceiling.quantile, late)
+    disturbed = f"; {measured.warnings[0]}" if measured.warnings else ""
+    print(
+        f"{seed:3}: {repeat.rate_per_s:6.0f} inferences/s with {ceiling} at {repeat.confidence:.0%}:"
+        f" {repeat.late:.3%} late{'  BROKEN' if repeat.broken else ''}{disturbed}",
+        flush=True,
+    )
+    return repeat
+
+
+def drawn(random: np.random.Generator) -> tuple[ModelConfig, float]:
+    """A config of the accelerator and the seconds that a full batch takes it."""
+    batch, instances = int(random.choice(BATCHES)), int(random.choice(INSTANCES))
+    host, fixed, per_item = (random.uniform(*span) for span in (HOST_MS, FIXED_MS, PER_ITEM_MS))
+    config = ModelRepository(REPOSITORY).model("accelerator").config
+    config = config.with_value("max_batch_size", batch).with_value("instance_group[0].count", instances)
+    for name, value in (("host_ms", host), ("device_fixed_ms", fixed), ("device_per_item_ms", per_item)):
+        config = config.with_value(f"parameters.{name}", f"{value:.3f}")
+    return config, (host + fixed + batch * per_item) / 1e3
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""How close a measurement comes to the truth on the bundled `accelerator`, and how long it takes.
+
+The truth is a bisection of 5 minutes with long windows, recorded once (`--record`) in `located_rate.json`. Then a
+survivor is measured to the end and a loser races against a rate it does not carry, each on a fresh server and with
+seeds of its own, in turn. Targets: located within 3% in 9 of 10 repeats; median time under 15 s for a survivor and
+under 4 s for a loser, both from the ready server on.
+
+    python benchmarks/located_rate.py --record
+    python benchmarks/located_rate.py [--repeats 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from autotune.load import LoadGenerator, PoissonRate
+from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter
+from autotune.objective import Ceiling, Objective
+from autotune.repository import ModelConfig, ModelRepository
+from autotune.server import LaunchOptions, choose_launcher
+
+REPOSITORY = Path(__file__).parent.parent / "model_repository"
+TRUTH = Path(__file__).with_suffix(".json")
+CEILING = Ceiling("p99", 0.02)
+BATCH, INSTANCES = 16, 2
+LOSER_INSTANCES = 1
+TRUTH_S = 300.0
+TRUTH_WINDOW_S = 30.0
+WITHIN = 0.03
+
+
+def main() -> None:
+    """Prints one line a measurement and a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--record", action="store_true", help="record the truth instead")
+    parser.add_argument("--repeats", type=int, default=10)
+    arguments = parser.parse_args()
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    with tempfile.TemporaryDirectory() as directory:
+        spec = ModelRepository(REPOSITORY).model("accelerator")
+        deployment = Deployment(spec, launcher, Path(directory))
+        if arguments.record:
+            record(deployment)
+        else:
+            compare(deployment, arguments.repeats)
+
+
+def record(deployment: Deployment) -> None:
+    """Bisects for `TRUTH_S` with windows of `TRUTH_WINDOW_S` and writes the bracket."""
+    with deployment.serve(config(BATCH, INSTANCES), deployment.directory / "truth.log") as served:
+        first = Meter(served.server, served.generator, Objective("throughput", (CEILING,))).measure()
+        middle = first.located_per_s or 0.0
+        held, failed = middle * 0.9, middle * 1.1
+        began, seed, windows = time.monotonic(), 77_000, []
+        while time.monotonic() - began < TRUTH_S:
+            rate = math.sqrt(held * failed)
+            late = late_fraction(served.generator, rate, seed)
+            windows.append((round(rate, 1), late))
+            print(f"{rate:8.1f} inferences/s: {late:.3%} late", flush=True)
+            seed += 1
+            if late <= 1 - CEILING.quantile:
+                held = rate
+            else:
+                failed = rate
+    truth = {"ceiling": str(CEILING), "held_per_s": held, "failed_per_s": failed, "windows": windows}
+    TRUTH.write_text(json.dumps(truth, indent=1) + "\n")
+
+
+def late_fraction(generator: LoadGenerator, rate_per_s: float, seed: int) -> float:
+    """The fraction of requests over the ceiling in one long window."""
+    result = generator.run(PoissonRate(rate_per_s, seed), TRUTH_WINDOW_S, 2.0)
+    return float((~(result.latency_s <= CEILING.limit_s)).mean())
+
+
+def compare(deployment: Deployment, repeats: int) -> None:
+    """Measures survivor and loser in turn and prints how they fared."""
+    recorded = json.loads(TRUTH.read_text())
+    truth = math.sqrt(recorded["held_per_s"] * recorded["failed_per_s"])
+    survivors, losers = [], []
+    for repeat in range(repeats):
+        survivor = measured(deployment, BATCH, INSTANCES, seed=1000 + repeat)
+        loser = measured(deployment, BATCH, LOSER_INSTANCES, seed=2000 + repeat, beat_per_s=truth)
+        survivors.append(survivor)
+        losers.append(loser)
+        located = survivor.located_per_s or math.nan
+        print(
+            f"located {located:7.0f} ({located / truth - 1:+.1%}), certified {survivor.rate_per_s:7.0f} at"
+            f" {survivor.confidence:.0%} in {survivor.seconds:4.1f} s ({len(survivor.probes)} windows);"
+            f" loser {'beaten' if loser.beaten_by_per_s else 'NOT BEATEN'} in {loser.seconds:.1f} s",
+            flush=True,
+        )
+    close = sum(abs((each.located_per_s or 0.0) / truth - 1) <= WITHIN for each in survivors)
+    columns = ("truth, inferences/s", "located within 3%", "median error", "survivor, median s", "loser, median s")
+    print(f"\n| {' | '.join(columns)} | losers beaten |")
+    print("|---|---|---|---|---|---|")
+    error = statistics.median((each.located_per_s or 0.0) / truth - 1 for each in survivors)
+    print(
+        f"| {truth:,.0f} | {close} of {repeats} | {error:+.1%} | {statistics.median(s.seconds for s in survivors):.1f}"
+        f" | {statistics.median(s.seconds for s in losers):.1f}"
+        f" | {sum(each.beaten_by_per_s is not None for each in losers)} of {repeats} |"
+    )
+
+
+def measured(
+    deployment: Deployment, batch: int, instances: int, *, seed: int, beat_per_s: float | None = None
+) -> Measurement:
+    """One measurement on a fresh server."""
+    objective = Objective("throughput", (CEILING,))
+    options = MeasureOptions.of(1.0, seed)
+    with deployment.serve(config(batch, instances), deployment.directory / "measured.log") as served:
+        return Meter(served.server, served.generator, objective, options).measure(beat_per_s)
+
+
+def config(batch: int, instances: int) -> ModelConfig:
+    """The accelerator's config with another batch size and instance count."""
+    base = ModelRepository(REPOSITORY).model("accelerator").config
+    return base.with_value("max_batch_size", batch).with_value("instance_group[0].count", instances)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Whether our generator and perf_analyzer see the same server: throughput, p50 and p99 on `accelerator`.
+
+Its device time is known, so that two clients that measure alike must agree. `max_batch_size` is 4, half of the lower
+concurrency: then a full batch waits whenever one has been served, however quickly a client sends again. Were a batch
+to take all that is outstanding, the batches, and with them the throughput, would follow from the client's own delay.
+
+One embedded Triton, concurrency 8 and 32, HTTP and gRPC, the same tensors; both clients count latency from the actual
+send in a closed loop. They take turns; medians over the rounds, and the difference of ours from theirs. Targets:
+throughput within 2 %, p50 and p99 within 3 %. perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or
+PATH; without it nothing is measured.
+
+    python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 5] [--seconds 4] [--async]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
+from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
+from autotune.repository import ModelRepository, stage
+from autotune.server import LaunchOptions, choose_launcher
+
+REPOSITORY = Path(__file__).parent.parent / "model_repository"
+MODEL = "accelerator"
+CONCURRENCIES = (8, 32)
+MAX_BATCH_SIZE = 4
+WARMUP_S = 0.5
+TIMEOUT_S = 5.0
+# What is compared, how to get it from a run, how it is written, and the difference that is allowed.
+QUANTITIES: tuple[tuple[str, Callable[[LoadResult], float], str, float], ...] = (
+    ("inferences/s", lambda run: run.achieved_per_s, ",.0f", 0.02),
+    ("p50 (ms)", lambda run: run.percentile_s(0.50) * 1e3, ".2f", 0.03),
+    ("p99 (ms)", lambda run: run.percentile_s(0.99) * 1e3, ".2f", 0.03),
+)
+
+
+def main() -> None:
+    """Prints a Markdown table, one row for each quantity, concurrency and protocol."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--async", dest="asynchronous", action="store_true", help="perf_analyzer with --async")
+    arguments = parser.parse_args()
+    try:
+        binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
+    except UsageError as error:
+        print(f"Nothing to compare with: {error}")
+        return
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    print("| protocol | concurrency | quantity | autotune | perf_analyzer | difference | target |")
+    print("|---|---|---|---|---|---|---|")
+    options = PerfAnalyzerOptions(warmup_s=WARMUP_S, asynchronous=arguments.asynchronous)
+    spec = ModelRepository(REPOSITORY).model(MODEL)
+    with tempfile.TemporaryDirectory() as folder:
+        staged = stage(spec, spec.config.with_value("max_batch_size", MAX_BATCH_SIZE), Path(folder))
+        with launcher.launch(staged, MODEL, Path(folder) / "log") as server:
+            payload = make_payload(MODEL, server.model_metadata(), server.model_config())
+            for protocol in ("http", "grpc"):
+                peer = PerfAnalyzerGenerator(binary, server.endpoint, protocol, [payload], options)
+                with closing(create_generator(protocol, server.endpoint, payload)) as generator, closing(peer):
+                    for concurrency in CONCURRENCIES:
+                        load = ClosedLoop(concurrency)
+                        ours, theirs = measure(generator, peer, load, arguments.rounds, arguments.seconds)
+                        print_rows(f"{protocol} | {concurrency}", ours, theirs)
+
+
+def measure(
+    generator: LoadGenerator, peer: LoadGenerator, load: ClosedLoop, rounds: int, seconds: float
+) -> tuple[list[LoadResult], list[LoadResult]]:
+    """Our windows and perf_analyzer's, taken in turns."""
+    ours: list[LoadResult] = []
+    theirs: list[LoadResult] = []
+    for _ in range(rounds):
+        generator.run(load, WARMUP_S, TIMEOUT_S)  # perf_analyzer's warm-up is its own
+        ours.append(generator.run(load, seconds, TIMEOUT_S))
+        theirs.append(peer.run(load, seconds, TIMEOUT_S))
+    return ours, theirs
+
+
+def print_rows(row: str, ours: list[LoadResult], theirs: list[LoadResult]) -> None:
+    """Medians of each quantity and their relative difference."""
+    for name, quantity, form, target in QUANTITIES:
+        own, other = (statistics.median(quantity(run) for run in runs) for runs in (ours, theirs))
+        difference = own / other - 1
+        verdict = "kept" if abs(difference) <= target else "missed"
+        print(
+            f"| {row} | {name} | {own:{form}} | {other:{form}} | {difference:+.1%} | {target:.0%}: {verdict} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

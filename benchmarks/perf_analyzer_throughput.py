@@ -1,0 +1,91 @@
+"""How much of a small machine each client leaves to the server: our generator and perf_analyzer on `mnist`.
+
+One embedded Triton, concurrency 32, HTTP and gRPC, the same tensors. Our generator (in a worker process) and
+perf_analyzer, with its threads (its default) and with `--async`, take turns; medians over the rounds. CPU is user and
+system time of the client within the window, per request. The ratio is to the better of perf_analyzer's two modes;
+target: 1.6 times. perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is
+measured.
+
+    python benchmarks/perf_analyzer_throughput.py [--perf-analyzer FILE] [--rounds 5] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
+from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
+from autotune.server import LaunchOptions, RunningServer, choose_launcher
+
+REPOSITORY = Path(__file__).parent.parent / "model_repository"
+MODEL = "mnist"
+LOAD = ClosedLoop(32)
+WARMUP_S = 0.5
+TIMEOUT_S = 5.0
+OURS = "autotune"
+WANTED_RATIO = 1.6
+
+
+def main() -> None:
+    """Prints a Markdown table, one row for each client and protocol."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    arguments = parser.parse_args()
+    try:
+        binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
+    except UsageError as error:
+        print(f"Nothing to compare with: {error}")
+        return
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    print("| protocol | client | inferences/s | CPU per request (us) | failed | autotune's ratio |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as logs, launcher.launch(REPOSITORY, MODEL, Path(logs) / "log") as server:
+        for protocol in ("http", "grpc"):
+            results = measure(server, binary, protocol, arguments.rounds, arguments.seconds)
+            print_rows(protocol, results)
+    print(f"\nTarget: {WANTED_RATIO} times the better of perf_analyzer's modes.")
+
+
+def measure(
+    server: RunningServer, binary: Path, protocol: str, rounds: int, seconds: float
+) -> Mapping[str, list[LoadResult]]:
+    """Each client's windows, taken in turns."""
+    payload = make_payload(MODEL, server.model_metadata(), server.model_config())
+    clients: dict[str, LoadGenerator] = {OURS: create_generator(protocol, server.endpoint, payload)}
+    for name, asynchronous in (("perf_analyzer", False), ("perf_analyzer --async", True)):
+        options = PerfAnalyzerOptions(warmup_s=WARMUP_S, asynchronous=asynchronous)
+        clients[name] = PerfAnalyzerGenerator(binary, server.endpoint, protocol, [payload], options)
+    results: dict[str, list[LoadResult]] = {name: [] for name in clients}
+    with ExitStack() as stack:
+        for client in clients.values():
+            stack.enter_context(closing(client))
+        for _ in range(rounds):
+            for name, client in clients.items():
+                if name == OURS:  # perf_analyzer's warm-up is its own
+                    client.run(LOAD, WARMUP_S, TIMEOUT_S)
+                results[name].append(client.run(LOAD, seconds, TIMEOUT_S))
+    return results
+
+
+def print_rows(protocol: str, results: Mapping[str, list[LoadResult]]) -> None:
+    """Medians, and how many times our throughput is the better one of theirs."""
+    rates = {name: statistics.median(run.achieved_per_s for run in runs) for name, runs in results.items()}
+    ratio = rates[OURS] / max(rate for name, rate in rates.items() if name != OURS)
+    for name, runs in results.items():
+        cpu_us = statistics.median(run.client_cpu_s / max(1, run.completed) * 1e6 for run in runs)
+        failed = sum(run.failed for run in runs)
+        compared = f"{ratio:.2f}" if name == OURS else ""
+        print(f"| {protocol} | {name} | {rates[name]:,.0f} | {cpu_us:.0f} | {failed} | {compared} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+import base64
+import json
+import os
+
+import numpy as np
+import pytest
+
+from autotune.errors import UsageError
+from autotune.load import parse_shape
+from autotune.load._data_file import read_data_file
+from autotune.load._json_tensor import parse_tensor
+
+
+def _metadata(*inputs):
+    return {"inputs": [{"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in inputs]}
+
+
+_BATCHING = {"max_batch_size": 8}
+_PLAIN = {"max_batch_size": 0}
+_PAIR = _metadata(("x", "FP32", [-1, 2]), ("ids", "INT64", [-1, 1]))
+_TEXT = _metadata(("tokens", "INT32", [-1, -1]))
+_IMAGE = _metadata(("image", "UINT8", [-1, -1, -1]))
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(document, metadata, config=_BATCHING, batch_size=1, shapes=()):
+        path = tmp_path / "requests.json"
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        given = dict(parse_shape(text) for text in shapes)
+        return read_data_file(path, "m", metadata, config, batch_size=batch_size, shapes=given)
+
+    return read
+
+
+def _data(*entries):
+    return {"data": list(entries)}
+
+
+def _values(payloads, name="x"):
+    return [tensor.data.tolist() for payload in payloads for tensor in payload.inputs if tensor.name == name]
+
+
+def _b64(*arrays):
+    return {"b64": base64.b64encode(b"".join(array.tobytes() for array in arrays)).decode()}
+
+
+def test_each_entry_is_a_request_in_the_files_order(read):
+    payloads = read(_data({"x": [1, 2.5], "ids": [7]}, {"ids": [8], "x": [3, 4]}), _PAIR)
+    assert [[(t.name, t.datatype) for t in payload.inputs] for payload in payloads] == [
+        [("x", "FP32"), ("ids", "INT64")]
+    ] * 2
+    assert _values(payloads) == [[[1.0, 2.5]], [[3.0, 4.0]]]
+    assert _values(payloads, "ids") == [[[7]], [[8]]]
+    assert payloads[0].inputs[0].data.dtype == np.float32
+    assert [(payload.model, payload.batch_size) for payload in payloads] == [("m", 1)] * 2
+
+
+def test_same_file_fits_configs_with_and_without_batching(read):
+    for entry in ({"x": [1, 2], "ids": [7]}, {"x": [[1, 2]], "ids": {"content": [7], "shape": [1]}}):
+        for config in (_BATCHING, _PLAIN):
+            (payload,) = read(_data(entry), _PAIR, config)
+            assert [tensor.data.shape for tensor in payload.inputs] == [(1, 2), (1, 1)]
+
+
+def test_nested_values_are_row_major(read):
+    (flat,) = read(_data({"x": [1, 2, 3, 4, 5, 6]}), _metadata(("x", "INT8", [2, 3])), _PLAIN)
+    (nested,) = read(_data({"x": [[1, 2, 3], [4, 5, 6]]}), _metadata(("x", "INT8", [2, 3])), _PLAIN)
+    assert flat.inputs[0].data.tolist() == nested.inputs[0].data.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_shape_in_the_file_goes_before_the_option(read):
+    entries = _data({"image": {"content": [1] * 6, "shape": [3, 2]}}, {"image": {"content": [1] * 4}})
+    payloads = read(entries, _IMAGE, shapes=["image:2,2"])
+    assert [payload.inputs[0].data.shape for payload in payloads] == [(1, 3, 2), (1, 2, 2)]
+
+
+def test_one_dynamic_dimension_follows_from_the_number_of_values(read):
+    payloads = read(_data({"tokens": [5, 6, 7]}, {"tokens": [8]}), _TEXT)
+    assert [payload.inputs[0].data.tolist() for payload in payloads] == [[[5, 6, 7]], [[8]]]
+
+
+def test_optional_input_may_be_left_out(read):
+    config = _BATCHING | {"input": [{"name": "x"}, {"name": "ids", "optional": True}]}
+    payloads = read(_data({"x": [1, 2]}, {"x": [1, 2], "ids": [1]}), _PAIR, config)
+    assert [[tensor.name for tensor in payload.inputs] for payload in payloads] == [["x"], ["x", "ids"]]
+
+
+def test_steps_of_streams_are_requests_one_stream_after_the_other(read):
+    step = {"ids": [1]}
+    payloads = read(_data([{"x": [1, 1]} | step, {"x": [2, 2]} | step], [{"x": [3, 3]} | step]), _PAIR)
+    assert _values(payloads) == [[[1, 1]], [[2, 2]], [[3, 3]]]
+
+
+def test_batches_hold_consecutive_entries_and_the_last_is_filled_up(read):
+    entries = _data(*({"tokens": [number]} for number in range(1, 6)))
+    payloads = read(entries, _TEXT, batch_size=2)
+    assert [payload.inputs[0].data.tolist() for payload in payloads] == [[[1], [2]], [[3], [4]], [[5], [1]]]
+    assert {payload.batch_size for payload in payloads} == {2}
+    (cycled,) = read(_data({"tokens": [1]}, {"tokens": [2]}), _TEXT, batch_size=5)
+    assert cycled.inputs[0].data.ravel().tolist() == [1, 2, 1, 2, 1]
+
+
+def test_changed_file_is_read_again(read, tmp_path):
+    first = read(_data({"tokens": [1]}), _TEXT)
+    second = read(_data({"tokens": [22]}), _TEXT)
+    assert (_values(first, "tokens"), _values(second, "tokens")) == ([[[1]]], [[[22]]])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "written", "expected"),
+    [
+        ("BOOL", [True, False, 1, 0], np.array([True, False, True, False])),
+        ("INT8", [-128, 127], np.array([-128, 127], np.int8)),
+        ("UINT8", [0, 255], np.array([0, 255], np.uint8)),
+        ("INT64", [-(2**63), 2**63 - 1], np.array([-(2**63), 2**63 - 1], np.int64)),
+        ("UINT64", [0, 2**64 - 1], np.array([0, 2**64 - 1], np.uint64)),
+        ("FP16", [65504, -0.5], np.array([65504, -0.5], np.float16)),
+        ("FP32", [1, 0.1], np.array([1, 0.1], np.float32)),
+        ("FP64", [1e308, -1e-300], np.array([1e308, -1e-300])),
+        ("BF16", [1.0, -2.0, 3.140625], np.array([0x3F80, 0xC000, 0x4049], np.uint16)),
+        # Halfway between two: to the even one.
+        ("BF16", [1.00390625, 1.01171875], np.array([0x3F80, 0x3F82], np.uint16)),
+        ("BYTES", ["", "naïve"], np.array([b"", "naïve".encode()], object)),
+    ],
+)
+def test_values_become_the_datatypes(datatype, written, expected):
+    tensor = parse_tensor(written, datatype)
+    np.testing.assert_array_equal(tensor.values, expected, strict=True)
+    assert tensor.shape is None
+
+
+def test_base64_is_little_endian_raw_bytes():
+    values = np.array([[1.5, -2], [3, 4]], "<f4")
+    for written, shape in ((_b64(values), None), ({"content": _b64(values), "shape": [2, 2]}, (2, 2))):
+        tensor = parse_tensor(written, "FP32")
+        assert (tensor.values.tolist(), tensor.shape) == ([1.5, -2, 3, 4], shape)
+
+
+def test_base64_strings_carry_their_lengths():
+    raw = np.frombuffer(b"\x03\x00\x00\x00cat\x00\x00\x00\x00", np.uint8)
+    assert parse_tensor(_b64(raw), "BYTES").values.tolist() == [b"cat", b""]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "written", "message"),
+    [
+        ("INT8", [1, 128], "value 2 is 128; INT8 takes -128 to 127"),
+        ("UINT16", [[0], [-1]], "value 2 is -1; UINT16 takes 0 to 65535"),
+        ("UINT64", [2**64], "value 1 is 18446744073709551616; UINT64 takes 0 to"),
+        ("INT32", [1, 2.5], "value 2 is 2.5; INT32 takes integers"),
+        ("INT32", [1, True], "value 2 is True; INT32 takes integers"),
+        ("INT32", ["1"], "value 1 is '1'; INT32 takes integers"),
+        ("FP32", [0.5, "1"], "value 2 is '1'; FP32 takes numbers"),
+        ("FP32", [None], "value 1 is None; FP32 takes numbers"),
+        ("FP32", [False], "value 1 is False; FP32 takes numbers"),
+        ("FP32", [1, 1e39], "value 2 is 1e[+]39, which FP32 cannot hold"),
+        ("FP16", [65520], "value 1 is 65520, which FP16 cannot hold"),
+        ("BF16", [3.4e38], "value 1 is 3.4e[+]38, which BF16 cannot hold"),
+        ("FP64", [1, 10**400], "value 2 is 1000.*[.][.][.], which FP64 cannot hold"),
+        ("FP64", [float("nan")], "value 1 is nan, which FP64 cannot hold"),
+        ("BOOL", [2], "value 1 is 2; BOOL takes 0 to 1"),
+        ("BOOL", [0.0], "value 1 is 0.0; BOOL takes true and false"),
+        ("BYTES", ["a", 5], "value 2 is 5; BYTES takes strings"),
+        ("FP32", 5, r"5 is no tensor; write \[\.\.\.\]"),
+        ("FP32", {"contents": [1]}, "no tensor"),
+        ("FP32", {"content": [1], "shpe": [1]}, "no tensor"),
+        ("FP32", {"content": [1], "shape": [1.5]}, r"shape \[1.5\] is not a list of sizes"),
+        ("FP32", {"content": [1], "shape": [0]}, r"shape \[0\] is not a list of sizes"),
+        ("FP32", {"content": [1], "shape": 1}, "shape 1 is not a list of sizes"),
+        ("FP32", [[1, 2], [3]], "lists differ in length"),
+        ("FP32", [[1], 2], "lists differ in length"),
+        ("FP32", {"b64": "AAAAAAA="}, "b64 holds 5 bytes, no whole number of FP32"),
+        ("FP32", {"b64": "§"}, "b64 '§' is not base64"),
+        ("FP32", {"b64": [1]}, r"b64 \[1\] is not base64"),
+        ("BYTES", {"b64": "AwAAAGNh"}, "b64 ends within an element"),
+        ("BYTES", {"b64": "AwA="}, "b64 ends within an element"),
+    ],
+)
+def test_what_the_datatype_cannot_hold_is_told(datatype, written, message):
+    with pytest.raises(ValueError, match=f"^.*{message}"):
+        parse_tensor(written, datatype)
+
+
+_GOOD = {"x": [1, 2], "ids": [1]}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (_data(_GOOD, {"x": [1, 2]}), "entry 2: input 'ids' is missing; every entry needs all inputs"),
+        (_data(_GOOD, _GOOD | {"y": [1]}), "entry 2: the model has no input 'y'; its inputs are x, ids"),
+        (_data(_GOOD | {"x": [1, "2"]}), "entry 1: input 'x': value 2 is '2'; FP32 takes numbers"),
+        (_data(_GOOD | {"x": [1, 2, 3]}), "entry 1: input 'x': has 3 values, which do not fill the shape [2]"),
+        (_data(_GOOD | {"x": []}), "entry 1: input 'x': has 0 values, which do not fill the shape [2]"),
+        (
+            _data(_GOOD | {"x": {"content": [1, 2], "shape": [1, 1, 2]}}),
+            "entry 1: input 'x': has the shape [1,1,2], the model takes [2]",
+        ),
+        (
+            _data(_GOOD | {"x": {"content": [1, 2, 3], "shape": [2]}}),
+            "entry 1: input 'x': has 3 values, which do not fill the shape [2]",
+        ),
+        (_data([_GOOD], [_GOOD, {"x": [1, 2]}]), "stream 2, entry 2: input 'ids' is missing; every entry needs all"),
+        (_data(_GOOD, 5), "entry 2 is not an object of inputs; write"),
+        (_data(), '"data" holds no entry; write'),
+        (_data([_GOOD], []), '"data" holds no entry in one of its streams; write'),
+        ({"date": []}, 'has no list named "data"; write'),
+        ([_GOOD], 'has no list named "data"; write'),
+        ('{"data": [\n{"x": [1 2]}]}', "line 2, column 10: not JSON: Expecting ',' delimiter; write"),
+        ("", "line 1, column 1: not JSON"),
+        ("[" * 100_000, "not JSON: "),
+    ],
+)
+def test_file_that_does_not_fit_the_model_is_told_by_entry_and_input(read, document, message):
+    with pytest.raises(UsageError) as refused:
+        read(document, _PAIR)
+    told = str(refused.value)
+    assert told.startswith("--input-data: ")
+    assert "\n" not in told
+    assert f"requests.json: {message}" in told
+
+
+@pytest.mark.parametrize(
+    ("entries", "metadata", "options", "message"),
+    [
+        (
+            [{"image": [1, 2]}],
+            _IMAGE,
+            {},
+            "entry 1: input 'image': its shape [-1,-1] has several dynamic dimensions; write {\"content\"",
+        ),
+        ([{"image": [1, 2]}], _IMAGE, {"shapes": ["image:2,2"]}, "has 2 values, which do not fill the shape [2,2]"),
+        ([{"tokens": []}], _TEXT, {}, "has 0 values, which do not fill the shape [-1]"),
+        (
+            [{"y": [1, 2, 3]}],
+            _metadata(("y", "FP32", [-1, 2])),
+            {"config": _PLAIN},
+            "which do not fill the shape [1,2]",
+        ),
+        (
+            [{"tokens": [1]}, {"tokens": [1, 2]}],
+            _TEXT,
+            {"batch_size": 2},
+            "entry 2: input 'tokens' has the shape [2], entry 1 in the same request [1]",
+        ),
+        (
+            [{"x": [1, 2]}, {"x": [1, 2], "ids": [1]}],
+            _PAIR,
+            {"batch_size": 2, "config": _BATCHING | {"input": [{"name": "ids", "optional": True}]}},
+            "entry 2 has other inputs than entry 1 in the same request; use --batch-size 1",
+        ),
+    ],
+)
+def test_shapes_that_cannot_be_sent_are_told(read, entries, metadata, options, message):
+    with pytest.raises(UsageError) as refused:
+        read(_data(*entries), metadata, **options)
+    assert message in str(refused.value)
+
+
+def test_options_that_do_not_fit_the_model_are_told_by_their_own_name(read):
+    with pytest.raises(UsageError, match=r"^--batch-size: 9 is over"):
+        read(_data(_GOOD), _PAIR, batch_size=9)
+    with pytest.raises(UsageError, match=r"^--shape: model 'm' has no input 'y'"):
+        read(_data(_GOOD), _PAIR, shapes=["y:1"])
+    with pytest.raises(UsageError, match=r"^--shape: tokens:2,2 contradicts the model"):
+        read(_data({"tokens": [1]}), _TEXT, shapes=["tokens:2,2"])
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path):
+    for path, why in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(UsageError, match=rf"^--input-data: cannot read {path}: {why}.*; use random, zero or the"):
+            read_data_file(path, "m", _PAIR, _BATCHING, shapes={})
+
+
+def test_file_is_parsed_once_for_all_candidates(tmp_path, monkeypatch):
+    path = tmp_path / "once.json"
+    path.write_text(json.dumps(_data(_GOOD)))
+    parsed = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or loads(text))
+    for config in (_BATCHING, _PLAIN, _BATCHING):
+        read_data_file(path, "m", _PAIR, config, shapes={})
+    assert len(parsed) == 1
+    os.utime(path, (1, 1))
+    read_data_file(path, "m", _PAIR, _BATCHING, shapes={})
+    assert len(parsed) == 2
