@@ -198,6 +198,7 @@ def measure(
     return SweepResult(
         model=spec.name,
         protocol=traffic.protocol,
+        client=traffic.client,
         ceilings=ceilings,
         probes=tuple(probes),
         launch=launcher.describe(),

@@ -82,7 +82,7 @@ def run(
         option(
             "--probe-duration",
             "DURATION",
-            "Least length of a probe that brackets or bisects; a rate is confirmed for three times as long.",
+            "Least length of a probe that looks for the rate; a certificate takes up to ten times as long.",
             panel=Panel.LOAD,
         ),
     ] = "1s",

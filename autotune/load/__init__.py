@@ -13,12 +13,13 @@ from autotune.load._progress import BLOCK_S, Progress, Watch
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
 from autotune.load._target import LoadOptions
 from autotune.load._trace_file import read_trace
-from autotune.load._traffic import CLIENTS, Traffic
+from autotune.load._traffic import CLIENTS, OWN_CLIENT, Traffic
 from autotune.load._types import LoadGenerator, LoadGeneratorFailed, LoadResult, Payload, Tensor
 
 __all__ = [
     "BLOCK_S",
     "CLIENTS",
+    "OWN_CLIENT",
     "ClosedLoop",
     "ConstantRate",
     "Histogram",

@@ -54,13 +54,13 @@ def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = Non
     narrow, spent_s = False, 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:
-            rate = min(next_rate(counts(prober.probes, ceiling), allowed(ceiling)) for ceiling in ceilings)
+            rate = min(next_rate(counts(prober.counted, ceiling), allowed(ceiling)) for ceiling in ceilings)
         if rate < screened.achieved_per_s * _GIVE_UP_BELOW:
             return None
         probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if narrow else 1.0), _RULE)
         spent_s += probe.duration_s
-        ceiling, location = strictest(prober.probes, ceilings)
-        ends = bracket(counts(prober.probes, ceiling), allowed(ceiling))
+        ceiling, location = strictest(prober.counted, ceilings)
+        ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
         if location.relative_width <= options.resolution or (spent_s >= _MOST_S * options.probe_s and ends.holds_per_s):
             break
         rate, narrow = None, ends.fails_per_s <= ends.holds_per_s * _NARROW

@@ -16,6 +16,7 @@ from autotune.server import RunningServer
 OnProbe = Callable[[Probe], None]
 
 _REPEATS = 2
+_REPEATS_IN_ALL = 8
 _NEVER = StopRule()
 _LEAST_CONCURRENCY = 16
 _MOST_CONCURRENCY = 512
@@ -24,8 +25,8 @@ _MOST_CONCURRENCY = 512
 class Prober:
     """Offers loads to one running server and keeps every window, also when it is interrupted.
 
-    A window that turns out invalid (see `autotune.measurement.guards`) is run again with another seed, twice at
-    most; where that does not help, the machine stays as it is, and later windows are not repeated any more.
+    A window that turns out invalid (see `autotune.measurement.Guards`) is run again with another seed, twice at
+    most, and some times in all: a machine that stays disturbed is not waited for.
 
     Args:
         server: A ready server.
@@ -37,6 +38,7 @@ class Prober:
 
     Attributes:
         probes: Every window so far.
+        counted: Those that count: of a window and its repeats the last one.
         instances: The model's instances.
     """
 
@@ -54,9 +56,10 @@ class Prober:
         self.options = options
         self.batch_size = batch_size
         self.probes: list[Probe] = []
+        self.counted: list[Probe] = []
         self._generator = generator
         self._on_probe = on_probe
-        self._repeats = _REPEATS
+        self._repeats = _REPEATS_IN_ALL
         config = server.model_config()
         self.instances = _instances(config)
         self._largest_batch = max(1, int(str(config.get("max_batch_size", 0))))
@@ -86,12 +89,12 @@ class Prober:
         self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True
     ) -> Probe:
         probe = self._probe(purpose, schedule(), duration_s, rule)
-        repeats = self._repeats if repeat else 0
+        repeats = min(_REPEATS, self._repeats) if repeat else 0
         while probe.invalid and repeats:
             repeats -= 1
+            self._repeats -= 1
             probe = self._probe(purpose, schedule(), duration_s, rule)
-            if probe.invalid and not repeats:
-                self._repeats = 0
+        self.counted.append(probe)
         return probe
 
     def _probe(self, purpose: Purpose, schedule: Schedule, duration_s: float, rule: StopRule) -> Probe:

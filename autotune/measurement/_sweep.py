@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autotune.load import ClosedLoop, Schedule
+from autotune.load import OWN_CLIENT, ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
 from autotune.measurement._probe import run_probe
 from autotune.measurement._types import Measurement, Probe
@@ -24,6 +24,7 @@ class SweepResult:
         launch: What was launched.
         config_text: The config that was served.
         startup_s: Seconds from launch to ready.
+        client: What generated the load.
         measurement: What the config carries under the ceilings, where no load was given; else None.
     """
 
@@ -34,6 +35,7 @@ class SweepResult:
     launch: dict[str, str]
     config_text: str
     startup_s: float
+    client: str = OWN_CLIENT
     measurement: Measurement | None = None
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, rate, wide_console
 from autotune.report._measurement import measurement_lines
@@ -55,8 +56,9 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
             rows = [[load_label(probe), *cells(probe, promised)] for probe in result.probes]
             console.print(_table(title, ("load", *names), rows))
             console.print()
+    sent = "scheduled" if result.client == OWN_CLIENT else "actual"
     console.print(
-        "Latencies are the client's, from the scheduled send at a rate; send and receive are the client's means per"
+        f"Latencies are the client's, from the {sent} send at a rate; send and receive are the client's means per"
         " request, queue, input, infer and output the server's, network is the rest; mean batch is the size of the"
         " batches the server formed.",
         style="dim",

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -21,8 +22,10 @@ from http2_frames import (
 )
 from load_suite import SLACK_S, assert_adds_up, payload
 
-from autotune.load import ClosedLoop, ConstantRate, LoadOptions, create_generator
+from autotune.load import ClosedLoop, ConstantRate, LoadOptions, Watch, create_generator
+from autotune.load._target import Target
 from autotune.load.grpc import _connections
+from autotune.load.grpc._generator import GrpcGenerator
 from autotune.load.grpc._session import Session
 from autotune.server import Endpoint
 
@@ -230,20 +233,49 @@ def test_large_message_gets_through_small_windows(generator_of, schedule):
     assert result.completed >= 2
 
 
-@pytest.mark.parametrize("size", [16, 2_000_000])
-def test_server_that_reads_slowly_gets_every_byte(generator_of, size):
+@pytest.mark.parametrize("calls", [1, 2000])
+def test_server_that_reads_slowly_gets_every_byte(calls):
     """The socket is full for a while: what is left is sent when it takes more."""
+    request = np.random.default_rng(0).bytes(8_000_000 // calls)
+    received = {}
 
-    def script(client, _):
+    def script(client, number):
         client.send(greeting(window=2**31 - 1, frame=2**24 - 1))
         time.sleep(0.2)
-        for stream in client.calls():
-            client.send(answer(stream))
+        for found in client.frames():
+            if found.kind == DATA:
+                received[number, found.stream] = received.get((number, found.stream), b"") + found.payload
+            if found.ends:
+                client.send(answer(found.stream))
 
     with scripted_server(script) as server:
-        result = _run(generator_of(server.port, size=size), ClosedLoop(2), 0.05, 10.0)
+        target = Target("grpc", "127.0.0.1", server.port, (request,), options=LoadOptions(max_connections=calls))
+        with closing(GrpcGenerator(target)) as generator:
+            # Once for the server's settings, which say how much it takes.
+            assert _run(generator, ConstantRate(1000), 0.002, 10.0).errors == {}
+            result = _run(generator, ConstantRate(calls * 50), 0.02, 10.0)
     assert result.errors == {}
-    assert result.completed == 2
+    assert result.completed == calls
+    assert set(received.values()) == {b"\0" + len(request).to_bytes(4, "big") + request}
+
+
+def test_run_that_was_interrupted_leaves_nothing_for_the_next(generator_of):
+    def script(client, _):
+        client.send(greeting())
+        for stream in client.calls():
+            time.sleep(0.3)
+            client.send(answer(stream))
+
+    def interrupt(_progress):
+        raise KeyboardInterrupt
+
+    with scripted_server(script) as server:
+        generator = generator_of(server.port)
+        with pytest.raises(KeyboardInterrupt):
+            generator.run(ClosedLoop(1), 1.0, 1.0, Watch((1.0,), interrupt))
+        result = _run(generator, ClosedLoop(1), 0.05, 5.0)
+    assert result.completed == result.requests == 1
+    assert result.latency_s[0] >= 0.3
 
 
 def test_waiting_for_a_stream_is_not_the_clients_lateness(generator_of):

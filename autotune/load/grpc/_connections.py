@@ -159,11 +159,9 @@ class Connections:
             connection.socket.close()
 
     def drop_stale(self) -> None:
-        """Answers what servers ask of idle connections, and closes those that ended while nobody looked."""
+        """Takes what came over idle connections, and closes those that ended while nobody looked."""
         for fd, _ in self.epoll.poll(0):
-            connection = self.by_fd[fd]
-            connection.receive()
-            connection.flush()
+            self.by_fd[fd].receive()
         for connection in list(self.by_fd.values()):
             if connection.session.streams:
                 self.drop(connection)  # of a run that was interrupted: late answers are not for the next one

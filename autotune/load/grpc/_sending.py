@@ -82,7 +82,7 @@ class Sender:
         """Sends a call on the new stream ``number``."""
         stream = NUMBER.pack(number)
         size = call.size
-        if size <= self._at_once and size <= self._window and not self.uploads:
+        if size <= self._at_once and size <= self._window:
             self._window -= size
             self.pieces += (self._head, stream, self._block, call.data_head, stream, call.message)
         else:
