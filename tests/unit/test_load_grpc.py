@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+import hpack
 import numpy as np
 import pytest
 from load_suite import LoadGeneratorSuite, assert_adds_up, payload
@@ -42,6 +43,21 @@ class TestGrpcInThisProcess(_GrpcSuite):
             generator.run(ClosedLoop(8), 0.1, 1.0)
             generator.run(ConstantRate(100), 0.1, 1.0)
             assert server.counters()["connections"] == 2
+
+    def test_headers_that_come_again_are_not_decoded_again(self, server, monkeypatch):
+        decoded = []
+        decode = hpack.Decoder.decode
+
+        def counting(decoder, block, raw=False):
+            decoded.append(block)
+            return decode(decoder, block, raw)
+
+        monkeypatch.setattr(hpack.Decoder, "decode", counting)
+        with self.generator(server.port, "ok") as generator:
+            result = generator.run(ClosedLoop(8), 0.3, 5.0)
+        assert result.completed > 30
+        # On each of two connections: the first head empties the server's table, the next is as all that follow.
+        assert len(decoded) == 2 * 3
 
     def test_unfinished_calls_end_at_the_server_and_are_not_counted_in_the_next_run(self, own_server):
         with self.generator(own_server.port, "delay-300") as generator:

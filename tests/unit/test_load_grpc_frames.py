@@ -38,16 +38,17 @@ from http2_frames import (
     widen,
 )
 
-from autotune.load.grpc._call import UNARY_PATH, Call, CallHeaders
+from autotune.load._target import LoadOptions, Target
+from autotune.load.grpc._call import calls_of
 from autotune.load.grpc._session import Session
 
-_HEADERS = CallHeaders.of("localhost", 8001, UNARY_PATH)
-_CALL = Call(b"request")
-_LARGE = Call(bytes(range(256)) * 800)  # 204,805 bytes with its prefix
+_CALL, _LARGE, _VERY_LARGE = calls_of(
+    Target("grpc", "localhost", 8001, (b"request", bytes(range(256)) * 800, bytes(2_000_000)))
+)
 
 
 def _session(first=None, *, streaming=False):
-    session = Session(_HEADERS, streaming=streaming)
+    session = Session(streaming=streaming)
     session.feed(first or settings(), 0.0)
     _written(session)
     return session
@@ -76,7 +77,7 @@ def _result(session, data, piece=1 << 30):
 
 
 def test_greeting_asks_for_headers_without_a_table_and_for_wide_windows():
-    session = Session(_HEADERS, streaming=False)
+    session = Session(streaming=False)
     data = b"".join(session.pieces)
     assert data.startswith(PREFACE)
     told, widened = frames_of(data[len(PREFACE) :])
@@ -89,37 +90,30 @@ def test_greeting_asks_for_headers_without_a_table_and_for_wide_windows():
     assert (widened.kind, widened.stream, widened.number) == (WINDOW_UPDATE, 0, 2**31 - 1 - 65535)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("host", ["localhost", "::1", "a" * 200])
-def test_every_call_says_the_same_in_its_headers(host):
-    decoder = hpack.Decoder()
-    session = Session(CallHeaders.of(host, 8001, UNARY_PATH), streaming=False)
-    session.feed(settings(), 0.0)
-    _written(session)
-    _begin(session, 3)
-    session.feed(settings(table=100), 0.0)
-    _begin(session, 2)
+def test_every_call_says_where_it_goes_and_carries_its_message(host, streaming):
+    options = LoadOptions(streaming=streaming)
+    calls = calls_of(Target("grpc", host, 8001, (b"one", b"other"), options=options))
+    session = _session(settings(table=0), streaming=streaming)
+    for index in range(3):
+        session.start(index, calls[index % 2])
     sent = _written(session)
-    heads = [found for found in sent if found.kind == HEADERS]
-    assert [found.stream for found in heads] == [1, 3, 5, 7, 9]
-    assert all(found.flags == END_HEADERS for found in heads)
-    authority = "[::1]:8001" if host == "::1" else f"{host}:8001"
-    for number, found in enumerate(heads):
-        if number == 3:
-            decoder.max_allowed_table_size = 100
+    assert [(found.kind, found.flags) for found in sent] == [(HEADERS, END_HEADERS), (DATA, END_STREAM)] * 3
+    assert [found.stream for found in sent] == [1, 1, 3, 3, 5, 5]
+    assert [found.payload for found in sent[1::2]] == [message(b"one"), message(b"other"), message(b"one")]
+    for found in sent[::2]:
+        decoder = hpack.Decoder()
         assert dict(decoder.decode(found.payload)) == {
             ":method": "POST",
             ":scheme": "http",
-            ":path": "/inference.GRPCInferenceService/ModelInfer",
-            ":authority": authority,
+            ":path": f"/inference.GRPCInferenceService/Model{'Stream' if streaming else ''}Infer",
+            ":authority": "[::1]:8001" if host == "::1" else f"{host}:8001",
             "te": "trailers",
             "content-type": "application/grpc",
             "user-agent": "triton-autotune",
         }
-    assert len(heads[1].payload) < 10
-    # The settings are acknowledged before a header block that keeps to them.
-    assert sent.index(Frame(SETTINGS, ACK, 0, b"")) == sent.index(heads[3]) - 1
-    bodies = [found for found in sent if found.kind == DATA]
-    assert bodies == [Frame(DATA, END_STREAM, stream, b"\0\0\0\0\x07request") for stream in (1, 3, 5, 7, 9)]
+        assert not decoder.header_table.dynamic_entries
 
 
 _CONTENT = b"\x12\x62" + b"x" * 98  # passes as a streamed response too
@@ -332,14 +326,14 @@ def test_upload_ends_when_the_answer_comes_first():
     # Known headers make no difference.
     session.start(1, _CALL)
     assert _result(session, answer(3)) is None
-    session.start(2, Call(_LARGE.message * 10))
+    session.start(2, _VERY_LARGE)
     _written(session)
     assert _result(session, answer(5)) is None
     assert [found.kind for found in _written(session)] == [RST_STREAM]
 
 
 def test_streams_are_as_many_as_the_server_takes():
-    session = Session(_HEADERS, streaming=False)
+    session = Session(streaming=False)
     _begin(session, 99)
     assert session.has_room
     _begin(session, 1)
@@ -416,7 +410,7 @@ _GARBAGE_LATER = {
 @pytest.mark.parametrize("piece", [1, 1 << 20])
 @pytest.mark.parametrize("name", [*_GARBAGE, *_GARBAGE_LATER])
 def test_garbage_makes_the_connection_useless_and_never_more(name, piece):
-    session = Session(_HEADERS, streaming=False) if name in _GARBAGE else _session()
+    session = Session(streaming=False) if name in _GARBAGE else _session()
     _begin(session, 2)
     data = _GARBAGE.get(name) or _GARBAGE_LATER[name]
     assert _feed(session, data, piece) == []

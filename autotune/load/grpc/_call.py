@@ -1,113 +1,99 @@
 """What a call consists of on the wire: its headers, compressed in advance, and its length-prefixed message.
 
-Header blocks are those of RFC 7541; the layout of a call is that of "gRPC over HTTP/2".
+The layout of a call is that of "gRPC over HTTP/2", its header block that of RFC 7541.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autotune.load.grpc._frames import DATA, END_HEADERS, END_STREAM, HEADERS, frame_head
 
-UNARY_PATH = "/inference.GRPCInferenceService/ModelInfer"
-STREAM_PATH = "/inference.GRPCInferenceService/ModelStreamInfer"
+if TYPE_CHECKING:
+    from autotune.load._target import Target
 
 PREFIX_BYTES = 5
 """A message begins with a byte that says whether it is compressed, and its length in four."""
 
-_EMPTY_THE_TABLE = b"\x20"
-# Fields in full in RFC 7541's static table.
+_UNARY_PATH = "/inference.GRPCInferenceService/ModelInfer"
+_STREAM_PATH = "/inference.GRPCInferenceService/ModelStreamInfer"
+
+# Fields that RFC 7541's static table has in full, and entries of it whose names are used.
 _POST, _HTTP = b"\x83", b"\x86"
-# Entries of the static table whose names are used.
 _AUTHORITY, _PATH, _CONTENT_TYPE, _USER_AGENT = 1, 4, 31, 58
-_STATIC_ENTRIES = 61
-_ADD_TO_TABLE = (0x40, 6)
-_LEAVE_TABLE = (0x00, 4)
 
 
 class Call:
     """One request as it goes over any connection: all but the stream's number.
 
     Attributes:
+        head: The first five bytes of its HEADERS frame; the stream's number follows.
+        block: What follows then: the header block.
+        block_and_data_head: The same with the first five bytes of the one DATA frame that carries the message,
+            where it fits into one; the stream's number and the message follow.
         message: The serialised request with its prefix.
-        size: Bytes in it, which flow control counts.
-        data_head: The first five bytes of the one DATA frame that carries it, where it fits into one.
+        size: Bytes in the message, which flow control counts.
     """
 
-    __slots__ = ("data_head", "message", "size")
+    __slots__ = ("block", "block_and_data_head", "head", "message", "size")
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, block: bytes) -> None:
+        self.head = frame_head(len(block), HEADERS, END_HEADERS)
+        self.block = block
         self.message = b"\x00" + len(request).to_bytes(4, "big") + request
         self.size = len(self.message)
-        # One that is longer than a frame can be is never sent with it.
-        self.data_head = frame_head(self.size & 0xFFFFFF, DATA, END_STREAM)
+        # One that is longer than any frame is never sent with it.
+        self.block_and_data_head = block + frame_head(self.size & 0xFFFFFF, DATA, END_STREAM)
 
 
-@dataclass(frozen=True)
-class CallHeaders:
-    """The headers that every call of a generator has, as HEADERS frames without the stream's number.
+def calls_of(target: Target) -> tuple[Call, ...]:
+    """The calls that carry a target's requests."""
+    path = _STREAM_PATH if target.options.streaming else _UNARY_PATH
+    block = header_block(target.host, target.port, path)
+    return tuple(Call(request, block) for request in target.requests)
 
-    Each is a pair: the first five bytes of the frame, and its header block.
 
-    Attributes:
-        first: For the first call of a connection: the server keeps the fields in its table.
-        later: For all later ones: refers to that table, which saves the server half of the work.
-        emptying: For the first call after the server wants a smaller table.
-        plain: For calls after that.
+def header_block(host: str, port: int, path: str) -> bytes:
+    """The headers of a call of the method at ``path``.
+
+    They are written out in full every time: a server that looks them up in its table of earlier ones saves nothing
+    that could be measured, and so none of them depends on what was sent before.
     """
-
-    first: tuple[bytes, bytes]
-    later: tuple[bytes, bytes]
-    emptying: tuple[bytes, bytes]
-    plain: tuple[bytes, bytes]
-
-    @classmethod
-    def of(cls, host: str, port: int, path: str) -> CallHeaders:
-        """The headers of calls of the method at ``path``."""
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        fields: list[tuple[int | str, str]] = [
-            (_PATH, path),
-            (_AUTHORITY, authority),
-            ("te", "trailers"),
-            (_CONTENT_TYPE, "application/grpc"),
-            (_USER_AGENT, "triton-autotune"),
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return b"".join(
+        [
+            _POST,
+            _HTTP,
+            _literal(_PATH, path),
+            _literal(_AUTHORITY, authority),
+            _literal("te", "trailers"),
+            _literal(_CONTENT_TYPE, "application/grpc"),
+            _literal(_USER_AGENT, "triton-autotune"),
         ]
-        fixed = _POST + _HTTP
-        added = b"".join(_literal(_ADD_TO_TABLE, *field) for field in fields)
-        # The entry added last is the first after the static ones.
-        indices = range(_STATIC_ENTRIES + len(fields), _STATIC_ENTRIES, -1)
-        plain = b"".join(_literal(_LEAVE_TABLE, *field) for field in fields)
-        return cls(
-            first=_framed(fixed + added),
-            later=_framed(fixed + bytes(0x80 | index for index in indices)),
-            emptying=_framed(_EMPTY_THE_TABLE + fixed + plain),
-            plain=_framed(fixed + plain),
-        )
+    )
 
 
-def _framed(block: bytes) -> tuple[bytes, bytes]:
-    return frame_head(len(block), HEADERS, END_HEADERS), block
+def _literal(name: int | str, value: str) -> bytes:
+    """RFC 7541, section 6.2.2: a field that the server need not remember.
 
-
-def _literal(form: tuple[int, int], name: int | str, value: str) -> bytes:
-    """A field as RFC 7541, section 6.2, writes it out; an integer is the name's index in the static table."""
-    first, bits = form
+    An integer is the name's index in the static table.
+    """
     if isinstance(name, int):
-        return _integer(first, bits, name) + _text(value)
-    return bytes([first]) + _text(name) + _text(value)
+        return _integer(name, 4) + _text(value)
+    return b"\x00" + _text(name) + _text(value)
 
 
 def _text(text: str) -> bytes:
     encoded = text.encode("utf-8")
-    return _integer(0x00, 7, len(encoded)) + encoded
+    return _integer(len(encoded), 7) + encoded
 
 
-def _integer(first: int, bits: int, value: int) -> bytes:
+def _integer(value: int, bits: int) -> bytes:
     """RFC 7541, section 5.1: ``value`` in the low ``bits`` of a byte, and in more bytes where it does not fit."""
     most = (1 << bits) - 1
     if value < most:
-        return bytes([first | value])
-    written, value = bytearray([first | most]), value - most
+        return bytes([value])
+    written, value = bytearray([most]), value - most
     while value >= 0x80:
         written.append(0x80 | value & 0x7F)
         value >>= 7

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autotune.load._outcomes import Outcomes
 from autotune.load._progress import ProgressTeller
 from autotune.load._schedule import ClosedLoop, check_schedule
-from autotune.load.grpc._call import Call
+from autotune.load.grpc._call import calls_of
 from autotune.load.grpc._connections import Connections
 from autotune.load.grpc._run import GrpcRun
 
@@ -33,7 +33,7 @@ class GrpcGenerator:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._calls = tuple(Call(request) for request in target.requests)
+        self._calls = calls_of(target)
         self._connections: Connections | None = None
 
     def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
@@ -83,6 +83,7 @@ class GrpcGenerator:
 
     def _ready_connections(self) -> Connections:
         if self._connections is None:
-            self._connections = Connections(self._target)
+            target = self._target
+            self._connections = Connections(target.host, target.port, streaming=target.options.streaming)
         self._connections.drop_stale()
         return self._connections

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from autotune.load.grpc._frames import (
     DATA,
     DEFAULT_FRAME_BYTES,
-    DEFAULT_TABLE_BYTES,
     DEFAULT_WINDOW_BYTES,
     ENABLE_PUSH,
     END_STREAM,
@@ -25,7 +24,7 @@ from autotune.load.grpc._frames import (
 )
 
 if TYPE_CHECKING:
-    from autotune.load.grpc._call import Call, CallHeaders
+    from autotune.load.grpc._call import Call
 
 # Long frames make long responses cheap to take; without a limit garbage would look like the start of one.
 LARGEST_RESPONSE_FRAME_BYTES = 1 << 20
@@ -64,13 +63,9 @@ class Sender:
         uploads: Messages of which a part is still to be sent, by stream number.
     """
 
-    def __init__(self, headers: CallHeaders) -> None:
+    def __init__(self) -> None:
         self.pieces: list[bytes | memoryview] = [_GREETING]
         self.bulky = False
-        self._headers = headers
-        self._head, self._block = headers.first
-        # What the call after the next one uses instead; None where that is the same.
-        self._then: tuple[bytes, bytes] | None = headers.later
         self._window = DEFAULT_WINDOW_BYTES
         self._initial_window = DEFAULT_WINDOW_BYTES
         self._frame_bytes = DEFAULT_FRAME_BYTES
@@ -84,13 +79,11 @@ class Sender:
         size = call.size
         if size <= self._at_once and size <= self._window:
             self._window -= size
-            self.pieces += (self._head, stream, self._block, call.data_head, stream, call.message)
+            self.pieces += (call.head, stream, call.block_and_data_head, stream, call.message)
         else:
-            self.pieces += (self._head, stream, self._block)
+            self.pieces += (call.head, stream, call.block)
             self.uploads[number] = _Upload(memoryview(call.message), self._initial_window)
             self._upload()
-        if self._then is not None:
-            (self._head, self._block), self._then = self._then, None
 
     def cancel(self, number: int) -> bool:
         """Stops sending on a stream; whether anything was left to send."""
@@ -112,8 +105,6 @@ class Sender:
             if not DEFAULT_FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
                 raise BadFrames(f"frames of {value} bytes")
             self._frame_bytes = value
-        elif key == HEADER_TABLE_SIZE and value < DEFAULT_TABLE_BYTES:
-            (self._head, self._block), self._then = self._headers.emptying, self._headers.plain
         self._at_once = min(self._frame_bytes, self._initial_window)
         self._upload()
 

@@ -13,7 +13,7 @@ from autotune.load.grpc._sending import LARGEST_RESPONSE_FRAME_BYTES, Sender
 from autotune.load.grpc._stream import Stream
 
 if TYPE_CHECKING:
-    from autotune.load.grpc._call import Call, CallHeaders
+    from autotune.load.grpc._call import Call
     from autotune.load.grpc._headers import Failure
 
 _HEADER_BYTES = HEADER.size
@@ -35,8 +35,8 @@ class Session:
         retired: Whether it takes no more calls; those under way may still end well.
     """
 
-    def __init__(self, headers: CallHeaders, *, streaming: bool) -> None:
-        self.sender = Sender(headers)
+    def __init__(self, *, streaming: bool) -> None:
+        self.sender = Sender()
         self.pieces = self.sender.pieces
         self.streams: dict[int, Stream] = {}
         self.failure: Failure | None = None
