@@ -9,8 +9,8 @@ from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
 _ATTEMPTS = 5
-_FIRST_STEP = 1.04
-_STEP_GROWS = 1.025
+_FIRST_STEP = 1.06
+_STEP_GROWS = 1.02
 _RETREATS = 6
 _RETREAT = 1.15
 # Where this much less than what is allowed was late, a lower rate would not be shown much sooner.
@@ -41,25 +41,32 @@ class Certificate:
 def certify(prober: Prober, rate_per_s: float) -> Certificate:
     """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
 
-    Attempt k may err with half the chance of attempt k-1, so that all together stay within 1 - confidence. An
-    attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
-    cluster too much at its rate. A model that is too slow for a proof at any rate keeps the rate at which far fewer
-    requests were late than may be, with the confidence that was reached; where no attempt got that far, the best
-    that held counts, and where none held, short windows look for a rate that does.
+    An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
+    cluster too much at its rate. What it showed counts for the next one: a lower rate has no more late requests, so
+    the product of the e-values is an e-value for it. Where an attempt spoke against its rate, the next starts anew
+    with half the chance of being wrong, so that all together stay within 1 - confidence.
+
+    A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
+    be, with the confidence that was reached; where no attempt got that far, the surest that held counts, and where
+    none held, short windows look for a rate that does.
     """
     options = prober.options
+    alpha = wanted = 1 - options.confidence
+    earlier: tuple[float, ...] = ()
     step = _FIRST_STEP
     attempts: list[tuple[Probe, float]] = []
     for attempt in range(1, _ATTEMPTS + 1):
-        spent = (1 - options.confidence) / 2**attempt
-        rule = StopRule(holds_alpha=spent, fails_alpha=_FAILS_ALPHA, give_up=attempt < _ATTEMPTS)
+        rule = StopRule(holds_alpha=alpha, fails_alpha=_FAILS_ALPHA, give_up=attempt < _ATTEMPTS, earlier=earlier)
         enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
         window_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
         probe = prober.at_rate("certify", rate_per_s, window_s, rule)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
-        attempts.append((probe, max(0.0, 1 - (1 - sure) * 2**attempt)))
-        if probe.holds and (sure >= 1 - spent or (not probe.stopped and _comfortable(probe))):
+        attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
+        if probe.holds and (sure >= 1 - alpha or (not probe.stopped and _comfortable(probe))):
             return _certificate(attempts, attempts[-1])
+        earlier = tuple(evidence.e_value for evidence in probe.evidence)
+        if not all(e_value >= 1 for e_value in earlier):
+            earlier, alpha = (), alpha / 2
         rate_per_s /= step
         step *= _STEP_GROWS
     held = max((each for each in attempts if each[0].holds), key=lambda each: each[1], default=None)

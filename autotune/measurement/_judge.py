@@ -15,6 +15,7 @@ from autotune.measurement.statistics import (
     MIN_BLOCKS_TO_HOLD,
     SLOW_FRACTIONS,
     LateCounts,
+    Verdict,
     confidence,
     percentile_bounds,
 )
@@ -29,7 +30,7 @@ _LEAST_BACKLOG = 16.0
 # The logarithm of an e-value starts a little below zero and grows in proportion to the requests.
 _FIRST_LOG_E = -1.2
 _SMALLEST = 1e-12
-_BLOCKS_TO_GIVE_UP = 40
+_BLOCKS_TO_GIVE_UP = 30
 _CLUSTERED = 2.0
 
 
@@ -43,11 +44,14 @@ class StopRule:
             requests were late than may be in the whole window.
         give_up: Once the evidence that the ceilings hold grows too slowly to be enough at the window's end, though
             a lower rate might be shown: late requests, or requests that cluster more than batches do.
+        earlier: For each percentile ceiling the e-value of earlier windows at higher rates, which speak for this one
+            too; empty without any.
     """
 
     holds_alpha: float | None = None
     fails_alpha: float | None = None
     give_up: bool = False
+    earlier: tuple[float, ...] = ()
 
 
 class Judge:
@@ -111,47 +115,57 @@ class Judge:
     def evidence(self, result: LoadResult) -> tuple[Evidence, ...]:
         """What the whole window says about each percentile ceiling, in the ceilings' order."""
         return tuple(
-            self._evidence(ceiling, counts, sure, result)
-            for ceiling, counts, sure in zip(self._ceilings, self._fresh_counts(), self._confidence, strict=True)
+            self._evidence(index, ceiling, counts, result)
+            for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._fresh_counts(), strict=True))
         )
 
     def _test(self) -> None:
         fails_alpha = (self._rule.fails_alpha or 0.0) / max(1, len(self._ceilings))
+        holds_alpha = self._rule.holds_alpha
         shown = 0
+        slow = False
         for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._counts, strict=True)):
-            verdict = counts.verdict(self._rule.holds_alpha or fails_alpha)
-            if verdict.decision == "holds":
-                self._confidence[index] = max(self._confidence[index], confidence(verdict.e_holds))
-                shown += self._rule.holds_alpha is not None
+            verdict = counts.verdict(fails_alpha or _ANY_ALPHA)
+            e_value = self._e_value(index, verdict)
+            self._confidence[index] = max(self._confidence[index], confidence(e_value))
             hopeless = verdict.late > (1 - ceiling.quantile) * self._planned
-            if fails_alpha and (hopeless or counts.verdict(fails_alpha).decision == "fails"):
+            if fails_alpha and (hopeless or verdict.decision == "fails"):
                 self.decided = "fails"
                 self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
                 return
+            if holds_alpha is not None:
+                shown += e_value >= 1 / holds_alpha
+                slow = slow or self._is_slow(e_value, verdict, holds_alpha)
         if shown and shown == len(self._ceilings):
             self.decided = "holds"
             self.stopped = "every ceiling was shown to hold"
-        elif self._rule.give_up and any(self._is_slow(counts) for counts in self._counts):
+        elif slow and self._rule.give_up:
             self.decided = "given up"
             self.stopped = "the window would not be long enough to show that every ceiling holds"
 
-    def _is_slow(self, counts: LateCounts) -> bool:
+    def _e_value(self, index: int, verdict: Verdict) -> float:
+        """The evidence that a ceiling holds, that of earlier windows included; none before enough blocks."""
+        earlier = self._rule.earlier[index] if self._rule.earlier else 1.0
+        return earlier * (verdict.e_holds if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 1.0)
+
+    def _is_slow(self, e_value: float, verdict: Verdict, alpha: float) -> bool:
         """Whether evidence gathers too slowly, though a lower rate might do better."""
-        verdict = counts.verdict(_ANY_ALPHA)
         clustered = verdict.late > 0 or verdict.design_effect > _CLUSTERED * max(1.0, self._clustering)
-        if verdict.blocks < _BLOCKS_TO_GIVE_UP or not clustered or not self._rule.holds_alpha:
+        if verdict.blocks < _BLOCKS_TO_GIVE_UP or not clustered:
             return False
         blocks = self._planned / self._requests_per_s / BLOCK_S
         gathered = math.log(max(verdict.e_holds, _SMALLEST)) - _FIRST_LOG_E
-        return _FIRST_LOG_E + gathered * blocks / verdict.blocks < -math.log(self._rule.holds_alpha)
+        still = gathered * (blocks / verdict.blocks - 1)
+        return math.log(max(e_value, _SMALLEST)) + still < -math.log(alpha)
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:
         return tuple(LateCounts(1 - ceiling.quantile, floor=self._clustering) for ceiling in self._ceilings)
 
-    def _evidence(self, ceiling: Ceiling, counts: LateCounts, sure: float, result: LoadResult) -> Evidence:
+    def _evidence(self, index: int, ceiling: Ceiling, counts: LateCounts, result: LoadResult) -> Evidence:
         requests, late = blocks(result, _limits_s(ceiling))
         _count(counts, requests, late)
         verdict = counts.verdict(_ANY_ALPHA)
+        e_value = self._e_value(index, verdict)
         holds = verdict.late_fraction <= 1 - ceiling.quantile
         design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
         low_s, high_s = percentile_bounds(
@@ -163,8 +177,9 @@ class Judge:
             requests=verdict.requests,
             late=verdict.late,
             design_effect=design_effect,
+            e_value=e_value,
             # The test holds whenever it is looked at, so the surest look counts.
-            confidence=max(sure, confidence(verdict.e_holds) if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 0.0),
+            confidence=max(self._confidence[index], confidence(e_value)),
             low_s=low_s,
             high_s=high_s,
         )

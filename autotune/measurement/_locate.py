@@ -17,7 +17,11 @@ _SATURATE_S = 0.5
 _FIRST_FRACTION_OF_SATURATION = 0.9
 _GIVE_UP_BELOW = 0.05
 _MOST_PROBES = 14
-_MOST_S = 10.0  # in lengths of a probe
+# Enough to settle it within some percent near saturation, where a few hundred requests are worth one.
+_ENOUGH_REQUESTS = 20_000
+_LEAST_LENGTHS, _MOST_LENGTHS = 4.0, 15.0  # of a probe
+# While nothing has failed yet, looking goes on little beyond what a saturating closed loop carried.
+_BEYOND_SATURATION = 1.03
 # A window that breaks a ceiling for certain need not go on; the fit takes it as it is.
 _RULE = StopRule(fails_alpha=0.05)
 # Once the bracket is this narrow, windows are long enough for a queue to show that grows by a few percent.
@@ -50,20 +54,27 @@ def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = Non
     """
     options = prober.options
     ceilings = prober.objective.ceilings
-    rate = _saturation(prober, screened) * _FIRST_FRACTION_OF_SATURATION if raced_per_s is None else None
+    rate, highest = None, math.inf
+    if raced_per_s is None:
+        saturation = _saturation(prober, screened)
+        rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     narrow, spent_s = False, 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:
-            rate = min(next_rate(counts(prober.counted, ceiling), allowed(ceiling)) for ceiling in ceilings)
+            rate = min(highest, *(next_rate(counts(prober.counted, each), allowed(each)) for each in ceilings))
         if rate < screened.achieved_per_s * _GIVE_UP_BELOW:
             return None
         probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if narrow else 1.0), _RULE)
         spent_s += probe.duration_s
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
-        if location.relative_width <= options.resolution or (spent_s >= _MOST_S * options.probe_s and ends.holds_per_s):
+        lengths = min(_MOST_LENGTHS, max(_LEAST_LENGTHS, _ENOUGH_REQUESTS * prober.batch_size / location.rate_per_s))
+        enough = spent_s >= lengths * options.probe_s and ends.holds_per_s
+        if location.relative_width <= options.resolution or enough:
             break
         rate, narrow = None, ends.fails_per_s <= ends.holds_per_s * _NARROW
+        if probe.asked_per_s >= highest:
+            highest = math.inf  # it held there too
     if not ends.holds_per_s:
         return None
     return Located(location.rate_per_s, ends.fails_per_s)

@@ -36,7 +36,7 @@ class MeasureOptions:
     probe_s: float = 1.0
     certify_s: float = 10.0
     confirm_s: float = 3.0
-    screen_s: float = 0.5
+    screen_s: float = 0.3
     warm_up_s: float = 2.0
     resolution: float = 0.03
     margin: float = 0.03
@@ -46,7 +46,7 @@ class MeasureOptions:
     @classmethod
     def of(cls, probe_s: float, seed: int = 0) -> MeasureOptions:
         """Options in proportion to the length of a probe."""
-        return cls(probe_s=probe_s, certify_s=10 * probe_s, confirm_s=3 * probe_s, screen_s=probe_s / 2, seed=seed)
+        return cls(probe_s=probe_s, certify_s=10 * probe_s, confirm_s=3 * probe_s, screen_s=0.3 * probe_s, seed=seed)
 
     def conditions(self) -> str:
         """The windows in words; rates located with other windows cannot be compared."""

@@ -24,9 +24,10 @@ class Evidence:
         late: Those over the limit; failed and unanswered ones are.
         design_effect: How many requests are worth one independent one, because late ones cluster.
         confidence: How sure it is that at most ``allowed`` are late in the long run; valid although the window
-            was looked at all the time (1 minus the inverse of the test's e-value).
+            was looked at all the time (1 minus the inverse of the largest e-value).
         low_s: Lower bound of the percentile in seconds, at 95%; NaN where the window is too short for one.
         high_s: Upper bound of it, at 95%; infinite where the window is too short for one.
+        e_value: The test's e-value at the window's end, times that of earlier windows where they count too.
     """
 
     ceiling: str
@@ -37,6 +38,7 @@ class Evidence:
     confidence: float
     low_s: float
     high_s: float
+    e_value: float = 1.0
 
 
 @dataclass(frozen=True)

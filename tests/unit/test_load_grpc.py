@@ -127,6 +127,12 @@ class TestGrpcInAWorker(_GrpcSuite):
     in_process = False
 
 
+def test_client_imports_no_other_grpc():
+    script = "import sys, autotune.load.grpc._generator; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert {"grpc", "tritonclient", "google.protobuf"}.isdisjoint(found.split())
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("size", [16, 100_000])
 def test_null_server_answers_every_call(streaming, size):

@@ -53,7 +53,7 @@ class Connection:
         """Takes what arrived; returns the calls that ended with it. Afterwards the session may have a failure."""
         session = self.session
         try:
-            if session.skippable > _RECEIVE_BYTES:
+            if session.data_left > _RECEIVE_BYTES and session.skippable:
                 skipped = self.socket.recv_into(self._skipped, min(session.skippable, _SKIP_BYTES))
                 if skipped:
                     session.skip(skipped)
@@ -79,15 +79,19 @@ class Connection:
         pieces = self.session.pieces
         if self._full or not pieces:
             return
+        sender = self.session.sender
         try:
+            if not sender.bulky:
+                data = b"".join(pieces)
+                sent = self._send(data)
+                if sent == len(data):
+                    pieces.clear()
+                    return
+                pieces[:] = [memoryview(data)[sent:]]
+            sender.bulky = True
             while pieces:
-                if self.session.sender.bulky:
-                    sent = self.socket.sendmsg(pieces[:_MOST_PIECES])
-                else:
-                    pieces[:] = [b"".join(pieces)]
-                    sent = self._send(pieces[0])
-                _remove(pieces, sent)
-            self.session.sender.bulky = False
+                _remove(pieces, self.socket.sendmsg(pieces[:_MOST_PIECES]))
+            sender.bulky = False
         except BlockingIOError:
             self._wait_until_writable(True)
         except OSError as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autotune.load.grpc._call import Call
     from autotune.load.grpc._connections import Connection, Connections
     from autotune.load.grpc._headers import Failure
+
 # Sleeping in epoll ends some 50 us late; the last stretch before a deadline is spent polling.
 _SPIN_S = 40e-6
 # epoll's own timeout counts milliseconds; select() on the epoll counts microseconds but costs a system call.
@@ -211,15 +212,18 @@ class GrpcRun:
             connection.writable()
         if event & ~select.EPOLLOUT:
             self._receive(connection)
-        session = connection.session
-        # In closed loop the next calls go where the last ones were answered: one write for all of them.
-        if self._free_slots and session.failure is None and session.has_room:
-            now = time.perf_counter() - self.started_at
-            while self._free_slots and session.has_room and now < self.duration_s:
-                self._begin_now(connection, now)
+        if self._free_slots:
+            self._refill(connection)
         self._write(connection)
-        if session.retired:
+        if connection.session.retired:
             self._connections.tidy(connection)
+
+    def _refill(self, connection: Connection) -> None:
+        """Begins calls for free slots where the last ones were answered: one write for all of them."""
+        session, now = connection.session, time.perf_counter() - self.started_at
+        if now < self.duration_s and session.failure is None:
+            while self._free_slots and session.has_room:
+                self._begin_now(connection, now)
 
     def _receive(self, connection: Connection) -> None:
         began = time.perf_counter()

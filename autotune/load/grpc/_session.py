@@ -33,6 +33,7 @@ class Session:
         streams: The calls under way by stream number.
         failure: Why the connection is of no more use; None while it is.
         retired: Whether it takes no more calls; those under way may still end well.
+        data_left: Bytes to come of a DATA frame that has begun.
     """
 
     def __init__(self, *, streaming: bool) -> None:
@@ -41,6 +42,7 @@ class Session:
         self.streams: dict[int, Stream] = {}
         self.failure: Failure | None = None
         self.retired = False
+        self.data_left = 0
         self._streaming = streaming
         self._headers = HeaderReader()
         self._next = 1
@@ -49,8 +51,8 @@ class Session:
         # The only type that the next frame may have; None where any will do.
         self._expected: int | None = http2.SETTINGS
         self._rest = b""
-        # The DATA frame of which a part is still to come: its stream, its flags, how much.
-        self._data_number = self._data_flags = self._data_left = 0
+        # The DATA frame of which a part is still to come.
+        self._data_number = self._data_flags = 0
         # The header block that goes on in the next frame: its stream, its flags, what came.
         self._block_number = self._block_flags = 0
         self._block = b""
@@ -65,10 +67,10 @@ class Session:
     @property
     def skippable(self) -> int:
         """Bytes that come next and that nobody needs to look at."""
-        if not self._data_left or self._data_flags:
+        if not self.data_left or self._data_flags:
             return 0
         stream = self.streams.get(self._data_number)
-        return self._data_left if stream is None or stream.plain else 0
+        return self.data_left if stream is None or stream.plain else 0
 
     def start(self, index: int, call: Call) -> None:
         """Begins a call for request ``index``."""
@@ -76,7 +78,9 @@ class Session:
         self._next = number + 2
         if self._next > http2.LARGEST_NUMBER:
             self.retired = True
-        self.streams[number] = Stream(index, self._streaming)
+        self.streams[number] = stream = Stream(index)
+        if self._streaming:
+            stream.expect_messages()
         self.sender.send(number, call)
 
     def feed(self, data: bytes, now: float) -> list[Stream]:
@@ -98,7 +102,7 @@ class Session:
         stream = self.streams.get(self._data_number)
         if stream is not None:
             stream.received += count
-        self._data_left -= count
+        self.data_left -= count
         self._uncredited += count
         if self._uncredited >= _WIDEN_BYTES:
             self._credit()
@@ -110,7 +114,7 @@ class Session:
     def _take(self, data: bytes, now: float) -> None:
         if self._rest:
             data, self._rest = self._rest + data, b""
-        position = self._take_more_data(data, now) if self._data_left else 0
+        position = self._take_more_data(data, now) if self.data_left else 0
         end = len(data)
         streams, uploads, unpack = self.streams, self.sender.uploads, HEADER.unpack_from
         heads, tails = self._headers.good_heads, self._headers.good_tails
@@ -141,7 +145,7 @@ class Session:
                         continue
             elif stop > end:
                 if kind == DATA and not flags & http2.PADDED:
-                    self._data_number, self._data_flags, self._data_left = number, flags, stop - end
+                    self._data_number, self._data_flags, self.data_left = number, flags, stop - end
                     self._take_data(number, 0, data[start:], now)
                     return
                 break
@@ -151,9 +155,9 @@ class Session:
 
     def _take_more_data(self, data: bytes, now: float) -> int:
         """Takes what came of a DATA frame that had begun; returns where it ends in ``data``."""
-        portion = data[: self._data_left]
-        self._data_left -= len(portion)
-        self._take_data(self._data_number, 0 if self._data_left else self._data_flags, portion, now)
+        portion = data[: self.data_left]
+        self.data_left -= len(portion)
+        self._take_data(self._data_number, 0 if self.data_left else self._data_flags, portion, now)
         return len(portion)
 
     def _take_frame(self, kind: int, flags: int, number: int, payload: bytes, now: float) -> None:

@@ -25,22 +25,27 @@ class Stream:
         failure: What is wrong with the response; None where nothing is so far.
     """
 
-    __slots__ = ("_body", "began_at", "credited", "failure", "index", "messages", "plain", "received")
+    # There is one of these for each request: what most of them never change costs nothing to set.
+    began_at = 0.0
+    received = 0
+    credited = 0
+    plain = True
+    messages: MessageReader | None = None
+    failure: Failure | None = None
+    _body: bytearray | None = None
 
-    def __init__(self, index: int, streaming: bool) -> None:
+    def __init__(self, index: int) -> None:
         self.index = index
-        self.began_at = 0.0
-        self.received = 0
-        self.credited = 0
-        self.plain = not streaming
-        self.messages = MessageReader() if streaming else None
-        self.failure: Failure | None = None
-        self._body: bytearray | None = None
 
     @property
     def responses(self) -> int:
         """Messages of a streamed response so far."""
         return self.messages.count if self.messages else 0
+
+    def expect_messages(self) -> None:
+        """The response is a stream of messages."""
+        self.plain = False
+        self.messages = MessageReader()
 
     def begin_failure(self, failure: Failure) -> None:
         """The response is another one than asked for: what follows is kept as text."""
