@@ -1,12 +1,15 @@
 """How much of a small machine each client leaves to the server: our generator and perf_analyzer on `mnist`.
 
-One embedded Triton, concurrency 32, HTTP and gRPC, the same tensors. Our generator (in a worker process) and
+One embedded Triton, concurrency 32, HTTP and gRPC, the same tensors; the model's own config (two instances, no
+batching), or with `--batching` one instance that batches up to 32, where the server has time to spare.
+
+Our generator (in a worker process) and
 perf_analyzer, with its threads (its default) and with `--async`, take turns; medians over the rounds. CPU is user and
 system time of the client within the window, per request. The ratio is to the better of perf_analyzer's two modes;
 target: 1.6 times. perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is
 measured.
 
-    python benchmarks/perf_analyzer_throughput.py [--perf-analyzer FILE] [--rounds 5] [--seconds 4]
+    python benchmarks/perf_analyzer_throughput.py [--perf-analyzer FILE] [--batching] [--rounds 5] [--seconds 4]
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
 from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
+from autotune.repository import ModelConfig, ModelRepository, stage
 from autotune.server import LaunchOptions, RunningServer, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -37,6 +41,7 @@ def main() -> None:
     """Prints a Markdown table, one row for each client and protocol."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
+    parser.add_argument("--batching", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     arguments = parser.parse_args()
@@ -48,11 +53,21 @@ def main() -> None:
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     print("| protocol | client | inferences/s | CPU per request (us) | failed | autotune's ratio |")
     print("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as logs, launcher.launch(REPOSITORY, MODEL, Path(logs) / "log") as server:
-        for protocol in ("http", "grpc"):
-            results = measure(server, binary, protocol, arguments.rounds, arguments.seconds)
-            print_rows(protocol, results)
+    spec = ModelRepository(REPOSITORY).model(MODEL)
+    config = batching(spec.config) if arguments.batching else spec.config
+    with tempfile.TemporaryDirectory() as directory:
+        staged = stage(spec, config, Path(directory))
+        with launcher.launch(staged, MODEL, Path(directory) / "log") as server:
+            for protocol in ("http", "grpc"):
+                results = measure(server, binary, protocol, arguments.rounds, arguments.seconds)
+                print_rows(protocol, results)
     print(f"\nTarget: {WANTED_RATIO} times the better of perf_analyzer's modes.")
+
+
+def batching(config: ModelConfig) -> ModelConfig:
+    """The config with one instance that batches up to 32 requests."""
+    config = config.with_value("max_batch_size", 32).with_value("dynamic_batching", {})
+    return config.with_value("instance_group", [{"count": 1, "kind": "KIND_CPU"}])
 
 
 def measure(

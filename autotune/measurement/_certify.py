@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from autotune.measurement._judge import StopRule
@@ -9,8 +10,8 @@ from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
 _ATTEMPTS = 5
-_FIRST_STEP = 1.06
-_STEP_GROWS = 1.02
+_FIRST_STEP = 1.09
+_STEP_GROWS = 1.01
 _RETREATS = 6
 _RETREAT = 1.15
 # Where this much less than what is allowed was late, a lower rate would not be shown much sooner.
@@ -19,6 +20,9 @@ _FAILS_ALPHA = 0.05
 # Near saturation a dozen requests and more are worth one; a window holds enough for that, within bounds.
 _ENOUGH_REQUESTS = 8000
 _MOST_LENGTHS = 3.0
+# All attempts together take one window; with this part of it left the next one is the last, and takes at least that.
+_LAST_PART = 0.4
+_LEAST_PART = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,21 @@ def certify(prober: Prober, rate_per_s: float) -> Certificate:
     with half the chance of being wrong, so that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
-    be, with the confidence that was reached; where no attempt got that far, the surest that held counts, and where
-    none held, short windows look for a rate that does.
+    be, with the confidence that was reached; where no attempt got that far, the surest that held below every one that
+    failed counts, and where none did, short windows look for a rate that does.
     """
     options = prober.options
     alpha = wanted = 1 - options.confidence
     earlier: tuple[float, ...] = ()
     step = _FIRST_STEP
+    enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
+    left_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
     attempts: list[tuple[Probe, float]] = []
     for attempt in range(1, _ATTEMPTS + 1):
-        rule = StopRule(holds_alpha=alpha, fails_alpha=_FAILS_ALPHA, give_up=attempt < _ATTEMPTS, earlier=earlier)
-        enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
-        window_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
-        probe = prober.at_rate("certify", rate_per_s, window_s, rule)
+        last = attempt == _ATTEMPTS or left_s < _LAST_PART * options.certify_s
+        rule = StopRule(holds_alpha=alpha, fails_alpha=_FAILS_ALPHA, give_up=not last, earlier=earlier)
+        probe = prober.at_rate("certify", rate_per_s, left_s, rule)
+        left_s = max(_LEAST_PART * options.certify_s, left_s - probe.duration_s)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
         if probe.holds and (sure >= 1 - alpha or (not probe.stopped and _comfortable(probe))):
@@ -69,7 +75,14 @@ def certify(prober: Prober, rate_per_s: float) -> Certificate:
             earlier, alpha = (), alpha / 2
         rate_per_s /= step
         step *= _STEP_GROWS
-    held = max((each for each in attempts if each[0].holds), key=lambda each: each[1], default=None)
+        if last:
+            break
+    broken_per_s = _lowest_failing(attempts) or math.inf
+    held = max(
+        (each for each in attempts if each[0].holds and each[0].asked_per_s < broken_per_s),
+        key=lambda each: each[1],
+        default=None,
+    )
     while held is None and len(attempts) < _ATTEMPTS + _RETREATS:
         rate_per_s /= _RETREAT
         probe = prober.at_rate("certify", rate_per_s, options.probe_s, StopRule(fails_alpha=_FAILS_ALPHA))
@@ -79,9 +92,12 @@ def certify(prober: Prober, rate_per_s: float) -> Certificate:
 
 
 def _certificate(attempts: list[tuple[Probe, float]], held: tuple[Probe, float] | None) -> Certificate:
-    failing = [probe.asked_per_s for probe, _ in attempts if not probe.holds]
     probe, confidence = held or attempts[-1]
-    return Certificate(probe, confidence, min(failing, default=None), kept=held is not None)
+    return Certificate(probe, confidence, _lowest_failing(attempts), kept=held is not None)
+
+
+def _lowest_failing(attempts: list[tuple[Probe, float]]) -> float | None:
+    return min((probe.asked_per_s for probe, _ in attempts if not probe.holds), default=None)
 
 
 def _comfortable(probe: Probe) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autotune.load import ClosedLoop
 from autotune.measurement._judge import StopRule
+from autotune.measurement._options import MeasureOptions
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 from autotune.measurement.statistics import Location, RateCounts, bracket, locate, next_rate
@@ -18,15 +19,16 @@ _FIRST_FRACTION_OF_SATURATION = 0.9
 _GIVE_UP_BELOW = 0.05
 _MOST_PROBES = 14
 # Enough to settle it within some percent near saturation, where a few hundred requests are worth one.
-_ENOUGH_REQUESTS = 20_000
+_ENOUGH_REQUESTS = 24_000
 _LEAST_LENGTHS, _MOST_LENGTHS = 4.0, 15.0  # of a probe
 # While nothing has failed yet, looking goes on little beyond what a saturating closed loop carried.
 _BEYOND_SATURATION = 1.03
 # A window that breaks a ceiling for certain need not go on; the fit takes it as it is.
 _RULE = StopRule(fails_alpha=0.05)
-# Once the bracket is this narrow, windows are long enough for a queue to show that grows by a few percent.
-_NARROW = 1.15
+# All windows but the first are long enough for a queue to show that grows by a few percent; one that fails ends early.
 _LONG = 2.0
+# How far below a rate that held, though its neighbours speak against it, is looked again.
+_STEP_BACK = 0.93
 # What a window without counts is worth, one judged by its mean or by a queue that grew: independent requests.
 _PLAIN_REQUESTS = 50
 
@@ -58,13 +60,15 @@ def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = Non
     if raced_per_s is None:
         saturation = _saturation(prober, screened)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
-    narrow, spent_s = False, 0.0
+    spent_s = 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:
-            rate = min(highest, *(next_rate(counts(prober.counted, each), allowed(each)) for each in ceilings))
+            rate = min(
+                highest, *(_next_rate(counts(prober.counted, each), allowed(each), options) for each in ceilings)
+            )
         if rate < screened.achieved_per_s * _GIVE_UP_BELOW:
             return None
-        probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if narrow else 1.0), _RULE)
+        probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if spent_s else 1.0), _RULE)
         spent_s += probe.duration_s
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
@@ -72,12 +76,21 @@ def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = Non
         enough = spent_s >= lengths * options.probe_s and ends.holds_per_s
         if location.relative_width <= options.resolution or enough:
             break
-        rate, narrow = None, ends.fails_per_s <= ends.holds_per_s * _NARROW
+        rate = None
         if probe.asked_per_s >= highest:
             highest = math.inf  # it held there too
     if not ends.holds_per_s:
         return None
     return Located(location.rate_per_s, ends.fails_per_s)
+
+
+def _next_rate(points: Sequence[RateCounts], allowed_late: float, options: MeasureOptions) -> float:
+    """Where to look next; below the bracket where it is closed and yet hardly to be believed."""
+    ends = bracket(points, allowed_late)
+    if ends.fails_per_s > ends.holds_per_s * (1 + options.resolution):
+        return next_rate(points, allowed_late)
+    location = locate(points, allowed_late)
+    return max(_STEP_BACK * ends.holds_per_s, min(location.rate_per_s, ends.holds_per_s))
 
 
 def strictest(probes: Sequence[Probe], ceilings: Sequence[Ceiling]) -> tuple[Ceiling, Location]:

@@ -129,7 +129,8 @@ class Meter:
         self._decided_by = certificate.probe
         self._kept = certificate.kept
         self._confidence = certificate.confidence
-        self._first_failing_per_s = min(failing_per_s, certificate.failing_per_s or math.inf)
+        lowest_per_s = min(failing_per_s, certificate.failing_per_s or math.inf)
+        self._first_failing_per_s = lowest_per_s if math.isfinite(lowest_per_s) else None
 
     def _missed(self, probe: Probe) -> dict[str, float]:
         """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""

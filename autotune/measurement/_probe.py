@@ -12,11 +12,13 @@ from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histo
 from autotune.measurement._disturbance import Surroundings
 from autotune.measurement._judge import Judge
 from autotune.measurement._types import ClientTimes, Probe, Purpose
+from autotune.measurement.statistics import mean_bounds
 from autotune.objective import Ceiling
 from autotune.server import RunningServer
 
 _REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 _KEPT_UP = 0.98
+_MEAN_CONFIDENCE = 0.95
 
 
 def run_probe(
@@ -48,7 +50,10 @@ def run_probe(
     for ceiling in ceilings:
         if ceiling.statistic not in latency_s:
             latency_s[ceiling.statistic] = result.percentile_s(ceiling.quantile)
+    mean_bounds_s = _mean_bounds(result) if any(ceiling.statistic == "avg" for ceiling in ceilings) else None
     kept = result.requests > 0 and all(latency_s[ceiling.statistic] <= ceiling.limit_s for ceiling in ceilings)
+    if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
+        kept = kept and all(mean_bounds_s[1] <= each.limit_s for each in ceilings if each.statistic == "avg")
     kept_up = _kept_up(result)
     return Probe(
         purpose=purpose,
@@ -67,6 +72,7 @@ def run_probe(
         client=_client_times(result),
         usage=usage,
         evidence=judge.evidence(result),
+        mean_bounds_s=mean_bounds_s,
         invalid=invalid,
         stopped=judge.stopped,
         error_example=result.error_example,
@@ -97,6 +103,13 @@ def _kept_up(result: LoadResult) -> bool:
         return False
     in_flight = median_s * result.completed_in_window / result.duration_s
     return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
+
+
+def _mean_bounds(result: LoadResult) -> tuple[float, float]:
+    """Bounds of the mean latency in seconds; infinite where they are not known."""
+    if not result.requests:
+        return math.inf, math.inf
+    return mean_bounds(result.latency_s, _MEAN_CONFIDENCE)
 
 
 def _client_times(result: LoadResult) -> ClientTimes | None:

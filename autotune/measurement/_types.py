@@ -103,6 +103,7 @@ class Probe:
         client: The client's share of the latency.
         usage: What it took of the machine.
         evidence: What it says about each percentile ceiling.
+        mean_bounds_s: Bounds of the mean latency at 95% confidence, in seconds, where a mean is promised; else None.
         invalid: Why it says nothing about the server, such as a busy client; empty where it does.
         stopped: Why it ended before its time; empty where it did not.
         error_example: The first failure in words.
@@ -127,6 +128,7 @@ class Probe:
     client: ClientTimes | None = None
     usage: Usage | None = None
     evidence: tuple[Evidence, ...] = ()
+    mean_bounds_s: tuple[float, float] | None = None
     invalid: tuple[str, ...] = ()
     stopped: str = ""
     error_example: str = ""

@@ -44,7 +44,9 @@ def claim(measured: Measurement) -> str:
     if not measured.feasible:
         return f"{_missed(measured)} at {load_label(decided)}."
     promises = [_promise(each, measured) for each in decided.evidence]
-    promises += [f"mean latency {latency(decided.latency_s['avg'])}" for each in measured.ceilings if _is_mean(each)]
+    if decided.mean_bounds_s is not None:
+        most = latency(decided.mean_bounds_s[1])
+        promises.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
     sentence = f"{rate(measured.rate_per_s)} inferences/s: {'; '.join(promises) or 'carried'}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"

@@ -207,3 +207,12 @@ def test_percentiles_count_lost_requests_as_infinite() -> None:
     assert result.failed > 0
     assert np.isinf(result.percentile_s(0.99))
     assert result.completed + result.failed == result.requests
+
+
+def test_a_promised_mean_is_shown_by_its_bound() -> None:
+    measured = _measure(SimulatedServer(service_s=0.0002), Objective("throughput", (Ceiling("avg", 0.0004),)))
+    assert measured.feasible
+    assert measured.decided_by is not None
+    assert measured.decided_by.mean_bounds_s is not None
+    low_s, high_s = measured.decided_by.mean_bounds_s
+    assert low_s < measured.latency_s["avg"] < high_s <= 0.0004

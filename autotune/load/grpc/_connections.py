@@ -7,8 +7,9 @@ import errno
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from autotune.load._address import address_of
 from autotune.load._failure_kinds import kind_of
 from autotune.load.grpc._session import Session
 
@@ -21,7 +22,6 @@ are better for the client (with 8 it takes over a third more CPU a call than wit
 over one connection in one thread."""
 
 _CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
-_TRY_ADDRESS_S = 1.0
 _RECEIVE_BYTES = 65536
 _SKIP_BYTES = 1 << 20
 _MOST_PIECES = 1024  # of one sendmsg on Linux
@@ -117,7 +117,7 @@ class Connections:
     """
 
     def __init__(self, host: str, port: int, *, streaming: bool) -> None:
-        self._family, self._address = _address(host, port)
+        self._family, self._address = address_of(host, port)
         self._streaming = streaming
         self._skipped = bytearray(_SKIP_BYTES)
         self._in_use: list[Connection] = []
@@ -201,14 +201,3 @@ def _remove(pieces: list[bytes | memoryview], sent: int) -> None:
     del pieces[:whole]
     if sent:
         pieces[0] = memoryview(pieces[0])[sent:]
-
-
-def _address(host: str, port: int) -> tuple[int, Any]:
-    """The family and address to connect to: of several (``localhost`` may be ``::1`` too) the first that answers."""
-    found = [(entry[0], entry[4]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for family, address in found if len(found) > 1 else ():
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.settimeout(_TRY_ADDRESS_S)
-            sock.connect(address)
-            return family, address
-    return found[0]

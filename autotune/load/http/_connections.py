@@ -6,14 +6,15 @@ import contextlib
 import errno
 import select
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autotune.load._address import address_of
 
 if TYPE_CHECKING:
     from autotune.load.http._response import ResponseReader
 
 IDLE = -1
 _CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
-_TRY_ADDRESS_S = 1.0
 
 
 class Connection:
@@ -52,7 +53,7 @@ class Connections:
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._family, self._address = _address(host, port)
+        self._family, self._address = address_of(host, port)
         self.limit = 1
         self.epoll = select.epoll()
         self.idle: list[Connection] = []
@@ -113,14 +114,3 @@ class Connections:
         for connection in list(self.by_fd.values()):
             self.drop(connection)
         self.epoll.close()
-
-
-def _address(host: str, port: int) -> tuple[int, Any]:
-    """The family and address to connect to: of several (``localhost`` may be ``::1`` too) the first that answers."""
-    found = [(entry[0], entry[4]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for family, address in found if len(found) > 1 else ():
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.settimeout(_TRY_ADDRESS_S)
-            sock.connect(address)
-            return family, address
-    return found[0]
