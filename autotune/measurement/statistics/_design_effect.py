@@ -8,9 +8,7 @@ scheduled time, the late fraction is a ratio of two block totals, and its varian
 
 Blocks of 50 ms of a queue near saturation are themselves correlated. So D is estimated from blocks merged by
 2, 4, 8, ... and the largest estimate counts (batch means with several batch lengths; Schmeiser, Operations Research
-30, 1982). In simulations this kept error rates lower than Geyer's initial positive sequence of autocovariances
-(Statistical Science 7, 1992), which underestimates while few bunches have been seen, and it costs a few additions
-a block.
+30, 1982).
 
 A bunch that has not been seen yet shows in no variance. But the same queue crosses a lower latency limit far more
 often, and the design effects at two limits are related. In heavy traffic a queue is a reflected Brownian motion with
@@ -19,8 +17,7 @@ for the time it spends above a level exceeded with probability p gives
 
     D(p) proportional to 1 + p ln(p) / (1 - p)
 
-which matched simulated queues with one or two servers, with and without batches, within a third for p between 0.01
-and 0.6. `at_fraction` uses it.
+which `at_fraction` uses.
 """
 
 from __future__ import annotations

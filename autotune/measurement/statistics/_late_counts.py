@@ -127,7 +127,7 @@ class LateCounts:
             counts.add(requests, block_slow)
 
     def verdict(self, alpha: float) -> Verdict:
-        """The decision at error rate ``alpha`` for either claim; cheap enough for every block (about 0.2 ms)."""
+        """The decision at error rate ``alpha`` for either claim; cheap enough for every block."""
         counts, p0 = self._late, self._p0
         levels = (counts, *self._slow)
         effects = [level.design_effect() for level in levels]
