@@ -4,7 +4,7 @@ from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._result import BASELINE, PROPOSED, StudyResult, score
-from autotune.search._sampler import check_sampler
+from autotune.search._sampler import check_sampler, create_sampler
 from autotune.search._stored import stored_result, stored_results
 from autotune.search._study import Coordinator, StudyPlan
 
@@ -21,6 +21,7 @@ __all__ = [
     "Trial",
     "TrialWatch",
     "check_sampler",
+    "create_sampler",
     "kind_of_failure",
     "score",
     "stored_result",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["CONSTRAINTS_ATTR", "SAMPLERS", "CandidateSampler", "SpaceExhausted", "check_sampler", "create_sampler"]
 
 _ENUMERABLE = 50_000  # candidates that are listed to find an untried one; larger spaces are drawn from
-_TRIES = 6  # 5 ms each after a thousand trials
+_TRIES = 3  # each splits and fits all trials again
 _GP_TRIES = 3  # each costs a fit
 _DRAWS = 1000
 

@@ -1,0 +1,77 @@
+"""How long a study takes to propose the next config once it has a thousand trials.
+
+Asks and tells through our samplers, on an in-memory study over a space like the built-in one, and times the asks
+alone. Optuna's own TPE sampler, asked once a trial over the same trials, stands beside them: ours asks it again
+while it proposes what was tried.
+
+    python benchmarks/ask_time.py [--trials 1000] [--asks 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+import warnings
+
+import optuna
+
+from autotune.search import create_sampler
+from autotune.space import SearchSpace
+
+TARGET_S = 0.05
+SPACE = """
+parameters:
+  max_batch_size: {low: 1, high: 128, scale: log2}
+  dynamic_batching: [true, false]
+  max_queue_delay_microseconds: [0, 100, 200, 500, 1000, 2000, 5000, 10000]
+  preferred_batch_size: [none, [4], [8], [16], [32]]
+  instance_count: {low: 1, high: 8}
+"""
+
+
+def main() -> None:
+    """Prints the median and the longest ask of each sampler."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--asks", type=int, default=20)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    space = SearchSpace.parse(SPACE, "benchmark")
+    print(f"{space.size} candidates, {arguments.trials} trials done")
+    print("| sampler | median ask, ms | longest ask, ms |")
+    print("|---|---|---|")
+    samplers: dict[str, optuna.samplers.BaseSampler] = {
+        f"ours: {name}": create_sampler(name, space, seed=1, startup_trials=10, finished=set())
+        for name in ("tpe", "random", "grid")
+    }
+    samplers["Optuna's TPE, one proposal"] = optuna.samplers.TPESampler(n_startup_trials=10, multivariate=True, seed=1)
+    for name, sampler in samplers.items():
+        seconds = asks_s(sampler, space, arguments.trials, arguments.asks)
+        print(f"| {name} | {1e3 * statistics.median(seconds):.1f} | {1e3 * max(seconds):.1f} |")
+        if name.startswith("ours") and statistics.median(seconds) > TARGET_S:
+            print(f"{name}: the target of {1e3 * TARGET_S:.0f} ms is not reached")
+
+
+def asks_s(sampler: optuna.samplers.BaseSampler, space: SearchSpace, trials: int, asks: int) -> list[float]:
+    """Seconds of each ask of a study with that many finished trials; the first, which reads them, is left out."""
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    study.add_trials(
+        optuna.trial.create_trial(
+            params=space.optuna_params(candidate), distributions=space.distributions(), value=float(number % 97)
+        )
+        for number, candidate in enumerate(itertools.islice(space.candidates(), trials))
+    )
+    seconds = []
+    for _ in range(asks + 1):
+        started = time.perf_counter()
+        trial = study.ask(space.distributions())
+        seconds.append(time.perf_counter() - started)
+        study.tell(trial, 1.0)
+    return seconds[1:]
+
+
+if __name__ == "__main__":
+    main()
