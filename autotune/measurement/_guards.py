@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_LATE = "the client dispatched late"
+
+
 @dataclass(frozen=True)
 class Guards:
     """How much disturbance a probe may show and still count.
@@ -84,6 +87,11 @@ def invalid_because(inputs: GuardInputs, guards: Guards = Guards()) -> tuple[str
     return (*_client(inputs, guards), *_machine(inputs, guards))
 
 
+def is_lateness(reason: str) -> bool:
+    """Whether a reason of `invalid_because` is the client's lateness."""
+    return reason.startswith(_LATE)
+
+
 def attempted_requests(
     scheduled_s: NDArray[np.float64], lateness_s: NDArray[np.float64], duration_s: float, grace_s: float = 0.0
 ) -> int:
@@ -104,8 +112,7 @@ def _client(inputs: GuardInputs, guards: Guards) -> list[str]:
     allowed_s = guards.lateness_allowed_s(inputs.strictest_limit_s)
     if inputs.lateness_p99_s > allowed_s:
         reasons.append(
-            f"the client dispatched late: p99 {format_duration(inputs.lateness_p99_s)},"
-            f" at most {format_duration(allowed_s)} is allowed"
+            f"{_LATE}: p99 {format_duration(inputs.lateness_p99_s)}, at most {format_duration(allowed_s)} is allowed"
         )
     if inputs.client_cpu > guards.client_cpu:
         reasons.append(

@@ -46,19 +46,22 @@ class Located:
     failing_per_s: float
 
 
-def locate_rate(prober: Prober, screened: Probe, raced_per_s: float | None = None) -> Located | None:
+def locate_rate(
+    prober: Prober, screened: Probe, raced_per_s: float | None = None, saturated: Probe | None = None
+) -> Located | None:
     """The highest rate that keeps every ceiling; None where even a small part of ``screened`` breaks one.
 
     Args:
         prober: Runs the windows; those it ran before count too.
         screened: One request at a time.
         raced_per_s: A rate that was offered already and held; None without one.
+        saturated: A closed loop that gave the server always enough to do; run here where it is wanted.
     """
     options = prober.options
     ceilings = prober.objective.ceilings
     rate, highest = None, math.inf
     if raced_per_s is None:
-        saturation = _saturation(prober, screened)
+        saturation = max((saturated or _saturated(prober)).achieved_per_s, screened.achieved_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     spent_s = 0.0
     for _ in range(_MOST_PROBES):
@@ -122,8 +125,7 @@ def allowed(ceiling: Ceiling) -> float:
     return 0.5 if math.isnan(ceiling.quantile) else 1 - ceiling.quantile
 
 
-def _saturation(prober: Prober, screened: Probe) -> float:
-    """What the server carries when it always has enough to do, in inferences/s."""
+def _saturated(prober: Prober) -> Probe:
+    """A window in which the server always has enough to do."""
     duration_s = min(_SATURATE_S, prober.options.probe_s)
-    saturated = prober.closed_loop("saturate", prober.saturating_concurrency(), duration_s, repeat=False)
-    return max(saturated.achieved_per_s, screened.achieved_per_s)
+    return prober.closed_loop("saturate", prober.saturating_concurrency(), duration_s, repeat=False)

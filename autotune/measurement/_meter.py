@@ -13,6 +13,7 @@ from autotune.measurement._locate import locate_rate
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import violations
 from autotune.measurement._prober import OnProbe, Prober
+from autotune.measurement._profile import profile
 from autotune.measurement._race import race
 from autotune.measurement._screen import screen, warm_up
 from autotune.measurement._types import Measurement, Probe
@@ -50,6 +51,7 @@ class Meter:
         self._started = clock()
         self._decided_by: Probe | None = None
         self._kept = False
+        self._certified = False
         self._confidence = 0.0
         self._located_per_s: float | None = None
         self._first_failing_per_s: float | None = None
@@ -60,12 +62,17 @@ class Meter:
         """Every window so far."""
         return self._prober.probes
 
-    def measure(self, beat_per_s: float | None = None) -> Measurement:
+    def measure(
+        self, beat_per_s: float | None = None, *, certified: bool = True, profiled: bool = False
+    ) -> Measurement:
         """The answer to the objective for this server.
 
         Args:
             beat_per_s: Inferences/s that a config must carry to be of interest: it is asked first, and where it
                 does not hold, nothing more is.
+            certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate
+                is the answer, in a third of the time or less.
+            profiled: Whether to see first how long executions of each batch size take (`profile`).
 
         Raises:
             ServerCrashed: The server died under load.
@@ -74,7 +81,7 @@ class Meter:
         if self._objective.goal == "latency":
             self._measure_at_rate()
         else:
-            self._measure_highest_rate(beat_per_s)
+            self._measure_highest_rate(beat_per_s, certified=certified, profiled=profiled)
         return self.measurement
 
     @property
@@ -85,7 +92,7 @@ class Meter:
         feasible = self._kept and decided_by is not None and missed.get("lost", 0.0) <= 0
         return Measurement(
             feasible=feasible,
-            rate_per_s=decided_by.asked_per_s if feasible and decided_by else 0.0,
+            rate_per_s=self._carried_per_s() if feasible else 0.0,
             first_failing_per_s=self._first_failing_per_s,
             latency_s=dict(decided_by.latency_s) if decided_by else {},
             ceilings=self._objective.ceilings,
@@ -94,6 +101,7 @@ class Meter:
             probes=tuple(self.probes),
             seconds=self._clock() - self._started,
             located_per_s=self._located_per_s,
+            certified=self._certified,
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
             limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else "",
@@ -105,32 +113,47 @@ class Meter:
         assert rate_per_s is not None  # noqa: S101  # the objective guarantees it
         self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
         self._kept = probe.holds
+        self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
 
-    def _measure_highest_rate(self, beat_per_s: float | None) -> None:
+    def _measure_highest_rate(self, beat_per_s: float | None, *, certified: bool, profiled: bool) -> None:
         screened = self._decided_by = screen(self._prober)
         if not screened.holds:
             return
+        saturated = profile(self._prober) if profiled else None
         if beat_per_s is not None:
             raced = self._decided_by = race(self._prober, beat_per_s)
             if not raced.holds:
                 self._beaten_by_per_s = self._first_failing_per_s = beat_per_s
                 return
-        located = locate_rate(self._prober, screened, beat_per_s)
+        located = locate_rate(self._prober, screened, beat_per_s, saturated)
         if located is None:
             self._decided_by = self._prober.nearest_miss()
             self._first_failing_per_s = min(probe.asked_per_s for probe in self.probes if probe.purpose == "locate")
             return
         self._located_per_s = located.rate_per_s
-        self._certify(located.rate_per_s, located.failing_per_s)
+        if certified:
+            self._certify(located.rate_per_s, located.failing_per_s)
+        else:
+            held = self._prober.highest_holding()
+            self._kept = held is not None
+            self._decided_by = held or self._prober.nearest_miss()
+            self._first_failing_per_s = located.failing_per_s if math.isfinite(located.failing_per_s) else None
 
     def _certify(self, located_per_s: float, failing_per_s: float) -> None:
+        self._certified = True
         certificate = certify(self._prober, located_per_s * (1 - self._options.margin))
         self._decided_by = certificate.probe
         self._kept = certificate.kept
         self._confidence = certificate.confidence
         lowest_per_s = min(failing_per_s, certificate.failing_per_s or math.inf)
         self._first_failing_per_s = lowest_per_s if math.isfinite(lowest_per_s) else None
+
+    def _carried_per_s(self) -> float:
+        """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""
+        if not self._certified and self._located_per_s is not None:
+            return self._located_per_s
+        return self._decided_by.asked_per_s if self._decided_by else 0.0
 
     def _missed(self, probe: Probe) -> dict[str, float]:
         """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""

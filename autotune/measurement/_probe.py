@@ -10,6 +10,7 @@ import numpy as np
 
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
 from autotune.measurement._disturbance import Surroundings
+from autotune.measurement._guards import is_lateness
 from autotune.measurement._judge import Judge
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
@@ -55,6 +56,9 @@ def run_probe(
     if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
         kept = kept and all(mean_bounds_s[1] <= each.limit_s for each in ceilings if each.statistic == "avg")
     kept_up = _kept_up(result)
+    holds = kept and kept_up and judge.decided != "fails"
+    if not holds and _breaks_without_lateness(result, ceilings):
+        invalid = tuple(reason for reason in invalid if not is_lateness(reason))
     return Probe(
         purpose=purpose,
         schedule=schedule,
@@ -68,7 +72,7 @@ def run_probe(
         lateness_p99_s=float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0,
         server=after - before,
         kept_up=kept_up,
-        holds=kept and kept_up and judge.decided != "fails",
+        holds=holds,
         client=_client_times(result),
         usage=usage,
         evidence=judge.evidence(result),
@@ -79,6 +83,20 @@ def run_probe(
         batch_size=result.batch_size,
         first_response_s=_first_responses(result),
         histogram=histogram(result.latency_s),
+    )
+
+
+def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
+    """Whether a percentile ceiling is broken even by what the server took after each request was really sent.
+
+    A client that shares its cores with the server is late because of it. Latency from the scheduled time blames the
+    server for that, latency from the sending does not: where both break a ceiling, it is not the client that did.
+    """
+    served_s = result.latency_s - result.lateness_s
+    return any(
+        np.count_nonzero(~(served_s <= ceiling.limit_s)) > (1 - ceiling.quantile) * len(served_s)
+        for ceiling in ceilings
+        if not math.isnan(ceiling.quantile)
     )
 
 

@@ -16,7 +16,7 @@ from autotune.server import RunningServer
 OnProbe = Callable[[Probe], None]
 
 _REPEATS = 2
-_REPEATS_IN_ALL = 8
+_REPEATS_IN_ALL = 4
 _NEVER = StopRule()
 _LEAST_CONCURRENCY = 16
 _MOST_CONCURRENCY = 512
@@ -90,7 +90,7 @@ class Prober:
     ) -> Probe:
         probe = self._probe(purpose, schedule(), duration_s, rule)
         repeats = min(_REPEATS, self._repeats) if repeat else 0
-        while probe.invalid and repeats:
+        while probe.verdict == "invalid" and repeats:
             repeats -= 1
             self._repeats -= 1
             probe = self._probe(purpose, schedule(), duration_s, rule)
@@ -131,6 +131,11 @@ class Prober:
         """The open-loop window that came closest to keeping every ceiling."""
         open_loop = [probe for probe in self.probes if not isinstance(probe.schedule, ClosedLoop)]
         return min(open_loop, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
+
+    def highest_holding(self) -> Probe | None:
+        """Of the open-loop windows that count, the one of the highest rate that kept every ceiling; None for none."""
+        held = [probe for probe in self.counted if probe.holds and not isinstance(probe.schedule, ClosedLoop)]
+        return max(held, key=lambda probe: probe.asked_per_s, default=None)
 
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""

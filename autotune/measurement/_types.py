@@ -9,7 +9,7 @@ from autotune.load import ClosedLoop, Schedule
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
-Purpose = Literal["warm-up", "screen", "race", "saturate", "locate", "certify", "load"]
+Purpose = Literal["warm-up", "screen", "profile", "race", "saturate", "locate", "certify", "load"]
 Verdict = Literal["holds", "fails", "invalid"]
 
 
@@ -138,8 +138,11 @@ class Probe:
 
     @property
     def verdict(self) -> Verdict:
-        """What it says: a window that a busy client or machine disturbed is invalid, which is not failed."""
-        return "invalid" if self.invalid else "holds" if self.holds else "fails"
+        """What it says: a ceiling broken while client or machine were disturbed is invalid, which is not failed.
+
+        What disturbs adds to latency, never takes from it: a ceiling kept all the same is kept.
+        """
+        return "holds" if self.holds else "invalid" if self.invalid else "fails"
 
     @property
     def asked_per_s(self) -> float:
@@ -163,7 +166,8 @@ class Measurement:
 
     Attributes:
         feasible: Whether every ceiling was kept at ``rate_per_s`` by the probe that decided.
-        rate_per_s: The highest inferences/s shown to keep every ceiling; 0 where none was.
+        rate_per_s: The highest inferences/s found to keep every ceiling: certified, or located where no certificate
+            was asked for; 0 where none was.
         first_failing_per_s: The lowest rate above it that was seen to fail; None where none was.
         latency_s: Latencies of the probe that decided: at ``rate_per_s`` where feasible, else the nearest miss.
         ceilings: What was promised.
@@ -175,6 +179,7 @@ class Measurement:
         probes: Every probe, in order.
         seconds: Wall time of the measurement.
         located_per_s: Where the ceiling breaks, as fitted before the certificate; None where not looked for.
+        certified: Whether a certificate was looked for; a located rate is an estimate.
         confidence: How sure it is that ``rate_per_s`` keeps every percentile ceiling in the long run, attempts
             accounted for; 0 where it was not tested.
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
@@ -192,6 +197,7 @@ class Measurement:
     probes: tuple[Probe, ...]
     seconds: float
     located_per_s: float | None = None
+    certified: bool = False
     confidence: float = 0.0
     beaten_by_per_s: float | None = None
     limited_by: str = ""

@@ -19,6 +19,9 @@ _PARTS = {
 }
 
 
+_SAYS_SOMETHING = 0.5  # confidence below which a certificate says less than a coin
+
+
 def measurement_lines(measured: Measurement) -> list[str]:
     """The rate with what is promised and shown of it, where the latency goes, what the limit is, what disturbed."""
     decided = measured.decided_by
@@ -59,11 +62,15 @@ def claim(measured: Measurement) -> str:
 def _promise(each: Evidence, measured: Measurement) -> str:
     ceiling = next(ceiling for ceiling in measured.ceilings if str(ceiling) == each.ceiling)
     seconds = format_duration(measured.decided_by.duration_s) if measured.decided_by else ""
-    return (
-        f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
-        f" at {_confidence(measured.confidence)} confidence"
-        f" ({each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds})"
-    )
+    at_most = f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
+    seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
+    if not measured.certified:
+        return f"located, not certified, for {at_most} (the nearest window below: {seen})"
+    if measured.confidence < _SAYS_SOMETHING:
+        return (
+            f"kept {at_most} in a window too short to prove it ({seen}; {_confidence(measured.confidence)} confidence)"
+        )
+    return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 
 
 def _confidence(confidence: float) -> str:

@@ -105,12 +105,20 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
     )
     return [
         Text(f"{'*' if is_best else ''}{trial.number}", style=style),
-        Text(rate(decided.asked_per_s) if decided else "-", style=style if outcome.feasible else "dim"),
+        Text(_rate_of(outcome), style=style if outcome.feasible else "dim"),
         *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
         *(() if narrow else aside),
         Text(_verdict_of(outcome), style=outcome_style(outcome.kind)),
         Text(config_change(outcome, trial.label), style=style),
     ]
+
+
+def _rate_of(outcome: TrialOutcome) -> str:
+    """The rate found, or of the nearest miss; none where it is only known to be less than another's."""
+    measured = outcome.measurement
+    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.BEATEN:
+        return "-"
+    return rate(measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s)
 
 
 def _verdict_of(outcome: TrialOutcome) -> str:

@@ -61,12 +61,16 @@ class Trial:
         candidate: The point of the space; None for the person's own config where it lies outside.
         config: The full config to serve.
         beat_per_s: Inferences/s that the config must carry to be of interest; None to measure it whatever it does.
+        certified: Whether its rate is to be shown to hold, rather than located.
+        profiled: Whether to see how long its executions take, for the simulator.
     """
 
     number: int
     candidate: Candidate | None
     config: ModelConfig
     beat_per_s: float | None = None
+    certified: bool = False
+    profiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class LocalExecutor:
                     watch.on_probe,
                     self.deployment.traffic.batch_size,
                 )
-                measured = meter.measure(trial.beat_per_s)
+                measured = meter.measure(trial.beat_per_s, certified=trial.certified, profiled=trial.profiled)
                 kind = _kind_of(measured)
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:

@@ -6,7 +6,7 @@ import pytest
 from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import Measurement, MeasureOptions, Meter, Probe
+from autotune.measurement import Measurement, MeasureOptions, Meter, Probe, run_probe
 from autotune.objective import Ceiling, Objective
 from autotune.server import ServerCrashed
 
@@ -118,18 +118,27 @@ def test_a_winner_of_the_race_is_measured_to_the_end_from_there() -> None:
     assert "saturate" not in {probe.purpose for probe in measured.probes}
 
 
-def test_a_disturbed_window_is_run_again_and_the_result_says_so() -> None:
-    class Stalling(SimulatedServer):
-        """A client that is late in every other open window."""
+class LateClient(SimulatedServer):
+    """A client that sends each request of every other open window late; latency counts from the scheduled time."""
 
-        def run(self, schedule, duration_s, timeout_s, watch=None):
-            result = super().run(schedule, duration_s, timeout_s, watch)
-            if isinstance(schedule, PoissonRate) and len(self.runs) % 2:
-                return replace(result, lateness_s=np.full(result.requests, 0.001))
+    late_s = 0.0
+
+    def run(self, schedule, duration_s, timeout_s, watch=None):
+        result = super().run(schedule, duration_s, timeout_s, watch)
+        if not isinstance(schedule, PoissonRate) or len(self.runs) % 2 == 0:
             return result
+        late_s = np.full(result.requests, self.late_s)
+        return replace(result, lateness_s=late_s, latency_s=result.latency_s + late_s)
 
-    server = Stalling(0.0002)
-    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure()
+
+def _measure_late(late_s: float, **options: bool) -> Measurement:
+    server = LateClient(0.0002)
+    server.late_s = late_s
+    return Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(**options)
+
+
+def test_a_window_that_the_client_spoilt_is_run_again_and_the_result_says_so() -> None:
+    measured = _measure_late(0.006)
     disturbed = [probe for probe in measured.probes if probe.verdict == "invalid"]
     assert disturbed
     for before, after in itertools.pairwise(measured.probes):
@@ -137,6 +146,49 @@ def test_a_disturbed_window_is_run_again_and_the_result_says_so() -> None:
             assert after.asked_per_s == before.asked_per_s
             assert after.schedule != before.schedule
     assert "the client dispatched late" in measured.warnings[0]
+
+
+def test_a_ceiling_that_is_kept_in_spite_of_a_late_client_is_kept() -> None:
+    measured = _measure_late(0.0005, certified=False)
+    late_and_held = [probe for probe in measured.probes if probe.invalid and probe.holds]
+    assert late_and_held
+    assert {probe.verdict for probe in late_and_held} == {"holds"}
+    for before, after in itertools.pairwise(measured.probes):
+        if before in late_and_held:
+            assert after.asked_per_s != before.asked_per_s
+
+
+def test_a_late_client_is_not_to_blame_for_what_the_server_took_anyway() -> None:
+    server = LateClient(0.0002)
+    server.late_s = 0.0005
+    overload = PoissonRate(6000, seed=1)
+    server.runs.append(overload)  # an even count: the next window is late
+    server.runs.append(overload)
+    probe = run_probe(
+        server, server, overload, purpose="load", duration_s=1.0, timeout_s=1.0, ceilings=(Ceiling("p99", 0.005),)
+    )
+    assert probe.lateness_p99_s == pytest.approx(0.0005)
+    assert probe.verdict == "fails"
+
+
+def test_without_a_certificate_the_located_rate_is_the_answer() -> None:
+    server = SimulatedServer()
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.01),))).measure(certified=False)
+    assert measured.feasible
+    assert not measured.certified
+    assert measured.rate_per_s == measured.located_per_s
+    assert "certify" not in {probe.purpose for probe in measured.probes}
+    assert measured.decided_by is not None
+    assert measured.decided_by.holds
+
+
+def test_profiling_offers_twice_the_load_time_after_time_and_stands_in_for_saturation() -> None:
+    server = SimulatedServer()
+    objective = Objective("throughput", (Ceiling("p99", 0.01),))
+    measured = Meter(server, server, objective).measure(certified=False, profiled=True)
+    profiled = [probe.schedule for probe in measured.probes if probe.purpose == "profile"]
+    assert profiled == [ClosedLoop(2), ClosedLoop(4), ClosedLoop(8), ClosedLoop(16)]
+    assert "saturate" not in {probe.purpose for probe in measured.probes}
 
 
 def test_latency_is_measured_at_the_rate_that_must_be_carried() -> None:

@@ -1,0 +1,27 @@
+"""How a server's executions take their time: windows that make it form batches of every size, on all its instances."""
+
+from __future__ import annotations
+
+from autotune.measurement._prober import Prober
+from autotune.measurement._types import Probe
+
+_WINDOW_S = 0.25
+_FIRST_CONCURRENCY = 2
+_GROWTH = 2
+
+
+def profile(prober: Prober) -> Probe:
+    """Offers twice the outstanding requests time after time, up to what saturates the server.
+
+    Nothing is judged. Triton's statistics of each window say how long executions of each batch size took, and
+    how many the instances carried together.
+
+    Returns:
+        The last window, which saturates the server.
+    """
+    saturating = prober.saturating_concurrency()
+    concurrency = _FIRST_CONCURRENCY
+    while concurrency < saturating:
+        prober.closed_loop("profile", concurrency, _WINDOW_S, repeat=False)
+        concurrency *= _GROWTH
+    return prober.closed_loop("profile", saturating, 2 * _WINDOW_S, repeat=False)

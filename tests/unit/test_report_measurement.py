@@ -1,0 +1,43 @@
+"""The result in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from simulated_server import SimulatedServer
+
+from autotune.measurement import Measurement, Meter
+from autotune.objective import Ceiling, Objective
+from autotune.report import claim
+
+OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.01),))
+
+
+@pytest.fixture(scope="module")
+def certified() -> Measurement:
+    server = SimulatedServer()
+    return Meter(server, server, OBJECTIVE).measure()
+
+
+def test_a_certificate_is_stated_with_its_confidence_rounded_down(certified: Measurement) -> None:
+    assert ": at most 1% of requests over 10ms at 99% confidence (" in claim(replace(certified, confidence=0.9997))
+
+
+def test_a_certificate_that_proves_next_to_nothing_says_so(certified: Measurement) -> None:
+    text = claim(replace(certified, confidence=0.004))
+    assert "kept at most 1% of requests over 10ms in a window too short to prove it" in text
+    assert "; 0% confidence)" in text
+
+
+def test_a_located_rate_claims_no_confidence() -> None:
+    server = SimulatedServer()
+    text = claim(Meter(server, server, OBJECTIVE).measure(certified=False))
+    assert "located, not certified, for at most 1% of requests over 10ms" in text
+    assert "confidence" not in text
+
+
+def test_a_config_that_was_beaten_names_the_rate_it_did_not_carry() -> None:
+    server = SimulatedServer()
+    text = claim(Meter(server, server, OBJECTIVE).measure(beat_per_s=950))
+    assert text.startswith("Does not carry 950 inferences/s within the promise")
