@@ -53,7 +53,9 @@ def tune(
     trials: int | None = None,
     time_budget: str | None = None,
     search_space: str | Path | None = None,
-    sampler: str = "tpe",
+    sampler: str = "model",
+    min_gain: float = 0.02,
+    final_rounds: int = 3,
     study: str | None = None,
     seed: int = 0,
     probe_duration: str = "1s",
@@ -76,6 +78,10 @@ def tune(
     goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
     probe_s = parse_duration(probe_duration, "--probe-duration")
+    if not 0 <= min_gain < 1:
+        raise UsageError(f"--min-gain: {min_gain:g} is no gain; use a fraction from 0 to below 1, such as 0.02 for 2%")
+    if final_rounds < 0:
+        raise UsageError(f"--final-rounds: {final_rounds} rounds cannot be held; use 0 or more")
     if trials is not None and trials < 1:
         raise UsageError(f"--trials: {trials} trials cannot be run; use 1 or more")
 
@@ -106,6 +112,8 @@ def tune(
         seed=seed,
         trials=trials if trials or budget_s else DEFAULT_TRIALS,
         time_budget_s=budget_s,
+        min_gain=min_gain,
+        final_rounds=final_rounds,
         conditions=f"{traffic.conditions()}, {options.conditions()}",
     )
     with closing(_create_store(Path(results), storage)) as store:

@@ -27,6 +27,23 @@ class OutcomeKind(str, Enum):
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What a config was thought to come to before it was measured.
+
+    Attributes:
+        simulated: The simulator's value: inferences/s, or seconds of the optimised statistic.
+        expected: The same, corrected by what the simulator got wrong so far.
+        spread: Standard deviation of the logarithm of the true value about ``expected``.
+        mean_batch: Inferences in an execution at that load, as simulated.
+    """
+
+    simulated: float
+    expected: float
+    spread: float
+    mean_batch: float
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """What an executor returns for one trial.
 
@@ -39,6 +56,7 @@ class TrialOutcome:
         startup_s: Seconds from launch to ready; 0 where it never was.
         seconds: Wall time of the whole trial.
         log_path: The server's log.
+        forecast: What it was thought to come to; None where nothing could be said.
     """
 
     kind: OutcomeKind
@@ -49,6 +67,7 @@ class TrialOutcome:
     startup_s: float = 0.0
     seconds: float = 0.0
     log_path: Path | None = None
+    forecast: Forecast | None = None
 
     @property
     def feasible(self) -> bool:

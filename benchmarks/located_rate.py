@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from autotune.load import LoadGenerator, PoissonRate
-from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter
+from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Question
 from autotune.objective import Ceiling, Objective
 from autotune.repository import ModelConfig, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
@@ -114,7 +114,7 @@ def measured(
     objective = Objective("throughput", (CEILING,))
     options = MeasureOptions.of(1.0, seed)
     with deployment.serve(config(batch, instances), deployment.directory / "measured.log") as served:
-        return Meter(served.server, served.generator, objective, options).measure(beat_per_s)
+        return Meter(served.server, served.generator, objective, options).measure(Question(beat_per_s=beat_per_s))
 
 
 def config(batch: int, instances: int) -> ModelConfig:

@@ -90,6 +90,9 @@ class _ProgressObserver:
         self._progress.advance(self._task)
         self._print(_line(number, self._label, outcome, best))
 
+    def run_finished(self, label: str, outcome: TrialOutcome) -> None:
+        self._print(_again(label, outcome))
+
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
 
@@ -108,4 +111,16 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
         line.append("  best so far", style="bold green")
     if outcome.message:
         line.append(f"  {outcome.message}", style="red")
+    return line
+
+
+def _again(label: str, outcome: TrialOutcome) -> Text:
+    """A config that was measured again: what it came to this time."""
+    measured = outcome.measurement
+    line = Text(f"{label}:  ")
+    if outcome.feasible and measured:
+        line.append(f"{rate(measured.rate_per_s)} inferences/s", style="green")
+        line.append(f"  p99 {latency(measured.latency_s.get('p99'))}")
+    else:
+        line.append(outcome.kind.value, style=outcome_style(outcome.kind))
     return line

@@ -65,8 +65,32 @@ def run(
         ),
     ] = None,
     sampler: Annotated[
-        str, option("--sampler", "tpe|random|grid|gp", "How configs are proposed.", panel=Panel.SEARCH)
-    ] = "tpe",
+        str,
+        option(
+            "--sampler",
+            "model|tpe|random|grid|gp",
+            "How configs are proposed; model simulates Triton's batcher.",
+            panel=Panel.SEARCH,
+        ),
+    ] = "model",
+    min_gain: Annotated[
+        float,
+        option(
+            "--min-gain",
+            "FRACTION",
+            "By how much a config must beat the best so far to matter; the search ends where none can.",
+            panel=Panel.SEARCH,
+        ),
+    ] = 0.02,
+    final_rounds: Annotated[
+        int,
+        option(
+            "--final-rounds",
+            "N",
+            "Rounds in which the best configs and your own are measured again in turns; 0 for none.",
+            panel=Panel.SEARCH,
+        ),
+    ] = 3,
     study: Annotated[
         str | None,
         option(

@@ -8,10 +8,13 @@ from autotune.measurement._meter import Meter
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe
+from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, Question
 from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
 __all__ = [
+    "CERTIFIED_RATE",
+    "LOCATED_RATE",
     "Breakdown",
     "ClientTimes",
     "Deployment",
@@ -23,6 +26,7 @@ __all__ = [
     "OnProbe",
     "Probe",
     "Purpose",
+    "Question",
     "Served",
     "SweepResult",
     "Usage",

@@ -10,6 +10,7 @@ from autotune.load import ClosedLoop
 from autotune.measurement._judge import StopRule
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._prober import Prober
+from autotune.measurement._question import LOCATED_RATE, Question
 from autotune.measurement._types import Probe
 from autotune.measurement.statistics import Location, RateCounts, bracket, locate, next_rate
 from autotune.objective import Ceiling
@@ -47,20 +48,22 @@ class Located:
 
 
 def locate_rate(
-    prober: Prober, screened: Probe, raced_per_s: float | None = None, saturated: Probe | None = None
+    prober: Prober, screened: Probe, question: Question = LOCATED_RATE, saturated: Probe | None = None
 ) -> Located | None:
     """The highest rate that keeps every ceiling; None where even a small part of ``screened`` breaks one.
 
     Args:
         prober: Runs the windows; those it ran before count too.
         screened: One request at a time.
-        raced_per_s: A rate that was offered already and held; None without one.
+        question: Where to begin: above a rate that was raced and held, or around one that is known.
         saturated: A closed loop that gave the server always enough to do; run here where it is wanted.
     """
     options = prober.options
     ceilings = prober.objective.ceilings
     rate, highest = None, math.inf
-    if raced_per_s is None:
+    if question.around_per_s is not None:
+        rate = question.around_per_s
+    elif question.beat_per_s is None:
         saturation = max((saturated or _saturated(prober)).achieved_per_s, screened.achieved_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     spent_s = 0.0

@@ -14,6 +14,7 @@ from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import violations
 from autotune.measurement._prober import OnProbe, Prober
 from autotune.measurement._profile import profile
+from autotune.measurement._question import CERTIFIED_RATE, Question
 from autotune.measurement._race import race
 from autotune.measurement._screen import screen, warm_up
 from autotune.measurement._types import Measurement, Probe
@@ -62,26 +63,21 @@ class Meter:
         """Every window so far."""
         return self._prober.probes
 
-    def measure(
-        self, beat_per_s: float | None = None, *, certified: bool = True, profiled: bool = False
-    ) -> Measurement:
+    def measure(self, question: Question = CERTIFIED_RATE) -> Measurement:
         """The answer to the objective for this server.
 
         Args:
-            beat_per_s: Inferences/s that a config must carry to be of interest: it is asked first, and where it
-                does not hold, nothing more is.
-            certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate
-                is the answer, in a third of the time or less.
-            profiled: Whether to see first how long executions of each batch size take (`profile`).
+            question: What is asked of it; only its seed counts where the objective is the latency at a rate.
 
         Raises:
             ServerCrashed: The server died under load.
         """
+        self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
         if self._objective.goal == "latency":
             self._measure_at_rate()
         else:
-            self._measure_highest_rate(beat_per_s, certified=certified, profiled=profiled)
+            self._measure_highest_rate(question)
         return self.measurement
 
     @property
@@ -116,23 +112,26 @@ class Meter:
         self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
 
-    def _measure_highest_rate(self, beat_per_s: float | None, *, certified: bool, profiled: bool) -> None:
+    def _measure_highest_rate(self, question: Question) -> None:
         screened = self._decided_by = screen(self._prober)
         if not screened.holds:
             return
-        saturated = profile(self._prober) if profiled else None
-        if beat_per_s is not None:
-            raced = self._decided_by = race(self._prober, beat_per_s)
+        saturated = profile(self._prober) if question.profiled else None
+        if question.beat_per_s is not None:
+            raced = self._decided_by = race(self._prober, question.beat_per_s)
             if not raced.holds:
-                self._beaten_by_per_s = self._first_failing_per_s = beat_per_s
+                self._beaten_by_per_s = self._first_failing_per_s = question.beat_per_s
                 return
-        located = locate_rate(self._prober, screened, beat_per_s, saturated)
+        if not question.located and question.around_per_s is not None:
+            self._certify(question.around_per_s, math.inf)
+            return
+        located = locate_rate(self._prober, screened, question, saturated)
         if located is None:
             self._decided_by = self._prober.nearest_miss()
             self._first_failing_per_s = min(probe.asked_per_s for probe in self.probes if probe.purpose == "locate")
             return
         self._located_per_s = located.rate_per_s
-        if certified:
+        if question.certified:
             self._certify(located.rate_per_s, located.failing_per_s)
         else:
             held = self._prober.highest_holding()

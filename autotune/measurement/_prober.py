@@ -60,9 +60,14 @@ class Prober:
         self._generator = generator
         self._on_probe = on_probe
         self._repeats = _REPEATS_IN_ALL
+        self._first_seed = options.seed * 1_000_003
         config = server.model_config()
         self.instances = _instances(config)
         self._largest_batch = max(1, int(str(config.get("max_batch_size", 0))))
+
+    def reseed(self, number: int) -> None:
+        """Draws other arrivals from here on, the same for the same number."""
+        self._first_seed += number * 10_007
 
     def closed_loop(
         self, purpose: Purpose, concurrency: int, duration_s: float, rule: StopRule = _NEVER, *, repeat: bool = True
@@ -83,7 +88,7 @@ class Prober:
 
     def _seed(self) -> int:
         """A seed that no other window of this measurement has."""
-        return self.options.seed * 1_000_003 + len(self.probes)
+        return self._first_seed + len(self.probes)
 
     def _valid(
         self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True

@@ -59,7 +59,8 @@ def exported_text(result: StudyResult, trial: TrialRecord) -> str:
 
 def _header(result: StudyResult, trial: TrialRecord) -> list[str]:
     outcome = trial.outcome
-    measured = outcome.measurement
+    is_best = result.best is not None and result.best.number == trial.number
+    measured = result.measured if is_best else outcome.measurement
     lines = [
         f"{result.model}: {result.objective}",
         f"Found by autotune {version('triton-autotune')}, study {result.study}, trial {trial.number}"

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from autotune.search import StudyResult, score
+from autotune.search import Finals, StudyResult, score
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
@@ -43,14 +43,29 @@ def _study(result: StudyResult) -> dict[str, Any]:
         "model": result.model,
         "objective": result.objective,
         "stopped": result.stopped,
+        "search_seconds": result.search_s,
         "seconds": result.seconds,
         "storage": result.storage,
         "config_path": result.config_path,
         "feasible": result.best is not None,
         "gain": result.gain,
+        "finals": _finals(result.finals),
         "best": result.best and _trial(result.best, result),
         "baseline": result.baseline and _trial(result.baseline, result),
         "nearest": result.nearest and _trial(result.nearest, result),
+    }
+
+
+def _finals(finals: Finals | None) -> dict[str, Any] | None:
+    if finals is None:
+        return None
+    return {
+        "rounds": finals.rounds,
+        "winner": finals.winner and finals.winner.trial.number,
+        "gain": finals.gain,
+        "ties": [each.trial.number for each in finals.ties],
+        "finalists": [{"trial": each.trial.number, "values": each.values} for each in finals.finalists],
+        "certificate": finals.certificate and _plain(finals.certificate.outcome.measurement, without=("probes",)),
     }
 
 

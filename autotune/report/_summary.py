@@ -8,6 +8,7 @@ from rich.text import Text
 
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.report._finals import finals_lines
 from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
 from autotune.report._measurement import measurement_lines
 from autotune.search import StudyResult, score
@@ -29,19 +30,25 @@ def study_summary(result: StudyResult, console: Console | None = None) -> None:
 def verdict(result: StudyResult) -> list[str]:
     """What a person takes away, as lines of text."""
     objective = result.objective
-    lines = [f"Stopped: {result.stopped} ({result.seconds:.0f} s)."] if result.stopped else []
+    lines = [f"Stopped: {result.stopped} ({_spent(result)})."] if result.stopped else []
     if result.best is None:
         lines += _nothing_feasible(result)
     else:
         best = result.best
         lines.append(f"Best: trial {best.number} ({best.label}), {_value(best.outcome, objective)}{_against(result)}.")
         lines.append(f"Config: {config_change(best.outcome)}.")
-        if best.outcome.measurement is not None:
-            lines += measurement_lines(best.outcome.measurement)
+        lines += finals_lines(result)
+        if result.measured is not None:
+            lines += measurement_lines(result.measured)
         if result.config_path is not None:
             lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
     return lines
+
+
+def _spent(result: StudyResult) -> str:
+    finals_s = result.seconds - result.search_s
+    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them for the finals" if finals_s >= 1 else "")
 
 
 def _nothing_feasible(result: StudyResult) -> list[str]:
@@ -68,6 +75,8 @@ def _against(result: StudyResult) -> str:
     gain = result.gain
     if gain is None:
         return "; your config does not keep the promise"
+    if result.interval is not None:
+        return ""  # the finals say it better
     own = _value(result.baseline.outcome, result.objective)
     if result.objective.maximise:
         return f"; {gain:.2f} times your config's {own}"

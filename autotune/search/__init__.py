@@ -1,18 +1,24 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
+from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
-from autotune.search._result import BASELINE, PROPOSED, StudyResult, score
-from autotune.search._sampler import check_sampler, create_sampler
+from autotune.search._result import StudyResult
+from autotune.search._score import BASELINE, PROPOSED, score
 from autotune.search._stored import stored_result, stored_results
 from autotune.search._study import Coordinator, StudyPlan
+from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
     "BASELINE",
+    "CERTIFICATE",
+    "FINAL",
     "PROPOSED",
     "Coordinator",
     "Executor",
+    "Finalist",
+    "Finals",
     "LocalExecutor",
     "SilentObserver",
     "StudyObserver",

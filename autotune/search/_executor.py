@@ -14,7 +14,7 @@ from typing import Protocol
 
 from autotune.errors import AutotuneError
 from autotune.load import LoadGeneratorFailed
-from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe
+from autotune.measurement import LOCATED_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig
@@ -60,17 +60,15 @@ class Trial:
         number: Optuna's trial number.
         candidate: The point of the space; None for the person's own config where it lies outside.
         config: The full config to serve.
-        beat_per_s: Inferences/s that the config must carry to be of interest; None to measure it whatever it does.
-        certified: Whether its rate is to be shown to hold, rather than located.
-        profiled: Whether to see how long its executions take, for the simulator.
+        question: What is asked of it.
+        repeat: Names a repeat in the file names; empty for the trial itself.
     """
 
     number: int
     candidate: Candidate | None
     config: ModelConfig
-    beat_per_s: float | None = None
-    certified: bool = False
-    profiled: bool = False
+    question: Question = LOCATED_RATE
+    repeat: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class LocalExecutor:
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         """See `Executor`."""
         started = time.monotonic()
-        log_path = self.logs / f"trial-{trial.number:04d}.log"
+        log_path = self.logs / f"trial-{trial.number:04d}{trial.repeat}.log"
         startup_s = 0.0
         meter: Meter | None = None
         message = ""
@@ -127,7 +125,7 @@ class LocalExecutor:
                     watch.on_probe,
                     self.deployment.traffic.batch_size,
                 )
-                measured = meter.measure(trial.beat_per_s, certified=trial.certified, profiled=trial.profiled)
+                measured = meter.measure(trial.question)
                 kind = _kind_of(measured)
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:

@@ -25,6 +25,9 @@ class StudyObserver(Protocol):
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None: ...
 
+    def run_finished(self, label: str, outcome: TrialOutcome) -> None:
+        """A config was measured again, after the search."""
+
 
 class SilentObserver:
     """Ignores everything."""
@@ -40,3 +43,5 @@ class SilentObserver:
     def probed(self, number: int, probe: Probe) -> None: ...
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None: ...
+
+    def run_finished(self, label: str, outcome: TrialOutcome) -> None: ...

@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.measurement import Measurement
+from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.search._finals import Finals, finals_of
+from autotune.search._score import BASELINE, MIN_GAIN, best_of, nearest_of, score
 from autotune.store import TrialRecord
-
-BASELINE = "your config"
-"""Label of the trial of the person's own config."""
-
-PROPOSED = "proposed"
-"""Label of the trials that the sampler proposed."""
-
-MIN_GAIN = 0.02
-"""By how much a config must carry more than the best so far to be measured to the end."""
-
-WORST_LATENCY_S = 1000.0
-_WORST_VIOLATION = 100.0
 
 
 @dataclass(frozen=True)
@@ -33,13 +24,16 @@ class StudyResult:
         objective: What was looked for.
         trials: Every finished trial, by number.
         baseline: The trial of the person's own config; None where it never finished.
-        best: The best feasible trial; None where no config keeps the ceilings.
+        best: The trial whose config is delivered: the winner of the finals, or the best feasible one where none were
+            held; None where no config keeps the ceilings.
         nearest: Where nothing is feasible, the measured trial that came closest; else None.
         storage: URL of the database.
         stopped: Why no more trials were run; empty where a study was only looked up.
-        seconds: Wall time of this run (earlier runs of a resumed study not included).
+        search_s: Wall time of this run's search (earlier runs of a resumed study not included).
+        seconds: Wall time of this run, its finals included.
         config_path: The exported ``config.pbtxt``; None where nothing is feasible.
         interrupted: Whether a person stopped it.
+        finals: The finals; None where none were held.
     """
 
     study: str
@@ -51,13 +45,29 @@ class StudyResult:
     nearest: TrialRecord | None
     storage: str
     stopped: str = ""
+    search_s: float = 0.0
     seconds: float = 0.0
     config_path: Path | None = None
     interrupted: bool = False
+    finals: Finals | None = None
+
+    @property
+    def measured(self) -> Measurement | None:
+        """What the delivered config was shown to carry: by its certificate, or by its trial where it has none."""
+        if self.finals and self.finals.certificate:
+            return self.finals.certificate.outcome.measurement
+        return self.best.outcome.measurement if self.best else None
+
+    @property
+    def interval(self) -> Ratio | None:
+        """The gain as the finals show it, round by round; None where they were not held."""
+        return self.finals.gain if self.finals else None
 
     @property
     def gain(self) -> float | None:
         """Best value over the person's own config's (below 1 is better for latency); None where unknown."""
+        if self.interval is not None:
+            return self.interval.value
         if self.best is None or self.baseline is None or not self.baseline.outcome.feasible:
             return None
         return score(self.best.outcome, self.objective) / score(self.baseline.outcome, self.objective)
@@ -70,13 +80,17 @@ def summarise(
     objective: Objective,
     trials: Sequence[TrialRecord],
     storage: str,
+    runs: Sequence[TrialRecord] = (),
+    min_gain: float = MIN_GAIN,
     stopped: str = "",
+    search_s: float = 0.0,
     seconds: float = 0.0,
     config_path: Path | None = None,
     interrupted: bool = False,
 ) -> StudyResult:
     """The result that a study's trials amount to."""
-    best = best_of(trials, objective)
+    finals = finals_of(trials, runs, objective, min_gain)
+    best = finals.winner.trial if finals and finals.winner else best_of(trials, objective)
     return StudyResult(
         study=study,
         model=model,
@@ -87,55 +101,9 @@ def summarise(
         nearest=None if best else nearest_of(trials),
         storage=storage,
         stopped=stopped,
+        search_s=search_s,
         seconds=seconds,
         config_path=config_path,
         interrupted=interrupted,
+        finals=finals,
     )
-
-
-def score(outcome: TrialOutcome, objective: Objective) -> float:
-    """The value that Optuna sees: inferences/s, or seconds of the optimised statistic.
-
-    A trial that broke a promise scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
-    best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
-    ignore failed trials.
-    """
-    measured = outcome.measurement
-    if measured is None or not outcome.feasible:
-        return 0.0 if objective.maximise else WORST_LATENCY_S
-    return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
-
-
-def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
-    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept.
-
-    A config that was beaten broke the ceilings at a rate that others carry, which says nothing about lower
-    rates: it counts as a near miss, by what was wanting to that rate.
-    """
-    names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
-    measured = outcome.measurement
-    if measured is None or not measured.violations:
-        return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
-    if outcome.kind is OutcomeKind.BEATEN:
-        return (*(0.0 for _ in names), measured.violations["race"])
-    missed = tuple(min(measured.violations.get(name, 0.0), _WORST_VIOLATION) for name in names)
-    answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0
-    return (*missed, answered)
-
-
-def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord | None:
-    """The feasible trial with the best score; the earlier one of equals."""
-    feasible = [trial for trial in trials if trial.outcome.feasible]
-    sign = -1.0 if objective.maximise else 1.0
-    return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
-
-
-def nearest_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The infeasible trial whose worst violation is smallest."""
-    measured = [trial for trial in trials if trial.outcome.measurement and trial.outcome.measurement.violations]
-
-    def worst(trial: TrialRecord) -> float:
-        measurement = trial.outcome.measurement
-        return max(measurement.violations.values()) if measurement else float("inf")
-
-    return min(measured, key=worst, default=None)

@@ -41,6 +41,7 @@ def _stored(store: Store, record: StudyRecord, results: Path) -> StudyResult:
         model=record.model,
         objective=record.objective,
         trials=store.trials(record),
+        runs=store.runs(record),
         storage=store.url,
         config_path=exported if exported.exists() else None,
     )

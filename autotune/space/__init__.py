@@ -1,7 +1,7 @@
 """The search space: YAML a person writes, distributions Optuna draws from, edits on a config."""
 
 from autotune.space._candidate import Candidate, ParameterValue
-from autotune.space._parameter import Parameter
+from autotune.space._parameter import SIMULATED, Parameter
 from autotune.space._space import SearchSpace
 
-__all__ = ["Candidate", "Parameter", "ParameterValue", "SearchSpace"]
+__all__ = ["SIMULATED", "Candidate", "Parameter", "ParameterValue", "SearchSpace"]

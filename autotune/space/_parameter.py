@@ -24,6 +24,8 @@ BUILT_IN = (MAX_BATCH_SIZE, DYNAMIC_BATCHING, QUEUE_DELAY, PREFERRED, INSTANCE_C
 BATCHING = BUILT_IN[:4]
 BATCHER = BUILT_IN[1:4]
 """The parameters of the dynamic batcher."""
+SIMULATED = BUILT_IN[:5]
+"""The parameters whose effect can be simulated."""
 
 NO_PREFERENCE = "none"
 KEEP_KIND = "auto"

@@ -136,11 +136,13 @@ class SearchSpace:
         values = locate_values(self.parameters, config, self.max_batch_size)
         return Candidate.from_dict(values) if values is not None else None
 
-    def triton_default(self, config: ModelConfig, *, largest_batch: bool = False) -> Candidate | None:
+    def triton_default(
+        self, config: ModelConfig, *, largest_batch: bool = False, most_instances: bool = False
+    ) -> Candidate | None:
         """The candidate nearest to ``config`` with plain dynamic batching and the fewest instances.
 
         No delay, no preferred sizes; a largest batch that the space does not have is taken at its next lower one.
-        With ``largest_batch`` it is the largest of the space.
+        With ``largest_batch`` it is the largest of the space, and with ``most_instances`` they are the most.
         None where the space has no such candidate, or where a batch of one leaves nothing to batch.
         """
         batches = [parameter for parameter in self.parameters if parameter.name == MAX_BATCH_SIZE]
@@ -148,6 +150,9 @@ class SearchSpace:
             config = config.with_value("max_batch_size", max(int(str(each)) for each in batches[0].choices))
         if batcher_is_implied(self.parameters) or any(each.name == DYNAMIC_BATCHING for each in self.parameters):
             values = {each.name: self._nearest(each, config) for each in self.parameters}
+            if most_instances and INSTANCE_COUNT in values:
+                counts = next(each.choices for each in self.parameters if each.name == INSTANCE_COUNT)
+                values[INSTANCE_COUNT] = max(int(str(count)) for count in counts)
             candidate = self._candidate(values)
             batch = values.get(MAX_BATCH_SIZE, self.max_batch_size)
             plain = {DYNAMIC_BATCHING: True, QUEUE_DELAY: NO_DELAY, PREFERRED: NO_PREFERENCE}

@@ -18,7 +18,7 @@ from autotune.environment import Environment, Gpu
 from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Trace
 from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 
@@ -32,6 +32,7 @@ _TYPES: dict[str, type] = {
         ConstantRate,
         Environment,
         Evidence,
+        Forecast,
         Gpu,
         Measurement,
         ModelStatistics,

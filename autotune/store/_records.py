@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
 
-RunRole = Literal["trial", "confirm", "measure"]
+RunRole = Literal["trial", "final", "certificate", "measure"]
 """A trial that Optuna numbered; a config measured again at a study's end; a measurement outside any study."""
 
 

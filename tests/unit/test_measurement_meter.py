@@ -6,7 +6,16 @@ import pytest
 from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import Measurement, MeasureOptions, Meter, Probe, run_probe
+from autotune.measurement import (
+    CERTIFIED_RATE,
+    LOCATED_RATE,
+    Measurement,
+    MeasureOptions,
+    Meter,
+    Probe,
+    Question,
+    run_probe,
+)
 from autotune.objective import Ceiling, Objective
 from autotune.server import ServerCrashed
 
@@ -100,7 +109,7 @@ def test_a_model_too_slow_for_a_proof_says_how_sure_it_is() -> None:
 
 def test_a_loser_of_the_race_is_not_measured_to_the_end() -> None:
     objective = Objective("throughput", (Ceiling("p99", 0.005),))
-    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(beat_per_s=950)
+    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(Question(beat_per_s=950))
     assert not measured.feasible
     assert measured.beaten_by_per_s == 950
     assert measured.violations["race"] > 0
@@ -111,7 +120,7 @@ def test_a_loser_of_the_race_is_not_measured_to_the_end() -> None:
 
 def test_a_winner_of_the_race_is_measured_to_the_end_from_there() -> None:
     objective = Objective("throughput", (Ceiling("p99", 0.005),))
-    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(beat_per_s=200)
+    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(Question(beat_per_s=200))
     assert measured.feasible
     assert measured.beaten_by_per_s is None
     assert measured.rate_per_s > 200
@@ -131,10 +140,10 @@ class LateClient(SimulatedServer):
         return replace(result, lateness_s=late_s, latency_s=result.latency_s + late_s)
 
 
-def _measure_late(late_s: float, **options: bool) -> Measurement:
+def _measure_late(late_s: float, question: Question = CERTIFIED_RATE) -> Measurement:
     server = LateClient(0.0002)
     server.late_s = late_s
-    return Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(**options)
+    return Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(question)
 
 
 def test_a_window_that_the_client_spoilt_is_run_again_and_the_result_says_so() -> None:
@@ -149,7 +158,7 @@ def test_a_window_that_the_client_spoilt_is_run_again_and_the_result_says_so() -
 
 
 def test_a_ceiling_that_is_kept_in_spite_of_a_late_client_is_kept() -> None:
-    measured = _measure_late(0.0005, certified=False)
+    measured = _measure_late(0.0005, LOCATED_RATE)
     late_and_held = [probe for probe in measured.probes if probe.invalid and probe.holds]
     assert late_and_held
     assert {probe.verdict for probe in late_and_held} == {"holds"}
@@ -173,7 +182,9 @@ def test_a_late_client_is_not_to_blame_for_what_the_server_took_anyway() -> None
 
 def test_without_a_certificate_the_located_rate_is_the_answer() -> None:
     server = SimulatedServer()
-    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.01),))).measure(certified=False)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.01),))).measure(
+        Question(certified=False)
+    )
     assert measured.feasible
     assert not measured.certified
     assert measured.rate_per_s == measured.located_per_s
@@ -185,7 +196,7 @@ def test_without_a_certificate_the_located_rate_is_the_answer() -> None:
 def test_profiling_offers_twice_the_load_time_after_time_and_stands_in_for_saturation() -> None:
     server = SimulatedServer()
     objective = Objective("throughput", (Ceiling("p99", 0.01),))
-    measured = Meter(server, server, objective).measure(certified=False, profiled=True)
+    measured = Meter(server, server, objective).measure(Question(certified=False, profiled=True))
     profiled = [probe.schedule for probe in measured.probes if probe.purpose == "profile"]
     assert profiled == [ClosedLoop(2), ClosedLoop(4), ClosedLoop(8), ClosedLoop(16)]
     assert "saturate" not in {probe.purpose for probe in measured.probes}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from simulated_server import SimulatedServer
 
-from autotune.measurement import Measurement, Meter
+from autotune.measurement import Measurement, Meter, Question
 from autotune.objective import Ceiling, Objective
 from autotune.report import claim
 
@@ -32,12 +32,12 @@ def test_a_certificate_that_proves_next_to_nothing_says_so(certified: Measuremen
 
 def test_a_located_rate_claims_no_confidence() -> None:
     server = SimulatedServer()
-    text = claim(Meter(server, server, OBJECTIVE).measure(certified=False))
+    text = claim(Meter(server, server, OBJECTIVE).measure(Question(certified=False)))
     assert "located, not certified, for at most 1% of requests over 10ms" in text
     assert "confidence" not in text
 
 
 def test_a_config_that_was_beaten_names_the_rate_it_did_not_carry() -> None:
     server = SimulatedServer()
-    text = claim(Meter(server, server, OBJECTIVE).measure(beat_per_s=950))
+    text = claim(Meter(server, server, OBJECTIVE).measure(Question(beat_per_s=950)))
     assert text.startswith("Does not carry 950 inferences/s within the promise")

@@ -10,8 +10,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import TrialState
 
 from autotune.errors import UsageError
-from autotune.search import _sampler
-from autotune.search._sampler import CONSTRAINTS_ATTR, SAMPLERS, SpaceExhausted, create_sampler
+from autotune.search.samplers import (
+    CONSTRAINTS_ATTR,
+    SAMPLERS,
+    SpaceExhausted,
+    _candidate_sampler,
+    _strategies,
+    create_sampler,
+)
 from autotune.space import Candidate
 
 WITHOUT_TORCH = [name for name in SAMPLERS if name != "gp"]
@@ -189,7 +195,7 @@ def test_tpe_does_not_learn_from_a_trial_outside_the_space():
 
 
 def test_a_space_too_large_to_list_is_drawn_from(monkeypatch):
-    monkeypatch.setattr(_sampler, "_ENUMERABLE", 100)
+    monkeypatch.setattr(_candidate_sampler, "_ENUMERABLE", 100)
     space = BatchingSpace(log2_batch=9, delays=50)
     space.candidates = lambda: pytest.fail("listed")
     for name in ("random", "tpe"):
@@ -198,12 +204,12 @@ def test_a_space_too_large_to_list_is_drawn_from(monkeypatch):
 
 
 def test_an_unknown_sampler_is_a_usage_error():
-    with pytest.raises(UsageError, match="--sampler: unknown sampler 'magic'; use tpe, random, grid, gp"):
+    with pytest.raises(UsageError, match="--sampler: unknown sampler 'magic'; use model, tpe, random, grid, gp"):
         create_sampler("magic", BatchingSpace(), seed=0, startup_trials=3, finished=set())
 
 
 def test_gp_without_torch_is_a_usage_error(monkeypatch):
-    monkeypatch.setattr(_sampler, "find_spec", lambda name: None)
+    monkeypatch.setattr(_strategies, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="--sampler: gp needs the Python package torch"):
         create_sampler("gp", BatchingSpace(), seed=0, startup_trials=3, finished=set())
 

@@ -26,6 +26,7 @@ from autotune.search import (
     stored_result,
     study_lock,
 )
+from autotune.search._ask_tell import AskTell
 from autotune.space import SearchSpace
 from autotune.store import Store, database_url
 
@@ -91,6 +92,7 @@ def plan(tmp_path: Path, *, batch: int = 1, trials: int | None = 6, space: str =
         seed=1,
         trials=trials,
         time_budget_s=None,
+        final_rounds=0,
     )
     return replace(whole, **changes)
 
@@ -210,7 +212,7 @@ def test_a_trial_that_was_stored_but_not_told_keeps_its_outcome(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Coordinator, "_tell", interrupted)
+        patched.setattr(AskTell, "tell", interrupted)
         with pytest.raises(KeyboardInterrupt):  # also while it mends that, as a second Ctrl-C would
             run(plan(tmp_path), store, PretendedExecutor())
     result = run(plan(tmp_path, trials=2), store, PretendedExecutor())
@@ -223,7 +225,7 @@ def test_a_trial_that_was_stored_but_not_told_keeps_its_outcome(
 def test_an_interruption_while_a_trial_is_told_loses_nothing(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Coordinator._tell
+    told = AskTell.tell
     interruptions = iter([KeyboardInterrupt])
 
     def interrupted_once(*arguments: object) -> None:
@@ -231,7 +233,7 @@ def test_an_interruption_while_a_trial_is_told_loses_nothing(
             raise interruption
         told(*arguments)
 
-    monkeypatch.setattr(Coordinator, "_tell", interrupted_once)
+    monkeypatch.setattr(AskTell, "tell", interrupted_once)
     result = run(plan(tmp_path), store, PretendedExecutor())
     assert result.interrupted
     assert len(result.trials) == 1

@@ -14,6 +14,7 @@ from autotune.measurement.statistics._late_counts import (
     Verdict,
 )
 from autotune.measurement.statistics._logit import Location, locate, next_rate
+from autotune.measurement.statistics._paired import Ratio, paired_ratio
 from autotune.measurement.statistics._percentile import percentile_bounds, percentile_bounds_of_histogram
 from autotune.measurement.statistics._sequential import (
     Decision,
@@ -36,6 +37,7 @@ __all__ = [
     "LateCounts",
     "Location",
     "RateCounts",
+    "Ratio",
     "Verdict",
     "at_fraction",
     "bracket",
@@ -49,6 +51,7 @@ __all__ = [
     "log_e_holds",
     "mean_bounds",
     "next_rate",
+    "paired_ratio",
     "percentile_bounds",
     "percentile_bounds_of_histogram",
     "pooled_fractions",

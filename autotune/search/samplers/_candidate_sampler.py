@@ -11,17 +11,16 @@ uninterrupted one would have.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from autotune.errors import AutotuneError, UsageError
-from autotune.search._constraints import CONSTRAINTS_ATTR, publish_constraints
+from autotune.errors import AutotuneError
+from autotune.search.samplers._constraints import publish_constraints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,11 +34,7 @@ if TYPE_CHECKING:
     Proposals = Iterator[Mapping[str, Any]]
     Strategy = Callable[[Study, FrozenTrial, dict[str, BaseDistribution], np.random.Generator], Proposals]
 
-__all__ = ["CONSTRAINTS_ATTR", "SAMPLERS", "CandidateSampler", "SpaceExhausted", "check_sampler", "create_sampler"]
-
 _ENUMERABLE = 50_000  # candidates that are listed to find an untried one; larger spaces are drawn from
-_TRIES = 3  # each splits and fits all trials again
-_GP_TRIES = 3  # each costs a fit
 _DRAWS = 1000
 
 
@@ -50,7 +45,7 @@ class SpaceExhausted(AutotuneError):
 class CandidateSampler(BaseSampler):
     """Proposes canonical candidates that were not tried before; to be used with `Study.ask(space.distributions())`.
 
-    Besides, it publishes the constraints of a told trial (see `autotune.search._constraints`).
+    Besides, it publishes the constraints of a told trial (see `autotune.search.samplers._constraints`).
 
     Args:
         strategy: Yields proposals for one trial, best first; where it yields none or only tried ones, an
@@ -191,108 +186,3 @@ def _only_value(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
     return cast("IntDistribution | FloatDistribution", distribution).low
-
-
-class _InSpace:
-    """A study without the trials that lie outside the space, such as a person's own config.
-
-    Such a trial has no parameters, yet it would take one of the few places of the good trials that a TPE
-    sampler learns from.
-    """
-
-    def __init__(self, study: Study, names: AbstractSet[str]) -> None:
-        self._study = study
-        self._names = names
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study._get_trials(*args, **kwargs) if self._names <= trial.params.keys()]
-
-
-def create_sampler(
-    name: str, space: SearchSpace, *, seed: int, startup_trials: int, finished: AbstractSet[str]
-) -> CandidateSampler:
-    """The sampler that ``--sampler NAME`` asks for.
-
-    Args:
-        name: A key of `SAMPLERS`.
-        space: The search space.
-        seed: The study's seed; the same for each run of a resumed study.
-        startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
-        finished: Keys of candidates not to propose, besides those of the study's own trials.
-
-    Raises:
-        UsageError: An unknown sampler, or one whose package is missing.
-    """
-    check_sampler(name)
-    return CandidateSampler(SAMPLERS[name](space, startup_trials), space, seed, finished)
-
-
-def check_sampler(name: str) -> None:
-    """Raises `UsageError` where ``--sampler NAME`` is unknown or lacks a package; nothing is created."""
-    if name not in SAMPLERS:
-        raise UsageError(f"--sampler: unknown sampler {name!r}; use {', '.join(SAMPLERS)}")
-    for package in _PACKAGES.get(name, ()):
-        if find_spec(package) is None:
-            raise UsageError(
-                f"--sampler: {name} needs the Python package {package}, which is not installed; "
-                f"run 'pip install {package}' or use --sampler tpe"
-            )
-
-
-def _tpe(space: SearchSpace, startup_trials: int) -> Strategy:
-    """Tree-structured Parzen estimator over all parameters jointly, feasible trials first."""
-
-    def sampler(seed: int) -> BaseSampler:
-        return TPESampler(n_startup_trials=startup_trials, multivariate=True, constant_liar=False, seed=seed)
-
-    return _asking(sampler, tries=_TRIES)
-
-
-def _gp(space: SearchSpace, startup_trials: int) -> Strategy:
-    """Gaussian process with constrained expected improvement."""
-
-    def sampler(seed: int) -> BaseSampler:
-        return GPSampler(n_startup_trials=startup_trials, seed=seed)
-
-    return _asking(sampler, tries=_GP_TRIES)
-
-
-def _random(space: SearchSpace, startup_trials: int) -> Strategy:
-    """Untried candidates, each as likely as any other."""
-    return lambda study, trial, search_space, rng: iter(())
-
-
-def _grid(space: SearchSpace, startup_trials: int) -> Strategy:
-    """Every candidate, in the space's order."""
-    return lambda study, trial, search_space, rng: (space.optuna_params(each) for each in space.candidates())
-
-
-def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
-    """Proposals of one Optuna sampler; none while it still starts up."""
-
-    def proposals(
-        study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
-    ) -> Proposals:
-        sampler = create(int(rng.integers(2**31)))
-        in_space: Any = _InSpace(study, search_space.keys())
-        for _ in range(tries):
-            proposal = sampler.sample_relative(in_space, trial, search_space)
-            if not proposal:
-                return
-            yield proposal
-
-    return proposals
-
-
-SAMPLERS: dict[str, Callable[[SearchSpace, int], Strategy]] = {
-    "tpe": _tpe,
-    "random": _random,
-    "grid": _grid,
-    "gp": _gp,
-}
-"""What ``--sampler`` may name. A new sampler is one function and one line here."""
-
-_PACKAGES = {"gp": ("torch", "scipy")}

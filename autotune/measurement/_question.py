@@ -1,0 +1,35 @@
+"""What is asked of a config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a config; by default the highest rate it carries, certified.
+
+    Attributes:
+        beat_per_s: Inferences/s that it must carry to be of interest: that is asked first, and where it does not hold,
+            nothing more is.
+        around_per_s: Inferences/s that it is known to carry about: looking begins there.
+        located: Whether the rate at which a ceiling breaks is to be looked for; else ``around_per_s`` is taken for it.
+        certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate is the
+            answer, in a third of the time or less.
+        profiled: Whether to see first how long executions of each batch size take.
+        seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
+    """
+
+    beat_per_s: float | None = None
+    around_per_s: float | None = None
+    located: bool = True
+    certified: bool = True
+    profiled: bool = False
+    seed: int = 0
+
+
+CERTIFIED_RATE = Question()
+"""The highest rate, certified."""
+
+LOCATED_RATE = Question(certified=False)
+"""The highest rate, located."""

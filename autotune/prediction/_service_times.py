@@ -1,0 +1,165 @@
+"""How long executions take, learnt from Triton's own statistics of the windows that trials ran.
+
+An execution of b items is thought to take ``host(b)`` on its instance's own and then ``device(b)`` on what all
+instances share (a GPU, the cores, a lock). Both follow from operational laws (Denning and Buzen, The Operational
+Analysis of Queueing Network Models, ACM Computing Surveys 10, 1978):
+
+- One instance alone takes ``S(b) = host(b) + device(b)``: the mean compute time of executions of that size.
+- With n instances always at work, executions leave every ``max(device, S / n)`` seconds. Where they took longer than
+  alone, they waited for the shared part, and the time between departures is ``device``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from autotune.load import ClosedLoop
+from autotune.measurement import Probe
+from autotune.simulator import ServiceTimes
+
+_LEARNT_FROM = ("screen", "profile", "saturate", "race", "locate", "certify")
+_BUSY = 0.85
+_WAITED = 1.12
+_OVERHEAD_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window of load on a server with so many instances.
+
+    Attributes:
+        instances: Instances of the model.
+        probe: What it counted.
+    """
+
+    instances: int
+    probe: Probe
+
+    @property
+    def executions(self) -> int:
+        """Executions in the window."""
+        return sum(self.probe.server.batch_executions.values())
+
+    @property
+    def occupied(self) -> float:
+        """The fraction of the instances' time that they spent on executions; draining counts beyond the window."""
+        return self.probe.server.busy_s / (self.instances * self.probe.duration_s)
+
+
+def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes | None:
+    """The service times that fit the windows best; None where they hold no execution or no window of one request.
+
+    Args:
+        windows: Of every trial of one model on one machine.
+        largest_batch: Up to which size they are wanted; beyond what was seen they go on in a straight line.
+    """
+    known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.executions]
+    screens = [each for each in known if each.probe.schedule == ClosedLoop(1) and each.probe.histogram]
+    if not screens:
+        return None
+    fewest = min(each.instances for each in known)
+    alone = [each for each in known if each.instances == fewest]
+    alone_s = _by_size(alone, largest_batch)
+    gap_s = _gap_s(alone) if fewest == 1 else 0.0
+    shared = _shared_fraction([each for each in known if each.instances > 1], alone_s)
+    device_s = alone_s * shared
+    return ServiceTimes(
+        host_s=alone_s - device_s + gap_s,
+        device_s=device_s,
+        overhead_s=_overhead_s(screens),
+        spread=np.ones(1),
+    )
+
+
+def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float64]:
+    """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, straight between sizes seen."""
+    count = np.zeros(largest_batch + 1)
+    total_s = np.zeros(largest_batch + 1)
+    for window in windows:
+        server = window.probe.server
+        for size, executions in server.batch_executions.items():
+            if 1 <= size <= largest_batch and size in server.batch_compute_ns:
+                count[size] += executions
+                total_s[size] += server.batch_compute_ns[size] / 1e9
+    sizes = np.flatnonzero(count)
+    fitted = isotonic_regression(total_s[sizes] / count[sizes], weights=count[sizes]).x
+    seen = ServiceTimes(
+        host_s=np.interp(np.arange(1, sizes[-1] + 1), sizes, fitted),
+        device_s=np.zeros(sizes[-1]),
+        overhead_s=np.zeros(1),
+        spread=np.ones(1),
+    )
+    return np.asarray(seen.up_to(largest_batch).host_s)
+
+
+def _gap_s(windows: Sequence[Window]) -> float:
+    """Seconds between the executions of an instance that always has work: what its own clock does not count."""
+    gaps = [
+        (1 - window.occupied) * window.probe.duration_s / window.executions
+        for window in windows
+        if _saturated(window) and window.occupied >= _BUSY
+    ]
+    return max(0.0, float(np.median(gaps))) if gaps else 0.0
+
+
+def _saturated(window: Window) -> bool:
+    """Whether there was always more to do than the instances could take."""
+    schedule = window.probe.schedule
+    waiting = 2 * window.instances * window.probe.server.mean_batch_size / window.probe.batch_size
+    return isinstance(schedule, ClosedLoop) and schedule.concurrency >= 0.8 * waiting
+
+
+def _shared_fraction(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Which part of an execution of each size is spent on what all instances share, from 0 to 1.
+
+    Without a window of several instances there is nothing to share it with, and the part does not matter.
+    """
+    sizes, fractions, weights = [], [], []
+    for window in windows:
+        server = window.probe.server
+        if window.occupied < _BUSY:
+            continue
+        expected_s = sum(
+            count * alone_s[min(size, len(alone_s)) - 1] for size, count in server.batch_executions.items()
+        )
+        waited = server.busy_s / expected_s > _WAITED
+        # Departures happen until the last answer; what the instances were busy for tells how long that was.
+        seconds = window.probe.duration_s * max(1.0, window.occupied)
+        fractions.append(min(1.0, seconds / expected_s) if waited else 0.0)
+        sizes.append(server.mean_batch_size)
+        weights.append(window.executions)
+    if not sizes:
+        return np.zeros(len(alone_s))
+    order = np.argsort(sizes)
+    at, fraction, weight = (np.asarray(each, float)[order] for each in (sizes, fractions, weights))
+    merged, values = _merged(np.log(at), fraction, weight)
+    return np.asarray(np.interp(np.log(np.arange(1, len(alone_s) + 1)), merged, values))
+
+
+def _merged(
+    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted means of points whose sizes lie within a fifth of each other."""
+    groups = np.concatenate([[0], np.cumsum(np.diff(x) > 0.2)])
+    total = np.bincount(groups, weight)
+    return np.bincount(groups, weight * x) / total, np.bincount(groups, weight * y) / total
+
+
+def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
+    """Latency outside queue and execution: of one request at a time, less what its execution took."""
+    latency_s = np.concatenate([[edge - _mean_s(each) for edge, _ in each.probe.histogram] for each in screens])
+    count = np.concatenate([[times for _, times in each.probe.histogram] for each in screens])
+    kept = np.isfinite(latency_s)
+    order = np.argsort(latency_s[kept])
+    values, cumulated = latency_s[kept][order], np.cumsum(count[kept][order])
+    levels = (np.arange(_OVERHEAD_SAMPLES) + 0.5) / _OVERHEAD_SAMPLES * cumulated[-1]
+    return np.asarray(np.maximum(0.0, values[np.searchsorted(cumulated, levels)]))
+
+
+def _mean_s(window: Window) -> float:
+    return float(window.probe.server.busy_s / window.executions)

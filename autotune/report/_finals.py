@@ -1,0 +1,58 @@
+"""What the finals say, in sentences."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from autotune.measurement.statistics import Ratio
+from autotune.objective import Objective
+from autotune.report._format import latency, rate
+from autotune.search import BASELINE, Finalist, Finals, StudyResult
+
+
+def finals_lines(result: StudyResult) -> list[str]:
+    """Each finalist's rounds, how the winner compares with the person's config, and what it ties with."""
+    finals = result.finals
+    if finals is None or not finals.rounds:
+        return []
+    rounds = f"{finals.rounds} round{'' if finals.rounds == 1 else 's'}"
+    lines = [f"Finals, {rounds} on fresh servers in turns:"]
+    lines += [f"  {_rounds(each, result.objective, each is finals.winner)}" for each in finals.finalists]
+    if finals.winner is None:
+        return [*lines, "No finalist kept the promise in every round."]
+    return [*lines, *_against(finals), *_ties(finals)]
+
+
+def _rounds(finalist: Finalist, objective: Objective, won: bool) -> str:
+    shown = rate if objective.maximise else latency
+    kept = [value if 0 < value < math.inf else None for value in finalist.values]
+    values = ", ".join("broke the promise" if value is None else shown(value) for value in kept)
+    unit = " inferences/s" if objective.maximise else f" {objective.optimised_statistic}"
+    middle = f" (median {shown(statistics.median(finalist.values))})" if len(kept) > 1 and None not in kept else ""
+    mark = "*" if won else " "
+    own = " (your config)" if finalist.trial.label == BASELINE else ""
+    return f"{mark}trial {finalist.trial.number}{own}: {values}{unit}{middle}"
+
+
+def _against(finals: Finals) -> list[str]:
+    """How the winner compares with the person's own config."""
+    if finals.gain is None:
+        return []
+    return [f"Against your config: {finals.gain.value:.2f} times{_interval(finals.gain)}."]
+
+
+def _ties(finals: Finals) -> list[str]:
+    if not finals.ties or finals.winner is None:
+        return []
+    others = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
+    if finals.winner.trial.label == BASELINE:
+        return [f"No significant difference to {others}: your config is as good, and stays."]
+    return [f"No significant difference to {others}: the simplest of them is delivered."]
+
+
+def _interval(ratio: Ratio) -> str:
+    """The 95% interval; none can be told from a single round."""
+    if not math.isfinite(ratio.high):
+        return " in a single round"
+    return f" (95% interval {ratio.low:.2f} to {ratio.high:.2f})"

@@ -1,0 +1,181 @@
+"""The finals: the best few configs and the person's own, measured again side by side, and which of them wins.
+
+A search picks its best by single measurements of each config, so the winner is partly lucky. The finals measure the
+few that matter anew, on fresh servers and in turns, and compare them round by round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from autotune.measurement.statistics import Ratio, paired_ratio
+from autotune.objective import Objective
+from autotune.search._score import BASELINE, best_of, score
+from autotune.store import RunRole, TrialRecord
+
+FINAL: RunRole = "final"
+CERTIFICATE: RunRole = "certificate"
+"""Roles of the runs: a round of the finals, and the proof of what the winner carries."""
+
+_CLOSE = 0.95  # of the best value: a config that comes that close may be the better one
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A config in the finals.
+
+    Attributes:
+        trial: The trial in which the search measured it.
+        runs: Its rounds, in order.
+        values: What each came to: inferences/s, or seconds; 0 or infinite where it did not keep the promise.
+    """
+
+    trial: TrialRecord
+    runs: tuple[TrialRecord, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Finals:
+    """What the finals came to.
+
+    Attributes:
+        finalists: The configs, in the order in which they took turns.
+        winner: The one that is delivered; None where none kept the promise in every round.
+        gain: Its value over the person's own config's, round by round; None where one of them was not measured.
+        ties: Finalists whose difference to the winner is not significant or not worth having.
+        certificate: The run that showed what the winner carries; None where there was none.
+        rounds: Complete rounds.
+    """
+
+    finalists: tuple[Finalist, ...]
+    winner: Finalist | None
+    gain: Ratio | None
+    ties: tuple[Finalist, ...] = ()
+    certificate: TrialRecord | None = None
+    rounds: int = field(default=0)
+
+
+def contenders(trials: Sequence[TrialRecord], objective: Objective, most: int) -> list[TrialRecord]:
+    """The trials whose configs go into the finals: the best, those close to it, and the person's own.
+
+    Args:
+        trials: Of the search.
+        objective: What is looked for.
+        most: How many there may be.
+    """
+    best = best_of(trials, objective)
+    if best is None:
+        return []
+    sign = -1.0 if objective.maximise else 1.0
+    ranked = sorted(
+        (trial for trial in trials if trial.outcome.feasible),
+        key=lambda trial: (sign * score(trial.outcome, objective), trial.number),
+    )
+    close = [trial for trial in ranked if _merit(trial, objective) >= _CLOSE * _merit(best, objective)]
+    own = [trial for trial in ranked if trial.label == BASELINE]
+    chosen = [trial for trial in close if trial not in own][: max(1, most - len(own))] or [best]
+    return list({trial.number: trial for trial in (*chosen, *own)}.values())
+
+
+def decide(
+    finalists: Sequence[Finalist], objective: Objective, min_gain: float, certificate: TrialRecord | None = None
+) -> Finals:
+    """Which finalist is delivered: the simplest of those that are as good as the best.
+
+    Args:
+        finalists: With as many rounds each.
+        objective: What is looked for.
+        min_gain: By what fraction a config must be better to matter.
+        certificate: The proof for the winner, if there is one.
+    """
+    rounds = min((len(each.values) for each in finalists), default=0)
+    kept = [each for each in finalists if rounds and all(0 < value < math.inf for value in each.values)]
+    if not kept:
+        return Finals(tuple(finalists), None, None, rounds=rounds)
+    leader = max(kept, key=lambda each: math.fsum(_logs(each, objective)))
+    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, objective), min_gain)]
+    winner = min((leader, *ties), key=lambda each: complexity(each.trial))
+    own = next((each for each in kept if each.trial.label == BASELINE), None)
+    proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
+    return Finals(
+        finalists=tuple(finalists),
+        winner=winner,
+        gain=None if own is None or own is winner else _ratio(winner, own),
+        ties=tuple(each for each in (leader, *ties) if each is not winner),
+        certificate=proven,
+        rounds=rounds,
+    )
+
+
+def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
+    """Whether more rounds might tell: a difference worth having was seen that is not significant yet."""
+    if finals.winner is None:
+        return False
+    return any(_over(each, finals.winner, objective).value > 1 + min_gain for each in finals.ties)
+
+
+def finals_of(
+    trials: Sequence[TrialRecord], runs: Sequence[TrialRecord], objective: Objective, min_gain: float
+) -> Finals | None:
+    """The finals that a study's stored runs amount to; None where none were held."""
+    by_config: dict[str, list[TrialRecord]] = {}
+    for run in runs:
+        if run.role == FINAL:
+            by_config.setdefault(run.outcome.config_text, []).append(run)
+    if not by_config:
+        return None
+    rounds = min(len(each) for each in by_config.values())
+    finalists = []
+    for config, records in by_config.items():
+        trial = next((trial for trial in trials if trial.outcome.config_text == config), None)
+        if trial is not None:
+            kept = tuple(records[:rounds])
+            finalists.append(Finalist(trial, kept, tuple(score(run.outcome, objective) for run in kept)))
+    certificates = [run for run in runs if run.role == CERTIFICATE and run.outcome.feasible]
+    return decide(finalists, objective, min_gain, certificates[-1] if certificates else None)
+
+
+def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:
+    """How much a config asks of whoever runs it; the person's own asks nothing."""
+    values = trial.outcome.candidate.as_dict() if trial.outcome.candidate else {}
+    return (
+        trial.label != BASELINE,
+        _whole(values.get("instance_count")),
+        values.get("preferred_batch_size") not in (None, "none"),
+        bool(values.get("max_queue_delay_microseconds")),
+        _whole(values.get("max_batch_size")),
+    )
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _merit(trial: TrialRecord, objective: Objective) -> float:
+    value = score(trial.outcome, objective)
+    return value if objective.maximise else 1 / value
+
+
+def _logs(finalist: Finalist, objective: Objective) -> list[float]:
+    sign = 1.0 if objective.maximise else -1.0
+    return [sign * math.log(value) for value in finalist.values]
+
+
+def _ratio(ours: Finalist, theirs: Finalist) -> Ratio:
+    return paired_ratio(ours.values, theirs.values)
+
+
+def _over(leader: Finalist, other: Finalist, objective: Objective) -> Ratio:
+    """How many times better the leader is, so that more is better."""
+    return _ratio(leader, other) if objective.maximise else _ratio(other, leader)
+
+
+def _is_tie(ratio: Ratio, min_gain: float) -> bool:
+    return ratio.low <= 1 or ratio.value <= 1 + min_gain
+
+
+def _config(finalist: Finalist) -> str:
+    return finalist.trial.outcome.config_text

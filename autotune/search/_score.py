@@ -1,0 +1,69 @@
+"""What a trial is worth: its value, its constraints, and which of several is best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.store import TrialRecord
+
+BASELINE = "your config"
+"""Label of the trial of the person's own config."""
+
+PROPOSED = "proposed"
+"""Label of the trials that the sampler proposed."""
+
+MIN_GAIN = 0.02
+"""By what fraction a config must be better to matter, where a person does not say."""
+
+WORST_LATENCY_S = 1000.0
+_WORST_VIOLATION = 100.0
+
+
+def score(outcome: TrialOutcome, objective: Objective) -> float:
+    """The value that Optuna sees: inferences/s, or seconds of the optimised statistic.
+
+    A trial that broke a promise scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
+    best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
+    ignore failed trials.
+    """
+    measured = outcome.measurement
+    if measured is None or not outcome.feasible:
+        return 0.0 if objective.maximise else WORST_LATENCY_S
+    return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
+
+
+def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
+    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept.
+
+    A config that was beaten broke the ceilings at a rate that others carry, which says nothing about lower
+    rates: it counts as a near miss, by what was wanting to that rate.
+    """
+    names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
+    measured = outcome.measurement
+    if measured is None or not measured.violations:
+        return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
+    if outcome.kind is OutcomeKind.BEATEN:
+        return (*(0.0 for _ in names), measured.violations["race"])
+    missed = tuple(min(measured.violations.get(name, 0.0), _WORST_VIOLATION) for name in names)
+    answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0
+    return (*missed, answered)
+
+
+def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord | None:
+    """The feasible trial with the best score; the earlier one of equals."""
+    feasible = [trial for trial in trials if trial.outcome.feasible]
+    sign = -1.0 if objective.maximise else 1.0
+    return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
+
+
+def nearest_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The infeasible trial whose worst violation is smallest."""
+    measured = [trial for trial in trials if trial.outcome.measurement and trial.outcome.measurement.violations]
+
+    def worst(trial: TrialRecord) -> float:
+        measurement = trial.outcome.measurement
+        return max(measurement.violations.values()) if measurement else float("inf")
+
+    return min(measured, key=worst, default=None)

@@ -1,0 +1,182 @@
+"""What ``--sampler`` may name, and how each proposes candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
+
+from autotune.errors import UsageError
+from autotune.search.samplers._candidate_sampler import CandidateSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from autotune.prediction import Predictor
+    from autotune.search.samplers._candidate_sampler import Proposals, Strategy
+    from autotune.space import SearchSpace
+
+MODEL = "model"
+_TRIES = 3  # each splits and fits all trials again
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a strategy may know.
+
+    Attributes:
+        space: The search space.
+        startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
+        predictor: Predicts every candidate; only ``model`` asks it.
+    """
+
+    space: SearchSpace
+    startup_trials: int
+    predictor: Predictor | None = None
+
+
+class _InSpace:
+    """A study without the trials that lie outside the space, such as a person's own config.
+
+    Such a trial has no parameters, yet it would take one of the few places of the good trials that a TPE
+    sampler learns from.
+    """
+
+    def __init__(self, study: Study, names: AbstractSet[str]) -> None:
+        self._study = study
+        self._names = names
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        return [trial for trial in self._study._get_trials(*args, **kwargs) if self._names <= trial.params.keys()]
+
+
+def create_sampler(
+    name: str,
+    space: SearchSpace,
+    *,
+    seed: int,
+    startup_trials: int,
+    finished: AbstractSet[str],
+    predictor: Predictor | None = None,
+) -> CandidateSampler:
+    """The sampler that ``--sampler NAME`` asks for.
+
+    Args:
+        name: A key of `SAMPLERS`.
+        space: The search space.
+        seed: The study's seed; the same for each run of a resumed study.
+        startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
+        finished: Keys of candidates not to propose, besides those of the study's own trials.
+        predictor: What ``model`` asks; without one, or before it is ready, that proposes like ``tpe``.
+
+    Raises:
+        UsageError: An unknown sampler, or one whose package is missing.
+    """
+    check_sampler(name)
+    return CandidateSampler(SAMPLERS[name](Context(space, startup_trials, predictor)), space, seed, finished)
+
+
+def check_sampler(name: str) -> None:
+    """Raises `UsageError` where ``--sampler NAME`` is unknown or lacks a package; nothing is created."""
+    if name not in SAMPLERS:
+        raise UsageError(f"--sampler: unknown sampler {name!r}; use {', '.join(SAMPLERS)}")
+    for package in _PACKAGES.get(name, ()):
+        if find_spec(package) is None:
+            raise UsageError(
+                f"--sampler: {name} needs the Python package {package}, which is not installed; "
+                f"run 'pip install {package}' or use --sampler tpe"
+            )
+
+
+def _tpe(context: Context) -> Strategy:
+    """Tree-structured Parzen estimator over all parameters jointly, feasible trials first."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return TPESampler(n_startup_trials=context.startup_trials, multivariate=True, constant_liar=False, seed=seed)
+
+    return _asking(sampler, tries=_TRIES)
+
+
+def _gp(context: Context) -> Strategy:
+    """Gaussian process with constrained expected improvement."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return GPSampler(n_startup_trials=context.startup_trials, seed=seed)
+
+    return _asking(sampler, tries=_TRIES)
+
+
+def _random(context: Context) -> Strategy:
+    """Untried candidates, each as likely as any other."""
+    return lambda study, trial, search_space, rng: iter(())
+
+
+def _grid(context: Context) -> Strategy:
+    """Every candidate, in the space's order."""
+    space = context.space
+    return lambda study, trial, search_space, rng: (space.optuna_params(each) for each in space.candidates())
+
+
+def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
+    """Proposals of one Optuna sampler; none while it still starts up."""
+
+    def proposals(
+        study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
+    ) -> Proposals:
+        sampler = create(int(rng.integers(2**31)))
+        in_space: Any = _InSpace(study, search_space.keys())
+        for _ in range(tries):
+            proposal = sampler.sample_relative(in_space, trial, search_space)
+            if not proposal:
+                return
+            yield proposal
+
+    return proposals
+
+
+def _model(context: Context) -> Strategy:
+    """By expected improvement over the best so far, as a simulation predicts it that measured trials correct."""
+    otherwise = _tpe(context)
+
+    def proposals(
+        study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
+    ) -> Proposals:
+        predictor = context.predictor
+        if predictor is None or not predictor.ready or predictor.doubt:
+            yield from otherwise(study, trial, search_space, rng)
+            return
+        for index in np.argsort(-predictor.improvement(_best_value(study)), kind="stable"):
+            yield context.space.optuna_params(predictor.candidates[index])
+
+    return proposals
+
+
+def _best_value(study: Study) -> float | None:
+    """The value of the best feasible trial; None where there is none."""
+    try:
+        return study.best_value
+    except ValueError:
+        return None
+
+
+SAMPLERS: dict[str, Callable[[Context], Strategy]] = {
+    MODEL: _model,
+    "tpe": _tpe,
+    "random": _random,
+    "grid": _grid,
+    "gp": _gp,
+}
+"""What ``--sampler`` may name. A new sampler is one function and one line here."""
+
+_PACKAGES = {"gp": ("torch", "scipy")}

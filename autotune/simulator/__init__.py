@@ -1,0 +1,46 @@
+"""A discrete-event model of Triton's dynamic batcher and its instances: what a config will carry, without a server.
+
+It is a prior and a ranker, never the score: a predicted rate says which configs deserve a measurement.
+
+Modelled is Triton 2.51 (https://github.com/triton-inference-server/core, branch ``r24.10``) with its defaults: rate
+limiter off, one batcher per model, no queue policy. What it does, and where:
+
+- A payload (a batch to be) need not wait for a free instance: up to twice as many payloads as instances are queued
+  ahead (``RateLimiter::PayloadSlotAvailable`` in ``src/rate_limiter.cc``; ``PriorityQueue::SupportPrefetching`` in
+  ``src/scheduler_utils.h`` is true without a queue policy).
+- The last payload grows until it is full or an instance takes it (``DynamicBatchScheduler::BatcherThread`` and
+  ``GetDynamicBatch`` in ``src/dynamic_batch_scheduler.cc``). Without a delay it grows with every request; with one only
+  when something wakes the batcher: the delay of the oldest request, a preferred size reached, an execution that
+  starts or ends (``Enqueue``: ``next_preferred_batch_size_``).
+- The delay counts from the oldest waiting request. A preferred size that is reached is sent at once; a request past
+  its delay takes along whatever waits, up to ``max_batch_size``. Without preferred sizes ``max_batch_size`` is the
+  one (``NormalizeModelConfig`` in ``src/model_config_utils.cc``). A payload that was sent at a preferred size and still
+  queues takes one more helping of what waits, beyond that size.
+- At the end of an execution the instance's thread (``TritonBackendThread::BackendThread`` in
+  ``src/backend_model_instance.cc``) goes on to the next payload while the batcher's thread wakes up, which may grow
+  that payload first: a race, drawn by lot here.
+- An instance that takes a payload takes those behind it along where they are past the delay and fit
+  (``InstanceQueue::Dequeue`` in ``src/instance_queue.cc``).
+- Without the dynamic batcher every request is a payload of its own (``DynamicBatchScheduler::Enqueue``).
+
+Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
+(``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, ensembles, several GPUs.
+"""
+
+from autotune.simulator._batching import Batching
+from autotune.simulator._latencies import lowest_latency
+from autotune.simulator._prediction import Prediction
+from autotune.simulator._rates import highest_rate, highest_rates
+from autotune.simulator._service import ServiceTimes
+from autotune.simulator._window import Simulated, simulate
+
+__all__ = [
+    "Batching",
+    "Prediction",
+    "ServiceTimes",
+    "Simulated",
+    "highest_rate",
+    "highest_rates",
+    "lowest_latency",
+    "simulate",
+]

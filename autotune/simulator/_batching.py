@@ -1,0 +1,94 @@
+"""What of a config decides how batches form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from autotune.repository import ModelConfig
+
+# Each changes the order of requests, who may run, or what a batch is.
+_NOT_MODELLED = (
+    "ensemble_scheduling",
+    "sequence_batching",
+    "model_transaction_policy.decoupled",
+    "response_cache.enable",
+    "parameters.TRITON_BATCH_STRATEGY_PATH",
+    "dynamic_batching.preserve_ordering",
+    "dynamic_batching.priority_levels",
+    "dynamic_batching.priority_queue_policy",
+    "dynamic_batching.default_queue_policy",
+)
+
+
+@dataclass(frozen=True)
+class Batching:
+    """What of a config decides how batches form.
+
+    Attributes:
+        max_batch_size: The largest batch; 1 where the model does not batch.
+        dynamic: Whether the dynamic batcher is on; without it every request is an execution of its own.
+        max_queue_delay_s: How long the oldest waiting request may be held back for company.
+        preferred_sizes: Sizes that are sent at once; none is ``max_batch_size``.
+        instances: Instances that execute side by side.
+        compares_shapes: Whether requests must have equal shapes to share a batch, which wakes the batcher for every
+            request.
+    """
+
+    max_batch_size: int
+    dynamic: bool
+    max_queue_delay_s: float = 0.0
+    preferred_sizes: tuple[int, ...] = ()
+    instances: int = 1
+    compares_shapes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_batch_size < 1 or self.instances < 1 or self.max_queue_delay_s < 0:
+            raise ValueError(f"a batch and an instance at least, and no negative delay: {self}")
+        if any(not 1 <= size <= self.max_batch_size for size in self.preferred_sizes):
+            raise ValueError(f"preferred sizes lie between 1 and max_batch_size: {self}")
+
+    @classmethod
+    def of(cls, config: ModelConfig, instances: int | None = None) -> Batching | None:
+        """A config's batching.
+
+        Args:
+            config: The config as Triton serves it.
+            instances: How many instances Triton makes where the config has no instance group; 1 where not known.
+
+        Returns:
+            None where the model does not apply: ensembles, sequences, priorities, queue policies, preserved order,
+            decoupled models, response caches, batching strategies of the person's own, several GPUs.
+        """
+        if any(config.has(path) and config.value(path) for path in _NOT_MODELLED if path != "ensemble_scheduling"):
+            return None
+        if config.has("ensemble_scheduling") or config.has("sequence_batching"):
+            return None
+        groups = config.value("instance_group") or ()
+        if len({gpu for group in groups for gpu in group.get("gpus", ())}) > 1:
+            return None  # each GPU is a device of its own
+        inputs = config.value("input") or ()
+        return cls(
+            max_batch_size=max(1, config.max_batch_size),
+            dynamic=config.dynamic_batching,
+            max_queue_delay_s=float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6,
+            preferred_sizes=_sizes(config),
+            instances=config.instance_count or instances or 1,
+            compares_shapes=any(-1 in each.get("dims", ()) and not each.get("allow_ragged_batch") for each in inputs),
+        )
+
+    def sent_at_once(self) -> NDArray[np.bool_]:
+        """Whether a batch of each size is sent at once, shape (max_batch_size + 1,)."""
+        sizes = np.zeros(self.max_batch_size + 1, np.bool_)
+        sizes[list(self.preferred_sizes or (self.max_batch_size,))] = True
+        return sizes
+
+
+def _sizes(config: ModelConfig) -> tuple[int, ...]:
+    sizes = config.value("dynamic_batching.preferred_batch_size")
+    return tuple(sorted({int(size) for size in sizes})) if sizes else ()

@@ -1,0 +1,109 @@
+"""Whether one config carries one rate under the ceilings, and with which latency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autotune.simulator._prediction import Prediction, statistics_s
+from autotune.simulator._window import Runner
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from autotune.objective import Ceiling
+    from autotune.simulator._batching import Batching
+    from autotune.simulator._draws import Draws
+    from autotune.simulator._service import ServiceTimes
+
+WARM_UP = 0.1
+"""The part of a window whose requests are not counted: the queue starts empty."""
+_LEFT_BEHIND = 0.02
+_BATCHES_TO_SATURATE = 60
+_ALWAYS = ("p50", "p99", "avg")
+
+
+class Carrier:
+    """One config under one window of random arrivals, which are stretched to any rate.
+
+    Attributes:
+        saturation_per_s: Requests/s with the queue never empty.
+        requests_run: Requests simulated so far.
+    """
+
+    def __init__(
+        self,
+        batching: Batching,
+        service: ServiceTimes,
+        ceilings: Sequence[Ceiling],
+        draws: Draws,
+        out: Runner | None = None,
+    ) -> None:
+        self.runner = Runner(batching, service, draws, out)
+        self.requests_run = 0
+        self._ceilings = ceilings
+        self._draws = draws
+        self._requests = len(draws.arrivals)
+        self._kept: tuple[float, NDArray[np.float64], int] | None = None
+        self._limits_s = np.array([ceiling.limit_s for ceiling in ceilings], np.float64)
+        # What may be over each limit, of one request: see `autotune.simulator._kernel.run_window`.
+        self._allowed = np.array(
+            [-1.0 if math.isnan(each.quantile) else round(1 - each.quantile, 12) for each in ceilings], np.float64
+        )
+        # Never counted as behind: what the instances hold and the payloads queued ahead of them.
+        self._in_flight = 3 * batching.instances * batching.max_batch_size
+        self.saturation_per_s = self._saturation_per_s(batching)
+
+    def level(self, rate_per_s: float) -> float:
+        """How close a rate comes to breaking a ceiling: requests over a limit as a multiple of those allowed.
+
+        The largest of these over all ceilings (of a mean, its multiple of the limit), and of the requests left
+        behind. Up to 1 the rate is carried. A window is given up once a ceiling is broken, and what ran of it stands
+        for the whole.
+        """
+        requests, first_counted = self._requests, int(WARM_UP * self._requests)
+        allowed = self._allowed * (requests - first_counted)
+        finished, behind, _ = self.runner.run(
+            self._draws.arrivals, 1 / rate_per_s, self._limits_s, np.round(allowed, 6), first_counted
+        )
+        self.requests_run += finished
+        seen = max(1, finished - first_counted) / (requests - first_counted)
+        level = float((np.abs(self.runner.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
+        if finished == requests:
+            level = max(level, behind / (self._in_flight + _LEFT_BEHIND * requests))
+        if level <= 1:
+            self._kept = (rate_per_s, self.runner.latency_s.copy(), int(self.runner.executions.sum()))
+        return level
+
+    @property
+    def carried_per_s(self) -> float:
+        """The rate that was carried last; 0 where none was."""
+        return self._kept[0] if self._kept else 0.0
+
+    def at(self, rate_per_s: float, *, carried: bool, statistics: Sequence[str] = ()) -> Prediction:
+        """What the whole window looks like at a rate; at the one carried last it is known."""
+        if self._kept is None or self._kept[0] != rate_per_s:
+            self.runner.run(self._draws.arrivals, 1 / rate_per_s)
+            self.requests_run += self._requests
+            self._kept = (rate_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
+        _, latency_s, executions = self._kept
+        names = dict.fromkeys((*_ALWAYS, *(ceiling.statistic for ceiling in self._ceilings), *statistics))
+        return Prediction(
+            rate_per_s if carried else 0.0,
+            self.saturation_per_s,
+            statistics_s(latency_s[int(WARM_UP * self._requests) :], tuple(names)),
+            self._requests / executions,
+        )
+
+    def _saturation_per_s(self, batching: Batching) -> float:
+        """Completions per second in the middle of a window in which everything arrives at once."""
+        requests = min(self._requests, _BATCHES_TO_SATURATE * batching.instances * batching.max_batch_size)
+        self.runner.run(np.zeros(requests), 1.0)
+        self.requests_run += requests
+        ended_s = np.sort(self.runner.latency_s[:requests] - self._draws.overhead_s[:requests])
+        begin_s, end_s = ended_s[requests // 4], ended_s[3 * requests // 4]
+        begin, end = np.searchsorted(ended_s, (begin_s, end_s), "right")
+        return float((end - begin) / (end_s - begin_s)) if end > begin else requests / float(ended_s[-1])

@@ -1,0 +1,52 @@
+"""The latency of each config at one rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autotune.simulator._carried import Carrier
+from autotune.simulator._draws import Draws
+from autotune.simulator._rates import REQUESTS
+
+if TYPE_CHECKING:
+    from autotune.objective import Ceiling
+    from autotune.simulator._batching import Batching
+    from autotune.simulator._prediction import Prediction
+    from autotune.simulator._service import ServiceTimes
+
+
+def lowest_latency(
+    candidates: Sequence[Batching],
+    service: ServiceTimes,
+    rate_per_s: float,
+    statistic: str = "p99",
+    ceilings: Sequence[Ceiling] = (),
+    *,
+    requests: int = REQUESTS,
+    seed: int = 0,
+) -> list[Prediction]:
+    """What each config answers ``rate_per_s`` Poisson requests with.
+
+    Args:
+        candidates: The configs.
+        service: How long executions take.
+        rate_per_s: Requests/s that are offered.
+        statistic: The statistic to compare, which `Prediction.latency_s` then holds.
+        ceilings: Limits to be kept besides.
+        requests: Requests in a window, of which the first tenth is not counted.
+        seed: Draws them.
+
+    Returns:
+        One prediction per candidate, in their order: with ``rate_per_s`` where it is carried under the ceilings and
+        without a queue that grows, with 0 else.
+    """
+    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
+    draws = Draws.of(reached, requests, seed)
+    predictions: list[Prediction] = []
+    carrier = None
+    for batching in candidates:
+        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
+        carried = rate_per_s < carrier.saturation_per_s and carrier.level(rate_per_s) <= 1
+        predictions.append(carrier.at(rate_per_s, carried=carried, statistics=(statistic,)))
+    return predictions

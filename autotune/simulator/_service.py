@@ -1,0 +1,65 @@
+"""How long an execution takes, by batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ServiceTimes:
+    """How long an execution takes.
+
+    An execution first spends its host part, side by side with other instances, then its device part on the one
+    resource that all instances share, first come, first served; the instance is busy through both. So n instances
+    carry at most b / device_s, and at most n * b / (host_s + device_s).
+
+    Attributes:
+        host_s: Seconds that an execution of b = 1..B items spends on its own, shape (B,).
+        device_s: Seconds it then holds the shared resource, shape (B,).
+        overhead_s: Latency of a request outside queue and execution (client, network, frontend): sorted samples.
+        spread: Samples of the factor by which an execution's time varies, with mean 1; ``(1.0,)`` where it does not.
+    """
+
+    host_s: NDArray[np.float64]
+    device_s: NDArray[np.float64]
+    overhead_s: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name in ("host_s", "device_s", "overhead_s", "spread"):
+            values = np.array(getattr(self, name), np.float64).reshape(-1)
+            if not len(values) or not np.isfinite(values).all() or (values < 0).any():
+                raise ValueError(f"{name}: expected at least one finite number, none below 0: {values}")
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+        if len(self.host_s) != len(self.device_s):
+            raise ValueError(f"{len(self.host_s)} host times and {len(self.device_s)} device times; one each per size")
+        if not (self.host_s + self.device_s > 0).all():
+            raise ValueError("an execution of some size takes no time at all")
+
+    @property
+    def largest_batch(self) -> int:
+        """The largest batch size that is known."""
+        return len(self.host_s)
+
+    def up_to(self, size: int) -> ServiceTimes:
+        """The same, for batches of 1 to ``size`` items.
+
+        Beyond the largest known size B each part goes on in a straight line, with its mean slope between B // 2 and
+        B (single steps would follow the knees that padding to a tile size makes), never downwards. Where only
+        B = 1 is known, a batch costs as much as its items one by one.
+        """
+        if size <= self.largest_batch:
+            return ServiceTimes(self.host_s[:size], self.device_s[:size], self.overhead_s, self.spread)
+        return ServiceTimes(_extended(self.host_s, size), _extended(self.device_s, size), self.overhead_s, self.spread)
+
+
+def _extended(times_s: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    known = len(times_s)
+    half = max(known // 2, 1)
+    slope_s = max(0.0, (times_s[-1] - times_s[half - 1]) / (known - half)) if known > 1 else times_s[0]
+    more = np.arange(1, size - known + 1)
+    return np.concatenate([times_s, times_s[-1] + slope_s * more])

@@ -1,0 +1,213 @@
+"""A predictor that learns from trials of a pretended accelerator whose every config is simulated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_prediction_service_times import alone_s, device_s, saturated, screen, sharing
+
+from autotune.measurement import Measurement
+from autotune.objective import Ceiling, Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.prediction import Predictor
+from autotune.repository import ModelConfig
+from autotune.space import Candidate, SearchSpace
+
+OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.02),))
+SPACE = """
+parameters:
+  max_batch_size: [1, 8, 32, 64]
+  dynamic_batching: [true, false]
+  max_queue_delay_microseconds: [0, 1000]
+  instance_count: [1, 4]
+"""
+BASE = ModelConfig.parse(
+    'name: "net"\nbackend: "python"\nmax_batch_size: 8\ninstance_group [{ count: 1 kind: KIND_CPU }]\n'
+    'input [{ name: "x" data_type: TYPE_FP32 dims: [4] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [4] }]\n',
+    "config.pbtxt",
+)
+
+
+def outcome(
+    candidate: Candidate | None, instances: int, rate_per_s: float | None, *, beaten_by_per_s: float | None = None
+) -> TrialOutcome:
+    """A trial of so many instances that found a rate, or was beaten, or neither."""
+    sizes = (1, 8, 32, 64)
+    windows = [screen(), *(saturated(size) if instances == 1 else sharing(size, instances) for size in sizes)]
+    kind = OutcomeKind.FEASIBLE if rate_per_s else OutcomeKind.BEATEN if beaten_by_per_s else OutcomeKind.INFEASIBLE
+    measurement = Measurement(
+        feasible=kind is OutcomeKind.FEASIBLE,
+        rate_per_s=rate_per_s or 0.0,
+        first_failing_per_s=None,
+        latency_s={"p99": 0.019},
+        ceilings=OBJECTIVE.ceilings,
+        violations={},
+        decided_by=None,
+        probes=tuple(each.probe for each in windows),
+        seconds=1.0,
+        beaten_by_per_s=beaten_by_per_s,
+    )
+    config = BASE.with_value("instance_group.count", instances)
+    return TrialOutcome(kind, candidate, config.to_text(), measurement)
+
+
+@pytest.fixture
+def space() -> SearchSpace:
+    return SearchSpace.parse(SPACE, "space.yaml")
+
+
+def candidate(space: SearchSpace, batch: int, instances: int, *, dynamic: bool = True, delay: int = 0) -> Candidate:
+    return space.canonical(
+        {
+            **{parameter.optuna_name: parameter.to_optuna(parameter.choices[0]) for parameter in space.parameters},
+            **space.optuna_params(
+                Candidate(
+                    (
+                        ("max_batch_size", batch),
+                        ("dynamic_batching", dynamic),
+                        ("max_queue_delay_microseconds", delay),
+                        ("instance_count", instances),
+                    )
+                )
+            ),
+        }
+    )
+
+
+@pytest.fixture
+def predictor(space: SearchSpace) -> Predictor:
+    """One that saw one instance and four, and what they carry."""
+    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
+    return learnt
+
+
+def expected(predictor: Predictor, wanted: Candidate) -> float:
+    forecast = predictor.forecast(wanted)
+    assert forecast is not None
+    return forecast.expected
+
+
+def test_nothing_is_said_before_a_trial(space: SearchSpace) -> None:
+    untaught = Predictor(space, BASE, OBJECTIVE)
+    untaught.learn([])
+    assert not untaught.ready
+    assert untaught.forecast(candidate(space, 8, 1)) is None
+
+
+def test_a_batch_of_one_carries_what_one_execution_after_the_other_does(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    forecast = predictor.forecast(candidate(space, 1, 1, dynamic=False))
+    assert forecast is not None
+    assert 0.5 / alone_s(1) < forecast.simulated < 1 / alone_s(1)
+    assert forecast.mean_batch == pytest.approx(1.0)
+
+
+def test_batching_carries_more_and_instances_no_more_than_what_they_share_lets_through(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    plain = expected(predictor, candidate(space, 1, 1, dynamic=False))
+    side_by_side = expected(predictor, candidate(space, 1, 4, dynamic=False))
+    assert plain < side_by_side < 1 / device_s(1)
+    assert expected(predictor, candidate(space, 64, 1)) > 5 * side_by_side
+
+
+def test_a_measured_rate_below_the_simulated_one_lowers_what_is_expected_of_all(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    tried, other = candidate(space, 64, 4), candidate(space, 32, 4)
+    before = predictor.forecast(tried)
+    assert before is not None
+    untouched = expected(predictor, other)
+    predictor.learn([outcome(None, 1, 4000.0), outcome(tried, 4, 0.7 * before.simulated)])
+    after = predictor.forecast(tried)
+    assert after is not None
+    assert after.simulated == pytest.approx(before.simulated, rel=0.02)
+    assert after.expected == pytest.approx(0.7 * before.simulated, rel=0.1)
+    assert expected(predictor, other) < 0.85 * untouched
+
+
+def test_a_config_that_was_beaten_is_expected_below_what_beat_it(predictor: Predictor, space: SearchSpace) -> None:
+    tried = candidate(space, 64, 4)
+    bound = 0.6 * expected(predictor, tried)
+    predictor.learn([outcome(None, 1, 4000.0), outcome(tried, 4, None, beaten_by_per_s=bound)])
+    assert expected(predictor, tried) < 1.1 * bound
+
+
+def test_being_beaten_by_more_than_was_expected_anyway_changes_nothing(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    tried = candidate(space, 1, 1, dynamic=False)
+    before = expected(predictor, tried)
+    predictor.learn([outcome(None, 4, 4000.0), outcome(tried, 1, None, beaten_by_per_s=3 * before)])
+    assert expected(predictor, tried) == pytest.approx(before, rel=0.02)
+
+
+def test_a_failure_speaks_against_configs_alike(predictor: Predictor, space: SearchSpace) -> None:
+    tried, alike = candidate(space, 64, 4), candidate(space, 64, 4, delay=1000)
+    failed = replace(outcome(tried, 4, None), kind=OutcomeKind.CRASHED, measurement=None)
+    before = expected(predictor, alike)
+    predictor.learn([outcome(None, 1, 4000.0), outcome(None, 4, 4000.0), failed])
+    assert expected(predictor, alike) < 0.6 * before
+
+
+def test_improvement_is_largest_where_most_is_expected_or_least_is_known(predictor: Predictor) -> None:
+    values = np.array([predictor.forecast(each).expected for each in predictor.candidates])  # type: ignore[union-attr]
+    assert predictor.improvement(None).argmax() == values.argmax()
+    assert predictor.improvement(0.9 * float(values.max())).argmax() == values.argmax()
+    assert (predictor.improvement(1000 * float(values.max())) < 1e-6).all()
+
+
+def test_what_cannot_win_by_more_than_is_asked_for_is_left_out(predictor: Predictor) -> None:
+    best = max(predictor.forecast(each).expected for each in predictor.candidates)  # type: ignore[union-attr]
+    assert predictor.may_win(0.5 * best, 0.02).any()
+    assert not predictor.may_win(10 * best, 0.02).any()
+    assert predictor.may_win(best, 0.02).sum() >= predictor.may_win(best, 0.5).sum()
+
+
+def test_ranks_that_disagree_with_the_measured_ones_are_doubted(predictor: Predictor, space: SearchSpace) -> None:
+    ranked = sorted(predictor.candidates, key=lambda each: expected(predictor, each))[::2][:8]
+    agreeing = [outcome(each, 1, 1000.0 + 100 * rank) for rank, each in enumerate(ranked)]
+    opposed = [outcome(each, 1, 2000.0 - 100 * rank) for rank, each in enumerate(ranked)]
+    predictor.learn(agreeing)
+    assert predictor.doubt == ""
+    predictor.learn(opposed)
+    assert "agree poorly" in predictor.doubt
+
+
+def test_the_lowest_latency_is_predicted_at_the_rate_asked_for(space: SearchSpace) -> None:
+    learnt = Predictor(space, BASE, Objective("latency", (), rate_per_s=20.0))
+    learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
+    fast, slow = candidate(space, 8, 4), candidate(space, 8, 4, delay=1000)
+    assert expected(learnt, fast) < expected(learnt, slow) < 1.0
+    gain = dict(zip((each.key for each in learnt.candidates), learnt.improvement(1.0), strict=True))
+    assert gain[fast.key] > gain[slow.key]
+
+
+def test_ensembles_cannot_be_simulated(space: SearchSpace) -> None:
+    ensemble = ModelConfig.parse(
+        'name: "e"\nplatform: "ensemble"\nmax_batch_size: 8\nensemble_scheduling { step [] }\n', "config.pbtxt"
+    )
+    refused = Predictor(SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "s"), ensemble, OBJECTIVE)
+    assert "does not know how Triton batches" in refused.inapplicable
+    refused.learn([outcome(None, 1, 100.0)])
+    assert not refused.ready
+
+
+def test_parameters_that_a_simulation_knows_nothing_of_are_told_apart(space: SearchSpace) -> None:
+    with_field = SearchSpace.parse(SPACE + "fields:\n  parameters.threads: ['1', '2']\n", "space.yaml")
+    learnt = Predictor(with_field, BASE, OBJECTIVE)
+    one, two = (next(each for each in with_field.candidates() if _is(each, threads)) for threads in ("1", "2"))
+    learnt.learn([outcome(None, 1, 4000.0), outcome(one, 4, 200.0)])
+    assert math.isclose(learnt.forecast(one).simulated, learnt.forecast(two).simulated)  # type: ignore[union-attr]
+    assert expected(learnt, one) < expected(learnt, two)
+
+
+def _is(each: Candidate, threads: str) -> bool:
+    wanted = {"max_batch_size": 64, "instance_count": 4, "max_queue_delay_microseconds": 0}
+    values = each.as_dict()
+    return values["parameters.threads"] == threads and all(values[name] == value for name, value in wanted.items())

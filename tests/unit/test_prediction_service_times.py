@@ -1,0 +1,139 @@
+"""Service times are found again in windows that were computed from known ones."""
+
+import numpy as np
+import pytest
+
+from autotune.load import ClosedLoop, PoissonRate, Schedule
+from autotune.measurement import Probe, Purpose
+from autotune.prediction import Window, service_times
+from autotune.server import ModelStatistics
+
+HOST_S, FIXED_S, ITEM_S = 0.0005, 0.002, 0.0001
+
+
+def alone_s(size: int) -> float:
+    return HOST_S + device_s(size)
+
+
+def device_s(size: int) -> float:
+    return FIXED_S + ITEM_S * size
+
+
+def window(
+    executions: dict[int, int],
+    taking_s: dict[int, float],
+    *,
+    instances: int = 1,
+    purpose: Purpose = "profile",
+    schedule: Schedule | None = None,
+    duration_s: float = 1.0,
+    histogram: tuple[tuple[float, int], ...] = (),
+) -> Window:
+    statistics = ModelStatistics(
+        inference_count=sum(size * count for size, count in executions.items()),
+        execution_count=sum(executions.values()),
+        batch_executions=executions,
+        batch_compute_ns={size: round(1e9 * count * taking_s[size]) for size, count in executions.items()},
+    )
+    probe = Probe(
+        purpose=purpose,
+        schedule=schedule or ClosedLoop(2 * instances * max(executions)),
+        started_at=0.0,
+        duration_s=duration_s,
+        offered_per_s=1.0,
+        achieved_per_s=1.0,
+        requests=statistics.inference_count,
+        errors={},
+        latency_s={},
+        lateness_p99_s=0.0,
+        server=statistics,
+        kept_up=True,
+        holds=True,
+        histogram=histogram,
+    )
+    return Window(instances, probe)
+
+
+def screen(overhead_s: float = 0.0003) -> Window:
+    latency = alone_s(1) + overhead_s
+    return window(
+        {1: 300},
+        {1: alone_s(1)},
+        purpose="screen",
+        schedule=ClosedLoop(1),
+        histogram=((latency, 250), (latency + 0.001, 50), (np.inf, 2)),
+    )
+
+
+def saturated(size: int, gap_s: float = 0.0) -> Window:
+    """One instance that always has a batch of that size to do."""
+    count = round(1.0 / (alone_s(size) + gap_s))
+    return window({size: count}, {size: alone_s(size)})
+
+
+def sharing(size: int, instances: int) -> Window:
+    """Instances that queue up before the shared device: one batch leaves every ``device_s``."""
+    count = round(1.0 / device_s(size))
+    return window({size: count}, {size: instances * device_s(size)}, instances=instances)
+
+
+def test_times_alone_are_straight_between_the_sizes_seen_and_beyond():
+    found = service_times([screen(), saturated(8), saturated(32)], 64)
+    assert found is not None
+    total_s = found.host_s + found.device_s
+    for size in (1, 8, 20, 32, 64):
+        assert total_s[size - 1] == pytest.approx(alone_s(size), rel=0.01)
+
+
+def test_a_size_that_took_less_than_a_smaller_one_is_averaged_with_it():
+    slow = window({4: 10}, {4: 0.009})
+    found = service_times([screen(), slow, saturated(8)], 8)
+    assert found is not None
+    assert (np.diff(found.host_s + found.device_s) >= 0).all()
+
+
+def test_the_shared_part_is_what_departures_are_spaced_by():
+    windows = [screen(), *(saturated(size) for size in (1, 8, 64)), *(sharing(size, 4) for size in (1, 8, 64))]
+    found = service_times(windows, 64)
+    assert found is not None
+    for size in (1, 8, 64):
+        assert found.device_s[size - 1] == pytest.approx(device_s(size), rel=0.02)
+        assert found.host_s[size - 1] == pytest.approx(HOST_S, abs=0.0001)
+
+
+def test_instances_that_do_not_slow_each_other_down_share_nothing():
+    side_by_side = window({8: round(4 / alone_s(8))}, {8: alone_s(8)}, instances=4)
+    found = service_times([screen(), saturated(8), side_by_side], 8)
+    assert found is not None
+    assert found.device_s == pytest.approx(np.zeros(8))
+
+
+def test_instances_that_were_not_always_busy_say_nothing_of_what_they_share():
+    idle = window({8: 10}, {8: 4 * device_s(8)}, instances=4)
+    found = service_times([screen(), saturated(8), idle], 8)
+    assert found is not None
+    assert found.device_s == pytest.approx(np.zeros(8))
+
+
+def test_what_an_instance_spends_between_executions_is_its_own_time():
+    found = service_times([screen(), saturated(8, gap_s=0.0004)], 8)
+    assert found is not None
+    assert found.host_s[7] == pytest.approx(alone_s(8) + 0.0004, rel=0.01)
+
+
+def test_overhead_is_the_latency_of_one_request_at_a_time_without_its_execution():
+    found = service_times([screen(overhead_s=0.0003), saturated(8)], 8)
+    assert found is not None
+    assert np.quantile(found.overhead_s, [0.1, 0.5, 0.95]) == pytest.approx([0.0003, 0.0003, 0.0013], rel=0.01)
+
+
+def test_nothing_is_known_without_a_window_of_one_request_at_a_time():
+    assert service_times([saturated(8)], 8) is None
+    assert service_times([], 8) is None
+
+
+def test_warm_up_is_not_learnt_from():
+    cold = window({1: 5000}, {1: 0.1}, purpose="warm-up", schedule=PoissonRate(1, 1))
+    found = service_times([screen(), saturated(8), cold], 8)
+    assert found is not None
+    assert (found.host_s + found.device_s)[0] == pytest.approx(alone_s(1), rel=0.01)

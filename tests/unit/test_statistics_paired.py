@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from autotune.measurement.statistics import paired_ratio
+
+
+def test_the_ratio_is_the_geometric_mean_of_the_rounds():
+    ratio = paired_ratio([200, 100], [100, 200])
+    assert ratio.value == pytest.approx(1.0)
+    assert not ratio.significant
+
+
+def test_a_drift_that_both_meet_does_not_widen_the_interval():
+    machine = np.array([1.0, 0.5, 2.0])
+    ratio = paired_ratio((110 * machine).tolist(), (100 * machine).tolist())
+    assert ratio.low == pytest.approx(1.1)
+    assert ratio.high == pytest.approx(1.1)
+    assert ratio.significant
+
+
+def test_one_round_says_nothing_of_the_scatter():
+    ratio = paired_ratio([300], [100])
+    assert (ratio.value, ratio.low, ratio.high, ratio.significant) == (pytest.approx(3.0), 0.0, np.inf, False)
+
+
+def test_values_must_be_positive_and_as_many_of_both():
+    for ours, theirs in (([], []), ([1.0], [1.0, 2.0]), ([0.0, 1.0], [1.0, 1.0])):
+        with pytest.raises(ValueError, match="as many positive values"):
+            paired_ratio(ours, theirs)
+
+
+@pytest.mark.parametrize("rounds", [3, 5])
+def test_the_interval_covers_the_true_ratio_as_often_as_it_says(rounds):
+    rng = np.random.default_rng(rounds)
+    repeats, true = 4000, 1.3
+    covered = 0
+    for _ in range(repeats):
+        drift = rng.normal(0, 0.2, rounds)
+        ours = np.exp(np.log(true) + drift + rng.normal(0, 0.03, rounds))
+        theirs = np.exp(drift + rng.normal(0, 0.03, rounds))
+        ratio = paired_ratio(ours.tolist(), theirs.tolist())
+        covered += ratio.low <= true <= ratio.high
+    assert covered / repeats == pytest.approx(0.95, abs=0.012)  # 3.5 standard errors
