@@ -56,6 +56,7 @@ def tune(
     sampler: str = "model",
     min_gain: float = 0.02,
     final_rounds: int = 3,
+    cold_start: bool = False,
     study: str | None = None,
     seed: int = 0,
     probe_duration: str = "1s",
@@ -114,6 +115,7 @@ def tune(
         time_budget_s=budget_s,
         min_gain=min_gain,
         final_rounds=final_rounds,
+        cold_start=cold_start,
         conditions=f"{traffic.conditions()}, {options.conditions()}",
     )
     with closing(_create_store(Path(results), storage)) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ def _bar(console: Console, quiet: bool) -> Progress:
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", style="dim"),
         console=console,
         transient=True,
         disable=quiet or not console.is_terminal,
@@ -53,7 +55,7 @@ class _ProgressObserver:
         self._interruption = interruption
         self._console = console
         self._progress = progress
-        self._task = progress.add_task("starting", total=None)
+        self._task = progress.add_task("starting", total=None, left="")
         self._title = ""
         self._label = PROPOSED
 
@@ -68,6 +70,9 @@ class _ProgressObserver:
         self._progress.update(
             self._task, completed=trials_done, total=trials_wanted, description=f"{name}: starting the server"
         )
+
+    def estimated(self, left_s: float) -> None:
+        self._progress.update(self._task, left=_left(left_s))
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
         self._interruption.check()
@@ -112,6 +117,11 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
     if outcome.message:
         line.append(f"  {outcome.message}", style="red")
     return line
+
+
+def _left(seconds: float) -> str:
+    """``at most 3 min left``."""
+    return f"at most {math.ceil(seconds / 60)} min left" if seconds > 90 else f"at most {math.ceil(seconds)} s left"
 
 
 def _again(label: str, outcome: TrialOutcome) -> Text:

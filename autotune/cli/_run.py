@@ -91,6 +91,15 @@ def run(
             panel=Panel.SEARCH,
         ),
     ] = 3,
+    cold_start: Annotated[
+        bool,
+        option(
+            "--cold-start",
+            "",
+            "Learn nothing from earlier studies of this model in the same database.",
+            panel=Panel.SEARCH,
+        ),
+    ] = False,
     study: Annotated[
         str | None,
         option(

@@ -42,7 +42,7 @@ class Certificate:
     kept: bool
 
 
-def certify(prober: Prober, rate_per_s: float) -> Certificate:
+def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certificate:
     """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
@@ -59,7 +59,7 @@ def certify(prober: Prober, rate_per_s: float) -> Certificate:
     earlier: tuple[float, ...] = ()
     step = _FIRST_STEP
     enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
-    left_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
+    left_s = effort * max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
     attempts: list[tuple[Probe, float]] = []
     for attempt in range(1, _ATTEMPTS + 1):
         last = attempt == _ATTEMPTS or left_s < _LAST_PART * options.certify_s

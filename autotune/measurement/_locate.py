@@ -79,7 +79,7 @@ def locate_rate(
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
         lengths = min(_MOST_LENGTHS, max(_LEAST_LENGTHS, _ENOUGH_REQUESTS * prober.batch_size / location.rate_per_s))
-        enough = spent_s >= lengths * options.probe_s and ends.holds_per_s
+        enough = spent_s >= question.effort * lengths * options.probe_s and ends.holds_per_s
         if location.relative_width <= options.resolution or enough:
             break
         rate = None

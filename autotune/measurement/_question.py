@@ -17,6 +17,7 @@ class Question:
         certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate is the
             answer, in a third of the time or less.
         profiled: Whether to see first how long executions of each batch size take.
+        effort: How much time may be spent on locating and on the certificate, as a multiple of what is usual.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
 
@@ -25,6 +26,7 @@ class Question:
     located: bool = True
     certified: bool = True
     profiled: bool = False
+    effort: float = 1.0
     seed: int = 0
 
 
@@ -33,3 +35,6 @@ CERTIFIED_RATE = Question()
 
 LOCATED_RATE = Question(certified=False)
 """The highest rate, located."""
+
+ROUGH_RATE = Question(certified=False, effort=0.5)
+"""The same in half the time: enough to choose whom to look at closer."""

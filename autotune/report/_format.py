@@ -61,10 +61,10 @@ def describe_candidate(candidate: Candidate | None) -> str:
     """A candidate's parameters on one line; None is the person's own config, outside the space."""
     if candidate is None:
         return "as it is in the repository"
-    return ", ".join(_phrase(name, value) for name, value in candidate if not _without_effect(name, value))
+    return ", ".join(phrase(name, value) for name, value in candidate if not _without_effect(name, value))
 
 
-def _phrase(name: str, value: object) -> str:
+def phrase(name: str, value: object) -> str:
     """One parameter in words."""
     phrases = {
         "max_batch_size": f"batch {value}",

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.report._explanation import explanation_lines
 from autotune.report._finals import finals_lines
 from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
 from autotune.report._measurement import measurement_lines
@@ -40,8 +41,9 @@ def verdict(result: StudyResult) -> list[str]:
         lines += finals_lines(result)
         if result.measured is not None:
             lines += measurement_lines(result.measured)
-        if result.config_path is not None:
-            lines.append(f"Exported: {result.config_path}")
+    lines += explanation_lines(result)
+    if result.best is not None and result.config_path is not None:
+        lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
     return lines
 
@@ -92,13 +94,18 @@ def _trials_table(result: StudyResult, narrow: bool) -> Table:
     statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"]))
     table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
     aside = () if narrow else ("mean batch", "start", "took")
-    for name in ("trial", "inferences/s", *statistics, *aside):
+    foreseen = not narrow and any(trial.outcome.forecast for trial in result.trials)
+    predicted = ("predicted",) if foreseen else ()
+    for name in ("trial", *predicted, "inferences/s", *statistics, *aside):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=10, max_width=40)
     table.add_column("config", overflow="fold", min_width=12)
     for trial in result.trials:
         is_best = result.best is not None and trial.number == result.best.number
-        table.add_row(*_row(trial, statistics, is_best=is_best, narrow=narrow))
+        row = _row(trial, statistics, is_best=is_best, narrow=narrow)
+        if foreseen:
+            row.insert(1, _predicted(trial.outcome, result.objective))
+        table.add_row(*row)
     return table
 
 
@@ -120,6 +127,14 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
         Text(_verdict_of(outcome), style=outcome_style(outcome.kind)),
         Text(config_change(outcome, trial.label), style=style),
     ]
+
+
+def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
+    """What was simulated before the trial ran."""
+    if outcome.forecast is None:
+        return "-"
+    simulated = outcome.forecast.simulated
+    return rate(simulated) if objective.maximise else latency(simulated)
 
 
 def _rate_of(outcome: TrialOutcome) -> str:

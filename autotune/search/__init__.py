@@ -4,10 +4,12 @@ from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch
 from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
+from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
 from autotune.search._score import BASELINE, PROPOSED, score
+from autotune.search._starts import Start, starts
 from autotune.search._stored import stored_result, stored_results
-from autotune.search._study import Coordinator, StudyPlan
+from autotune.search._study import Coordinator
 from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Finals",
     "LocalExecutor",
     "SilentObserver",
+    "Start",
     "StudyObserver",
     "StudyPlan",
     "StudyResult",
@@ -30,6 +33,7 @@ __all__ = [
     "create_sampler",
     "kind_of_failure",
     "score",
+    "starts",
     "stored_result",
     "stored_results",
     "study_lock",

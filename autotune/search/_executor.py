@@ -14,7 +14,7 @@ from typing import Protocol
 
 from autotune.errors import AutotuneError
 from autotune.load import LoadGeneratorFailed
-from autotune.measurement import LOCATED_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
+from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig
@@ -67,7 +67,7 @@ class Trial:
     number: int
     candidate: Candidate | None
     config: ModelConfig
-    question: Question = LOCATED_RATE
+    question: Question = ROUGH_RATE
     repeat: str = ""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotune.environment import Environment
-from autotune.measurement import Question
+from autotune.measurement import ROUGH_RATE, Question
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
@@ -20,7 +20,8 @@ from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
 MOST_CONTENDERS = 3
 _MORE_ROUNDS = 2
-CERTIFICATE_S = 15.0
+_CERTIFICATE_EFFORT = 2.0
+CERTIFICATE_S = 25.0
 """Seconds to set aside for a certificate."""
 
 
@@ -69,6 +70,7 @@ class FinalRounds:
                 break
             for trial in chosen if number % 2 else reversed(chosen):
                 if self._rounds_of(trial) < number:
+                    self._estimate(chosen, max(rounds, number) - number + 1)
                     self._round(trial, number, max(rounds, number))
         self._certify(trials)
 
@@ -92,6 +94,9 @@ class FinalRounds:
     def _round_s(self, chosen: Sequence[TrialRecord]) -> float:
         return sum(statistics.median((trial.outcome.seconds, *self._seconds_of(trial))) for trial in chosen)
 
+    def _estimate(self, chosen: Sequence[TrialRecord], rounds: int) -> None:
+        self.observer.estimated(min(self.left_s(), rounds * self._round_s(chosen) + CERTIFICATE_S))
+
     def _undecided(self, trials: Sequence[TrialRecord], chosen: Sequence[TrialRecord]) -> bool:
         finals = finals_of(trials, self.store.runs(self.study), self.objective, self.min_gain)
         affordable = self.left_s() - CERTIFICATE_S >= self._round_s(chosen)
@@ -99,7 +104,7 @@ class FinalRounds:
 
     def _round(self, trial: TrialRecord, number: int, rounds: int) -> None:
         around = score(trial.outcome, self.objective) if self.objective.maximise else None
-        question = Question(around_per_s=around, certified=False, seed=number)
+        question = replace(ROUGH_RATE, around_per_s=around, seed=number)
         self._run(trial, question, FINAL, f"round {number} of {rounds}, trial {trial.number}", f"-final-{number}")
 
     def _certify(self, trials: Sequence[TrialRecord]) -> None:
@@ -111,7 +116,9 @@ class FinalRounds:
             winner = Finalist(best, (), (score(best.outcome, self.objective),))
         if (finals and finals.certificate) or not self.objective.maximise or self.left_s() < CERTIFICATE_S:
             return
-        question = Question(around_per_s=min(winner.values), located=False, seed=len(winner.values) + 1)
+        question = Question(
+            around_per_s=min(winner.values), located=False, effort=_CERTIFICATE_EFFORT, seed=len(winner.values) + 1
+        )
         self._run(winner.trial, question, CERTIFICATE, f"certificate, trial {winner.trial.number}", "-certificate")
 
     def _run(self, trial: TrialRecord, question: Question, role: RunRole, label: str, repeat: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
+from autotune.prediction import Explanation
 from autotune.search._finals import Finals, finals_of
 from autotune.search._score import BASELINE, MIN_GAIN, best_of, nearest_of, score
 from autotune.store import TrialRecord
@@ -34,6 +35,7 @@ class StudyResult:
         config_path: The exported ``config.pbtxt``; None where nothing is feasible.
         interrupted: Whether a person stopped it.
         finals: The finals; None where none were held.
+        explanation: Why the best won, as of the study's last run; None where no run came to its end.
     """
 
     study: str
@@ -50,6 +52,7 @@ class StudyResult:
     config_path: Path | None = None
     interrupted: bool = False
     finals: Finals | None = None
+    explanation: Explanation | None = None
 
     @property
     def measured(self) -> Measurement | None:
@@ -87,6 +90,7 @@ def summarise(
     seconds: float = 0.0,
     config_path: Path | None = None,
     interrupted: bool = False,
+    explanation: Explanation | None = None,
 ) -> StudyResult:
     """The result that a study's trials amount to."""
     finals = finals_of(trials, runs, objective, min_gain)
@@ -106,4 +110,5 @@ def summarise(
         config_path=config_path,
         interrupted=interrupted,
         finals=finals,
+        explanation=explanation,
     )

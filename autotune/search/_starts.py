@@ -29,24 +29,26 @@ class Start:
     candidate: Candidate | None
 
 
-def starts(spec: ModelSpec, base: ModelConfig, space: SearchSpace, *, most_instances: bool) -> Iterator[Start]:
-    """The person's own config, then Triton's default batching: as it is, and with the largest batch.
+def starts(spec: ModelSpec, base: ModelConfig, space: SearchSpace, *, simulates: bool, ready: bool) -> Iterator[Start]:
+    """The person's own config, then Triton's default batching: as it is, with the largest batch, with most instances.
 
     Plain batching at the space's largest batch is where throughput is mostly found; a few random trials seldom come
-    upon it.
+    upon it. What the most instances do side by side only a simulation must know.
 
     Args:
         spec: The model.
         base: Its config with what Triton would complete spelt out.
         space: The search space.
-        most_instances: Whether to see also what the most instances do side by side, which a simulation must know.
+        simulates: Whether configs are to be simulated.
+        ready: Whether there is enough to simulate from already: then the first two will do.
     """
     yield Start(BASELINE, spec.config, space.locate(base))
-    for label, largest, most in (
-        (TRITON_DEFAULT, False, False),
-        (LARGEST_BATCH, True, False),
-        (MOST_INSTANCES, True, True),
-    ):
+    wanted = [(TRITON_DEFAULT, False, False)]
+    if not ready:
+        wanted.append((LARGEST_BATCH, True, False))
+    if simulates and not ready:
+        wanted.append((MOST_INSTANCES, True, True))
+    for label, largest, most in wanted:
         candidate = space.triton_default(base, largest_batch=largest, most_instances=most)
-        if candidate is not None and (most_instances or not most):
+        if candidate is not None:
             yield Start(label, space.apply(candidate, base), candidate)

@@ -44,4 +44,5 @@ def _stored(store: Store, record: StudyRecord, results: Path) -> StudyResult:
         runs=store.runs(record),
         storage=store.url,
         config_path=exported if exported.exists() else None,
+        explanation=record.explanation,
     )

@@ -6,63 +6,32 @@ It alone touches the study and the store. Whoever executes a trial gets a config
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import compress
+from dataclasses import replace
 
 import optuna
 
 from autotune.environment import Environment
-from autotune.measurement import LOCATED_RATE, Question
-from autotune.objective import Objective
+from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.prediction import Predictor
-from autotune.repository import ModelSpec, completed_config
+from autotune.prediction import explain
+from autotune.repository import completed_config
 from autotune.search._ask_tell import AskTell
 from autotune.search._executor import Executor, Trial, TrialWatch
+from autotune.search._experience import Experience
 from autotune.search._final_rounds import CERTIFICATE_S, MOST_CONTENDERS, FinalRounds, Interrupted
 from autotune.search._observer import StudyObserver
+from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult, summarise
-from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, best_of, score
+from autotune.search._score import BASELINE, PROPOSED, best_of, score
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import enough_trials, failing_alike, hopeless, measured_s, out_of_time
-from autotune.search.samplers import MODEL, SpaceExhausted, create_sampler
-from autotune.space import SearchSpace
+from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.store import Store, StudyRecord, TrialRecord
 
 _EXHAUSTED = "every config of the search space was tried"
-
-
-@dataclass(frozen=True)
-class StudyPlan:
-    """What a study is to do.
-
-    Attributes:
-        name: The study's name; an existing study of that name is resumed.
-        spec: The model.
-        space: What may be changed.
-        objective: What is looked for.
-        sampler: ``model``, ``tpe``, ``random``, ``grid`` or ``gp``.
-        seed: Seed of the sampler and of the load's schedules.
-        trials: Finished trials the study should have in all; None for no limit.
-        time_budget_s: Wall time this run may take; None for no limit.
-        conditions: How configs are loaded and measured, in words; trials under other conditions cannot be compared.
-        min_gain: By what fraction a config must beat the best so far to matter: less is not looked for.
-        final_rounds: Rounds of the finals, on fresh servers in turns; 0 for no finals.
-    """
-
-    name: str
-    spec: ModelSpec
-    space: SearchSpace
-    objective: Objective
-    sampler: str
-    seed: int
-    trials: int | None
-    time_budget_s: float | None
-    conditions: str = ""
-    min_gain: float = MIN_GAIN
-    final_rounds: int = 3
 
 
 class Coordinator:
@@ -97,11 +66,7 @@ class Coordinator:
             observer.note(note)
         self._trials: list[TrialRecord] = store.trials(self._record)
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
-        self._predictor = (
-            Predictor(plan.space, self._base, plan.objective, plan.seed) if plan.sampler == MODEL else None
-        )
-        if self._predictor and self._predictor.inapplicable:
-            observer.note(f"--sampler {MODEL}: {self._predictor.inapplicable}; proposing by tpe instead")
+        self._experience = Experience(plan, self._base, store, self._record, observer)
         self._optuna = AskTell(
             plan.name,
             store.optuna_storage(),
@@ -113,7 +78,7 @@ class Coordinator:
                 seed=plan.seed,
                 startup_trials=startup_trials(plan.trials),
                 finished=self._seen,
-                predictor=self._predictor,
+                predictor=self._experience.predictor,
             ),
         )
         self._optuna.close_stale(self._trials)
@@ -128,30 +93,47 @@ class Coordinator:
         search_s = self._clock() - self._started
         if not interrupted:
             interrupted = not self._hold_finals()
-        return summarise(
-            study=self._plan.name,
-            model=self._plan.spec.name,
-            objective=self._plan.objective,
+        return self._explained(stopped, search_s=search_s, interrupted=interrupted)
+
+    def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
+        """What the trials and the finals amount to, and why, which is stored."""
+        plan = self._plan
+        result = summarise(
+            study=plan.name,
+            model=plan.spec.name,
+            objective=plan.objective,
             trials=self._trials,
             runs=self._store.runs(self._record),
-            min_gain=self._plan.min_gain,
+            min_gain=plan.min_gain,
             storage=self._store.url,
             stopped=stopped,
             search_s=search_s,
             seconds=self._clock() - self._started,
             interrupted=interrupted,
         )
+        explanation = explain(
+            plan.space,
+            self._base,
+            plan.objective,
+            {trial.number: trial.outcome for trial in self._trials if trial.number is not None},
+            winner=result.best.number if result.best else None,
+            predictor=self._experience.predictor,
+            min_gain=plan.min_gain,
+        )
+        self._store.save_explanation(self._record, explanation)
+        return replace(result, explanation=explanation)
 
     def _run_trials(self) -> tuple[str, bool]:
         """Why no more trials were run, and whether a person wanted so."""
         waiting = self._starts()
-        self._learn()
+        self._experience.learn(self._trials)
         try:
             while True:
                 start = next(waiting, None)
                 stop = self._reason_to_stop(before_search=start is not None)
                 if stop:
                     return stop, False
+                self._estimate()
                 asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
                 if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
                     return "interrupted", True
@@ -181,6 +163,17 @@ class Coordinator:
             return False
         return True
 
+    def _estimate(self) -> None:
+        """Tells how long the rest takes at most; the search may end earlier."""
+        plan = self._plan
+        left_s = plan.time_budget_s - self._elapsed_s() if plan.time_budget_s is not None else math.inf
+        wanted = self._wanted()
+        if wanted is not None and self._trials:
+            trial_s = statistics.mean(trial.outcome.seconds for trial in self._trials)
+            left_s = min(left_s, (wanted - len(self._trials)) * trial_s + self._finals_s())
+        if math.isfinite(left_s):
+            self._observer.estimated(max(0.0, left_s))
+
     def _finals_s(self) -> float:
         """Seconds that the finals are likely to take."""
         rounds = self._plan.final_rounds
@@ -192,7 +185,9 @@ class Coordinator:
     def _starts(self) -> Iterator[Start]:
         """Those that were not run yet, each when its turn comes."""
         plan = self._plan
-        for start in starts(plan.spec, self._base, plan.space, most_instances=self._predicts):
+        for start in starts(
+            plan.spec, self._base, plan.space, simulates=self._experience.simulates, ready=self._experience.warm
+        ):
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
             else:
@@ -200,13 +195,9 @@ class Coordinator:
             if not done:
                 yield start
 
-    @property
-    def _predicts(self) -> bool:
-        return self._predictor is not None and not self._predictor.inapplicable
-
     def _ask_for(self, start: Start) -> tuple[optuna.Trial, str, Trial]:
         asked = self._optuna.ask_for(start.candidate)
-        question = replace(self._question(), profiled=self._predicts)
+        question = replace(self._question(), profiled=self._experience.simulates)
         return asked, start.label, Trial(asked.number, start.candidate, start.config, question)
 
     def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
@@ -215,7 +206,7 @@ class Coordinator:
         return asked, PROPOSED, Trial(asked.number, candidate, config, self._question())
 
     def _question(self) -> Question:
-        return replace(LOCATED_RATE, beat_per_s=self._to_beat())
+        return replace(ROUGH_RATE, beat_per_s=self._to_beat())
 
     def _to_beat(self) -> float | None:
         """What the next config has to carry: a little more than the best so far; None where there is none yet."""
@@ -237,8 +228,7 @@ class Coordinator:
         except BaseException:
             self._optuna.abandon(asked)
             raise
-        if self._predictor is not None:
-            outcome = replace(outcome, forecast=self._predictor.forecast(trial.candidate))
+        outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
         record = self._store.save_trial(self._record, trial.number, label, outcome)
         if outcome.kind is OutcomeKind.INTERRUPTED:
             self._optuna.abandon(asked)
@@ -247,19 +237,10 @@ class Coordinator:
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
         self._optuna.tell(asked, label, outcome)
-        self._learn()
+        self._experience.learn(self._trials)
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
-
-    def _learn(self) -> None:
-        """Brings what is predicted up to date with the trials."""
-        if self._predictor is None or not self._trials:
-            return
-        doubted = self._predictor.doubt
-        self._predictor.learn([trial.outcome for trial in self._trials])
-        if self._predictor.doubt and not doubted:
-            self._observer.note(f"the simulation is set aside: {self._predictor.doubt}; proposing by tpe instead")
 
     def _begin(self, environment: Environment) -> tuple[StudyRecord, tuple[str, ...]]:
         plan = self._plan
@@ -289,18 +270,7 @@ class Coordinator:
         )
         if stop or before_search:
             return stop
-        return _EXHAUSTED if len(self._seen) >= plan.space.size else self._nothing_left_to_win()
-
-    def _nothing_left_to_win(self) -> str:
-        """That no config that is left can plausibly beat the best by more than is asked for."""
-        best = best_of(self._trials, self._plan.objective)
-        predictor = self._predictor
-        if predictor is None or best is None or not predictor.ready or predictor.doubt:
-            return ""
-        may_win = predictor.may_win(score(best.outcome, self._plan.objective), self._plan.min_gain)
-        if any(candidate.key not in self._seen for candidate in compress(predictor.candidates, may_win)):
-            return ""
-        return f"no config that is left can plausibly beat the best by more than {self._plan.min_gain:.0%}"
+        return _EXHAUSTED if len(self._seen) >= plan.space.size else self._experience.nothing_left_to_win(trials)
 
 
 def startup_trials(trials: int | None) -> int:

@@ -19,25 +19,30 @@ from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Trace
 from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
+from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
+        Agreement,
         Candidate,
         Ceiling,
         ClientTimes,
         ClosedLoop,
         ConstantRate,
+        Coverage,
         Environment,
         Evidence,
+        Explanation,
         Forecast,
         Gpu,
         Measurement,
         ModelStatistics,
         Objective,
         OutcomeKind,
+        ParameterEffect,
         PoissonRate,
         Probe,
         Trace,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from autotune.measurement import Probe
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
+    from autotune.prediction import Explanation
 
 RunRole = Literal["trial", "final", "certificate", "measure"]
 """A trial that Optuna numbered; a config measured again at a study's end; a measurement outside any study."""
@@ -33,6 +34,7 @@ class StudyRecord:
         conditions: How configs are loaded and measured, in words.
         environment: Where it was begun.
         environment_id: The row of the environment of *this* session; new trials are filed under it.
+        explanation: Why its winner won, as of its last run; None where no run came to its end.
     """
 
     id: int
@@ -46,6 +48,7 @@ class StudyRecord:
     conditions: str
     environment: Environment
     environment_id: int
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def study_record(row: StudyRow, environment_id: int) -> StudyRecord:
         conditions=row.conditions,
         environment=decode(row.environment.body),
         environment_id=environment_id,
+        explanation=decode(row.explanation),
     )
 
 

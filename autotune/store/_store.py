@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from autotune.measurement import Probe
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
+    from autotune.prediction import Explanation
     from autotune.store._records import RunRole, StudyRecord, TrialRecord
 
 
@@ -225,6 +226,11 @@ class Store:
             rows = session.scalars(select(StudyRow).order_by(StudyRow.id))
             return [study_record(row, row.environment_id) for row in rows]
 
+    def save_explanation(self, study: StudyRecord, explanation: Explanation) -> None:
+        """Stores why a study's winner won, in place of what an earlier run said."""
+        with self._writing() as session:
+            session.get_one(StudyRow, study.id).explanation = encode(explanation)
+
     def save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
         """Stores a trial of a study in one transaction; a trial saved before under that number is replaced.
 
@@ -284,6 +290,27 @@ class Store:
             query = query.where(TrialRow.kind != "interrupted")
         with self._reading() as session:
             return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.number))]
+
+    def alike(self, study: StudyRecord, most: int) -> list[StudyRecord]:
+        """The latest ``most`` other studies whose trials ``study`` can learn from, the earliest first.
+
+        They tuned the same model and config under the same conditions, in an environment of the same digest.
+        """
+        query = (
+            select(StudyRow)
+            .join(EnvironmentRow, StudyRow.environment_id == EnvironmentRow.id)
+            .where(
+                StudyRow.id != study.id,
+                StudyRow.model == study.model,
+                StudyRow.base_config == study.base_config,
+                StudyRow.conditions == study.conditions,
+                EnvironmentRow.digest == study.environment.digest,
+            )
+            .order_by(StudyRow.id.desc())
+            .limit(most)
+        )
+        with self._reading() as session:
+            return [study_record(row, row.environment_id) for row in reversed(list(session.scalars(query)))]
 
     def runs(self, study: StudyRecord | None = None) -> list[TrialRecord]:
         """The measurements that are no trials, in order: those of ``study``, or those outside any study."""

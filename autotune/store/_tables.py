@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def now() -> datetime:
@@ -43,7 +43,7 @@ class EnvironmentRow(Base):
 
 
 class StudyRow(Base):
-    """One study; its name is also the Optuna study's."""
+    """One study; its name is also the Optuna study's. Its explanation is that of its last run."""
 
     __tablename__ = "autotune_study"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -56,6 +56,7 @@ class StudyRow(Base):
     space_text: Mapped[str] = mapped_column(Text)
     base_config: Mapped[str] = mapped_column(Text)
     conditions: Mapped[str] = mapped_column(Text)
+    explanation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     environment_id: Mapped[int] = mapped_column(ForeignKey("autotune_environment.id"))
     environment: Mapped[EnvironmentRow] = relationship()
 

@@ -18,6 +18,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE autotune_measurement ADD COLUMN located_per_s FLOAT",
         "UPDATE autotune_probe SET verdict = CASE WHEN holds THEN 'holds' ELSE 'fails' END",
     ),
+    3: ("ALTER TABLE autotune_study ADD COLUMN explanation JSON",),
 }
 """What each version of the tables added to the one before, in SQL that SQLite and PostgreSQL understand."""
 

@@ -16,6 +16,7 @@ from autotune.load import ClosedLoop, ConstantRate, PoissonRate
 from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, database_url
@@ -255,7 +256,41 @@ def test_fields_added_later_do_not_break_old_rows(store, url):
     assert read.probes[1].requests == 2001
 
 
+EXPLANATION = Explanation(
+    coverage=Coverage(508, 6, 500, 2),
+    winner=5,
+    effects=(
+        ParameterEffect("max_batch_size", 64, 8, predicted=1.9, measured=1.8, at_least=True, trial=4),
+        ParameterEffect("dynamic_batching", True, False, predicted=float("inf")),
+    ),
+    against="your config",
+    without_effect=("preferred_batch_size",),
+    min_gain=0.02,
+    agreement=Agreement(5, None, 0.12),
+)
+
+
+def test_a_study_has_the_explanation_of_its_last_run(store, url):
+    study, _ = begin(store)
+    assert study.explanation is None
+    store.save_explanation(study, replace(EXPLANATION, winner=1))
+    store.save_explanation(study, EXPLANATION)
+    assert Store.open_existing(url).study("s") == replace(study, explanation=EXPLANATION)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        covered = raw.execute("SELECT json_extract(explanation, '$.coverage.tried') FROM autotune_study").fetchone()
+    assert covered == (6,)
+    begin(store, "other")
+    assert store.study("other").explanation is None
+
+
+def _as_version_2_left_it(url: str) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute("ALTER TABLE autotune_study DROP COLUMN explanation")
+        raw.execute("UPDATE autotune_schema SET version = 2")
+
+
 def _as_version_1_left_it(url: str) -> None:
+    _as_version_2_left_it(url)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         raw.execute("ALTER TABLE autotune_probe DROP COLUMN verdict")
         raw.execute("ALTER TABLE autotune_measurement DROP COLUMN confidence")
@@ -263,16 +298,20 @@ def _as_version_1_left_it(url: str) -> None:
         raw.execute("UPDATE autotune_schema SET version = 1")
 
 
+@pytest.mark.parametrize(("left_by", "verdict"), [(_as_version_1_left_it, "fails"), (_as_version_2_left_it, "invalid")])
 @pytest.mark.parametrize("opened_by", [Store.open, Store.open_existing])
-def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, opened_by):
+def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, opened_by, left_by, verdict):
     study, _ = begin(store)
     store.save_trial(study, 0, "proposed", outcome())
     store.close()
-    _as_version_1_left_it(url)
+    left_by(url)
     with closing(opened_by(url)) as again:
         (read,) = again.trials(study)
         assert read.outcome == outcome()
-        assert list(again.probes("s")["verdict"]) == ["holds", "holds", "fails"]
+        assert list(again.probes("s")["verdict"]) == ["holds", "holds", verdict]
+        assert again.study("s") == study
+        again.save_explanation(study, EXPLANATION)
+        assert again.study("s").explanation == EXPLANATION
     with closing(opened_by(url)) as again:
         assert len(again.trials(study)) == 1
 

@@ -1,0 +1,166 @@
+"""Explains a study: what each parameter of the winner buys, and how far the simulation can be relied on."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.prediction._explanation import Agreement, Coverage, Explanation, ParameterEffect
+from autotune.prediction._predictor import Predictor, measured_value
+from autotune.repository import ModelConfig
+from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
+
+_NO_PREDICTOR = "only --sampler model simulates"
+_NOTHING_SEEN = "no trial showed how long executions take"
+_BATCH = "max_batch_size"
+_OWN = "your config"
+_DEFAULT = "Triton's default batching"
+_NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED)
+
+
+def explain(
+    space: SearchSpace,
+    base: ModelConfig,
+    objective: Objective,
+    outcomes: Mapping[int, TrialOutcome],
+    *,
+    winner: int | None,
+    predictor: Predictor | None,
+    min_gain: float,
+) -> Explanation:
+    """What a study's trials, and a simulation fed by them, say beyond who won.
+
+    Args:
+        space: What was searched.
+        base: The person's config, with what Triton would complete spelt out.
+        objective: What was looked for.
+        outcomes: Of the finished trials, by number.
+        winner: The number of the trial whose config is delivered; None where no config keeps the promise.
+        predictor: What learnt from all of them; None where the sampler has none.
+        min_gain: By what fraction a config must be better to matter.
+    """
+    simulating = predictor if predictor is not None and predictor.ready else None
+    won = None if winner is None else _Winner(space, objective, outcomes, outcomes[winner], simulating)
+    against, reference = _reference(space, base)
+    effects = tuple(won.effects(reference)) if won else ()
+    return Explanation(
+        coverage=_coverage(space, outcomes, simulating),
+        winner=winner,
+        effects=effects,
+        against=against if effects else "",
+        without_effect=tuple(won.without_effect(min_gain)) if won else (),
+        min_gain=min_gain,
+        agreement=_agreement(simulating, outcomes) if simulating else None,
+        not_simulated="" if simulating else _why_not(predictor),
+        doubt=simulating.doubt if simulating else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Winner:
+    """The delivered config with one parameter changed at a time."""
+
+    space: SearchSpace
+    objective: Objective
+    outcomes: Mapping[int, TrialOutcome]
+    outcome: TrialOutcome
+    predictor: Predictor | None
+
+    def effects(self, back: Mapping[str, ParameterValue]) -> Iterator[ParameterEffect]:
+        """What each parameter buys of which the winner's value is not that in ``back``."""
+        candidate = self.outcome.candidate
+        if candidate is None:
+            return
+        values = candidate.as_dict()
+        for name, value in back.items():  # what has no effect in the winner is what it was
+            if self._with(values, name, value) == candidate:
+                values[name] = value
+        for name, value in back.items():
+            if values[name] == value:
+                continue
+            other = self._with(values, name, value)
+            predicted = self._predicted(candidate, other) if name in SIMULATED else None
+            measured, at_least, trial = self._measured(other)
+            if predicted is not None or trial is not None:
+                yield ParameterEffect(name, values[name], value, predicted, measured, at_least, trial)
+
+    def without_effect(self, min_gain: float) -> Iterator[str]:
+        """The parameters of which no other choice changes what is predicted by more than ``min_gain``."""
+        candidate, predictor = self.outcome.candidate, self.predictor
+        if candidate is None or predictor is None or predictor.doubt:
+            return
+        for parameter in self.space.parameters:
+            if parameter.name not in SIMULATED or len(parameter.choices) == 1:
+                continue
+            others = (self._with(candidate.as_dict(), parameter.name, choice) for choice in parameter.choices)
+            ratios = [self._predicted(candidate, other) for other in others]
+            if all(ratio is not None and abs(math.log(ratio)) <= math.log1p(min_gain) for ratio in ratios):
+                yield parameter.name
+
+    def _with(self, values: Mapping[str, ParameterValue], name: str, value: ParameterValue) -> Candidate:
+        changed = Candidate.from_dict({**values, name: value})
+        return self.space.canonical(self.space.optuna_params(changed))
+
+    def _predicted(self, candidate: Candidate, other: Candidate) -> float | None:
+        if self.predictor is None or not self.predictor.keeps(candidate):
+            return None
+        ours, theirs = self.predictor.forecast(candidate), self.predictor.forecast(other)
+        if ours is None or theirs is None:
+            return None
+        return self._times(ours.expected, theirs.expected) if self.predictor.keeps(other) else math.inf
+
+    def _measured(self, other: Candidate) -> tuple[float | None, bool, int | None]:
+        """How many times better the winner was than ``other``, whether that is a bound, and which trial says so."""
+        ours = measured_value(self.outcome, self.objective)
+        for number, outcome in self.outcomes.items():
+            if outcome.candidate != other or ours is None or outcome.kind in _NOT_THE_CONFIGS_FAULT:
+                continue
+            theirs = measured_value(outcome, self.objective)
+            if theirs is not None:
+                return self._times(ours, theirs), False, number
+            if outcome.kind is not OutcomeKind.BEATEN:
+                return math.inf, False, number
+            if outcome.measurement and outcome.measurement.beaten_by_per_s:
+                return ours / outcome.measurement.beaten_by_per_s, True, number
+        return None, False, None
+
+    def _times(self, ours: float, theirs: float) -> float:
+        return ours / theirs if self.objective.maximise else theirs / ours
+
+
+def _reference(space: SearchSpace, base: ModelConfig) -> tuple[str, dict[str, ParameterValue]]:
+    """Whose values the winner's are put back to: the person's where they lie in the space, else Triton's defaults."""
+    own = space.locate(base)
+    if own is None:
+        default = space.triton_default(base)
+        return _DEFAULT, default.as_dict() if default else {}
+    values = own.as_dict()
+    for parameter in space.parameters:
+        # Without a batcher the candidate holds a stand-in for the batch size that the config really has.
+        if parameter.name == _BATCH and parameter.has(base.max_batch_size):
+            values[_BATCH] = base.max_batch_size
+    return _OWN, values
+
+
+def _agreement(predictor: Predictor, outcomes: Mapping[int, TrialOutcome]) -> Agreement | None:
+    measured = list(outcomes.values())
+    pairs = predictor.compared(measured)
+    if not pairs:
+        return None
+    errors = [abs(simulated / value - 1) for simulated, value in pairs]
+    return Agreement(len(pairs), predictor.rank_correlation(measured), statistics.median(errors))
+
+
+def _coverage(space: SearchSpace, outcomes: Mapping[int, TrialOutcome], predictor: Predictor | None) -> Coverage:
+    tried = len({outcome.candidate.key for outcome in outcomes.values() if outcome.candidate})
+    left = space.size - tried
+    simulated = left if predictor is not None and predictor.tells_all_apart else 0
+    return Coverage(space.size, tried, simulated, left - simulated)
+
+
+def _why_not(predictor: Predictor | None) -> str:
+    return (predictor.inapplicable or _NOTHING_SEEN) if predictor is not None else _NO_PREDICTOR

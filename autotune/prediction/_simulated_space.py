@@ -1,0 +1,143 @@
+"""Every config of a space, simulated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.objective import Objective
+from autotune.repository import ModelConfig
+from autotune.simulator import Batching, Prediction, ServiceTimes, highest_rates, lowest_latency
+from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
+
+_LARGEST_SPACE = 20_000
+_LENGTH = 1.5  # octaves of batch size or instances at which configs stop being alike
+_FAR_WORSE = 50.0
+# Every config is simulated roughly, the best of them again as finely as tells close ones apart.
+_COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
+
+
+class SimulatedSpace:
+    """The candidates of a space and what a simulation says of each.
+
+    Args:
+        space: The space.
+        base: The config that candidates change.
+        objective: What is looked for.
+        seed: Of the simulated arrivals.
+
+    Attributes:
+        inapplicable: Why its configs cannot be simulated, in words; empty where they can.
+        candidates: Every candidate, in the order of the arrays; none where there are too many.
+        predictions: What was simulated of each; empty before `simulate`.
+        values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept.
+        features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
+    """
+
+    def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int) -> None:
+        self.inapplicable = ""
+        self.candidates: list[Candidate] = []
+        self.predictions: list[Prediction] = []
+        self.values = np.zeros(0)
+        self.features = np.zeros((0, 0))
+        self._objective = objective
+        self._seed = seed
+        if space.size > _LARGEST_SPACE:
+            self.inapplicable = f"the space has {space.size:,} configs, too many to simulate each"
+            return
+        self.candidates = list(space.candidates())
+        self._index = {candidate.key: index for index, candidate in enumerate(self.candidates)}
+        batchings = [Batching.of(space.apply(candidate, base)) for candidate in self.candidates]
+        self._batchings = [batching for batching in batchings if batching is not None]
+        if len(self._batchings) < len(batchings):
+            self.inapplicable = "the simulator does not know how Triton batches such a model"
+        self._kinds = _other_values(self.candidates)
+
+    @property
+    def largest_batch(self) -> int:
+        """The largest batch size of any config."""
+        return max((batching.max_batch_size for batching in self._batchings), default=1)
+
+    @property
+    def tells_all_apart(self) -> bool:
+        """Whether configs differ in nothing but what is simulated."""
+        return not self._kinds.shape[1]
+
+    def index(self, candidate: Candidate | None) -> int | None:
+        """Where a candidate stands; None where it is none of the space."""
+        return self._index.get(candidate.key) if candidate is not None and self.candidates else None
+
+    def simulate(self, service: ServiceTimes) -> None:
+        """Simulates every config with these service times."""
+        distinct = list(dict.fromkeys(self._batchings))
+        of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
+        best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
+        of.update(zip(best, self._predictions(best, service, _FINE_REQUESTS), strict=True))
+        self.predictions = [of[batching] for batching in self._batchings]
+        values = np.array([self._value(prediction) for prediction in self.predictions])
+        self.values = _floored(values, maximise=self._objective.maximise)
+        self.features = np.array(
+            [
+                [
+                    math.log2(max(1.0, prediction.mean_batch)) / _LENGTH,
+                    math.log2(batching.max_batch_size) / 2 / _LENGTH,
+                    math.log2(batching.instances) / _LENGTH,
+                    float(batching.dynamic),
+                    *kinds,
+                ]
+                for prediction, batching, kinds in zip(self.predictions, self._batchings, self._kinds, strict=True)
+            ]
+        )
+
+    def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
+        objective = self._objective
+        if objective.maximise:
+            return highest_rates(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
+        return lowest_latency(
+            batchings,
+            service,
+            objective.rate_per_s or 0.0,
+            objective.optimised_statistic,
+            objective.ceilings,
+            requests=requests,
+            seed=self._seed,
+        )
+
+    def _rank(self, prediction: Prediction) -> float:
+        """Smaller is better."""
+        value = self._value(prediction)
+        return -value if self._objective.maximise else value
+
+    def _value(self, prediction: Prediction) -> float:
+        if self._objective.maximise:
+            return prediction.rate_per_s
+        return prediction.latency_s[self._objective.optimised_statistic] if prediction.rate_per_s > 0 else math.inf
+
+
+def _floored(values: NDArray[np.float64], *, maximise: bool) -> NDArray[np.float64]:
+    """The values, those that keep no promise replaced by far worse ones than the best, so that logarithms exist."""
+    usable = values[np.isfinite(values) & (values > 0)]
+    best = (usable.max() if maximise else usable.min()) if len(usable) else 1.0
+    worst = best / _FAR_WORSE if maximise else best * _FAR_WORSE
+    clipped = np.where(np.isfinite(values) & (values > 0), values, worst)
+    return np.maximum(clipped, worst) if maximise else np.minimum(clipped, worst)
+
+
+def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """One column for each value of each parameter that a simulation knows nothing of, shape (candidates, columns)."""
+    columns = [
+        [float(candidate[name] == value) for candidate in candidates]
+        for name in (candidates[0].as_dict() if candidates else ())
+        if name not in SIMULATED
+        for value in _distinct(candidate[name] for candidate in candidates)
+    ]
+    return np.array(columns).T if columns else np.zeros((len(candidates), 0))
+
+
+def _distinct(values: Iterable[ParameterValue]) -> list[ParameterValue]:
+    """The values, none of them where there is but one."""
+    found = list(dict.fromkeys(values))
+    return found if len(found) > 1 else []

@@ -1,0 +1,105 @@
+"""What trials teach about the configs that were not tried: those of this study and, to begin with, of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import TYPE_CHECKING
+
+from autotune.prediction import Predictor, failing_values
+from autotune.search._score import best_of, score
+from autotune.search.samplers import MODEL
+
+if TYPE_CHECKING:
+    from autotune.outcome import Forecast, TrialOutcome
+    from autotune.repository import ModelConfig
+    from autotune.search._observer import StudyObserver
+    from autotune.search._plan import StudyPlan
+    from autotune.space import Candidate
+    from autotune.store import Store, StudyRecord, TrialRecord
+
+_EARLIER_STUDIES = 3
+
+
+class Experience:
+    """Brings what is predicted up to date, and tells the observer what was learnt.
+
+    Args:
+        plan: The study.
+        base: The config that candidates change.
+        store: Where earlier studies are kept.
+        record: The study, as stored.
+        observer: Who watches.
+
+    Attributes:
+        predictor: Predicts every candidate; None where the sampler does not ask for it.
+        warm: Whether earlier studies taught it enough to predict before the first trial.
+    """
+
+    def __init__(
+        self, plan: StudyPlan, base: ModelConfig, store: Store, record: StudyRecord, observer: StudyObserver
+    ) -> None:
+        self._plan = plan
+        self._observer = observer
+        self._told: set[str] = set()
+        self._earlier: list[TrialOutcome] = []
+        self._elsewhere: list[TrialOutcome] = []
+        self.predictor: Predictor | None = None
+        self.warm = False
+        if plan.sampler != MODEL:
+            return
+        self.predictor = Predictor(plan.space, base, plan.objective, plan.seed)
+        if self.predictor.inapplicable:
+            self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
+        elif not plan.cold_start:
+            self._recall(store, record)
+
+    @property
+    def simulates(self) -> bool:
+        """Whether configs of this model can be simulated."""
+        return self.predictor is not None and not self.predictor.inapplicable
+
+    def learn(self, trials: Sequence[TrialRecord]) -> None:
+        """Takes the trials of this study so far."""
+        for (name, value), kinds in failing_values([trial.outcome for trial in trials]).items():
+            self._tell(f"{name} {value} never worked so far: {', '.join(dict.fromkeys(kind.value for kind in kinds))}")
+        if self.predictor is None or not (trials or self.warm):
+            return
+        self.predictor.learn([*self._earlier, *(trial.outcome for trial in trials)], self._elsewhere)
+        if self.predictor.doubt:
+            self._tell("the simulation is set aside: its ranks disagree with those measured; proposing by tpe instead")
+
+    def forecast(self, candidate: Candidate | None) -> Forecast | None:
+        """What a candidate should come to; None where nothing can be said."""
+        return self.predictor.forecast(candidate) if self.predictor else None
+
+    def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
+        """That no config that is left can plausibly beat the best by more than is asked for; empty where one can."""
+        best = best_of(trials, self._plan.objective)
+        predictor = self.predictor
+        if predictor is None or best is None or not predictor.ready or predictor.doubt:
+            return ""
+        tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
+        may_win = predictor.may_win(score(best.outcome, self._plan.objective), self._plan.min_gain)
+        if any(candidate.key not in tried for candidate in compress(predictor.candidates, may_win)):
+            return ""
+        return f"no config that is left can plausibly beat the best by more than {self._plan.min_gain:.0%}"
+
+    def _recall(self, store: Store, record: StudyRecord) -> None:
+        """Takes what earlier studies of the same model in the same environment measured."""
+        assert self.predictor is not None  # noqa: S101 - the caller made it
+        studies = store.alike(record, _EARLIER_STUDIES)
+        for study in studies:
+            outcomes = [trial.outcome for trial in store.trials(study)]
+            (self._earlier if study.objective == self._plan.objective else self._elsewhere).extend(outcomes)
+        self.predictor.learn(self._earlier, self._elsewhere)
+        self.warm = self.predictor.ready
+        if self.warm:
+            names = ", ".join(study.name for study in studies)
+            self._tell(f"warm start: execution times are known from {names} (--cold-start looks anew)")
+
+    def _tell(self, text: str) -> None:
+        """Once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._observer.note(text)

@@ -1,0 +1,43 @@
+"""What a study is to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autotune.objective import Objective
+from autotune.repository import ModelSpec
+from autotune.search._score import MIN_GAIN
+from autotune.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study is to do.
+
+    Attributes:
+        name: The study's name; an existing study of that name is resumed.
+        spec: The model.
+        space: What may be changed.
+        objective: What is looked for.
+        sampler: ``model``, ``tpe``, ``random``, ``grid`` or ``gp``.
+        seed: Seed of the sampler and of the load's schedules.
+        trials: Finished trials the study should have in all; None for no limit.
+        time_budget_s: Wall time this run may take; None for no limit.
+        conditions: How configs are loaded and measured, in words; trials under other conditions cannot be compared.
+        min_gain: By what fraction a config must beat the best so far to matter: less is not looked for.
+        final_rounds: Rounds of the finals, on fresh servers in turns; 0 for no finals.
+        cold_start: Whether to learn nothing from earlier studies of the same model under the same conditions.
+    """
+
+    name: str
+    spec: ModelSpec
+    space: SearchSpace
+    objective: Objective
+    sampler: str
+    seed: int
+    trials: int | None
+    time_budget_s: float | None
+    conditions: str = ""
+    min_gain: float = MIN_GAIN
+    final_rounds: int = 3
+    cold_start: bool = False

@@ -1,0 +1,168 @@
+"""What a study learns from its trials and from earlier studies; the server is a simulated accelerator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_prediction_predictor import BASE, OBJECTIVE, SPACE, outcome
+from test_search_study import store
+
+from autotune.environment import capture
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ModelSpec
+from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch
+from autotune.space import SearchSpace
+from autotune.store import Store
+
+__all__ = ["store"]  # a fixture
+
+
+class Accelerator:
+    """Carries what the trial's instances and batch allow; ``refuses`` names an instance count that never loads."""
+
+    def __init__(self, refuses: int | None = None, slow: bool = False) -> None:
+        self.trials: list[Trial] = []
+        self._refuses = refuses
+        self._slow = slow
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        self.trials.append(trial)
+        instances = trial.config.instance_count
+        batch = trial.config.max_batch_size if trial.config.dynamic_batching else 1
+        rate_per_s = None if self._slow else 300.0 * batch**0.6 * instances**0.2
+        found = replace(
+            outcome(trial.candidate, instances, rate_per_s), config_text=trial.config.to_text(), seconds=1.0
+        )
+        if self._slow:
+            assert found.measurement is not None
+            screened = replace(found.measurement.probes[0], purpose="screen", holds=False)
+            broken = replace(
+                found.measurement,
+                decided_by=screened,
+                probes=(screened, *found.measurement.probes[1:]),
+                violations={"p99 <= 20ms": 0.5},
+            )
+            found = replace(found, measurement=broken)
+        if instances == self._refuses:
+            return replace(found, kind=OutcomeKind.LOAD_FAILED, measurement=None, message=f"trial {trial.number}")
+        return found
+
+
+class Notes(SilentObserver):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def study(tmp_path: Path, name: str = "study", **changes: object) -> StudyPlan:
+    spec = ModelSpec("net", tmp_path / "net", BASE, has_config=True, batch_dimension="dynamic", versions=(1,))
+    whole = StudyPlan(
+        name=name,
+        spec=spec,
+        space=SearchSpace.parse(SPACE, "space.yaml"),
+        objective=OBJECTIVE,
+        sampler="model",
+        seed=1,
+        trials=12,
+        time_budget_s=None,
+        final_rounds=0,
+    )
+    return replace(whole, **changes)
+
+
+def run(plan: StudyPlan, store: Store, executor: Accelerator, notes: Notes | None = None) -> StudyResult:
+    environment = capture({"mode": "pretended"}, "digest")
+    return Coordinator(plan, store, executor, environment, notes or Notes()).run()
+
+
+def test_the_simulation_finds_the_largest_batch_in_few_trials_and_stops(tmp_path: Path, store: Store) -> None:
+    executor = Accelerator()
+    result = run(study(tmp_path), store, executor)
+    assert result.best is not None
+    assert result.best.outcome.candidate is not None
+    assert result.best.outcome.candidate["max_batch_size"] == 64
+    assert result.best.outcome.candidate["instance_count"] == 4
+    assert len(executor.trials) < 12
+    assert result.stopped == "no config that is left can plausibly beat the best by more than 2%"
+
+
+def test_only_the_first_trials_are_profiled_and_every_trial_races_the_best(tmp_path: Path, store: Store) -> None:
+    executor = Accelerator()
+    run(study(tmp_path), store, executor)
+    profiled = [trial.question.profiled for trial in executor.trials]
+    assert profiled == sorted(profiled, reverse=True)
+    assert sum(profiled) == 4  # the own config, Triton's default batching, the largest batch, the most instances
+    assert executor.trials[0].question.beat_per_s is None
+    assert all(trial.question.beat_per_s for trial in executor.trials[1:])
+
+
+def test_trials_are_stored_with_what_was_forecast_for_them(tmp_path: Path, store: Store) -> None:
+    result = run(study(tmp_path), store, Accelerator())
+    assert result.trials[-1].outcome.forecast is not None
+    stored = store.trials(store.study("study"))  # type: ignore[arg-type]
+    assert [trial.outcome.forecast for trial in stored] == [trial.outcome.forecast for trial in result.trials]
+
+
+def test_a_second_study_starts_from_the_execution_times_of_the_first(tmp_path: Path, store: Store) -> None:
+    first = Accelerator()
+    run(study(tmp_path), store, first)
+    notes, second = Notes(), Accelerator()
+    result = run(study(tmp_path, "again"), store, second, notes)
+    assert any("warm start: execution times are known from study" in text for text in notes.texts)
+    assert len(second.trials) < len(first.trials)
+    assert result.best is not None
+    assert result.best.outcome.candidate is not None
+    assert result.best.outcome.candidate["max_batch_size"] == 64
+
+
+def test_another_objective_takes_the_execution_times_but_not_the_rates(tmp_path: Path, store: Store) -> None:
+    run(study(tmp_path), store, Accelerator())
+    notes = Notes()
+    stricter = replace(OBJECTIVE, ceilings=(replace(OBJECTIVE.ceilings[0], limit_s=0.01),))
+    run(study(tmp_path, "again", objective=stricter), store, Accelerator(), notes)
+    assert any("warm start" in text for text in notes.texts)
+
+
+@pytest.mark.parametrize("change", [{"cold_start": True}, {"conditions": "gRPC"}])
+def test_a_study_under_other_conditions_or_a_cold_one_starts_anew(
+    tmp_path: Path, store: Store, change: dict[str, object]
+) -> None:
+    run(study(tmp_path), store, Accelerator())
+    notes = Notes()
+    run(study(tmp_path, "again", **change), store, Accelerator(), notes)
+    assert not any("warm start" in text for text in notes.texts)
+
+
+def test_a_value_that_never_works_is_said_and_left_alone(tmp_path: Path, store: Store) -> None:
+    notes, executor = Notes(), Accelerator(refuses=4)
+    result = run(study(tmp_path, trials=20), store, executor, notes)
+    failed = sum(trial.config.instance_count == 4 for trial in executor.trials)
+    assert result.best is not None
+    assert failed == 2
+    assert "instance_count 4 never worked so far: failed to load" in notes.texts
+
+
+def test_a_space_whose_every_config_breaks_the_ceiling_ends_early_with_the_nearest_miss(
+    tmp_path: Path, store: Store
+) -> None:
+    executor = Accelerator(slow=True)
+    result = run(study(tmp_path), store, executor)
+    assert result.best is None
+    assert result.nearest is not None
+    assert len(executor.trials) <= 6
+    assert "broke a ceiling with a single request at a time" in result.stopped
+
+
+def test_a_model_that_cannot_be_simulated_is_searched_by_tpe_and_told_so(tmp_path: Path, store: Store) -> None:
+    kept = BASE.with_value("dynamic_batching.preserve_ordering", True)
+    plan = study(tmp_path, trials=5)
+    plan = replace(plan, spec=replace(plan.spec, config=kept), space=plan.space)
+    notes, executor = Notes(), Accelerator()
+    run(plan, store, executor, notes)
+    assert any("does not know how Triton batches such a model; proposing by tpe" in text for text in notes.texts)
+    assert len(executor.trials) == 5
+    assert not any(trial.question.profiled for trial in executor.trials)

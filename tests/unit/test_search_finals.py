@@ -1,0 +1,226 @@
+"""The finals with a real store and a real study; only the server is pretended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_search_study import PretendedExecutor, measured, plan, run, store
+
+from autotune.environment import capture
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.search import (
+    BASELINE,
+    PROPOSED,
+    Coordinator,
+    SilentObserver,
+    StudyPlan,
+    StudyResult,
+    Trial,
+    TrialWatch,
+    stored_result,
+)
+from autotune.search._finals import Finalist, contenders, decide, undecided
+from autotune.space import Candidate
+from autotune.store import Store, TrialRecord
+
+__all__ = ["store"]  # a fixture
+
+OBJECTIVE = plan.__globals__["OBJECTIVE"]
+
+
+def trial(number: int, rate_per_s: float, *, label: str = PROPOSED, **values: int | str) -> TrialRecord:
+    found = replace(measured(0.001), rate_per_s=rate_per_s, feasible=rate_per_s > 0)
+    outcome = TrialOutcome(
+        kind=OutcomeKind.FEASIBLE if rate_per_s > 0 else OutcomeKind.INFEASIBLE,
+        candidate=Candidate(tuple({"max_batch_size": 8, "instance_count": 1, **values}.items())),
+        config_text=f"config {number}",
+        measurement=found,
+        seconds=5.0,
+    )
+    return TrialRecord(number, number, label, outcome, "trial", "net", None, None)  # type: ignore[arg-type]
+
+
+def finalist(record: TrialRecord, *values: float) -> Finalist:
+    return Finalist(record, (), values)
+
+
+OWN = trial(0, 1000, label=BASELINE)
+
+
+def test_the_best_those_close_to_it_and_the_persons_own_contend() -> None:
+    trials = [OWN, trial(1, 2000), trial(2, 1950), trial(3, 1500), trial(4, 0)]
+    assert [each.number for each in contenders(trials, OBJECTIVE, 3)] == [1, 2, 0]
+    assert [each.number for each in contenders(trials, OBJECTIVE, 2)] == [1, 0]
+
+
+def test_a_persons_config_that_breaks_the_promise_does_not_contend() -> None:
+    trials = [trial(0, 0, label=BASELINE), trial(1, 2000)]
+    assert [each.number for each in contenders(trials, OBJECTIVE, 3)] == [1]
+
+
+def test_without_a_feasible_trial_nobody_contends() -> None:
+    assert contenders([trial(0, 0, label=BASELINE)], OBJECTIVE, 3) == []
+
+
+def test_the_one_that_carries_more_round_by_round_wins_with_its_gain() -> None:
+    finals = decide([finalist(trial(1, 2000), 2000, 1500, 2400), finalist(OWN, 1000, 760, 1210)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial.number == 1
+    assert finals.gain is not None
+    assert finals.gain.value == pytest.approx(1.98, abs=0.02)
+    assert finals.gain.low > 1.8
+    assert finals.ties == ()
+
+
+def test_the_simplest_wins_a_tie() -> None:
+    two, one = trial(1, 2000, instance_count=2), trial(2, 1990)
+    finals = decide([finalist(two, 2000, 2050, 1950), finalist(one, 1990, 2000, 1960)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial.number == 2
+    assert [each.trial.number for each in finals.ties] == [1]
+
+
+def test_a_persons_own_config_that_ties_stays_however_complicated_it_is() -> None:
+    own = trial(0, 1000, label=BASELINE, instance_count=4, preferred_batch_size="8", max_queue_delay_microseconds=100)
+    finals = decide([finalist(trial(1, 1020), 1020, 980, 1040), finalist(own, 1000, 1010, 1000)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial is own
+    assert finals.gain is None
+
+
+def test_a_significant_gain_that_is_not_worth_having_is_a_tie() -> None:
+    runs = [finalist(trial(1, 1010), 1010, 1011, 1010), finalist(OWN, 1000, 1001, 1000)]
+    winner = decide(runs, OBJECTIVE, 0.02).winner
+    assert winner is not None
+    assert winner.trial is OWN
+    winner = decide(runs, OBJECTIVE, 0.001).winner
+    assert winner is not None
+    assert winner.trial.number == 1
+
+
+def test_a_config_that_broke_the_promise_in_one_round_cannot_win() -> None:
+    finals = decide([finalist(trial(1, 2000), 2000, 0.0, 2400), finalist(OWN, 1000, 990, 1010)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial is OWN
+    assert decide([finalist(OWN, 1000, 0.0)], OBJECTIVE, 0.02).winner is None
+
+
+def test_more_rounds_are_wanted_where_a_difference_was_seen_that_is_not_significant() -> None:
+    scattered = decide([finalist(trial(1, 1200), 1500, 900, 1300), finalist(OWN, 1000, 1000, 1000)], OBJECTIVE, 0.02)
+    equal = decide([finalist(trial(1, 1200), 1005, 995, 1000), finalist(OWN, 1000, 1000, 1000)], OBJECTIVE, 0.02)
+    clear = decide([finalist(trial(1, 1200), 1500, 1490, 1510), finalist(OWN, 1000, 1000, 1000)], OBJECTIVE, 0.02)
+    assert [undecided(each, OBJECTIVE, 0.02) for each in (scattered, equal, clear)] == [True, False, False]
+
+
+@pytest.fixture
+def finalists(tmp_path: Path) -> StudyPlan:
+    return plan(tmp_path, trials=4, final_rounds=3)
+
+
+class Noted(PretendedExecutor):
+    """Notes what was asked; may be interrupted once, at the trial of that number."""
+
+    def __init__(self, interrupted_at: int | None = None) -> None:
+        super().__init__()
+        self._interrupted_at = interrupted_at
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        if len(self.trials) - 1 == self._interrupted_at:
+            return replace(outcome, kind=OutcomeKind.INTERRUPTED)
+        return outcome
+
+    @property
+    def again(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.repeat]
+
+
+def test_rounds_take_turns_on_other_arrivals_and_end_with_a_certificate(finalists: StudyPlan, store: Store) -> None:
+    executor = Noted()
+    result = run(finalists, store, executor)
+    assert result.finals is not None
+    assert result.finals.rounds >= 3
+    rounds = [trial for trial in executor.again if "final" in trial.repeat]
+    in_a_round = len(result.finals.finalists)
+    first, second = rounds[:in_a_round], rounds[in_a_round : 2 * in_a_round]
+    assert [trial.number for trial in second] == [trial.number for trial in reversed(first)]
+    assert {trial.question.seed for trial in first} == {1}
+    assert {trial.question.seed for trial in second} == {2}
+    assert executor.again[-1].repeat == "-certificate"
+    assert not executor.again[-1].question.located
+    assert result.finals.certificate is not None
+    assert result.measured is result.finals.certificate.outcome.measurement
+
+
+def test_the_certificate_is_for_less_than_any_round_found(finalists: StudyPlan, store: Store) -> None:
+    executor = Noted()
+    result = run(finalists, store, executor)
+    assert result.finals is not None
+    assert result.finals.winner is not None
+    assert executor.again[-1].question.around_per_s == min(result.finals.winner.values)
+
+
+def test_finals_are_no_trials_of_the_study(finalists: StudyPlan, store: Store) -> None:
+    result = run(finalists, store, Noted())
+    assert len(result.trials) == 4
+    assert len(store.trials(store.study("study"))) == 4  # type: ignore[arg-type]
+
+
+def test_interrupted_finals_are_gone_on_with(finalists: StudyPlan, store: Store) -> None:
+    first = Noted(interrupted_at=6)
+    assert run(finalists, store, first).interrupted
+    second = Noted()
+    result = run(finalists, store, second)
+    assert result.finals is not None
+    held = len([trial for trial in first.again if "final" in trial.repeat]) - 1  # the interrupted one was not kept
+    wanted = len(result.finals.finalists) * result.finals.rounds
+    assert len([trial for trial in second.again if "final" in trial.repeat]) == wanted - held
+    assert second.again == second.trials
+
+
+def test_a_finished_study_that_is_run_again_measures_nothing(finalists: StudyPlan, store: Store) -> None:
+    run(finalists, store, Noted())
+    again = Noted()
+    result = run(finalists, store, again)
+    assert again.trials == []
+    assert result.finals is not None
+
+
+def test_a_stored_study_has_its_finals(finalists: StudyPlan, store: Store, tmp_path: Path) -> None:
+    result = run(finalists, store, Noted())
+    assert _held(stored_result(store, "study", tmp_path)) == _held(result)
+
+
+def _held(result: StudyResult) -> object:
+    finals = result.finals
+    assert finals is not None
+    assert finals.winner is not None
+    return [each.values for each in finals.finalists], finals.winner.trial.number, finals.gain, finals.rounds
+
+
+def test_no_finals_where_none_are_asked_for(tmp_path: Path, store: Store) -> None:
+    executor = Noted()
+    result = run(plan(tmp_path, trials=4, final_rounds=0), store, executor)
+    assert executor.again == []
+    assert result.finals is None
+    assert result.best is not None
+
+
+@pytest.mark.parametrize(("budget_s", "rounds"), [(200.0, 3), (85.0, 2), (50.0, 0)])
+def test_a_time_budget_bounds_search_and_finals_together(
+    tmp_path: Path, store: Store, budget_s: float, rounds: int
+) -> None:
+    executor = PretendedExecutor(seconds=8)
+    Coordinator(
+        plan(tmp_path, trials=3, time_budget_s=budget_s, final_rounds=3),
+        store,
+        executor,
+        capture({"mode": "pretended"}, "digest"),
+        SilentObserver(),
+        clock=lambda: 8.0 * len(executor.trials),
+    ).run()
+    held = [trial for trial in executor.trials if "final" in trial.repeat]
+    assert len({trial.question.seed for trial in held}) >= rounds
+    assert 8.0 * len(executor.trials) <= budget_s
