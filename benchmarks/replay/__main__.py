@@ -1,0 +1,168 @@
+"""Records what every config of a space carries, and scores every sampler on it over many seeds without a server.
+
+    python -m benchmarks.replay record accelerator [--limit 20m]     again and again until all is measured
+    python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
+    python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
+
+Scored is the product's own coordinator with its starts, samplers, stopping rule and race; only servers and finals are
+left out. A trial finds the recorded rate times a lognormal error, whose size is that of a reference config measured
+again and again during the recording. Seconds are those of the recording, whose probes are shorter than a study's; what
+a sampler takes to propose is not in them. All samplers have the starts in common (the person's own config, Triton's
+default, the largest batch; `model` also the most instances), which are restarts too. Target: within 3% of the best
+config in at most 8 restarts for 95% of seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from datetime import datetime, timezone
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autotune.environment import capture
+from autotune.errors import UsageError
+from autotune.objective import parse_duration
+from autotune.search import check_sampler
+from autotune.server import Launcher, LaunchOptions, choose_launcher
+from autotune.space import SearchSpace
+from benchmarks.replay._grid import Grid
+from benchmarks.replay._pack import pack
+from benchmarks.replay._plot import plot
+from benchmarks.replay._record import Recorder, measuring
+from benchmarks.replay._replay import replays
+from benchmarks.replay._simulations import remembered
+from benchmarks.replay._subjects import SUBJECTS, Subject
+from benchmarks.replay._table import table, verdict
+from benchmarks.replay._working import WorkingFile
+
+HERE = Path(__file__).parent
+GRIDS, PLOTS = HERE / "grids", HERE / "plots"
+WORKING = HERE.parents[1] / "results" / "replay"
+NOISE = 0.03
+LARGEST_GRID_BYTES = 200_000
+
+
+def main() -> None:
+    """Runs the command."""
+    arguments = parse_arguments()
+    try:
+        if arguments.command == "record":
+            record(arguments)
+        else:
+            score(arguments)
+    except UsageError as error:
+        raise SystemExit(str(error)) from None
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(dest="command", required=True)
+    recording = commands.add_parser("record", help="measure every config of a space, or go on with it")
+    recording.add_argument("grid", choices=SUBJECTS)
+    recording.add_argument("--limit", default="20m", help="time after which no further config is begun")
+    recording.add_argument("--space", type=Path, help="a YAML file; the default space unless given")
+    recording.add_argument("--probe", default="300ms", help="length of a probe")
+    recording.add_argument("--every", type=int, default=25, help="configs between two measurements of the reference")
+    recording.add_argument("--again", type=int, default=12, help="best configs that are measured two more times")
+    recording.add_argument("--seed", type=int, default=0, help="shuffles the configs")
+    recording.add_argument("--launch", default="embedded")
+    recording.add_argument("--working", type=Path, help="the file that a recording grows in; results/replay/GRID.jsonl")
+    recording.add_argument("--pack", action="store_true", help="write the grid from what was measured")
+    recording.add_argument("--output", type=Path, help="where the grid goes; benchmarks/replay/grids/GRID.json")
+    recording.add_argument("--no-drift-correction", action="store_true", help="take rates as they were measured")
+    scoring = commands.add_parser("score", help="replay studies on recorded grids")
+    scoring.add_argument("grids", nargs="*", type=Path, help="grid files; all of benchmarks/replay/grids unless given")
+    scoring.add_argument("--samplers", default="model,tpe,random,grid", help="gp too, where torch is installed")
+    scoring.add_argument("--seeds", type=int, default=50)
+    scoring.add_argument("--restarts", type=int, default=30)
+    scoring.add_argument("--noise", type=float, help=f"of a measurement; as recorded, or {NOISE} where it was not")
+    scoring.add_argument("--arrivals", type=int, default=5, help="different seeds of the simulated arrivals")
+    scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
+    return parser.parse_args()
+
+
+def record(arguments: argparse.Namespace) -> None:
+    """Measures what is missing, or packs."""
+    subject = SUBJECTS[arguments.grid]
+    path = arguments.working or WORKING / f"{subject.name}.jsonl"
+    if arguments.pack:
+        grid = pack(WorkingFile.read(path), correct_drift=not arguments.no_drift_correction)
+        output = arguments.output or GRIDS / f"{subject.name}.json"
+        grid.write(output)
+        size = output.stat().st_size
+        print(
+            f"{output.name}: {size:,} bytes, {grid.space.size} configs, best {grid.optimum_per_s:,.0f} inferences/s, "
+            f"{sum(rate > 0 for rate in grid.rates_per_s)} keep the ceiling, noise {grid.noise}"
+        )
+        if size > LARGEST_GRID_BYTES:
+            raise SystemExit(f"more than {LARGEST_GRID_BYTES:,} bytes, too large to be committed")
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    launcher, _ = choose_launcher(arguments.launch, LaunchOptions())
+    working = WorkingFile.open(path, head(subject, arguments, launcher))
+    recorder = Recorder(working, arguments.seed, arguments.every, arguments.again)
+    limit_s = parse_duration(arguments.limit, "--limit")
+    with measuring(working, launcher) as executor:
+        print(recorder.run(executor, limit_s))
+
+
+def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
+    """What is recorded, and how."""
+    default = resources.files("autotune.space").joinpath("default.yaml")
+    text = (arguments.space or default).read_text("utf-8")
+    space_text = yaml.safe_dump(yaml.safe_load(text), default_flow_style=None, sort_keys=False)
+    space, _ = SearchSpace.parse(space_text, "--space").restricted_to(subject.spec())
+    environment = capture(launcher.describe(), "")
+    version = environment.launch.get("triton", "")
+    return {
+        "name": subject.name,
+        "timings_ms": dict(subject.timings_ms),
+        "p99": subject.p99,
+        "space": space_text,
+        "space_digest": space.digest,
+        "probe_s": parse_duration(arguments.probe, "--probe"),
+        "seed": arguments.seed,
+        "every": arguments.every,
+        "again": arguments.again,
+        "environment": (
+            f"{environment.cpu_model}, {environment.available_cores:g} cores for server and client; "
+            f"Triton {version}, {launcher.name}"
+        ),
+        "recorded_on": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Prints a table for each grid and writes its plot."""
+    samplers = arguments.samplers.split(",")
+    for sampler in samplers:
+        check_sampler(sampler)
+    paths = arguments.grids or sorted(GRIDS.glob("*.json"))
+    if not paths:
+        raise SystemExit(f"no grid in {GRIDS}; record one first")
+    with remembered(arguments.arrivals):
+        for path in paths:
+            grid = Grid.read(path)
+            noise = arguments.noise if arguments.noise is not None else grid.noise or NOISE
+            begun = time.monotonic()
+            found = replays(grid, samplers, arguments.seeds, arguments.restarts, noise)
+            print(
+                f"\n{grid.subject.name}: {grid.space.size} configs, p99 at most {grid.subject.p99}, best "
+                f"{grid.optimum_per_s:,.0f} inferences/s; recorded on {grid.recorded_on} ({grid.environment}); "
+                f"noise {noise:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"
+            )
+            print(table(grid, found))
+            print(f"\n- {verdict(grid, found)}" if verdict(grid, found) else "")
+            arguments.plots.mkdir(parents=True, exist_ok=True)
+            (arguments.plots / f"{grid.subject.name}.svg").write_text(plot(grid, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Replays studies: the product's own coordinator, store and samplers, with a grid in place of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import optuna
+
+from autotune.environment import Environment
+from autotune.search import Coordinator, SilentObserver, StudyPlan, score
+from autotune.store import Store
+from benchmarks.replay._executor import LookupExecutor
+from benchmarks.replay._grid import Grid
+
+_NOWHERE = Environment("", 0, 1, 1.0, 0, (), "", "", "")
+
+
+class MemoryStore(Store):
+    """A store in memory, Optuna's trials besides; to be opened with ``open("sqlite://")``."""
+
+    def optuna_storage(self) -> optuna.storages.RDBStorage:
+        """Optuna's storage in memory; one in a database takes most of a replay's time."""
+        return cast("optuna.storages.RDBStorage", optuna.storages.InMemoryStorage())
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a study found.
+
+    Attributes:
+        sampler: What proposed.
+        seed: Its seed.
+        chosen_per_s: After each restart, the recorded rate of the config that had measured best so far; 0 for none.
+        elapsed_s: Seconds that the trials took until then.
+        stopped: Why it ended.
+    """
+
+    sampler: str
+    seed: int
+    chosen_per_s: Sequence[float]
+    elapsed_s: Sequence[float]
+    stopped: str
+
+
+def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float) -> Replay:
+    """One study on the grid, without its finals.
+
+    Args:
+        grid: What was recorded.
+        sampler: What proposes.
+        seed: Of the sampler, the simulated arrivals and the errors of measurements.
+        restarts: Trials at most; each is a restart of the server.
+        noise: Standard deviation of the logarithm of a measurement's error.
+    """
+    plan = StudyPlan(
+        name="replay",
+        spec=grid.subject.spec(),
+        space=grid.space,
+        objective=grid.subject.objective,
+        sampler=sampler,
+        seed=seed,
+        trials=restarts,
+        time_budget_s=None,
+        final_rounds=0,
+    )
+    store = MemoryStore.open("sqlite://")  # a new one for each study: nothing is known from earlier ones
+    try:
+        result = Coordinator(plan, store, LookupExecutor(grid, noise, seed), _NOWHERE, SilentObserver()).run()
+    finally:
+        store.close()
+    chosen_per_s, best, rate_per_s = [], 0.0, 0.0
+    for trial in result.trials:
+        value = score(trial.outcome, result.objective)
+        if value > best:
+            best, rate_per_s = value, grid.rate_of(trial.outcome.candidate)
+        chosen_per_s.append(rate_per_s)
+    elapsed_s = np.cumsum([trial.outcome.seconds for trial in result.trials]).tolist()
+    return Replay(sampler, seed, chosen_per_s, elapsed_s, result.stopped)
+
+
+def replays(grid: Grid, samplers: Iterable[str], seeds: int, restarts: int, noise: float) -> dict[str, list[Replay]]:
+    """Studies with every sampler and seed, by sampler."""
+    return {sampler: [replay(grid, sampler, seed, restarts, noise) for seed in range(seeds)] for sampler in samplers}

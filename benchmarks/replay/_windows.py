@@ -1,0 +1,80 @@
+"""Windows of load as a grid keeps them: what service times are learnt from, nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from autotune.load import ClosedLoop, PoissonRate
+from autotune.measurement import Probe, Purpose
+from autotune.server import ModelStatistics
+
+_KEPT = ("screen", "profile", "saturate", "locate")
+
+
+def packed(probes: Iterable[Probe]) -> list[dict[str, Any]]:
+    """The windows that tell how long executions take, ready for JSON."""
+    return [_packed(probe) for probe in probes if probe.purpose in _KEPT]
+
+
+def _packed(probe: Probe) -> dict[str, Any]:
+    server, schedule = probe.server, probe.schedule
+    load: dict[str, float]
+    if isinstance(schedule, ClosedLoop):
+        load = {"concurrency": schedule.concurrency}
+    else:
+        load = {"rate_per_s": round(schedule.rate_per_s, 2)}
+    return {
+        "purpose": probe.purpose,
+        **load,
+        "duration_s": round(probe.duration_s, 4),
+        "executions": {str(size): count for size, count in server.batch_executions.items()},
+        "compute_us": {str(size): round(ns / 1e3) for size, ns in server.batch_compute_ns.items()},
+        # Only one request at a time tells what a request takes outside of its execution.
+        "histogram": _histogram(probe) if probe.purpose == "screen" else [],
+    }
+
+
+def _histogram(probe: Probe) -> list[list[float]]:
+    """Upper edges in seconds and counts; requests that were never answered have no edge that JSON could hold."""
+    return [[round(edge, 7), count] for edge, count in probe.histogram if math.isfinite(edge)]
+
+
+def unpacked(windows: Sequence[dict[str, Any]]) -> tuple[Probe, ...]:
+    """The windows again, what was not kept left empty."""
+    return tuple(_unpacked(window) for window in windows)
+
+
+def _unpacked(window: dict[str, Any]) -> Probe:
+    executions = {int(size): int(count) for size, count in window["executions"].items()}
+    inferences = sum(size * count for size, count in executions.items())
+    duration_s = float(window["duration_s"])
+    closed = "concurrency" in window
+    return Probe(
+        purpose=cast("Purpose", window["purpose"]),
+        schedule=ClosedLoop(window["concurrency"]) if closed else PoissonRate(window["rate_per_s"], seed=0),
+        started_at=0.0,
+        duration_s=duration_s,
+        offered_per_s=inferences / duration_s,
+        achieved_per_s=inferences / duration_s,
+        requests=inferences,
+        errors={},
+        latency_s={},
+        lateness_p99_s=0.0,
+        server=ModelStatistics(
+            inference_count=inferences,
+            execution_count=sum(executions.values()),
+            success_count=inferences,
+            batch_executions=executions,
+            batch_compute_ns={int(size): int(us) * 1000 for size, us in window["compute_us"].items()},
+        ),
+        kept_up=True,
+        holds=True,
+        histogram=tuple((float(edge), int(count)) for edge, count in window["histogram"]),
+    )
+
+
+def profile_s(windows: Sequence[dict[str, Any]]) -> float:
+    """Seconds that the profile took of them."""
+    return float(sum(window["duration_s"] for window in windows if window["purpose"] == "profile"))
