@@ -21,6 +21,10 @@ _GIVE_UP_BELOW = 0.05
 _MOST_PROBES = 14
 # Enough to settle it within some percent near saturation, where a few hundred requests are worth one.
 _ENOUGH_REQUESTS = 24_000
+# Time alone does not settle it while the lowest failing rate lies this far above the highest holding one ...
+_NARROW = 1.08
+# ... unless this many times as much was spent.
+_PATIENCE = 2.5
 _LEAST_LENGTHS, _MOST_LENGTHS = 4.0, 15.0  # of a probe
 # While nothing has failed yet, looking goes on little beyond what a saturating closed loop carried.
 _BEYOND_SATURATION = 1.03
@@ -79,7 +83,9 @@ def locate_rate(
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
         lengths = min(_MOST_LENGTHS, max(_LEAST_LENGTHS, _ENOUGH_REQUESTS * prober.batch_size / location.rate_per_s))
-        enough = spent_s >= question.effort * lengths * options.probe_s and ends.holds_per_s
+        spent = spent_s / (question.effort * lengths * options.probe_s)
+        narrow = ends.fails_per_s <= ends.holds_per_s * _NARROW
+        enough = ends.holds_per_s and (spent >= _PATIENCE or (spent >= 1 and narrow))
         if location.relative_width <= options.resolution or enough:
             break
         rate = None

@@ -41,10 +41,13 @@ class Predictor:
 
     Attributes:
         doubt: Why what is predicted should not be followed, in words; empty where it should.
+        best: The best value of the trials, each as expected from what it and those like it came to; None without one.
+            The highest of several noisy values is mostly a lucky one.
     """
 
     def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int = 0) -> None:
         self.doubt = ""
+        self.best: float | None = None
         self._objective = objective
         self._space = SimulatedSpace(space, base, objective, seed)
         self._service: ServiceTimes | None = None
@@ -88,6 +91,13 @@ class Predictor:
             self._space.simulate(service)
         self._correct(outcomes)
         self.doubt = self._doubt(outcomes)
+        found = [
+            forecast.expected if (forecast := self.forecast(outcome.candidate)) else value
+            for outcome in outcomes
+            if (value := measured_value(outcome, self._objective)) is not None
+        ]
+        if found:
+            self.best = max(found) if self._objective.maximise else min(found)
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate should come to; None where nothing can be said."""
@@ -102,22 +112,24 @@ class Predictor:
             mean_batch=self._space.predictions[index].mean_batch,
         )
 
-    def improvement(self, best: float | None) -> NDArray[np.float64]:
-        """Expected improvement of each candidate over ``best``, as a fraction of it; the expected value without one.
+    def improvement(self) -> NDArray[np.float64]:
+        """Expected improvement of each candidate over `best`, as a fraction of it; the expected value without one.
 
         Jones, Schonlau and Welch, Efficient Global Optimization of Expensive Black-Box Functions, 1998, equation 15,
         on the logarithm of the value.
         """
         merit = self._merit()
-        if best is None:
+        if self.best is None:
             return np.asarray(np.exp(merit - merit.max()))
-        over = merit - self._sign * math.log(best)
+        over = merit - self._sign * math.log(self.best)
         spread = np.maximum(self._spread, 1e-9)
         return np.asarray(over * norm.cdf(over / spread) + spread * norm.pdf(over / spread))
 
-    def may_win(self, best: float, min_gain: float) -> NDArray[np.bool_]:
-        """Which candidates may plausibly (with 5% and more) beat ``best`` by more than the fraction ``min_gain``."""
-        over = self._merit() - self._sign * math.log(best) - math.log1p(min_gain)
+    def may_win(self, min_gain: float) -> NDArray[np.bool_]:
+        """Which candidates may plausibly (with 5% and more) beat `best` by more than the fraction ``min_gain``."""
+        if self.best is None:
+            return np.ones(len(self.candidates), np.bool_)
+        over = self._merit() - self._sign * math.log(self.best) - math.log1p(min_gain)
         return np.asarray(norm.cdf(over / np.maximum(self._spread, 1e-9)) >= _LIKELY)
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome], at_least: int = 4) -> float | None:

@@ -73,14 +73,20 @@ class Experience:
         """What a candidate should come to; None where nothing can be said."""
         return self.predictor.forecast(candidate) if self.predictor else None
 
+    def best_value(self, trials: Sequence[TrialRecord]) -> float | None:
+        """What the next config has to be better than; smoothed over configs alike where they can be simulated."""
+        if self.predictor is not None and self.predictor.ready and self.predictor.best is not None:
+            return self.predictor.best
+        best = best_of(trials, self._plan.objective)
+        return score(best.outcome, self._plan.objective) if best else None
+
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
         """That no config that is left can plausibly beat the best by more than is asked for; empty where one can."""
-        best = best_of(trials, self._plan.objective)
         predictor = self.predictor
-        if predictor is None or best is None or not predictor.ready or predictor.doubt:
+        if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
             return ""
         tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
-        may_win = predictor.may_win(score(best.outcome, self._plan.objective), self._plan.min_gain)
+        may_win = predictor.may_win(self._plan.min_gain)
         if any(candidate.key not in tried for candidate in compress(predictor.candidates, may_win)):
             return ""
         return f"no config that is left can plausibly beat the best by more than {self._plan.min_gain:.0%}"

@@ -19,7 +19,7 @@ FINAL: RunRole = "final"
 CERTIFICATE: RunRole = "certificate"
 """Roles of the runs: a round of the finals, and the proof of what the winner carries."""
 
-_CLOSE = 0.95  # of the best value: a config that comes that close may be the better one
+_CLOSE = 0.9  # of the best value: a config that comes that close may be the better one
 
 
 @dataclass(frozen=True)

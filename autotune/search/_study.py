@@ -25,7 +25,7 @@ from autotune.search._final_rounds import CERTIFICATE_S, MOST_CONTENDERS, FinalR
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult, summarise
-from autotune.search._score import BASELINE, PROPOSED, best_of, score
+from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import enough_trials, failing_alike, hopeless, measured_s, out_of_time
 from autotune.search.samplers import SpaceExhausted, create_sampler
@@ -210,10 +210,10 @@ class Coordinator:
 
     def _to_beat(self) -> float | None:
         """What the next config has to carry: a little more than the best so far; None where there is none yet."""
-        best = best_of(self._trials, self._plan.objective)
+        best = self._experience.best_value(self._trials)
         if best is None or not self._plan.objective.maximise:
             return None
-        return score(best.outcome, self._plan.objective) * (1 + self._plan.min_gain)
+        return best * (1 + self._plan.min_gain)
 
     def _execute(self, asked: optuna.Trial, label: str, trial: Trial) -> TrialOutcome:
         """Executes one trial, stores it and tells the study; an error of ours closes the trial as failed."""

@@ -156,18 +156,10 @@ def _model(context: Context) -> Strategy:
         if predictor is None or not predictor.ready or predictor.doubt:
             yield from otherwise(study, trial, search_space, rng)
             return
-        for index in np.argsort(-predictor.improvement(_best_value(study)), kind="stable"):
+        for index in np.argsort(-predictor.improvement(), kind="stable"):
             yield context.space.optuna_params(predictor.candidates[index])
 
     return proposals
-
-
-def _best_value(study: Study) -> float | None:
-    """The value of the best feasible trial; None where there is none."""
-    try:
-        return study.best_value
-    except ValueError:
-        return None
 
 
 SAMPLERS: dict[str, Callable[[Context], Strategy]] = {
