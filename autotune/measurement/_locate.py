@@ -59,7 +59,7 @@ def locate_rate(
     Args:
         prober: Runs the windows; those it ran before count too.
         screened: One request at a time.
-        question: Where to begin: above a rate that was raced and held, or around one that is known.
+        question: Where to begin: around a rate that is expected, and above one that was raced and held.
         saturated: A closed loop that gave the server always enough to do; run here where it is wanted.
     """
     options = prober.options
@@ -67,9 +67,11 @@ def locate_rate(
     rate, highest = None, math.inf
     if question.around_per_s is not None:
         rate = question.around_per_s
-    elif question.beat_per_s is None:
+    elif saturated or question.beat_per_s is None:
         saturation = max((saturated or _saturated(prober)).achieved_per_s, screened.achieved_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
+    if rate is not None and question.beat_per_s is not None:
+        rate = max(rate, question.beat_per_s)  # that it held is known
     spent_s = 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:

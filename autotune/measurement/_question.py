@@ -12,7 +12,7 @@ class Question:
     Attributes:
         beat_per_s: Inferences/s that it must carry to be of interest: that is asked first, and where it does not hold,
             nothing more is.
-        around_per_s: Inferences/s that it is known to carry about: looking begins there.
+        around_per_s: Inferences/s that it is known or expected to carry about: looking begins there.
         located: Whether the rate at which a ceiling breaks is to be looked for; else ``around_per_s`` is taken for it.
         certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate is the
             answer, in a third of the time or less.
@@ -36,5 +36,5 @@ CERTIFIED_RATE = Question()
 LOCATED_RATE = Question(certified=False)
 """The highest rate, located."""
 
-ROUGH_RATE = Question(certified=False, effort=0.5)
-"""The same in half the time: enough to choose whom to look at closer."""
+ROUGH_RATE = Question(certified=False, effort=0.35)
+"""The same in a third of the time: enough to choose whom to look at closer."""

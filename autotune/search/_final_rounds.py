@@ -20,6 +20,7 @@ from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
 MOST_CONTENDERS = 3
 _MORE_ROUNDS = 2
+_ROUND_EFFORT = 0.5
 _CERTIFICATE_EFFORT = 2.0
 CERTIFICATE_S = 25.0
 """Seconds to set aside for a certificate."""
@@ -104,7 +105,7 @@ class FinalRounds:
 
     def _round(self, trial: TrialRecord, number: int, rounds: int) -> None:
         around = score(trial.outcome, self.objective) if self.objective.maximise else None
-        question = replace(ROUGH_RATE, around_per_s=around, seed=number)
+        question = replace(ROUGH_RATE, around_per_s=around, effort=_ROUND_EFFORT, seed=number)
         self._run(trial, question, FINAL, f"round {number} of {rounds}, trial {trial.number}", f"-final-{number}")
 
     def _certify(self, trials: Sequence[TrialRecord]) -> None:

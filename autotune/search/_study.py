@@ -203,7 +203,9 @@ class Coordinator:
     def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
         asked, candidate = self._optuna.ask()
         config = self._plan.space.apply(candidate, self._base)
-        return asked, PROPOSED, Trial(asked.number, candidate, config, self._question())
+        forecast = self._experience.forecast(candidate) if self._plan.objective.maximise else None
+        question = replace(self._question(), around_per_s=forecast.expected if forecast else None)
+        return asked, PROPOSED, Trial(asked.number, candidate, config, question)
 
     def _question(self) -> Question:
         return replace(ROUGH_RATE, beat_per_s=self._to_beat())
