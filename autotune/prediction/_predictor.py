@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
+from autotune.measurement import Measurement
 from autotune.objective import Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction._failures import failing_values
@@ -20,7 +21,8 @@ from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace
 
 _CHANGED = 0.03
-_BEATEN_BY = 0.03
+_BEATEN_BY, _BEATEN_FAR, _BEATEN_BY_MISS = 0.03, 0.5, 0.25
+_NO_CEILING = ("race", "rate", "lost")
 _NEVER_WORKED = -2.0
 _NEVER_WORKS = -10.0
 _OUT_OF_REACH = -0.7
@@ -197,8 +199,18 @@ class Predictor:
             return _NEVER_WORKED
         if outcome.kind is not OutcomeKind.BEATEN:
             return _OUT_OF_REACH
+        by = _beaten_by(outcome.measurement)
         over = math.log(simulated / (outcome.measurement.beaten_by_per_s or simulated))
-        return -over - _BEATEN_BY if over > -_BEATEN_BY else None
+        return -over - by if over > -by else None
+
+
+def _beaten_by(measured: Measurement) -> float:
+    """By what fraction a config is likely to carry less than the rate that beat it.
+
+    Nobody looked for what it carries, but the farther its latency was over the limit, the more it was overloaded.
+    """
+    missed = max((missed for name, missed in measured.violations.items() if name not in _NO_CEILING), default=0.0)
+    return min(_BEATEN_FAR, max(_BEATEN_BY, _BEATEN_BY_MISS * math.log1p(max(0.0, missed))))
 
 
 def _correlation(pairs: Sequence[tuple[float, float]], at_least: int) -> float | None:

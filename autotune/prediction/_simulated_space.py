@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotune.objective import Objective
 from autotune.repository import ModelConfig
-from autotune.simulator import Batching, Prediction, ServiceTimes, highest_rates, lowest_latency
+from autotune.simulator import Batching, Prediction, ServiceTimes, highest_rates, lowest_latency, simulate
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 
 _LARGEST_SPACE = 20_000
 _LENGTH = 1.5  # octaves of batch size or instances at which configs stop being alike
 _FAR_WORSE = 50.0
+_ALONE = 200
 # Every config is simulated roughly, the best of them again as finely as tells close ones apart.
 _COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
 
@@ -76,6 +78,10 @@ class SimulatedSpace:
         of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
         best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
         of.update(zip(best, self._predictions(best, service, _FINE_REQUESTS), strict=True))
+        of = {
+            batching: prediction if self._keeps_alone(batching, service) else replace(prediction, rate_per_s=0.0)
+            for batching, prediction in of.items()
+        }
         self.predictions = [of[batching] for batching in self._batchings]
         values = np.array([self._value(prediction) for prediction in self.predictions])
         self.values = _floored(values, maximise=self._objective.maximise)
@@ -90,6 +96,20 @@ class SimulatedSpace:
                 ]
                 for prediction, batching, kinds in zip(self.predictions, self._batchings, self._kinds, strict=True)
             ]
+        )
+
+    def _keeps_alone(self, batching: Batching, service: ServiceTimes) -> bool:
+        """Whether requests far apart keep the ceilings: each waits for the whole queue delay, as company never comes.
+
+        A trial begins with that question.
+        """
+        if not batching.max_queue_delay_s:
+            return True
+        latency_s = simulate(batching, service, np.arange(_ALONE) * 1.0, self._seed).latency_s
+        return all(
+            float(latency_s.mean() if math.isnan(each.quantile) else np.quantile(latency_s, each.quantile))
+            <= each.limit_s
+            for each in self._objective.ceilings
         )
 
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
