@@ -13,6 +13,7 @@ from autotune.load import BLOCK_S, LoadResult, Progress, Watch
 from autotune.measurement._types import Evidence
 from autotune.measurement.statistics import (
     MIN_BLOCKS_TO_HOLD,
+    SETTLING_BLOCKS,
     SLOW_FRACTIONS,
     LateCounts,
     Verdict,
@@ -155,7 +156,9 @@ class Judge:
             return False
         blocks = self._planned / self._requests_per_s / BLOCK_S
         gathered = math.log(max(verdict.e_holds, _SMALLEST)) - _FIRST_LOG_E
-        still = gathered * (blocks / verdict.blocks - 1)
+        # Evidence grows in proportion to effective requests, which the first blocks count with a settling discount.
+        settled = (1 + SETTLING_BLOCKS / verdict.blocks) / (1 + SETTLING_BLOCKS / blocks)
+        still = gathered * (settled * blocks / verdict.blocks - 1)
         return math.log(max(e_value, _SMALLEST)) + still < -math.log(alpha)
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
-_WINDOW_S = 0.25
+_WINDOW_S = 0.2
 _FIRST_CONCURRENCY = 2
 _GROWTH = 2
 

@@ -125,8 +125,10 @@ def finals_of(
     for run in runs:
         if run.role == FINAL:
             by_config.setdefault(run.outcome.config_text, []).append(run)
+    certificates = [run for run in runs if run.role == CERTIFICATE and run.outcome.feasible]
+    certificate = certificates[-1] if certificates else None
     if not by_config:
-        return None
+        return _only_certified(trials, certificate) if certificate else None
     rounds = min(len(each) for each in by_config.values())
     finalists = []
     for config, records in by_config.items():
@@ -134,8 +136,14 @@ def finals_of(
         if trial is not None:
             kept = tuple(records[:rounds])
             finalists.append(Finalist(trial, kept, tuple(score(run.outcome, objective) for run in kept)))
-    certificates = [run for run in runs if run.role == CERTIFICATE and run.outcome.feasible]
-    return decide(finalists, objective, min_gain, certificates[-1] if certificates else None)
+    return decide(finalists, objective, min_gain, certificate)
+
+
+def _only_certified(trials: Sequence[TrialRecord], certificate: TrialRecord) -> Finals | None:
+    """Finals without a round: there was nothing to compare with, or no time."""
+    config = certificate.outcome.config_text
+    trial = next((trial for trial in trials if trial.outcome.config_text == config), None)
+    return Finals((), Finalist(trial, (), ()), None, certificate=certificate) if trial else None
 
 
 def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:

@@ -147,14 +147,12 @@ class Coordinator:
         """Whether the finals came to their end; a person may stop them."""
         plan = self._plan
         finals = FinalRounds(
-            study=self._record,
-            store=self._store,
-            executor=self._executor,
-            environment=self._environment,
-            observer=self._observer,
-            objective=plan.objective,
-            min_gain=plan.min_gain,
-            rounds=plan.final_rounds,
+            plan,
+            self._record,
+            self._store,
+            self._executor,
+            self._environment,
+            self._observer,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
         )
         try:
@@ -230,7 +228,8 @@ class Coordinator:
         except BaseException:
             self._optuna.abandon(asked)
             raise
-        outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
+        if label == PROPOSED:  # the starts are what predictions are learnt from
+            outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
         record = self._store.save_trial(self._record, trial.number, label, outcome)
         if outcome.kind is OutcomeKind.INTERRUPTED:
             self._optuna.abandon(asked)

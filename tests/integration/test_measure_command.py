@@ -52,7 +52,14 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of a small study through the Python interface."""
     results = tmp_path_factory.mktemp("results")
     found = autotune.tune(
-        MODELS, "accelerator", p99="40ms", trials=2, launch="embedded", probe_duration="200ms", results=results
+        MODELS,
+        "accelerator",
+        p99="40ms",
+        trials=2,
+        launch="embedded",
+        probe_duration="200ms",
+        final_rounds=0,
+        results=results,
     )
     assert found.best is not None
     assert found.config_path is not None

@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[2] / "model_repository"
 
 def _run(results: Path, *flags: str) -> int:
     where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(results))
-    return main(["run", *where, "--probe-duration", "200ms", "--json", *flags])
+    return main(["run", *where, "--probe-duration", "200ms", "--final-rounds", "0", "--json", *flags])
 
 
 def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

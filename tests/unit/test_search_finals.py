@@ -159,7 +159,9 @@ def test_the_certificate_is_for_less_than_any_round_found(finalists: StudyPlan, 
     result = run(finalists, store, executor)
     assert result.finals is not None
     assert result.finals.winner is not None
-    assert executor.again[-1].question.around_per_s == min(result.finals.winner.values)
+    around_per_s = executor.again[-1].question.around_per_s
+    assert around_per_s is not None
+    assert around_per_s < min(result.finals.winner.values)
 
 
 def test_finals_are_no_trials_of_the_study(finalists: StudyPlan, store: Store) -> None:
@@ -198,6 +200,19 @@ def _held(result: StudyResult) -> object:
     assert finals is not None
     assert finals.winner is not None
     return [each.values for each in finals.finalists], finals.winner.trial.number, finals.gain, finals.rounds
+
+
+def test_where_there_is_nothing_to_compare_with_the_best_is_still_certified(tmp_path: Path, store: Store) -> None:
+    executor = Noted()
+    result = run(plan(tmp_path, trials=1, final_rounds=3), store, executor)
+    assert [trial.repeat for trial in executor.again] == ["-certificate"]
+    assert result.finals is not None
+    assert result.finals.rounds == 0
+    assert result.measured is not None
+    assert result.measured.certified
+    again = Noted()
+    run(plan(tmp_path, trials=1, final_rounds=3), store, again)
+    assert again.trials == []
 
 
 def test_no_finals_where_none_are_asked_for(tmp_path: Path, store: Store) -> None:

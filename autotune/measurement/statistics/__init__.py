@@ -9,6 +9,7 @@ from autotune.measurement.statistics._isotonic import Bracket, RateCounts, brack
 from autotune.measurement.statistics._late_counts import (
     MIN_BLOCKS_TO_FAIL,
     MIN_BLOCKS_TO_HOLD,
+    SETTLING_BLOCKS,
     SLOW_FRACTIONS,
     LateCounts,
     Verdict,
@@ -30,6 +31,7 @@ from autotune.measurement.statistics._sprt import sprt
 __all__ = [
     "MIN_BLOCKS_TO_FAIL",
     "MIN_BLOCKS_TO_HOLD",
+    "SETTLING_BLOCKS",
     "SLOW_FRACTIONS",
     "Bracket",
     "ClusteredCounts",
