@@ -70,8 +70,10 @@ def test_triton_counts_what_the_generator_counts(server, protocol, schedule, dat
     assert served.success_count == result.completed == result.requests > 50
     assert served.inference_count == 2 * result.completed
     assert served.fail_count == 0
-    # Triton's own request time is a part of the latency that the client saw.
-    assert served.request_ns / served.success_count / 1e9 < result.mean_s
+    # What Triton spends before it answers is a part of the latency that the client saw. Its whole request time need
+    # not be: a client of real-time priority is given the core before Triton has stopped its clock.
+    before_answering_ns = served.queue_ns + served.compute_input_ns + served.compute_infer_ns
+    assert 0 < before_answering_ns / served.success_count / 1e9 < result.mean_s
 
 
 def test_request_that_triton_refuses_is_counted_with_its_message(server, protocol):
