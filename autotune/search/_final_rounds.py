@@ -19,7 +19,7 @@ from autotune.search._score import score
 from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
 MOST_CONTENDERS = 3
-CERTIFICATE_S = 25.0
+CERTIFICATE_S = 18.0
 """Seconds to set aside for a certificate."""
 
 _MORE_ROUNDS = 2

@@ -114,6 +114,8 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
     """Whether more rounds might tell: a difference worth having was seen that is not significant yet."""
     if finals.winner is None:
         return False
+    if finals.rounds == 1 and len(finals.finalists) > 1:
+        return True
     return any(_over(each, finals.winner, objective).value > 1 + min_gain for each in finals.ties)
 
 
@@ -182,7 +184,8 @@ def _over(leader: Finalist, other: Finalist, objective: Objective) -> Ratio:
 
 
 def _is_tie(ratio: Ratio, min_gain: float) -> bool:
-    return ratio.low <= 1 or ratio.value <= 1 + min_gain
+    """Whether it is not worth having or, by the scatter of the rounds (a single one shows none), not significant."""
+    return ratio.value <= 1 + min_gain or (ratio.rounds > 1 and ratio.low <= 1)
 
 
 def _config(finalist: Finalist) -> str:

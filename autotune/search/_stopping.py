@@ -10,7 +10,7 @@ from autotune.store import TrialRecord
 
 _FAILURES_ALIKE = 3
 _HOPELESS = 6
-_MOST_FOR_FINALS = 0.4  # of a time budget
+_MOST_FOR_FINALS = 0.5  # of a time budget
 
 
 def enough_trials(trials: Sequence[TrialRecord], wanted: int | None) -> str:

@@ -100,6 +100,15 @@ def test_a_significant_gain_that_is_not_worth_having_is_a_tie() -> None:
     assert winner.trial.number == 1
 
 
+def test_a_single_round_is_decided_by_what_it_found_and_asks_for_another() -> None:
+    finals = decide([finalist(trial(1, 1200), 1200), finalist(OWN, 1000)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial.number == 1
+    assert finals.gain is not None
+    assert not finals.gain.significant
+    assert undecided(finals, OBJECTIVE, 0.02)
+
+
 def test_a_config_that_broke_the_promise_in_one_round_cannot_win() -> None:
     finals = decide([finalist(trial(1, 2000), 2000, 0.0, 2400), finalist(OWN, 1000, 990, 1010)], OBJECTIVE, 0.02)
     assert finals.winner is not None
