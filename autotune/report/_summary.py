@@ -72,13 +72,13 @@ def _against(result: StudyResult) -> str:
     """How the best compares with the person's own config, where both were measured."""
     if result.baseline is None or result.best is None:
         return ""
-    if result.best.number == result.baseline.number:
-        return "; no config that was tried beats it"
     gain = result.gain
     if gain is None:
         return "; your config does not keep the promise"
-    if result.interval is not None:
+    if result.finals is not None and result.finals.rounds:
         return ""  # the finals say it better
+    if result.best.number == result.baseline.number:
+        return "; no config that was tried beats it"
     own = _value(result.baseline.outcome, result.objective)
     if result.objective.maximise:
         return f"; {gain:.2f} times your config's {own}"

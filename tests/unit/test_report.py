@@ -22,7 +22,7 @@ from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report import export_trial, latency, rate, result_json, study_summary, sweep_table, verdict
 from autotune.repository import ModelConfig
-from autotune.search import BASELINE, PROPOSED, StudyResult
+from autotune.search import BASELINE, PROPOSED, Finalist, Finals, StudyResult
 from autotune.search._result import summarise
 from autotune.space import Candidate
 from autotune.store import TrialRecord
@@ -194,3 +194,11 @@ def test_rates_are_short(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.00412, "4.12ms"), (math.inf, "lost"), (math.nan, "-"), (None, "-")])
 def test_latencies_are_short(value: float | None, text: str) -> None:
     assert latency(value) == text
+
+
+def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyResult) -> None:
+    assert won.baseline is not None
+    own = Finalist(won.baseline, (), (900.0, 910.0))
+    held = replace(won, best=won.baseline, finals=Finals((own,), own, None, rounds=2))
+    assert "no config that was tried beats it" in "\n".join(verdict(replace(held, finals=None)))
+    assert "no config that was tried beats it" not in "\n".join(verdict(held))
