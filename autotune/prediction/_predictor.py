@@ -27,7 +27,7 @@ _NEVER_WORKED = -2.0
 _NEVER_WORKS = -10.0
 _OUT_OF_REACH = -0.7
 _LIKELY = 0.05
-_ENOUGH_TO_DOUBT = 8
+_ENOUGH_TO_CORRELATE, _ENOUGH_TO_DOUBT = 4, 8
 _LEAST_CORRELATION = 0.2
 _SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
 
@@ -134,9 +134,9 @@ class Predictor:
         over = self._merit() - self._sign * math.log(self.best) - math.log1p(min_gain)
         return np.asarray(norm.cdf(over / np.maximum(self._spread, 1e-9)) >= _LIKELY)
 
-    def rank_correlation(self, outcomes: Sequence[TrialOutcome], at_least: int = 4) -> float | None:
-        """Spearman's correlation of simulated and measured values; None with fewer than ``at_least`` located trials."""
-        return _correlation(self.compared(outcomes), at_least)
+    def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:
+        """Spearman's correlation of simulated and measured values; None with fewer than four located trials."""
+        return _correlation(self.compared(outcomes), _ENOUGH_TO_CORRELATE)
 
     def compared(self, outcomes: Sequence[TrialOutcome]) -> list[tuple[float, float]]:
         """Simulated and measured value of each located trial, as simulated from what is known now."""
