@@ -75,7 +75,7 @@ def traffic_for(
     spec: ModelSpec, config: ModelConfig, flags: TrafficFlags, *, batch_size: int = 1, seed: int = 0
 ) -> Traffic:
     """What requests carry and how; what does not fit the model is named before anything is started."""
-    from autotune.load import CLIENTS, Traffic, check_client, parse_shape, protocols
+    from autotune.load import CLIENTS, GENERATED, Traffic, check_client, parse_shape, protocols
 
     protocol, client = flags.get("protocol", "http"), flags.get("client", CLIENTS[0])
     payloads, path = flags.get("payloads", 1), flags.get("perf_analyzer")
@@ -84,7 +84,7 @@ def traffic_for(
     if client not in CLIENTS:
         raise UsageError(f"--client: {client!r} is unknown; use {' or '.join(CLIENTS)}")
     input_data = flags.get("input_data", "random")
-    if input_data not in ("random", "zero") and not Path(input_data).is_file():
+    if input_data not in GENERATED and not Path(input_data).is_file():
         raise UsageError(f"--input-data: {input_data!r} is neither random nor zero nor a file; name a JSON file")
     if batch_size < 1:
         raise UsageError(f"--batch-size: {batch_size} inferences make no request; use 1 or more")
@@ -125,10 +125,15 @@ def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) ->
 
     if not spec.inputs:
         return ()
-    metadata = {"inputs": [asdict(tensor) for tensor in spec.inputs]}
+    declared = {each["name"]: each for each in config.value("input") or () if "name" in each}
+    inputs = [asdict(tensor) for tensor in spec.inputs]
+    for tensor in inputs:  # clients send what the config says, be the model's file less strict
+        if dims := declared.get(tensor["name"], {}).get("dims"):
+            tensor["shape"] = (*((-1,) if config.max_batch_size > 0 else ()), *dims)
+    metadata = {"inputs": inputs}
     batches = max(config.max_batch_size, traffic.batch_size if config.max_batch_size == 0 else 1)
     limit = batches if spec.batch_dimension == "dynamic" else 0
-    return make_payloads(spec.name, metadata, {"max_batch_size": limit}, traffic)
+    return make_payloads(spec.name, metadata, {"max_batch_size": limit, "input": list(declared.values())}, traffic)
 
 
 def _shared_memory(text: str) -> bool:

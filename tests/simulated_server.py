@@ -5,6 +5,7 @@ Latencies follow Lindley's recursion, so that the rate at which a ceiling breaks
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,19 +53,11 @@ class SimulatedServer:
 
     def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         self.runs.append(schedule)
-        arrivals = self._arrivals(schedule, duration_s)
-        service = np.full(len(arrivals), self.service_s)
-        cold = min(self.cold_requests, len(service))
-        service[:cold] *= 10
-        self.cold_requests -= cold
-        latency = np.empty(len(arrivals))
-        free_at = 0.0
-        for index, (arrival, needs) in enumerate(zip(arrivals, service, strict=True)):
-            free_at = max(arrival, free_at) + needs
-            latency[index] = free_at - arrival
         if isinstance(schedule, ClosedLoop):
-            latency = np.full(len(arrivals), self.service_s * schedule.concurrency)
-            latency[:cold] *= 10
+            arrivals, latency = self._closed_loop(schedule.concurrency, duration_s)
+        else:
+            arrivals, latency = self._open_loop(schedule, duration_s)
+        self.cold_requests = max(0, self.cold_requests - len(arrivals))
         stopped_s = _stopped_s(watch, arrivals, latency, duration_s)
         if stopped_s is not None:
             duration_s = stopped_s
@@ -89,9 +82,29 @@ class SimulatedServer:
 
     def close(self) -> None: ...
 
+    def _services_s(self, requests: int) -> np.ndarray:
+        """How long each of the next requests takes."""
+        service = np.full(requests, self.service_s)
+        service[: self.cold_requests] *= 10
+        return service
+
+    def _open_loop(self, schedule: Schedule, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals = self._arrivals(schedule, duration_s)
+        latency = np.empty(len(arrivals))
+        free_at = 0.0
+        for index, (arrival, needs) in enumerate(zip(arrivals, self._services_s(len(arrivals)), strict=True)):
+            free_at = max(arrival, free_at) + needs
+            latency[index] = free_at - arrival
+        return arrivals, latency
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Each answer within the window makes room for the next request; those sent by then are all answered."""
+        finished = self._services_s(concurrency + math.ceil(duration_s / self.service_s)).cumsum()
+        arrivals = np.concatenate([np.zeros(concurrency), finished])[: len(finished)]
+        sent = arrivals < duration_s
+        return arrivals[sent], (finished - arrivals)[sent]
+
     def _arrivals(self, schedule: Schedule, duration_s: float) -> np.ndarray:
-        if isinstance(schedule, ClosedLoop):
-            return np.arange(0, duration_s - self.service_s, self.service_s)
         if isinstance(schedule, ConstantRate):
             return np.arange(0, duration_s, 1 / schedule.rate_per_s)
         assert isinstance(schedule, PoissonRate)

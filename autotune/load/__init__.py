@@ -7,18 +7,19 @@ from autotune.load._generators import (
     generator_for,
     protocols,
 )
-from autotune.load._histogram import Histogram, histogram, percentile, pool
+from autotune.load._histogram import Histogram, histogram
 from autotune.load._payload import PayloadData, make_payload, make_payloads, parse_shape
 from autotune.load._progress import BLOCK_S, Progress, Watch
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
 from autotune.load._target import LoadOptions
 from autotune.load._trace_file import read_trace
-from autotune.load._traffic import CLIENTS, OWN_CLIENT, Traffic
+from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._types import LoadGenerator, LoadGeneratorFailed, LoadResult, Payload, Tensor
 
 __all__ = [
     "BLOCK_S",
     "CLIENTS",
+    "GENERATED",
     "OWN_CLIENT",
     "ClosedLoop",
     "ConstantRate",
@@ -45,8 +46,6 @@ __all__ = [
     "make_payload",
     "make_payloads",
     "parse_shape",
-    "percentile",
-    "pool",
     "protocols",
     "read_trace",
 ]

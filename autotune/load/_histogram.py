@@ -1,7 +1,7 @@
 """Latency histograms that can be pooled: log-spaced buckets, exact to 3 significant digits.
 
 After Gil Tene's HdrHistogram: the relative width of every bucket is the same, so a percentile read from it is
-off by at most that width (0.1%) wherever it lies. Percentiles of several windows come from the pooled counts;
+off by at most that width (0.1%) wherever it lies. Percentiles of several windows come from their counts together;
 averaging percentiles would be wrong.
 """
 
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 Histogram = tuple[tuple[float, int], ...]
@@ -42,22 +40,3 @@ def histogram(latency_s: NDArray[np.float64]) -> Histogram:
     edges = _edges_s()
     counts = np.bincount(np.searchsorted(edges, latency_s, side="left"), minlength=len(edges))
     return tuple((float(edges[index]), int(counts[index])) for index in np.flatnonzero(counts))
-
-
-def pool(histograms: Iterable[Histogram]) -> Histogram:
-    """The histogram of all the requests of several windows together."""
-    total: dict[float, int] = {}
-    for buckets in histograms:
-        for edge_s, count in buckets:
-            total[edge_s] = total.get(edge_s, 0) + count
-    return tuple(sorted(total.items()))
-
-
-def percentile(buckets: Histogram, quantile: float) -> float:
-    """The upper edge in seconds of the bucket that holds the ``quantile`` (nearest rank); NaN when empty."""
-    rank = max(1, math.ceil(quantile * sum(count for _, count in buckets)))
-    for edge_s, count in buckets:
-        rank -= count
-        if rank <= 0:
-            return edge_s
-    return math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 OWN_CLIENT = "autotune"
 PERF_ANALYZER = "perf_analyzer"
 CLIENTS = (OWN_CLIENT, PERF_ANALYZER)
+GENERATED = ("random", "zero")
+"""Input data that is made up."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,16 @@ class Traffic:
     client: str = OWN_CLIENT
     perf_analyzer: Path | None = None
 
+    def _data(self) -> str:
+        """Where requests' data come from; of a file what it holds counts too."""
+        if self.input_data in GENERATED:
+            return self.input_data
+        digest = hashlib.sha256(Path(self.input_data).read_bytes()).hexdigest()
+        return f"{self.input_data} ({digest[:12]})"
+
     def conditions(self) -> str:
         """What requests look like, in words; measurements under other conditions cannot be compared."""
-        words = [self.protocol, f"{self.input_data} data", f"batch size {self.batch_size}"]
+        words = [self.protocol, f"{self._data()} data", f"batch size {self.batch_size}"]
         words += [f"{name} of shape {','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())]
         if self.payloads > 1:
             words.append(f"{self.payloads} payloads")

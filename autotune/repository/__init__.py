@@ -1,7 +1,7 @@
 """A Triton model repository: configs, what the model files say, and staging a trial's copy."""
 
 from autotune.repository._complete import completed_config
-from autotune.repository._config import ModelConfig
+from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._files import content_digest
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
@@ -16,6 +16,7 @@ __all__ = [
     "TensorSpec",
     "completed_config",
     "content_digest",
+    "instances_of",
     "stage",
     "suggestion",
 ]

@@ -15,7 +15,17 @@ from autotune.repository._text import message_lines
 from autotune.repository._unknown_fields import MalformedText, Place, UnknownFields, split_unknown_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from google.protobuf.message import Message
+
+
+def instances_of(groups: Iterable[Mapping[str, Any]]) -> int:
+    """How many instances Triton makes of these ``instance_group`` entries.
+
+    A group that does not say how many makes 1, and each GPU that it names gets as many.
+    """
+    return sum((int(group.get("count") or 0) or 1) * max(1, len(group.get("gpus") or ())) for group in groups)
 
 
 class ModelConfig:
@@ -160,9 +170,8 @@ class ModelConfig:
 
     @property
     def instance_count(self) -> int:
-        """Instances over all groups, a group that does not say counting as 1; 0 without instance groups."""
-        groups = self.value("instance_group") or ()
-        return sum(group.get("count", 0) or 1 for group in groups)
+        """Instances over all groups, on each GPU that one names; 0 without instance groups."""
+        return instances_of(self.value("instance_group") or ())
 
     @property
     def dynamic_batching(self) -> bool:

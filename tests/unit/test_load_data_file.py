@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autotune.errors import UsageError
-from autotune.load import parse_shape
+from autotune.load import Traffic, parse_shape
 from autotune.load._data_file import read_data_file
 from autotune.load._json_tensor import parse_tensor
 
@@ -285,3 +285,17 @@ def test_file_is_parsed_once_for_all_candidates(tmp_path, monkeypatch):
     os.utime(path, (1, 1))
     read_data_file(path, "m", _PAIR, _BATCHING, shapes={})
     assert len(parsed) == 2
+
+
+def test_requests_of_another_content_are_other_conditions(tmp_path):
+    path = tmp_path / "requests.json"
+    path.write_text(json.dumps(_data({"x": [1, 2]})))
+    before = Traffic(input_data=str(path)).conditions()
+    assert Traffic(input_data=str(path)).conditions() == before
+    path.write_text(json.dumps(_data({"x": [1, 3]})))
+    assert Traffic(input_data=str(path)).conditions() != before
+
+
+@pytest.mark.parametrize("data", ["random", "zero"])
+def test_conditions_of_generated_data_name_its_kind(data):
+    assert f"{data} data" in Traffic(input_data=data).conditions()

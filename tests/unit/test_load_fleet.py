@@ -55,6 +55,24 @@ def test_rate_beyond_one_process_is_shared_and_the_whole_schedule_sent(fleet, se
     assert np.quantile(np.abs(shifted), 0.5) < 0.1
 
 
+def test_first_window_of_more_processes_is_the_load_that_was_asked_for(fleet):
+    fleet.run(ConstantRate(200), 0.1, 1.0)
+    result = fleet.run(ConstantRate(7000), 0.3, 5.0)
+    assert result.processes == 3
+    assert result.requests == 2100
+    assert np.quantile(np.abs(result.scheduled_s - np.arange(2100) / 7000), 0.9) < 0.02
+
+
+def test_process_that_falls_silent_is_given_up(fleet, monkeypatch):
+    fleet.run(ConstantRate(3000), 0.1, 5.0)
+    monkeypatch.setattr("autotune.load.worker._generator._ANSWER_GRACE_S", 0.5)
+    os.kill(fleet.pids[1], signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(LoadGeneratorFailed, match="did not answer"):
+        fleet.run(ConstantRate(3000), 0.1, 0.1)
+    assert time.monotonic() - started < 10
+
+
 def test_rate_beyond_all_processes_is_refused_with_the_most_there_is(server):
     target = _target(server.port, batch_size=2)
     check_rate(target, ConstantRate(7400), 3, lambda target: 2500.0)

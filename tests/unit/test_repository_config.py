@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from autotune.errors import UsageError
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, instances_of
 
 GPU = """
 # a person's comment
@@ -214,9 +214,23 @@ def test_an_edit_leaves_the_original_alone():
 def test_properties_read_the_config():
     config = parse(GPU)
     assert (config.name, config.platform, config.backend) == ("resnet", "tensorrt_plan", "")
-    assert (config.max_batch_size, config.instance_count, config.dynamic_batching) == (32, 3, True)
+    assert (config.max_batch_size, config.instance_count, config.dynamic_batching) == (32, 5, True)
     assert ModelConfig.empty().instance_count == 0
     assert not ModelConfig.empty().dynamic_batching
+
+
+@pytest.mark.parametrize(
+    ("groups", "instances"),
+    [
+        ([], 0),
+        ([{}], 1),
+        ([{"count": 0}, {"count": 3}], 4),
+        ([{"count": 2, "gpus": [0, 1, 3]}], 6),
+        ([{"gpus": [0, 1]}, {"count": 2, "gpus": []}], 4),
+    ],
+)
+def test_a_group_makes_its_instances_on_each_gpu_that_it_names(groups, instances):
+    assert instances_of(groups) == instances
 
 
 def test_json_for_a_load_request_carries_unknown_fields():

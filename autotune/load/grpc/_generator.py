@@ -29,7 +29,6 @@ class GrpcGenerator:
     """
 
     protocol = "grpc"
-    pids = ()
 
     def __init__(self, target: Target) -> None:
         self._target = target

@@ -145,8 +145,8 @@ class GrpcRun:
         self.stopped = True
         self._teller.next_s = math.inf
         self._outcomes.cut(now)
-        self.duration_s = now
-        self._deadline_s = now + self._timeout_s
+        self.duration_s = min(self.duration_s, now)  # it may be over, and wait for the last answers
+        self._deadline_s = self.duration_s + self._timeout_s
 
     def _dispatch(self, first: int, count: int, now: float) -> int:
         """Begins what is due from request ``first`` on, and writes it out; returns the first not begun."""

@@ -157,8 +157,8 @@ class HttpRun:
         self.stopped = True
         self._teller.next_s = math.inf
         self._outcomes.cut(now)
-        self.duration_s = now
-        self._deadline_s = now + self._timeout_s
+        self.duration_s = min(self.duration_s, now)  # it may be over, and wait for the last answers
+        self._deadline_s = self.duration_s + self._timeout_s
 
     def _send_now(self) -> None:
         if not self._send(self._outcomes.add(time.perf_counter() - self.started_at)):

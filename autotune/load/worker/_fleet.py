@@ -83,8 +83,10 @@ class Fleet:
         """
         check_schedule(schedule, duration_s)
         processes = self.processes_for(schedule)
-        while len(self._workers) < processes:
-            self._workers.append(WorkerGenerator(self._target))
+        more = [WorkerGenerator(self._target) for _ in range(processes - len(self._workers))]
+        self._workers += more
+        for worker in more:
+            worker.wait_ready()  # or its share would start late
         if processes == 1 or isinstance(schedule, ClosedLoop):
             return self._workers[0].run(schedule, duration_s, timeout_s, watch)
         start_at = time.perf_counter() + _HEAD_START_S
@@ -139,9 +141,10 @@ def _results(workers: list[WorkerGenerator], watch: Watch | None) -> list[LoadRe
     told: dict[WorkerGenerator, list[Progress]] = {worker: [] for worker in workers}
     stopping = False
     while running := [worker for worker in workers if worker not in results]:
-        ready = wait([worker.connection for worker in running])
+        silent = min(running, key=lambda worker: worker.silent_after)
+        ready = wait([worker.connection for worker in running], max(0.0, silent.silent_after - time.monotonic()))
         for worker in running:
-            if worker.connection not in ready:
+            if worker.connection not in ready and (ready or worker is not silent):
                 continue
             answer = worker.receive()
             if isinstance(answer, LoadResult):

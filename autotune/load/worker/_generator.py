@@ -18,7 +18,7 @@ import numpy as np
 from autotune.load._progress import Progress
 from autotune.load._schedule import check_schedule
 from autotune.load._types import LoadGeneratorFailed, LoadResult
-from autotune.load.worker._messages import STOP, Job
+from autotune.load.worker._messages import READY, STOP, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,17 @@ class WorkerGenerator:
                 self.stop()
         return told
 
+    def wait_ready(self) -> None:
+        """Waits until the child takes jobs: it starts up within some tenths of a second.
+
+        Raises:
+            LoadGeneratorFailed: The child died or does not answer.
+        """
+        self._silent_after = time.monotonic() + _ANSWER_GRACE_S
+        with self._talking():
+            self._connection.send(READY)
+            self._answer()
+
     def begin(self, job: Job) -> None:
         """Starts a window without waiting for its end; `receive` then gives what the child tells.
 
@@ -93,19 +104,27 @@ class WorkerGenerator:
             LoadGeneratorFailed: The child died, failed or does not answer.
         """
         with self._talking():
-            if not self._connection.poll(max(0.0, self._silent_after - time.monotonic())):
-                self._kill()
-                raise LoadGeneratorFailed(
-                    f"the load generator did not answer within {_ANSWER_GRACE_S:g} s of its window's end;"
-                    " is the machine overloaded?"
-                )
-            told = self._connection.recv()
+            told = self._answer()
             return told if isinstance(told, Progress) else self._result(told)
+
+    def _answer(self) -> Any:
+        if not self._connection.poll(max(0.0, self.silent_after - time.monotonic())):
+            self._kill()
+            raise LoadGeneratorFailed(
+                f"the load generator did not answer within {_ANSWER_GRACE_S:g} s of its window's end;"
+                " is the machine overloaded?"
+            )
+        return self._connection.recv()
 
     def stop(self) -> None:
         """Ends the window under way early; its result is still to be received."""
         with self._talking():
             self._connection.send(STOP)
+
+    @property
+    def silent_after(self) -> float:
+        """When to give the child up that says nothing, in seconds of CLOCK_MONOTONIC."""
+        return self._silent_after
 
     @property
     def connection(self) -> Connection[Any, Any]:

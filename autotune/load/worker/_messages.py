@@ -1,8 +1,8 @@
 """What goes back and forth between a load generator's process and the one that wants the load.
 
-To the child: its `Target` once, then `Job`s; `STOP` during one; None to end. From the child: `Progress` while a
-job runs, then a result's fields with its number of requests and the names of the arrays that follow as raw bytes,
-or a text that says why it failed.
+To the child: its `Target` once, then `Job`s; `STOP` during one; `READY`, which it sends back; None to end. From the
+child: `Progress` while a job runs, then a result's fields with its number of requests and the names of the arrays
+that follow as raw bytes, or a text that says why it failed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autotune.load._schedule import Schedule
 
-STOP = "stop"
+STOP, READY = "stop", "ready"
 ARRAYS = ("scheduled_s", "latency_s", "lateness_s", "first_response_s")
 """Fields of a result that are arrays with one value per request."""
 

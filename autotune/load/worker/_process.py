@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.load._generators import generator_in_this_process
 from autotune.load._progress import Progress, Watch
-from autotune.load.worker._messages import ARRAYS, STOP
+from autotune.load.worker._messages import ARRAYS, READY, STOP
 
 if TYPE_CHECKING:
     from autotune.load._types import LoadGenerator, LoadResult
@@ -37,7 +37,9 @@ def main(fd: int) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         generator = generator_in_this_process(connection.recv())
         while (job := connection.recv()) is not None:
-            if job != STOP:  # for a run that had ended by itself
+            if job == READY:
+                connection.send(READY)
+            elif job != STOP:  # for a run that had ended by itself
                 _serve(connection, generator, job)
         generator.close()
 

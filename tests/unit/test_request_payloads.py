@@ -1,0 +1,42 @@
+"""The requests that are expected of a model's files, before a server has been asked."""
+
+from pathlib import Path
+
+import pytest
+
+from autotune.errors import UsageError
+from autotune.load import Traffic
+from autotune.repository import ModelConfig, ModelSpec, TensorSpec
+from autotune.request import expected_payloads
+
+
+def shapes(config: str, *inputs: TensorSpec, **traffic: object) -> dict[str, tuple[int, ...]]:
+    parsed = ModelConfig.parse(config, "m/config.pbtxt")
+    spec = ModelSpec("m", Path("m"), parsed, has_config=True, inputs=inputs, batch_dimension="dynamic")
+    (payload,) = expected_payloads(spec, parsed, Traffic(**traffic))
+    return {tensor.name: tensor.data.shape for tensor in payload.inputs}
+
+
+def test_dims_of_the_config_win_over_dynamic_ones_of_the_model_file() -> None:
+    config = 'max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [ 3, 16 ] }'
+    assert shapes(config, TensorSpec("x", "FP32", (-1, -1, -1)), batch_size=2) == {"x": (2, 3, 16)}
+
+
+def test_dims_of_a_config_without_batching_hold_the_whole_shape() -> None:
+    config = 'max_batch_size: 0 input { name: "x" data_type: TYPE_FP32 dims: [ -1, 16 ] }'
+    assert shapes(config, TensorSpec("x", "FP32", (-1, -1)), batch_size=2) == {"x": (2, 16)}
+
+
+def test_dynamic_dims_that_the_config_leaves_open_need_a_shape() -> None:
+    with pytest.raises(UsageError, match=r"^--shape: input 'x' has a dynamic dimension"):
+        shapes("max_batch_size: 8", TensorSpec("x", "FP32", (-1, -1)))
+
+
+def test_optional_inputs_of_the_config_are_left_out() -> None:
+    config = """
+        max_batch_size: 8
+        input { name: "x" data_type: TYPE_FP32 dims: 4 }
+        input { name: "mask" data_type: TYPE_FP32 dims: -1 optional: true }
+    """
+    inputs = TensorSpec("x", "FP32", (-1, 4)), TensorSpec("mask", "FP32", (-1, -1))
+    assert shapes(config, *inputs) == {"x": (1, 4)}
