@@ -48,14 +48,15 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certifica
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
     cluster too much at its rate. What it showed counts for the next one: a lower rate has no more late requests, so
     the product of the e-values is an e-value for it. Where an attempt spoke against its rate, the next starts anew
-    with half the chance of being wrong, so that all together stay within 1 - confidence.
+    with half the chance of being wrong. The first takes half of it, so that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
     be, with the confidence that was reached; where no attempt got that far, the surest that held below every one that
     failed counts, and where none did, short windows look for a rate that does.
     """
     options = prober.options
-    alpha = wanted = 1 - options.confidence
+    wanted = 1 - options.confidence
+    alpha = wanted / 2
     earlier: tuple[float, ...] = ()
     step = _FIRST_STEP
     enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s

@@ -56,6 +56,7 @@ class Surroundings:
             steal_s=machine.steal_s,
             memory_bytes=self.server.memory_bytes if self.server else None,
             gpu_memory_bytes=self.gpus.memory_bytes if self.gpus else None,
+            cores=machine.cores,
         )
         strictest_s = min((ceiling.limit_s for ceiling in ceilings), default=None)
         inputs = GuardInputs(

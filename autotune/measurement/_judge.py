@@ -67,6 +67,8 @@ class Judge:
 
     Attributes:
         decided: What ended the window; empty where nothing did.
+        certain: Whether it failed with the certainty that the rule asks for, and not because more requests than may
+            be in the whole window were late already, which a single pause does.
         stopped: The same in words.
     """
 
@@ -80,6 +82,7 @@ class Judge:
         planned: float | None = None,
     ) -> None:
         self.decided: Literal["", "holds", "fails", "given up"] = ""
+        self.certain = False
         self.stopped = ""
         self._ceilings = tuple(ceiling for ceiling in ceilings if ceiling.statistic != "avg")
         self._rule = rule
@@ -107,7 +110,7 @@ class Judge:
             _count(counts, progress.requests, late)
         self._backlogged = self._backlogged + 1 if progress.pending > self._backlog else 0
         if self._rule.fails_alpha is not None and self._backlogged >= _BACKLOG_TELLINGS:
-            self.decided = "fails"
+            self.decided, self.certain = "fails", True
             self.stopped = f"{progress.pending:,} requests were waiting after {progress.now_s:.2g} s"
         elif progress.requests:
             self._test()
@@ -131,7 +134,7 @@ class Judge:
             self._confidence[index] = max(self._confidence[index], confidence(e_value))
             hopeless = verdict.late > (1 - ceiling.quantile) * self._planned
             if fails_alpha and (hopeless or verdict.decision == "fails"):
-                self.decided = "fails"
+                self.decided, self.certain = "fails", verdict.decision == "fails"
                 self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
                 return
             if holds_alpha is not None:
@@ -190,7 +193,8 @@ class Judge:
 
 def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], list[list[int]]]:
     """Requests in each `BLOCK_S` of scheduled time, and those over each limit, shape (limits, blocks)."""
-    which = (result.scheduled_s / BLOCK_S).astype(np.int64)
+    # perf_analyzer's first requests were sent before its window began.
+    which = np.maximum(result.scheduled_s / BLOCK_S, 0).astype(np.int64)
     count = int(which[-1]) + 1 if len(which) else 0
     late = [np.bincount(which[~(result.latency_s <= limit_s)], minlength=count).tolist() for limit_s in limits_s]
     return np.bincount(which, minlength=count).tolist(), late

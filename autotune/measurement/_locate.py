@@ -30,8 +30,6 @@ _LEAST_LENGTHS, _MOST_LENGTHS = 4.0, 15.0  # of a probe
 _BEYOND_SATURATION = 1.03
 # A window that breaks a ceiling for certain need not go on; the fit takes it as it is.
 _RULE = StopRule(fails_alpha=0.05)
-# All windows but the first are long enough for a queue to show that grows by a few percent; one that fails ends early.
-_LONG = 2.0
 # How far below a rate that held, though its neighbours speak against it, is looked again.
 _STEP_BACK = 0.93
 # What a window without counts is worth, one judged by its mean or by a queue that grew: independent requests.
@@ -64,11 +62,12 @@ def locate_rate(
     """
     options = prober.options
     ceilings = prober.objective.ceilings
+    alone_per_s = _alone_per_s(screened)
     rate, highest = None, math.inf
     if question.around_per_s is not None:
-        rate = question.around_per_s
+        rate = max(question.around_per_s, alone_per_s * _GIVE_UP_BELOW)
     elif saturated or question.beat_per_s is None:
-        saturation = max((saturated or _saturated(prober)).achieved_per_s, screened.achieved_per_s)
+        saturation = max((saturated or _saturated(prober)).achieved_per_s, alone_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     if rate is not None and question.beat_per_s is not None:
         rate = max(rate, question.beat_per_s)  # that it held is known
@@ -78,9 +77,11 @@ def locate_rate(
             rate = min(
                 highest, *(_next_rate(counts(prober.counted, each), allowed(each), options) for each in ceilings)
             )
-        if rate < screened.achieved_per_s * _GIVE_UP_BELOW:
+        if rate < alone_per_s * _GIVE_UP_BELOW:
             return None
-        probe = prober.at_rate("locate", rate, options.probe_s * (_LONG if spent_s else 1.0), _RULE)
+        # A longer window shows a queue that grows more slowly; one that fails ends early.
+        longer = min(1.0, question.effort) if spent_s else 0.0
+        probe = prober.at_rate("locate", rate, options.probe_s * (1 + longer), _RULE)
         spent_s += probe.duration_s
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
@@ -134,6 +135,11 @@ def _counts(probe: Probe, ceiling: Ceiling) -> RateCounts:
 def allowed(ceiling: Ceiling) -> float:
     """The fraction of requests that may be late; for a mean any fraction will do, as all of them are or none."""
     return 0.5 if math.isnan(ceiling.quantile) else 1 - ceiling.quantile
+
+
+def _alone_per_s(screened: Probe) -> float:
+    """Inferences/s of one request at a time; the window may be shorter than a single one takes."""
+    return max(screened.achieved_per_s, screened.batch_size / screened.latency_s["avg"])
 
 
 def _saturated(prober: Prober) -> Probe:

@@ -67,7 +67,8 @@ class Meter:
         """The answer to the objective for this server.
 
         Args:
-            question: What is asked of it; only its seed counts where the objective is the latency at a rate.
+            question: What is asked of it; only its seed, and whether it is profiled, count where the objective is the
+                latency at a rate.
 
         Raises:
             ServerCrashed: The server died under load.
@@ -75,7 +76,7 @@ class Meter:
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
         if self._objective.goal == "latency":
-            self._measure_at_rate()
+            self._measure_at_rate(question)
         else:
             self._measure_highest_rate(question)
         return self.measurement
@@ -102,11 +103,15 @@ class Meter:
             beaten_by_per_s=self._beaten_by_per_s,
             limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else "",
             warnings=self._prober.warnings(decided_by),
+            instances=self._prober.instances,
         )
 
-    def _measure_at_rate(self) -> None:
+    def _measure_at_rate(self, question: Question) -> None:
         rate_per_s = self._objective.rate_per_s
         assert rate_per_s is not None  # noqa: S101  # the objective guarantees it
+        if question.profiled:
+            screen(self._prober)  # nothing is decided by it
+            profile(self._prober)
         self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
         self._kept = probe.holds
         self._certified = True
@@ -128,7 +133,9 @@ class Meter:
         located = locate_rate(self._prober, screened, question, saturated)
         if located is None:
             self._decided_by = self._prober.nearest_miss()
-            self._first_failing_per_s = min(probe.asked_per_s for probe in self.probes if probe.purpose == "locate")
+            self._first_failing_per_s = min(
+                (probe.asked_per_s for probe in self.probes if probe.purpose == "locate"), default=None
+            )
             return
         self._located_per_s = located.rate_per_s
         if question.certified:

@@ -75,7 +75,7 @@ def requests_needed(objective: Objective) -> int:
 def drain_timeout_s(objective: Objective) -> float:
     """How long after a window the outstanding requests may take before they count as lost.
 
-    Without a ceiling nothing says how late is too late: 10 s.
+    As long as the longest limit at least. Without a ceiling nothing says how late is too late: 10 s.
     """
-    limits_s = [ceiling.limit_s for ceiling in objective.ceilings]
-    return min(_MAX_DRAIN_S, 4 * max(limits_s) + 0.5) if limits_s else _MAX_DRAIN_S
+    longest_s = max((ceiling.limit_s for ceiling in objective.ceilings), default=math.inf)
+    return max(longest_s, min(_MAX_DRAIN_S, 4 * longest_s + 0.5)) if math.isfinite(longest_s) else _MAX_DRAIN_S

@@ -79,6 +79,7 @@ def run_probe(
         mean_bounds_s=mean_bounds_s,
         invalid=invalid,
         stopped=judge.stopped,
+        certain=judge.certain,
         error_example=result.error_example,
         batch_size=result.batch_size,
         first_response_s=_first_responses(result),
@@ -110,17 +111,17 @@ def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
 def _kept_up(result: LoadResult) -> bool:
     """Whether an open loop's completions kept pace with what it offered.
 
-    Some requests are outstanding at the window's end even in a steady state: by Little's law the completion
-    rate times the latency, of which the median's is allowed for. In overload the queue grows linearly, what is
-    outstanding at the end is twice that, and the test fails.
+    Some requests are outstanding at the window's end even in a steady state: by Little's law the arrival rate times
+    the latency, of which the median of those answered within the window is allowed for. In overload the queue grows
+    linearly, what is outstanding at the end is twice that, and the test fails.
     """
     if isinstance(result.schedule, ClosedLoop):
         return True
-    median_s = result.percentile_s(0.5)
-    if not math.isfinite(median_s):
+    if not math.isfinite(result.percentile_s(0.5)):
         return False
-    in_flight = median_s * result.completed_in_window / result.duration_s
-    return result.completed_in_window >= _KEPT_UP * result.requests - in_flight - 1
+    within_s = result.latency_s[result.scheduled_s + result.latency_s <= result.duration_s]
+    in_flight = np.median(within_s) * result.requests / result.duration_s if len(within_s) else 0.0
+    return bool(len(within_s) >= _KEPT_UP * result.requests - in_flight - 1)
 
 
 def _mean_bounds(result: LoadResult) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from autotune.measurement._options import MeasureOptions, drain_timeout_s
 from autotune.measurement._probe import run_probe, violations
 from autotune.measurement._types import Probe, Purpose
 from autotune.objective import Objective
+from autotune.repository import instances_of
 from autotune.server import RunningServer
 
 OnProbe = Callable[[Probe], None]
@@ -133,9 +134,9 @@ class Prober:
         return tuple(lines)
 
     def nearest_miss(self) -> Probe:
-        """The open-loop window that came closest to keeping every ceiling."""
+        """The open-loop window that came closest to keeping every ceiling; of closed loops where there was none."""
         open_loop = [probe for probe in self.probes if not isinstance(probe.schedule, ClosedLoop)]
-        return min(open_loop, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
+        return min(open_loop or self.probes, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
 
     def highest_holding(self) -> Probe | None:
         """Of the open-loop windows that count, the one of the highest rate that kept every ceiling; None for none."""
@@ -151,4 +152,4 @@ class Prober:
 def _instances(config: Mapping[str, object]) -> int:
     """The model's instances, by its config."""
     groups = config.get("instance_group")
-    return sum(int(group.get("count", 1)) for group in groups) if isinstance(groups, list) and groups else 1
+    return instances_of(groups) if isinstance(groups, list) and groups else 1

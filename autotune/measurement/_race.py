@@ -11,12 +11,12 @@ _RULE = StopRule(fails_alpha=0.01)
 
 
 def race(prober: Prober, rate_per_s: float) -> Probe:
-    """Offers ``rate_per_s`` inferences/s; ends as soon as it is certain that it breaks the promise.
+    """Offers ``rate_per_s`` inferences/s; ends as soon as it is clear that it breaks the promise.
 
-    A window that broke it without being certain of it is run again.
+    A window that broke it without being certain of it, which a single pause of the machine may do, is run again.
     """
     for _ in range(_ATTEMPTS):
         probe = prober.at_rate("race", rate_per_s, prober.options.probe_s, _RULE)
-        if probe.holds or probe.stopped:
+        if probe.holds or probe.certain:
             break
     return probe

@@ -70,6 +70,7 @@ class Usage:
         steal_s: CPU seconds that the hypervisor gave to others.
         memory_bytes: The server's memory at the window's end; None where it cannot be seen.
         gpu_memory_bytes: Its GPU memory; None without a GPU.
+        cores: Cores that the client may run on, and a server beside it; None where it was not kept.
     """
 
     client_cpu: float
@@ -79,6 +80,7 @@ class Usage:
     steal_s: float | None = None
     memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
+    cores: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Probe:
         mean_bounds_s: Bounds of the mean latency at 95% confidence, in seconds, where a mean is promised; else None.
         invalid: Why it says nothing about the server, such as a busy client; empty where it does.
         stopped: Why it ended before its time; empty where it did not.
+        certain: Whether it ended because a ceiling was shown to be broken, or a queue to grow without bound.
         error_example: The first failure in words.
         batch_size: Inferences per request; schedules count requests.
         first_response_s: Streaming only: statistic to the seconds until the first response.
@@ -131,6 +134,7 @@ class Probe:
     mean_bounds_s: tuple[float, float] | None = None
     invalid: tuple[str, ...] = ()
     stopped: str = ""
+    certain: bool = False
     error_example: str = ""
     batch_size: int = 1
     first_response_s: dict[str, float] = field(default_factory=dict)
@@ -185,6 +189,7 @@ class Measurement:
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
         limited_by: What keeps the rate from being higher, in words; empty where unknown.
         warnings: What disturbed the measurement, in words.
+        instances: The model's instances, as the server had them; 0 where that was not kept.
     """
 
     feasible: bool
@@ -202,3 +207,4 @@ class Measurement:
     beaten_by_per_s: float | None = None
     limited_by: str = ""
     warnings: tuple[str, ...] = ()
+    instances: int = 0

@@ -1,21 +1,27 @@
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from simulated_server import SimulatedServer
 
-from autotune.load import ClosedLoop, PoissonRate
+from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Schedule
 from autotune.measurement import (
     CERTIFIED_RATE,
     LOCATED_RATE,
+    ROUGH_RATE,
     Measurement,
     MeasureOptions,
     Meter,
     Probe,
+    Purpose,
     Question,
     run_probe,
 )
+from autotune.measurement._certify import certify
+from autotune.measurement._judge import StopRule
+from autotune.measurement._options import drain_timeout_s
+from autotune.measurement._prober import Prober
 from autotune.objective import Ceiling, Objective
 from autotune.server import ServerCrashed
 
@@ -220,10 +226,10 @@ def test_a_rate_the_server_cannot_carry_is_infeasible(rate_per_s: float) -> None
 
 
 def test_warms_up_until_latency_settles() -> None:
-    server = SimulatedServer(cold_requests=300)
+    server = SimulatedServer(cold_requests=25)
     measured = _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
     warm_up = [probe for probe in measured.probes if probe.purpose == "warm-up"]
-    assert len(warm_up) > 1
+    assert len(warm_up) > 2
     assert measured.feasible
 
 
@@ -280,3 +286,137 @@ def test_a_promised_mean_is_shown_by_its_bound() -> None:
     assert measured.decided_by.mean_bounds_s is not None
     low_s, high_s = measured.decided_by.mean_bounds_s
     assert low_s < measured.latency_s["avg"] < high_s <= 0.0004
+
+
+def test_a_model_slower_than_the_first_windows_is_located() -> None:
+    measured = _measure(SimulatedServer(service_s=0.6), Objective("throughput", (Ceiling("p99", 2.0),)))
+    assert {probe.achieved_per_s for probe in measured.probes if probe.purpose == "saturate"} == {0.0}
+    assert measured.feasible
+    assert 0 < measured.rate_per_s < 1 / 0.6
+
+
+@pytest.mark.parametrize("around_per_s", [0.0, 1e-9])
+def test_a_guess_of_next_to_nothing_that_does_not_hold_is_infeasible(around_per_s: float) -> None:
+    server = SimulatedServer(service_s=0.01)
+    objective = Objective("throughput", (Ceiling("p99.9", 0.0101),))
+    measured = Meter(server, server, objective).measure(Question(around_per_s=around_per_s))
+    assert not measured.feasible
+    assert measured.first_failing_per_s == pytest.approx(5, rel=0.05)
+
+
+def test_the_nearest_miss_of_closed_loops_alone_is_one_of_them() -> None:
+    server = SimulatedServer()
+    prober = Prober(server, server, Objective("throughput", (Ceiling("p99", 0.0005),)), MeasureOptions())
+    near, _ = (prober.closed_loop("screen", concurrency, 0.1) for concurrency in (1, 4))
+    assert prober.nearest_miss() is near
+
+
+@dataclass
+class PausingServer(SimulatedServer):
+    """Pauses once, in its first open window."""
+
+    pause_s: float = 0.03
+    paused: bool = False
+
+    def _open_loop(self, schedule: Schedule, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals, latency = super()._open_loop(schedule, duration_s)
+        if not self.paused:
+            into_s = arrivals - 0.3
+            latency = latency + np.where((into_s >= 0) & (into_s < self.pause_s), self.pause_s - into_s, 0)
+            self.paused = True
+        return arrivals, latency
+
+
+def _races(server: SimulatedServer, rate_per_s: float, **options: float) -> list[Probe]:
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    meter = Meter(server, server, objective, MeasureOptions(**options))
+    measured = meter.measure(Question(beat_per_s=rate_per_s, certified=False))
+    return [probe for probe in measured.probes if probe.purpose == "race"]
+
+
+def test_a_race_that_a_single_pause_ended_is_run_again() -> None:
+    first, second = _races(PausingServer(0.0002), 2000)
+    assert first.stopped
+    assert not first.holds
+    assert not first.certain
+    assert second.holds
+
+
+def test_a_race_that_was_lost_for_certain_is_not_run_again() -> None:
+    (only,) = _races(SimulatedServer(0.0002), 6000, probe_s=60)
+    assert only.certain
+    assert only.duration_s < 1
+    assert not only.holds
+
+
+@dataclass
+class Pipeline(SimulatedServer):
+    """Answers any number of requests at once, each after the same time."""
+
+    takes_s: float = 0.25
+
+    def _open_loop(self, schedule: Schedule, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals = self._arrivals(schedule, duration_s)
+        return arrivals, np.full(len(arrivals), self.takes_s)
+
+
+@pytest.mark.parametrize(
+    ("server", "rate_per_s", "kept_up"),
+    [
+        (Pipeline(takes_s=0.25), 1000, True),
+        (SimulatedServer(0.001), 990, True),
+        (SimulatedServer(0.001), 1050, False),
+        (SimulatedServer(0.001), 2000, False),
+        (SimulatedServer(0.001), 20_000, False),
+    ],
+)
+def test_requests_in_flight_are_told_from_a_queue_that_grows(
+    server: SimulatedServer, rate_per_s: float, kept_up: bool
+) -> None:
+    load = ConstantRate(rate_per_s)
+    probe = run_probe(server, server, load, purpose="load", duration_s=1.0, timeout_s=60.0)
+    assert probe.kept_up == kept_up
+
+
+@pytest.mark.parametrize(("limit_s", "drain_s"), [(0.005, 0.52), (1.0, 4.5), (5.0, 10.0), (15.0, 15.0)])
+def test_outstanding_requests_are_awaited_for_as_long_as_the_limit(limit_s: float, drain_s: float) -> None:
+    objective = Objective("throughput", (Ceiling("p90", 0.001), Ceiling("p99", limit_s)))
+    assert drain_timeout_s(objective) == pytest.approx(drain_s)
+
+
+def test_without_a_limit_outstanding_requests_are_awaited_for_ten_seconds() -> None:
+    assert drain_timeout_s(Objective("latency", (), rate_per_s=1)) == 10
+
+
+NEVER = StopRule()
+
+
+class RecordingProber(Prober):
+    """Keeps the rules that windows may end by."""
+
+    rules: tuple[StopRule, ...] = ()
+
+    def at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float, rule: StopRule = NEVER) -> Probe:
+        self.rules += (rule,)
+        return super().at_rate(purpose, rate_per_s, at_least_s, rule)
+
+
+@pytest.mark.parametrize("rate_per_s", [3000, 5000, 6000])
+def test_all_attempts_at_a_certificate_together_are_as_sure_as_was_asked_for(rate_per_s: float) -> None:
+    server = SimulatedServer(0.0002)
+    prober = RecordingProber(server, server, Objective("throughput", (Ceiling("p99", 0.005),)), MeasureOptions())
+    certificate = certify(prober, rate_per_s)
+    spent = [rule.holds_alpha for rule in prober.rules if rule.holds_alpha is not None and not rule.earlier]
+    assert len(spent) > (rate_per_s >= 5000)
+    assert sum(spent) <= 0.05
+    assert certificate.confidence >= 0.95
+
+
+@pytest.mark.parametrize(("question", "longer"), [(ROUGH_RATE, 1.2), (LOCATED_RATE, 2.0)])
+def test_windows_after_the_first_are_longer_by_the_effort(question: Question, longer: float) -> None:
+    server = SimulatedServer(0.0002)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(question)
+    first, *others = [probe.duration_s for probe in measured.probes if probe.purpose == "locate" and not probe.stopped]
+    assert first == 1.0
+    assert others
+    assert set(others) == {longer}

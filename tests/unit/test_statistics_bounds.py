@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from autotune.measurement.statistics import mean_bounds, percentile_bounds, percentile_bounds_of_histogram
+from autotune.measurement.statistics import mean_bounds, percentile_bounds
 
 
 @pytest.mark.parametrize(("quantile", "size"), [(0.99, 1000), (0.95, 200), (0.9, 100), (0.5, 41)])
@@ -63,7 +63,6 @@ def test_failed_requests_weigh_on_the_upper_bound():
 def test_too_few_requests_bound_nothing():
     assert percentile_bounds([], 0.99, 0.95) == (0.0, math.inf)
     assert percentile_bounds([0.001], 0.5, 0.95) == (0.0, math.inf)
-    assert percentile_bounds_of_histogram((), 0.99, 0.95) == (0.0, math.inf)
 
 
 def test_large_samples_are_bounded_tightly():
@@ -71,24 +70,6 @@ def test_large_samples_are_bounded_tightly():
     lower, upper = percentile_bounds(latency_s, 0.99, 0.95)
     assert lower < -math.log(0.01) < upper
     assert upper / lower < 1.01
-
-
-@pytest.mark.parametrize("design_effect", [1.0, 7.0])
-def test_a_histogram_bounds_a_percentile_no_tighter_than_its_latencies(design_effect):
-    latency_s = np.random.default_rng(5).exponential(0.01, 5000)
-    edges = np.geomspace(1e-6, 1.0, 3000)
-    counts = np.bincount(np.searchsorted(edges, latency_s), minlength=len(edges))
-    buckets = [(float(edge), int(count)) for edge, count in zip(edges, counts, strict=True)]
-    lower, upper = percentile_bounds(latency_s, 0.99, 0.95, design_effect)
-    coarse_lower, coarse_upper = percentile_bounds_of_histogram(buckets, 0.99, 0.95, design_effect)
-    assert lower * 0.9 < coarse_lower <= lower
-    assert upper <= coarse_upper < upper * 1.01
-
-
-def test_failed_requests_of_a_histogram_stand_in_its_infinite_bucket():
-    buckets = ((0.001, 992), (math.inf, 8))
-    assert percentile_bounds_of_histogram(buckets, 0.99, 0.95) == (0.0, math.inf)
-    assert percentile_bounds_of_histogram(buckets, 0.95, 0.95) == (0.0, 0.001)
 
 
 def test_the_bounds_of_a_mean_cover_it_as_often_as_promised():

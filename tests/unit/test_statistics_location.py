@@ -58,7 +58,6 @@ def test_a_few_probes_locate_the_crossing(slope, design_effect, probes, median_e
 
 def test_a_cliff_is_reported_as_the_bracket_that_closes_on_it():
     locations = [located(seed, CLIFF, 1, 7) for seed in range(60)]
-    assert all(location.cliff for location in locations)
     assert all(location.low_per_s < CROSSING <= location.high_per_s for location in locations)
     assert np.median([location.relative_width for location in locations]) < 0.03
     for location in locations:
@@ -91,7 +90,6 @@ def test_a_design_effect_weakens_a_probe():
 def test_separable_counts_have_a_finite_crossing_within_their_bracket():
     location = locate([RateCounts(1000, 2000, 0), RateCounts(2000, 4000, 300)], P0)
     assert 1000 < location.low_per_s < location.rate_per_s < location.high_per_s < 2000
-    assert not location.cliff
 
 
 def test_the_unit_of_the_rate_does_not_matter():

@@ -7,7 +7,6 @@ import pytest
 
 from autotune.measurement.statistics import (
     confidence,
-    decide,
     e_fails,
     e_holds,
     log_e_fails,
@@ -129,14 +128,6 @@ def test_an_e_value_expects_at_most_one_under_the_worst_truth():
         e_values = np.exp(log_e(300, late, P0))
         standard_error = e_values.std() / math.sqrt(len(e_values))
         assert e_values.mean() <= 1 + 4 * standard_error
-
-
-def test_decisions_follow_the_counts():
-    assert decide(400, 0, P0, ALPHA) == "holds"
-    assert decide(300, 0, P0, ALPHA) == "undecided"
-    assert decide(5000, 50, P0, ALPHA) == "undecided"
-    assert decide(1000, 40, P0, ALPHA) == "fails"
-    assert decide(0, 0, P0, ALPHA) == "undecided"
 
 
 def test_counts_may_be_fractions():

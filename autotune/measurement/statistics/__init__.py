@@ -4,7 +4,7 @@ Pure functions of counts and latencies; nothing here knows of servers, clients o
 """
 
 from autotune.measurement.statistics._batch_means import mean_bounds
-from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction, design_effect
+from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction
 from autotune.measurement.statistics._isotonic import Bracket, RateCounts, bracket, pooled_fractions
 from autotune.measurement.statistics._late_counts import (
     MIN_BLOCKS_TO_FAIL,
@@ -16,11 +16,10 @@ from autotune.measurement.statistics._late_counts import (
 )
 from autotune.measurement.statistics._logit import Location, locate, next_rate
 from autotune.measurement.statistics._paired import Ratio, paired_ratio
-from autotune.measurement.statistics._percentile import percentile_bounds, percentile_bounds_of_histogram
+from autotune.measurement.statistics._percentile import percentile_bounds
 from autotune.measurement.statistics._sequential import (
     Decision,
     confidence,
-    decide,
     e_fails,
     e_holds,
     log_e_fails,
@@ -44,8 +43,6 @@ __all__ = [
     "at_fraction",
     "bracket",
     "confidence",
-    "decide",
-    "design_effect",
     "e_fails",
     "e_holds",
     "locate",
@@ -55,7 +52,6 @@ __all__ = [
     "next_rate",
     "paired_ratio",
     "percentile_bounds",
-    "percentile_bounds_of_histogram",
     "pooled_fractions",
     "sprt",
 ]

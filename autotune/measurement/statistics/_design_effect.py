@@ -23,10 +23,6 @@ which `at_fraction` uses.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MERGES = (1, 2, 4, 8, 16, 32)
 """Blocks merged into one for an estimate: 50 ms to 1.6 s."""
@@ -104,28 +100,6 @@ class _MergedBlocks:
         p = self._sum_t / self._sum_n
         squares = self._tt - 2 * p * self._nt + p * p * self._nn
         return squares * blocks / (blocks - 1) / (self._sum_t * (1 - p))
-
-
-def design_effect(requests: Iterable[float], late: Iterable[float], *, floor: float = 1.0) -> float:
-    """The design effect D of late requests counted in consecutive blocks of equal time.
-
-    ``n`` requests of which ``t`` were late carry as much evidence as ``n / D`` independent ones of which ``t / D``
-    were late.
-
-    Args:
-        requests: Requests of each block, shape (K,).
-        late: Late ones among them, shape (K,).
-        floor: The least to return: the batch size, as requests of one batch share their fate, or more where
-            earlier probes showed more. It is also the answer where no request was late or all were: then the
-            counts say nothing about clustering.
-
-    Returns:
-        The largest estimate over the block lengths `MERGES`, at least ``floor`` and at least 1.
-    """
-    counts = ClusteredCounts()
-    for block_requests, block_late in zip(requests, late, strict=True):
-        counts.add(float(block_requests), float(block_late))
-    return max(floor, counts.design_effect())
 
 
 def at_fraction(effect: float, seen_fraction: float, wanted_fraction: float) -> float:

@@ -17,6 +17,8 @@ guarantee approximate, and simulations of queues decide how D must be estimated 
     Asmussen, Applied Probability and Queues, 2003, chapter X), so where a fraction p0 exceeds the limit L, at least
     about p0^f exceed f L: 4% exceed 0.7 L where 1% exceed L. `TAIL_SLACK` of that is tested at each of the lower
     limits, and the e-values are averaged. A busy queue is so certified within seconds much closer to the crossing.
+    Where fewer requests exceed a lower limit than go with those that are late (one, where none is yet), they are late
+    for another reason than the queue, or may be, and that limit's evidence counts as none.
 *   "fails" needs late requests, and these show their own clustering, so there D is not carried over: an
     overloaded rate is refused in a fraction of a second.
 
@@ -32,7 +34,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction
-from autotune.measurement.statistics._sequential import Decision, confidence, e_fails, e_holds
+from autotune.measurement.statistics._sequential import Decision, e_fails, e_holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,16 +84,6 @@ class Verdict:
         """Late requests by requests; 0 without any."""
         return self.late / self.requests if self.requests else 0.0
 
-    @property
-    def effective_requests(self) -> float:
-        """Independent requests that the counts are worth, n/D."""
-        return self.requests / self.design_effect
-
-    @property
-    def confidence(self) -> float:
-        """Confidence in whichever claim has more evidence, valid at any time: 1 - 1/e; 0 without evidence."""
-        return confidence(max(self.e_holds, self.e_fails))
-
 
 class LateCounts:
     """Late requests of one run against one latency limit, block by block.
@@ -132,6 +124,7 @@ class LateCounts:
         levels = (counts, *self._slow)
         effects = [level.design_effect() for level in levels]
         fractions = [level.late_fraction for level in levels]
+        late_at_least = max(1.0, counts.late) / max(1.0, counts.requests)
         settling = 1 + SETTLING_BLOCKS / max(1, counts.blocks)
         evidence = []
         for index, level in enumerate(levels):
@@ -142,6 +135,8 @@ class LateCounts:
             evidence.append(e_holds(level.requests / effect, level.late / effect, allowed))
             if index == 0:
                 to_hold = max(effect, *effects)
+            elif fractions[index] < TAIL_SLACK * late_at_least ** SLOW_FRACTIONS[index - 1]:
+                evidence[-1] = 0.0
         to_fail = max([self._floor, *effects])
         # The average of e-values is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021).
         holds = sum(evidence) / len(evidence)

@@ -52,14 +52,11 @@ class Location:
             the bracket is missing. On a cliff the bracket's geometric middle.
         low_per_s: Lower end of the interval; 0 while every probe fails. On a cliff the highest holding rate.
         high_per_s: Upper end of the interval; infinite while no probe fails. On a cliff the lowest failing rate.
-        cliff: Whether the fraction jumps from far below to far above between two neighbouring probes, so that
-            nothing is known of the crossing but the bracket.
     """
 
     rate_per_s: float
     low_per_s: float
     high_per_s: float
-    cliff: bool
 
     @property
     def relative_width(self) -> float:
@@ -81,7 +78,7 @@ def locate(probes: Sequence[RateCounts], p0: float, confidence: float = 0.9) -> 
     ends = bracket(probes, p0)
     if _is_cliff(ends, p0):
         middle = math.sqrt(ends.holds_per_s * ends.fails_per_s)
-        return Location(middle, ends.holds_per_s, ends.fails_per_s, cliff=True)
+        return Location(middle, ends.holds_per_s, ends.fails_per_s)
     tail = (1 - confidence) / 2
     low, median, high = np.exp(_root_quantiles(probes, p0, (tail, 0.5, 1 - tail)))
     rate_per_s = float(median)
@@ -93,7 +90,6 @@ def locate(probes: Sequence[RateCounts], p0: float, confidence: float = 0.9) -> 
         rate_per_s=rate_per_s,
         low_per_s=min(float(low), rate_per_s) if ends.holds_per_s > 0 else 0.0,
         high_per_s=max(float(high), rate_per_s) if math.isfinite(ends.fails_per_s) else math.inf,
-        cliff=False,
     )
 
 
@@ -118,6 +114,10 @@ def next_rate(probes: Sequence[RateCounts], p0: float) -> float:
 
 
 def _is_cliff(ends: Bracket, p0: float) -> bool:
+    """Whether the fraction jumps from far below to far above between two neighbouring probes.
+
+    Nothing is then known of the crossing but the bracket.
+    """
     if ends.holds_per_s <= 0 or not math.isfinite(ends.fails_per_s):
         return False
     odds = p0 / (1 - p0)

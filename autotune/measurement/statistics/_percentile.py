@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import ArrayLike
 
 
@@ -43,25 +41,6 @@ def percentile_bounds(
     return (
         0.0 if lower is None else float(ordered[lower - 1]),
         math.inf if upper is None else float(ordered[upper - 1]),
-    )
-
-
-def percentile_bounds_of_histogram(
-    buckets: Iterable[tuple[float, int]], quantile: float, confidence: float, design_effect: float = 1.0
-) -> tuple[float, float]:
-    """`percentile_bounds` from a histogram of ``(upper edge in seconds, count)``, ascending, empty buckets left out.
-
-    The upper bound is the upper edge of its bucket; the lower bound is the upper edge of the last filled bucket
-    below its own (0 below the first), as where a bucket begins is not known.
-    """
-    filled = [(edge_s, count) for edge_s, count in buckets if count > 0]
-    edges = [0.0, *(edge_s for edge_s, _ in filled)]
-    cumulated = np.cumsum([count for _, count in filled])
-    total = int(cumulated[-1]) if filled else 0
-    lower, upper = _ranks(total, quantile, confidence, design_effect)
-    return (
-        0.0 if lower is None else float(edges[int(np.searchsorted(cumulated, lower))]),
-        math.inf if upper is None else float(edges[int(np.searchsorted(cumulated, upper)) + 1]),
     )
 
 

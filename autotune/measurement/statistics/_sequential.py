@@ -67,20 +67,6 @@ def e_fails(requests: float, late: float, p0: float) -> float:
     return math.exp(min(_LARGEST_LOG, float(log_e_fails(requests, late, p0))))
 
 
-def decide(requests: float, late: float, p0: float, alpha: float) -> Decision:
-    """Whether the late fraction is at most ``p0`` ("holds"), more ("fails"), or cannot be told yet.
-
-    Each of the two claims is made wrongly with probability at most ``alpha``, however often this is asked as
-    requests come in. Both never have evidence at once: the likelihood ratio is concave in ln r.
-    """
-    threshold = -math.log(alpha)
-    if float(log_e_holds(requests, late, p0)) >= threshold:
-        return "holds"
-    if float(log_e_fails(requests, late, p0)) >= threshold:
-        return "fails"
-    return "undecided"
-
-
 def confidence(e_value: float) -> float:
     """The confidence that an e-value supports, 1 - 1/e; 0 where it supports none."""
     return max(0.0, 1 - 1 / e_value) if e_value > 0 else 0.0

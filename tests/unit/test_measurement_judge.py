@@ -1,0 +1,39 @@
+import numpy as np
+
+from autotune.load import ConstantRate, LoadResult
+from autotune.measurement._judge import Judge, StopRule, blocks
+from autotune.objective import Ceiling
+
+
+def result(scheduled_s: list[float], latency_s: list[float]) -> LoadResult:
+    return LoadResult(
+        schedule=ConstantRate(100),
+        duration_s=1.0,
+        elapsed_s=1.0,
+        batch_size=1,
+        scheduled_s=np.array(scheduled_s),
+        latency_s=np.array(latency_s),
+        lateness_s=np.zeros(len(scheduled_s)),
+        errors={},
+        client_cpu_s=0.0,
+    )
+
+
+def test_requests_are_counted_in_the_block_they_were_scheduled_in() -> None:
+    assert blocks(result([0.0, 0.02, 0.06, 0.16], [0.01, 0.03, 0.01, np.inf]), [0.02, 0.1]) == (
+        [2, 1, 0, 1],
+        [[1, 0, 0, 1], [0, 0, 0, 1]],
+    )
+
+
+def test_requests_sent_before_the_window_count_in_its_first_block() -> None:
+    assert blocks(result([-0.2, -0.01, 0.0, 0.06], [0.01, 0.03, 0.01, 0.01]), [0.02]) == ([3, 1], [[1, 0]])
+
+
+def test_a_window_without_requests_has_no_blocks() -> None:
+    assert blocks(result([], []), [0.02]) == ([], [[]])
+
+
+def test_evidence_counts_requests_sent_before_the_window() -> None:
+    (evidence,) = Judge((Ceiling("p99", 0.02),), StopRule()).evidence(result([-0.2, 0.0, 0.06], [0.03, 0.01, 0.01]))
+    assert (evidence.requests, evidence.late) == (3, 1)
