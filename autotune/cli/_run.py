@@ -87,7 +87,8 @@ def run(
         option(
             "--final-rounds",
             "N",
-            "Rounds in which the best configs and your own are measured again in turns; 0 for none.",
+            "Rounds in which the best configs and your own are measured again in turns, up to two more where they leave"
+            " it open; 0 for none.",
             panel=Panel.SEARCH,
         ),
     ] = 3,
@@ -115,7 +116,7 @@ def run(
         option(
             "--probe-duration",
             "DURATION",
-            "Least length of a probe that looks for the rate; a certificate takes up to ten times as long.",
+            "Least length of a probe that looks for the rate; a certificate takes some fifteen times as long.",
             panel=Panel.LOAD,
         ),
     ] = "1s",

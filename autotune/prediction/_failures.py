@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.space import ParameterValue
 
-_FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
+FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
+"""Ends that are the config's fault, or may be."""
+
 _TRIALS = 2
 
 
@@ -18,9 +20,9 @@ def failing_values(outcomes: Sequence[TrialOutcome]) -> dict[tuple[str, Paramete
     for outcome in outcomes:
         for parameter in outcome.candidate or ():
             ended[parameter].append(outcome.kind)
-    works = {name for (name, _), kinds in ended.items() if any(kind not in _FAILED for kind in kinds)}
+    works = {name for (name, _), kinds in ended.items() if any(kind not in FAILED for kind in kinds)}
     return {
         (name, value): tuple(kinds)
         for (name, value), kinds in ended.items()
-        if name in works and len(kinds) >= _TRIALS and all(kind in _FAILED for kind in kinds)
+        if name in works and len(kinds) >= _TRIALS and all(kind in FAILED for kind in kinds)
     }

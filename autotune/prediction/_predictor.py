@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,7 +14,7 @@ from scipy.stats import norm, spearmanr
 from autotune.measurement import Measurement
 from autotune.objective import Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
-from autotune.prediction._failures import failing_values
+from autotune.prediction._failures import FAILED, failing_values
 from autotune.prediction._residual import Residual
 from autotune.prediction._service_times import Window, service_times
 from autotune.prediction._simulated_space import SimulatedSpace
@@ -20,16 +22,21 @@ from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace
 
-_CHANGED = 0.03
+_CHANGED, _CPU_CHANGED = 0.03, 0.15
 _BEATEN_BY, _BEATEN_FAR, _BEATEN_BY_MISS = 0.03, 0.5, 0.25
 _NO_CEILING = ("race", "rate", "lost")
-_NEVER_WORKED = -2.0
+# What to take off the expected logarithm of configs like one that failed, or that kept no promise though it should.
+_FAILED, _OUT_OF_REACH = 2.0, 0.7
 _NEVER_WORKS = -10.0
-_OUT_OF_REACH = -0.7
 _LIKELY = 0.05
-_ENOUGH_TO_CORRELATE, _ENOUGH_TO_DOUBT = 4, 8
-_LEAST_CORRELATION = 0.2
+_ENOUGH_TO_CORRELATE = 4
+# The order of two configs is put to the simulation where it holds one to be better by this; it is not to be followed
+# where it is right about few more of so many pairs than it is wrong about.
+_TELLS_APART, _ENOUGH_PAIRS, _LEAST_AGREEMENT = 0.1, 10, 0.2
+_ENOUGH_TO_DOUBT = 60  # trials
 _SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
+# More trials would teach hardly more, and take longer to learn from than a trial takes.
+_ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 
 
 class Predictor:
@@ -53,6 +60,7 @@ class Predictor:
         self._objective = objective
         self._space = SimulatedSpace(space, base, objective, seed)
         self._service: ServiceTimes | None = None
+        self._instances = 1
         self._mean = np.zeros(0)
         self._spread = np.zeros(0)
 
@@ -76,22 +84,31 @@ class Predictor:
         """Every candidate, in the order of the arrays."""
         return self._space.candidates
 
-    def learn(self, outcomes: Sequence[TrialOutcome], elsewhere: Sequence[TrialOutcome] = ()) -> None:
+    def learn(
+        self,
+        outcomes: Sequence[TrialOutcome],
+        earlier: Sequence[TrialOutcome] = (),
+        elsewhere: Sequence[TrialOutcome] = (),
+    ) -> None:
         """Takes the outcomes of all trials so far; simulates anew where executions turn out to take other times.
 
         Args:
-            outcomes: Of trials with this objective.
+            outcomes: Of this study's trials.
+            earlier: Of other studies' trials with the same objective: they correct the simulation, but what is to be
+                beaten is what this study found.
             elsewhere: Of trials with another one: how long their executions took counts, what they carried does not.
         """
         if self.inapplicable:
             return
-        service = service_times(_windows([*elsewhere, *outcomes]), self._space.largest_batch)
+        known = [*outcomes, *earlier, *elsewhere]
+        service = service_times(_windows(known), self._space.largest_batch)
         if service is None:
             return
-        if self._service is None or _differ(self._service, service):
-            self._service = service
-            self._space.simulate(service)
-        self._correct(outcomes)
+        instances = _default_instances(known)
+        if self._service is None or instances != self._instances or _differ(self._service, service):
+            self._service, self._instances = service, instances
+            self._space.simulate(service, instances)
+        self._correct([*earlier, *outcomes])
         self.doubt = self._doubt(outcomes)
         found = [
             forecast.expected if (forecast := self.forecast(outcome.candidate)) else value
@@ -163,45 +180,77 @@ class Predictor:
 
     def _correct(self, outcomes: Sequence[TrialOutcome]) -> None:
         """Learns from each trial's value, or from the bound that it gives, what simulation gets wrong."""
-        rows, errors = [], []
+        found, penalties = [], []
         for outcome in outcomes:
             index = self._space.index(outcome.candidate)
-            error = None if index is None else self._error(outcome, float(self._space.values[index]))
+            if index is None:
+                continue
+            error = self._error(outcome, float(self._space.values[index]))
             if error is not None:
-                rows.append(self._space.features[index])
-                errors.append(error)
+                found.append((self._sign * math.log(self._space.values[index]) + error, index, error))
+            elif penalty := self._penalty(outcome, index):
+                penalties.append((index, penalty))
+        best = heapq.nlargest(_ENOUGH_TO_CORRECT, found)
+        rows = self._space.features[[index for _, index, _ in best]]
         scale = _SCALE if self.tells_all_apart else _SCALE_UNKNOWN
-        residual = Residual(np.array(rows), np.array(errors), scale)
+        residual = Residual(rows, np.array([error for _, _, error in best]), scale)
         self._mean, self._spread = residual.predict(self._space.features)
+        if penalties:
+            self._mean -= np.max([penalty * self._space.likeness(index) for index, penalty in penalties], axis=0)
         failing = failing_values(outcomes)
         for index, candidate in enumerate(self._space.candidates if failing else ()):
             if not failing.keys().isdisjoint(candidate):
                 self._mean[index], self._spread[index] = _NEVER_WORKS, 0.0
 
     def _doubt(self, outcomes: Sequence[TrialOutcome]) -> str:
-        """Why the simulation should not be followed: its ranks are not those measured, losers of a race included."""
-        pairs = self.compared(outcomes)
-        for outcome in outcomes:
-            forecast = self.forecast(outcome.candidate)
-            if outcome.kind is OutcomeKind.BEATEN and outcome.measurement and forecast:
-                pairs.append((forecast.simulated, outcome.measurement.beaten_by_per_s or 0.0))
-        correlation = _correlation(pairs, _ENOUGH_TO_DOUBT)
-        if correlation is None or correlation >= _LEAST_CORRELATION:
+        """Why the simulation should not be followed: it is wrong about which of two configs is the better one.
+
+        Of two that were located the one that carried more is; a loser of a race carries less than what then was the
+        best. Kendall's coefficient (Biometrika 30, 1938) over the pairs that the simulation tells apart.
+        """
+        right = wrong = 0
+        known = [
+            (self._sign * math.log(forecast.simulated), *bounds)
+            for outcome in outcomes[-_ENOUGH_TO_DOUBT:]
+            if (forecast := self.forecast(outcome.candidate)) and (bounds := self._bounds(outcome))
+        ]
+        for (simulated, low, high), (other, other_low, other_high) in itertools.combinations(known, 2):
+            if abs(simulated - other) < _TELLS_APART:
+                continue
+            better, worse = low > other_high, high < other_low
+            right += better if simulated > other else worse
+            wrong += worse if simulated > other else better
+        if right + wrong < _ENOUGH_PAIRS or right - wrong >= _LEAST_AGREEMENT * (right + wrong):
             return ""
-        return f"its ranks disagree with those measured (correlation {correlation:.2f})"
+        return f"it is wrong about which config is better in {wrong} of {right + wrong} pairs"
+
+    def _bounds(self, outcome: TrialOutcome) -> tuple[float, float] | None:
+        """Between which values the one of a trial lies, signed so that more is better; None where that is not known."""
+        value = measured_value(outcome, self._objective)
+        if value is not None:
+            return self._sign * value, self._sign * value
+        if outcome.kind is not OutcomeKind.BEATEN or outcome.measurement is None:
+            return None
+        beaten_by = outcome.measurement.beaten_by_per_s or 0.0
+        return 0.0, beaten_by * math.exp(-_beaten_by(outcome.measurement))
 
     def _error(self, outcome: TrialOutcome, simulated: float) -> float | None:
         """The logarithm of measured by simulated, signed so that more is better; None where the trial says nothing."""
         measured = measured_value(outcome, self._objective)
         if measured is not None:
             return self._sign * math.log(measured / simulated)
-        if outcome.measurement is None:
-            return _NEVER_WORKED
-        if outcome.kind is not OutcomeKind.BEATEN:
-            return _OUT_OF_REACH
+        if outcome.kind is not OutcomeKind.BEATEN or outcome.measurement is None:
+            return None
         by = _beaten_by(outcome.measurement)
         over = math.log(simulated / (outcome.measurement.beaten_by_per_s or simulated))
         return -over - by if over > -by else None
+
+    def _penalty(self, outcome: TrialOutcome, index: int) -> float:
+        """What to take off the expected logarithm of configs like one that came to nothing; 0 for nothing."""
+        if outcome.kind in FAILED:
+            return _FAILED
+        expected = self._space.predictions[index].rate_per_s > 0
+        return _OUT_OF_REACH if outcome.kind is OutcomeKind.INFEASIBLE and expected else 0.0
 
 
 def _beaten_by(measured: Measurement) -> float:
@@ -229,17 +278,32 @@ def measured_value(outcome: TrialOutcome, objective: Objective) -> float | None:
 
 
 def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
-    """Every window of the trials whose instances are known."""
+    """Every window of the first trials whose instances are known."""
     windows = []
-    for outcome in outcomes:
-        instances = ModelConfig.parse(outcome.config_text, "trial").instance_count
-        if instances and outcome.measurement is not None:
-            windows += [Window(instances, probe) for probe in outcome.measurement.probes]
+    measured = (outcome for outcome in outcomes if outcome.measurement is not None)
+    for outcome in itertools.islice(measured, _ENOUGH_FOR_TIMES):
+        measurement = outcome.measurement
+        assert measurement is not None  # noqa: S101 - filtered above
+        instances = measurement.instances or ModelConfig.parse(outcome.config_text, "trial").instance_count
+        if instances:
+            windows += [Window(instances, probe) for probe in measurement.probes]
     return windows
 
 
+def _default_instances(outcomes: Sequence[TrialOutcome]) -> int:
+    """How many instances Triton makes of the model where its config does not say; 1 where no trial showed it."""
+    for outcome in outcomes:
+        made = outcome.measurement.instances if outcome.measurement is not None else 0
+        if made and not ModelConfig.parse(outcome.config_text, "trial").instance_count:
+            return made
+    return 1
+
+
 def _differ(before: ServiceTimes, now: ServiceTimes) -> bool:
-    """Whether executions of any size take notably other times, or share another part of them."""
+    """Whether executions of any size take notably other times, or share another part of them, or the cores' time."""
+    cpu_s = before.request_cpu_s + before.execution_cpu_s, now.request_cpu_s + now.execution_cpu_s
+    if abs(cpu_s[1] - cpu_s[0]) > _CPU_CHANGED * max(cpu_s):
+        return True
     sizes = np.unique(np.geomspace(1, len(now.host_s), 12).astype(int)) - 1
     total_s = (before.host_s + before.device_s)[sizes]
     moved_s = np.abs(now.host_s - before.host_s)[sizes] + np.abs(now.device_s - before.device_s)[sizes]

@@ -7,16 +7,21 @@ Analysis of Queueing Network Models, ACM Computing Surveys 10, 1978):
 - One instance alone takes ``S(b) = host(b) + device(b)``: the mean compute time of executions of that size.
 - With n instances always at work, executions leave every ``max(device, S / n)`` seconds. Where they took longer than
   alone, they waited for the shared part, and the time between departures is ``device``.
+
+What server and client take of the cores in a window is thought to be so much for each request, so much for each
+execution, and so much for each second however little there is to do (threads that spin): the demands that fit all
+windows best, none of them below zero.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
+from scipy.optimize import isotonic_regression, nnls
 
 from autotune.load import ClosedLoop
 from autotune.measurement import Probe
@@ -26,6 +31,7 @@ _LEARNT_FROM = ("screen", "profile", "saturate", "race", "locate", "certify")
 _BUSY = 0.85
 _WAITED = 1.12
 _OVERHEAD_SAMPLES = 200
+_ENOUGH_FOR_CPU = 6
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ class Window:
         return sum(self.probe.server.batch_executions.values())
 
     @property
+    def answered(self) -> bool:
+        """Whether it tells how long any request took."""
+        return any(math.isfinite(edge) for edge, _ in self.probe.histogram)
+
+    @property
     def occupied(self) -> float:
         """The fraction of the instances' time that they spent on executions; draining counts beyond the window."""
         return self.probe.server.busy_s / (self.instances * self.probe.duration_s)
@@ -58,8 +69,8 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         windows: Of every trial of one model on one machine.
         largest_batch: Up to which size they are wanted; beyond what was seen they go on in a straight line.
     """
-    known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.executions]
-    screens = [each for each in known if each.probe.schedule == ClosedLoop(1) and each.probe.histogram]
+    known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.probe.server.batch_compute_ns]
+    screens = [each for each in known if each.probe.schedule == ClosedLoop(1) and each.answered]
     if not screens:
         return None
     fewest = min(each.instances for each in known)
@@ -68,11 +79,14 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
     gap_s = _gap_s(alone) if fewest == 1 else 0.0
     shared = _shared_fraction([each for each in known if each.instances > 1], alone_s)
     device_s = alone_s * shared
+    request_cpu_s, execution_cpu_s = _cpu_s(known)
     return ServiceTimes(
         host_s=alone_s - device_s + gap_s,
         device_s=device_s,
         overhead_s=_overhead_s(screens),
         spread=np.ones(1),
+        request_cpu_s=request_cpu_s,
+        execution_cpu_s=execution_cpu_s,
     )
 
 
@@ -148,6 +162,22 @@ def _merged(
     groups = np.concatenate([[0], np.cumsum(np.diff(x) > 0.2)])
     total = np.bincount(groups, weight)
     return np.bincount(groups, weight * x) / total, np.bincount(groups, weight * y) / total
+
+
+def _cpu_s(windows: Sequence[Window]) -> tuple[float, float]:
+    """CPU seconds of a request and of an execution by the number of cores; 0 where they cannot be seen or told."""
+    demands, used_s = [], []
+    for window in windows:
+        probe, usage = window.probe, window.probe.usage
+        if usage is None or usage.server_cpu_s is None or not usage.cores:
+            continue
+        client_s = usage.client_cpu * usage.client_processes * probe.duration_s
+        demands.append((probe.requests, window.executions, probe.duration_s))
+        used_s.append((usage.server_cpu_s + client_s) / usage.cores)
+    if len(demands) < _ENOUGH_FOR_CPU:
+        return 0.0, 0.0
+    (request_s, execution_s, _), _ = nnls(np.array(demands, float), np.array(used_s))
+    return float(request_s), float(execution_s)
 
 
 def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:

@@ -52,10 +52,12 @@ class SimulatedSpace:
             return
         self.candidates = list(space.candidates())
         self._index = {candidate.key: index for index, candidate in enumerate(self.candidates)}
-        batchings = [Batching.of(space.apply(candidate, base)) for candidate in self.candidates]
+        configs = [space.apply(candidate, base) for candidate in self.candidates]
+        batchings = [Batching.of(config) for config in configs]
         self._batchings = [batching for batching in batchings if batching is not None]
         if len(self._batchings) < len(batchings):
             self.inapplicable = "the simulator does not know how Triton batches such a model"
+        self._counted = [bool(config.instance_count) for config in configs]
         self._kinds = _other_values(self.candidates)
 
     @property
@@ -72,8 +74,21 @@ class SimulatedSpace:
         """Where a candidate stands; None where it is none of the space."""
         return self._index.get(candidate.key) if candidate is not None and self.candidates else None
 
-    def simulate(self, service: ServiceTimes) -> None:
-        """Simulates every config with these service times."""
+    def likeness(self, index: int) -> NDArray[np.float64]:
+        """How much each config is like the one that stands there, from 0 to 1, shape (candidates,)."""
+        return np.asarray(np.exp(-0.5 * ((self.features - self.features[index]) ** 2).sum(axis=1)))
+
+    def simulate(self, service: ServiceTimes, instances: int = 1) -> None:
+        """Simulates every config.
+
+        Args:
+            service: How long executions take.
+            instances: How many Triton makes where a config does not say.
+        """
+        self._batchings = [
+            batching if counted else replace(batching, instances=instances)
+            for batching, counted in zip(self._batchings, self._counted, strict=True)
+        ]
         distinct = list(dict.fromkeys(self._batchings))
         of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
         best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
@@ -101,9 +116,9 @@ class SimulatedSpace:
     def _keeps_alone(self, batching: Batching, service: ServiceTimes) -> bool:
         """Whether requests far apart keep the ceilings: each waits for the whole queue delay, as company never comes.
 
-        A trial begins with that question.
+        A trial that looks for the highest rate begins with that question.
         """
-        if not batching.max_queue_delay_s:
+        if not batching.max_queue_delay_s or not self._objective.maximise:
             return True
         latency_s = simulate(batching, service, np.arange(_ALONE) * 1.0, self._seed).latency_s
         return all(

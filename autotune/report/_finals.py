@@ -14,14 +14,19 @@ from autotune.search import BASELINE, Finalist, Finals, StudyResult
 def finals_lines(result: StudyResult) -> list[str]:
     """Each finalist's rounds, how the winner compares with the person's config, and what it ties with."""
     finals = result.finals
-    if finals is None or not finals.rounds:
+    if finals is None:
         return []
+    if not finals.rounds:
+        return _not_certified(finals)
     rounds = f"{finals.rounds} round{'' if finals.rounds == 1 else 's'}"
     lines = [f"Finals, {rounds} on fresh servers in turns:"]
     lines += [f"  {_rounds(each, result.objective, each is finals.winner)}" for each in finals.finalists]
     if finals.winner is None:
-        return [*lines, "No finalist kept the promise in every round."]
-    return [*lines, *_against(finals), *_ties(finals)]
+        proven = finals.certificate is not None and finals.certificate.outcome.feasible
+        where = "in its trial and its certificate" if proven else "in its trial alone"
+        lines.append(f"No finalist kept the promise in every round: what is delivered kept it {where}.")
+        return [*lines, *_not_certified(finals)]
+    return [*lines, *_against(finals), *_ties(finals), *_not_certified(finals)]
 
 
 def _rounds(finalist: Finalist, objective: Objective, won: bool) -> str:
@@ -49,6 +54,15 @@ def _ties(finals: Finals) -> list[str]:
     if finals.winner.trial.label == BASELINE:
         return [f"No significant difference to {others}: your config is as good, and stays."]
     return [f"No significant difference to {others}: the simplest of them is delivered."]
+
+
+def _not_certified(finals: Finals) -> list[str]:
+    """That a certificate was tried for and not reached; one that was reached is told with the rate."""
+    run = finals.certificate
+    if run is None or run.outcome.feasible:
+        return []
+    why = run.outcome.message or "the promise was broken at every rate that was tried"
+    return [f"No {run.label}: {why}."]
 
 
 def _interval(ratio: Ratio) -> str:

@@ -53,14 +53,15 @@ def claim(measured: Measurement) -> str:
     sentence = f"{rate(measured.rate_per_s)} inferences/s: {'; '.join(promises) or 'carried'}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
-    for each, ceiling in zip(decided.evidence, _percentiles(measured), strict=True):
+    for each in decided.evidence:
         if math.isfinite(each.high_s) and math.isfinite(each.low_s):
-            sentence += f"; {ceiling.statistic} at it between {latency(each.low_s)} and {latency(each.high_s)}"
+            statistic = _ceiling(each, measured).statistic
+            sentence += f"; {statistic} at it between {latency(each.low_s)} and {latency(each.high_s)}"
     return sentence + "."
 
 
 def _promise(each: Evidence, measured: Measurement) -> str:
-    ceiling = next(ceiling for ceiling in measured.ceilings if str(ceiling) == each.ceiling)
+    ceiling = _ceiling(each, measured)
     seconds = format_duration(measured.decided_by.duration_s) if measured.decided_by else ""
     at_most = f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
     seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
@@ -91,12 +92,8 @@ def _p99(probe: Probe) -> str:
     return latency(probe.latency_s.get("p99"))
 
 
-def _is_mean(ceiling: Ceiling) -> bool:
-    return ceiling.statistic == "avg"
-
-
-def _percentiles(measured: Measurement) -> list[Ceiling]:
-    return [ceiling for ceiling in measured.ceilings if not _is_mean(ceiling)]
+def _ceiling(evidence: Evidence, measured: Measurement) -> Ceiling:
+    return next(ceiling for ceiling in measured.ceilings if str(ceiling) == evidence.ceiling)
 
 
 def _spent(parts: Breakdown) -> str:

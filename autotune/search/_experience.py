@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autotune.store import Store, StudyRecord, TrialRecord
 
 _EARLIER_STUDIES = 3
+_STARTS = 4  # trials that a study begins with, at most
 
 
 class Experience:
@@ -65,9 +66,11 @@ class Experience:
             self._tell(f"{name} {value} never worked so far: {', '.join(dict.fromkeys(kind.value for kind in kinds))}")
         if self.predictor is None or not (trials or self.warm):
             return
-        self.predictor.learn([*self._earlier, *(trial.outcome for trial in trials)], self._elsewhere)
+        self.predictor.learn([trial.outcome for trial in trials], self._earlier, self._elsewhere)
+        if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
+            self._tell("nothing is simulated: no trial showed how long executions take; proposing by tpe instead")
         if self.predictor.doubt:
-            self._tell("the simulation is set aside: its ranks disagree with those measured; proposing by tpe instead")
+            self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead")
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate should come to; None where nothing can be said."""
@@ -98,7 +101,7 @@ class Experience:
         for study in studies:
             outcomes = [trial.outcome for trial in store.trials(study)]
             (self._earlier if study.objective == self._plan.objective else self._elsewhere).extend(outcomes)
-        self.predictor.learn(self._earlier, self._elsewhere)
+        self.predictor.learn([], self._earlier, self._elsewhere)
         self.warm = self.predictor.ready
         if self.warm:
             names = ", ".join(study.name for study in studies)

@@ -12,7 +12,7 @@ from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
 from autotune.search._executor import Executor, Trial, TrialWatch
-from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals, contenders, finals_of, undecided
+from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals, contenders, finals_of, held_after, undecided
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._score import score
@@ -23,6 +23,7 @@ CERTIFICATE_S = 18.0
 """Seconds to set aside for a certificate."""
 
 _MORE_ROUNDS = 2
+_ATTEMPTS = 2
 _CERTIFICATE_EFFORT = 1.5
 # Of the least rate located in any round: nearer to it no window of seconds proves anything.
 _PROVABLE = 0.95
@@ -62,7 +63,7 @@ class FinalRounds:
         self._environment = environment
         self._observer = observer
         self._left_s = left_s
-        self._runs = store.runs(record)
+        self._runs: list[TrialRecord] = []
 
     def hold(self, trials: Sequence[TrialRecord]) -> None:
         """Runs what is wanting of the finals, as far as the time reaches.
@@ -72,6 +73,7 @@ class FinalRounds:
         Raises:
             Interrupted: A person stopped them.
         """
+        self._runs = held_after(trials, self._store.runs(self._record))
         chosen = self._chosen(trials)
         if not chosen or not self._plan.final_rounds:
             return
@@ -80,9 +82,10 @@ class FinalRounds:
             if number > rounds and not self._wants_another(trials, chosen):
                 break
             for trial in chosen if number % 2 else reversed(chosen):
-                if len(self._rounds_of(trial)) < number:
-                    self._estimate(chosen, max(rounds, number) - number + 1)
-                    self._round(trial, number, max(rounds, number))
+                for _ in range(_ATTEMPTS):  # again where the load generator failed
+                    if len(self._rounds_of(trial)) < number:
+                        self._estimate(chosen, max(rounds, number) - number + 1)
+                        self._round(trial, number, max(rounds, number))
         self._certify(trials, chosen)
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -153,8 +156,6 @@ class FinalRounds:
             on_probe=lambda probe: observer.probed(number, probe),
         )
         found = self._executor.execute(Trial(number, outcome.candidate, config, question, repeat), watch)
-        if found.kind is OutcomeKind.INTERRUPTED:
-            raise Interrupted
         run = self._store.save_run(
             model=trial.model,
             label=label,
@@ -163,7 +164,9 @@ class FinalRounds:
             role=role,
             study=self._record,
         )
-        self._runs.append(run)
+        if found.kind is OutcomeKind.INTERRUPTED:
+            raise Interrupted
+        self._runs += held_after((), [run])
         observer.run_finished(label, found)
 
     def _rounds_of(self, trial: TrialRecord) -> list[TrialRecord]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from autotune.measurement.statistics import Ratio, paired_ratio
 from autotune.objective import Objective
+from autotune.outcome import OutcomeKind
 from autotune.search._score import BASELINE, best_of, score
 from autotune.store import RunRole, TrialRecord
 
@@ -20,6 +21,7 @@ CERTIFICATE: RunRole = "certificate"
 """Roles of the runs: a round of the finals, and the proof of what the winner carries."""
 
 _CLOSE = 0.9  # of the best value: a config that comes that close may be the better one
+_NOT_HELD = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)  # says nothing of the config
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,11 @@ class Finals:
     Attributes:
         finalists: The configs, in the order in which they took turns.
         winner: The one that is delivered; None where none kept the promise in every round.
-        gain: Its value over the person's own config's, round by round; None where one of them was not measured.
+        gain: Its value over the person's own config's, round by round; None where one of them was not measured. Its
+            interval is nominal: rounds may have been added because the first ones left it open.
         ties: Finalists whose difference to the winner is not significant or not worth having.
-        certificate: The run that showed what the winner carries; None where there was none.
+        certificate: The run that was to show what the winner, or where none won the best of the search, carries; None
+            where there was none.
         rounds: Complete rounds.
     """
 
@@ -94,7 +98,7 @@ def decide(
     rounds = min((len(each.values) for each in finalists), default=0)
     kept = [each for each in finalists if rounds and all(0 < value < math.inf for value in each.values)]
     if not kept:
-        return Finals(tuple(finalists), None, None, rounds=rounds)
+        return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
     leader = max(kept, key=lambda each: math.fsum(_logs(each, objective)))
     ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, objective), min_gain)]
     winner = min((leader, *ties), key=lambda each: complexity(each.trial))
@@ -122,15 +126,21 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
 def finals_of(
     trials: Sequence[TrialRecord], runs: Sequence[TrialRecord], objective: Objective, min_gain: float
 ) -> Finals | None:
-    """The finals that a study's stored runs amount to; None where none were held."""
+    """The finals that a study's stored runs amount to; None where none were held after its last trial.
+
+    Those that were held before it do not know what it found.
+    """
+    held = held_after(trials, runs)
     by_config: dict[str, list[TrialRecord]] = {}
-    for run in runs:
+    for run in held:
         if run.role == FINAL:
             by_config.setdefault(run.outcome.config_text, []).append(run)
-    certificates = [run for run in runs if run.role == CERTIFICATE and run.outcome.feasible]
-    certificate = certificates[-1] if certificates else None
+    certificate = next((run for run in reversed(held) if run.role == CERTIFICATE), None)
     if not by_config:
         return _only_certified(trials, certificate) if certificate else None
+    # One that is two rounds behind was left out when the finals were gone on with.
+    most = max(len(each) for each in by_config.values())
+    by_config = {config: each for config, each in by_config.items() if len(each) >= most - 1}
     rounds = min(len(each) for each in by_config.values())
     finalists = []
     for config, records in by_config.items():
@@ -139,6 +149,12 @@ def finals_of(
             kept = tuple(records[:rounds])
             finalists.append(Finalist(trial, kept, tuple(score(run.outcome, objective) for run in kept)))
     return decide(finalists, objective, min_gain, certificate)
+
+
+def held_after(trials: Sequence[TrialRecord], runs: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The runs since the last trial that say something of their config."""
+    last = max((trial.id for trial in trials), default=0)
+    return [run for run in runs if run.id > last and run.outcome.kind not in _NOT_HELD]
 
 
 def _only_certified(trials: Sequence[TrialRecord], certificate: TrialRecord) -> Finals | None:

@@ -57,9 +57,13 @@ class StudyResult:
     @property
     def measured(self) -> Measurement | None:
         """What the delivered config was shown to carry: by its certificate, or by its trial where it has none."""
-        if self.finals and self.finals.certificate:
-            return self.finals.certificate.outcome.measurement
+        certificate = self.finals.certificate if self.finals else None
+        if certificate and certificate.outcome.feasible and self._is_of_best(certificate):
+            return certificate.outcome.measurement
         return self.best.outcome.measurement if self.best else None
+
+    def _is_of_best(self, run: TrialRecord) -> bool:
+        return self.best is not None and run.outcome.config_text == self.best.outcome.config_text
 
     @property
     def interval(self) -> Ratio | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from autotune.objective import Objective
@@ -46,9 +47,14 @@ def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[floa
         return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
     if outcome.kind is OutcomeKind.BEATEN:
         return (*(0.0 for _ in names), measured.violations["race"])
-    missed = tuple(min(measured.violations.get(name, 0.0), _WORST_VIOLATION) for name in names)
+    missed = tuple(_finite(measured.violations.get(name, 0.0)) for name in names)
     answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0
     return (*missed, answered)
+
+
+def _finite(violation: float) -> float:
+    """At most the worst one, which a violation is too that nothing was measured of."""
+    return _WORST_VIOLATION if math.isnan(violation) else min(violation, _WORST_VIOLATION)
 
 
 def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from autotune.outcome import OutcomeKind
+from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store import TrialRecord
 
 _FAILURES_ALIKE = 3
@@ -23,10 +23,15 @@ def enough_trials(trials: Sequence[TrialRecord], wanted: int | None) -> str:
 def failing_alike(trials: Sequence[TrialRecord]) -> str:
     """Nothing was ever measured, and the first trials all failed with the same words: no config can mend it."""
     messages = {trial.outcome.message for trial in trials}
-    unmeasured = all(trial.outcome.measurement is None for trial in trials)
+    unmeasured = all(_unmeasured(trial.outcome) for trial in trials)
     if not unmeasured or len(trials) < _FAILURES_ALIKE or len(messages) != 1:
         return ""
     return f"the first {len(trials)} configs failed alike, your own included: {messages.pop()}"
+
+
+def _unmeasured(outcome: TrialOutcome) -> bool:
+    measured = outcome.measurement
+    return not outcome.feasible and (measured is None or (measured.decided_by is None and bool(outcome.message)))
 
 
 def hopeless(trials: Sequence[TrialRecord]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autotune.errors import UsageError
 from autotune.search._result import StudyResult, summarise
+from autotune.search._score import MIN_GAIN
 from autotune.store import Store, StudyRecord
 
 
@@ -42,6 +43,7 @@ def _stored(store: Store, record: StudyRecord, results: Path) -> StudyResult:
         objective=record.objective,
         trials=store.trials(record),
         runs=store.runs(record),
+        min_gain=record.explanation.min_gain if record.explanation else MIN_GAIN,
         storage=store.url,
         config_path=exported if exported.exists() else None,
         explanation=record.explanation,

@@ -23,6 +23,9 @@ limiter off, one batcher per model, no queue policy. What it does, and where:
   (``InstanceQueue::Dequeue`` in ``src/instance_queue.cc``).
 - Without the dynamic batcher every request is a payload of its own (``DynamicBatchScheduler::Enqueue``).
 
+CPU time of server and client is one resource that requests take in turn before they reach the batcher, and that
+executions take from them.
+
 Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
 (``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, ensembles, several GPUs.
 """

@@ -54,16 +54,13 @@ class Batching:
             raise ValueError(f"preferred sizes lie between 1 and max_batch_size: {self}")
 
     @classmethod
-    def of(cls, config: ModelConfig, instances: int | None = None) -> Batching | None:
-        """A config's batching.
-
-        Args:
-            config: The config as Triton serves it.
-            instances: How many instances Triton makes where the config has no instance group; 1 where not known.
+    def of(cls, config: ModelConfig) -> Batching | None:
+        """The batching of a config as Triton serves it; one instance where it does not say how many.
 
         Returns:
             None where the model does not apply: ensembles, sequences, priorities, queue policies, preserved order,
-            decoupled models, response caches, batching strategies of the person's own, several GPUs.
+            decoupled models, response caches, batching strategies of the person's own, several GPUs, and batches
+            larger than the config says that there are (it leaves that to Triton).
         """
         if any(config.has(path) and config.value(path) for path in _NOT_MODELLED if path != "ensemble_scheduling"):
             return None
@@ -73,12 +70,15 @@ class Batching:
         if len({gpu for group in groups for gpu in group.get("gpus", ())}) > 1:
             return None  # each GPU is a device of its own
         inputs = config.value("input") or ()
+        max_batch_size = max(1, config.max_batch_size)
+        if any(size > max_batch_size for size in _sizes(config)):
+            return None
         return cls(
-            max_batch_size=max(1, config.max_batch_size),
+            max_batch_size=max_batch_size,
             dynamic=config.dynamic_batching,
             max_queue_delay_s=float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6,
             preferred_sizes=_sizes(config),
-            instances=config.instance_count or instances or 1,
+            instances=config.instance_count or 1,
             compares_shapes=any(-1 in each.get("dims", ()) and not each.get("allow_ragged_batch") for each in inputs),
         )
 

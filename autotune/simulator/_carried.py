@@ -31,7 +31,6 @@ class Carrier:
 
     Attributes:
         saturation_per_s: Requests/s with the queue never empty.
-        requests_run: Requests simulated so far.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class Carrier:
         out: Runner | None = None,
     ) -> None:
         self.runner = Runner(batching, service, draws, out)
-        self.requests_run = 0
         self._ceilings = ceilings
         self._draws = draws
         self._requests = len(draws.arrivals)
@@ -69,7 +67,6 @@ class Carrier:
         finished, behind, _ = self.runner.run(
             self._draws.arrivals, 1 / rate_per_s, self._limits_s, np.round(allowed, 6), first_counted
         )
-        self.requests_run += finished
         seen = max(1, finished - first_counted) / (requests - first_counted)
         level = float((np.abs(self.runner.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
         if finished == requests:
@@ -87,7 +84,6 @@ class Carrier:
         """What the whole window looks like at a rate; at the one carried last it is known."""
         if self._kept is None or self._kept[0] != rate_per_s:
             self.runner.run(self._draws.arrivals, 1 / rate_per_s)
-            self.requests_run += self._requests
             self._kept = (rate_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
         _, latency_s, executions = self._kept
         names = dict.fromkeys((*_ALWAYS, *(ceiling.statistic for ceiling in self._ceilings), *statistics))
@@ -102,7 +98,6 @@ class Carrier:
         """Completions per second in the middle of a window in which everything arrives at once."""
         requests = min(self._requests, _BATCHES_TO_SATURATE * batching.instances * batching.max_batch_size)
         self.runner.run(np.zeros(requests), 1.0)
-        self.requests_run += requests
         ended_s = np.sort(self.runner.latency_s[:requests] - self._draws.overhead_s[:requests])
         begin_s, end_s = ended_s[requests // 4], ended_s[3 * requests // 4]
         begin, end = np.searchsorted(ended_s, (begin_s, end_s), "right")

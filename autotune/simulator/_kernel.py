@@ -81,6 +81,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     batcher_first: NDArray[np.bool_],
     host_s: Floats,
     device_s: Floats,
+    request_cpu_s: float,
+    execution_cpu_s: float,
     max_batch: int,
     dynamic: bool,
     delay_s: float,
@@ -91,6 +93,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     allowed: Floats,
     first_counted: int,
     over: Floats,
+    ready_s: Floats,
     latency_s: Floats,
     queue_s: Floats,
     executions: NDArray[np.int64],
@@ -106,6 +109,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
             next payload, in order of execution, shape (n,).
         host_s: The host part of an execution by batch size, from 1 on.
         device_s: The device part.
+        request_cpu_s: Seconds for which a request keeps all cores busy before it reaches the batcher.
+        execution_cpu_s: Seconds for which an execution does; it need not wait for them, but requests do.
         max_batch: The largest batch.
         dynamic: Whether the dynamic batcher is on.
         delay_s: Its queue delay.
@@ -118,8 +123,9 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         first_counted: The first request whose latency counts.
         over: Of each limit, the counted requests over it are added here, or minus the sum of latencies in units of
             the limit.
+        ready_s: Filled with when each request reached the batcher, shape (n,).
         latency_s: Filled with each request's latency, shape (n,).
-        queue_s: Filled with the time each request waited for its execution, shape (n,).
+        queue_s: Filled with the time each request waited in the batcher for its execution, shape (n,).
         executions: Executions of each batch size, 0 included, are added here.
 
     Returns:
@@ -141,13 +147,13 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     last = np.empty(instances, np.int64)
     idle = instances
     next_due_s, next_instance = np.inf, 0
-    device_free_s = 0.0
+    device_free_s = cpu_free_s = 0.0
     timer_s = np.inf
     served, queued, arrived, finished, executed, backlog = 0, 0, 0, 0, 0, requests
     filling, filling_from, saturated, pending, next_preferred = _EMPTY, 0, False, 0, 0
     now_s = 0.0
     while finished < requests:
-        arrival_s = unit_s[arrived] * scale if arrived < requests else np.inf
+        arrival_s = max(unit_s[arrived] * scale, cpu_free_s) if arrived < requests else np.inf
         freed = False
         if next_due_s <= arrival_s and next_due_s <= timer_s:
             now_s = next_due_s
@@ -180,7 +186,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 if due_s[instance] < next_due_s:
                     next_due_s, next_instance = due_s[instance], instance
         elif arrival_s <= timer_s:
-            now_s = arrival_s
+            now_s = ready_s[arrived] = arrival_s
+            cpu_free_s = now_s + request_cpu_s
             arrived += 1
             if arrived == requests:
                 backlog = requests - finished
@@ -201,7 +208,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 if queued == arrived or payloads >= slots:
                     break
                 filled = queued - filling_from if filling == _QUEUED else 0
-                deadline_s = unit_s[queued] * scale + delay_s
+                deadline_s = ready_s[queued] + delay_s
                 pending, sent, saturated, next_preferred = examine_queue(
                     filled,
                     pending,
@@ -236,7 +243,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                     payloads -= 1
                     if payloads == 0 and filling == _QUEUED:
                         filling = _TAKEN
-                    if payloads == 0 or max_batch == 1 or delay_s == 0 or now_s - unit_s[served] * scale <= delay_s:
+                    if payloads == 0 or max_batch == 1 or delay_s == 0 or now_s - ready_s[served] <= delay_s:
                         break
                     if payloads == 1 and filling == _QUEUED:
                         filling = _TAKEN  # even where it does not fit
@@ -256,7 +263,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 due_s[instance] = now_s + host_s[size - 1] * factor
                 device_part_s[instance] = device_s[size - 1] * factor
                 for request in range(start, served):
-                    queue_s[request] = now_s - unit_s[request] * scale
+                    queue_s[request] = now_s - ready_s[request]
+                cpu_free_s = max(cpu_free_s, now_s) + execution_cpu_s
                 executions[size] += 1
                 executed += 1
                 idle -= 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,25 @@ class ServiceTimes:
     resource that all instances share, first come, first served; the instance is busy through both. So n instances
     carry at most b / device_s, and at most n * b / (host_s + device_s).
 
+    Besides, requests and executions take CPU time of one machine, on which server and client may run. Where requests
+    come so often that it is used up, they wait for it before they reach the batcher.
+
     Attributes:
         host_s: Seconds that an execution of b = 1..B items spends on its own, shape (B,).
         device_s: Seconds it then holds the shared resource, shape (B,).
         overhead_s: Latency of a request outside queue and execution (client, network, frontend): sorted samples.
         spread: Samples of the factor by which an execution's time varies, with mean 1; ``(1.0,)`` where it does not.
+        request_cpu_s: CPU seconds that a request takes, whatever its batch, by the number of cores; 0 where CPU time
+            does not matter.
+        execution_cpu_s: The same for an execution.
     """
 
     host_s: NDArray[np.float64]
     device_s: NDArray[np.float64]
     overhead_s: NDArray[np.float64]
     spread: NDArray[np.float64]
+    request_cpu_s: float = 0.0
+    execution_cpu_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("host_s", "device_s", "overhead_s", "spread"):
@@ -39,6 +48,8 @@ class ServiceTimes:
             raise ValueError(f"{len(self.host_s)} host times and {len(self.device_s)} device times; one each per size")
         if not (self.host_s + self.device_s > 0).all():
             raise ValueError("an execution of some size takes no time at all")
+        if not (0 <= self.request_cpu_s < math.inf and 0 <= self.execution_cpu_s < math.inf):
+            raise ValueError(f"CPU time is a finite number from 0 on: {self.request_cpu_s}, {self.execution_cpu_s}")
 
     @property
     def largest_batch(self) -> int:
@@ -53,8 +64,8 @@ class ServiceTimes:
         B = 1 is known, a batch costs as much as its items one by one.
         """
         if size <= self.largest_batch:
-            return ServiceTimes(self.host_s[:size], self.device_s[:size], self.overhead_s, self.spread)
-        return ServiceTimes(_extended(self.host_s, size), _extended(self.device_s, size), self.overhead_s, self.spread)
+            return replace(self, host_s=self.host_s[:size], device_s=self.device_s[:size])
+        return replace(self, host_s=_extended(self.host_s, size), device_s=_extended(self.device_s, size))
 
 
 def _extended(times_s: NDArray[np.float64], size: int) -> NDArray[np.float64]:

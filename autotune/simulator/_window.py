@@ -24,7 +24,7 @@ class Simulated:
 
     Attributes:
         latency_s: Latency of each request, overhead included, shape (n,).
-        queue_s: How long each request waited for its execution to start, shape (n,).
+        queue_s: How long each request waited in the batcher for its execution to start, shape (n,).
         batch_executions: Executions of each batch size that occurred.
         makespan_s: From time 0 of the arrivals to the end of the last execution.
         carried_per_s: Requests per second of that time.
@@ -79,6 +79,7 @@ class Runner:
         self.batching = batching
         self.latency_s: NDArray[np.float64] = out.latency_s if out else np.full(requests, np.inf)
         self.queue_s: NDArray[np.float64] = out.queue_s if out else np.full(requests, np.inf)
+        self.ready_s: NDArray[np.float64] = out.ready_s if out else np.full(requests, np.inf)
         self.executions = np.zeros(batching.max_batch_size + 1, np.int64)
         self.over = np.empty(0)
         self._service = service
@@ -106,6 +107,8 @@ class Runner:
             self._draws.batcher_first,
             self._service.host_s,
             self._service.device_s,
+            self._service.request_cpu_s,
+            self._service.execution_cpu_s,
             self.batching.max_batch_size,
             self.batching.dynamic,
             self.batching.max_queue_delay_s,
@@ -116,6 +119,7 @@ class Runner:
             allowed,
             first_counted,
             self.over,
+            self.ready_s,
             self.latency_s,
             self.queue_s,
             self.executions,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_prediction_service_times import alone_s, device_s, saturated, screen, sharing
 
-from autotune.measurement import Measurement
+from autotune.measurement import Measurement, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
@@ -45,7 +45,7 @@ def outcome(
         latency_s={"p99": 0.019},
         ceilings=OBJECTIVE.ceilings,
         violations={},
-        decided_by=None,
+        decided_by=windows[-1].probe,
         probes=tuple(each.probe for each in windows),
         seconds=1.0,
         beaten_by_per_s=beaten_by_per_s,
@@ -89,6 +89,16 @@ def expected(predictor: Predictor, wanted: Candidate) -> float:
     forecast = predictor.forecast(wanted)
     assert forecast is not None
     return forecast.expected
+
+
+def instances(wanted: Candidate) -> int:
+    return int(str(wanted["instance_count"]))
+
+
+def simulated(predictor: Predictor, wanted: Candidate) -> float:
+    forecast = predictor.forecast(wanted)
+    assert forecast is not None
+    return forecast.simulated
 
 
 def test_nothing_is_said_before_a_trial(space: SearchSpace) -> None:
@@ -155,6 +165,89 @@ def test_a_failure_speaks_against_configs_alike(predictor: Predictor, space: Sea
     assert expected(predictor, alike) < 0.6 * before
 
 
+def test_a_failure_says_nothing_of_configs_that_are_not_alike(predictor: Predictor, space: SearchSpace) -> None:
+    tried, other = candidate(space, 64, 4), candidate(space, 1, 1, dynamic=False)
+    failed = replace(outcome(tried, 4, None), kind=OutcomeKind.CRASHED, measurement=None)
+    before = expected(predictor, other)
+    predictor.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0), failed])
+    assert expected(predictor, other) == pytest.approx(before, rel=0.02)
+
+
+def test_a_load_generator_that_failed_says_nothing_of_the_config(predictor: Predictor, space: SearchSpace) -> None:
+    tried = candidate(space, 64, 4)
+    before = expected(predictor, tried)
+    failed = replace(outcome(tried, 4, None), kind=OutcomeKind.CLIENT_FAILED, measurement=None)
+    predictor.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0), failed])
+    assert expected(predictor, tried) == pytest.approx(before, rel=0.001)
+
+
+@pytest.mark.parametrize(("delay", "surprising"), [(100_000, False), (0, True)])
+def test_only_a_config_that_should_have_kept_the_promise_lowers_what_is_expected(delay: int, surprising: bool) -> None:
+    space = SearchSpace.parse(SPACE.replace("[0, 1000]", "[0, 100000]"), "space.yaml")
+    learnt = Predictor(space, BASE, OBJECTIVE)
+    known = [outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)]
+    learnt.learn(known)
+    before = {each.key: expected(learnt, each) for each in learnt.candidates}
+    tried = candidate(space, 32, 4, delay=delay)
+    assert learnt.keeps(tried) is surprising
+    learnt.learn([*known, outcome(tried, 4, None)])
+    after = {each.key: expected(learnt, each) for each in learnt.candidates}
+    assert (after[tried.key] < 0.6 * before[tried.key]) is surprising
+    far = candidate(space, 1, 1, dynamic=False)
+    assert after[far.key] == pytest.approx(before[far.key], rel=0.02)
+    assert surprising or after == pytest.approx(before)
+
+
+def test_what_an_earlier_study_found_corrects_the_simulation_but_is_not_to_be_beaten(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    tried, own = candidate(space, 64, 4), candidate(space, 1, 1, dynamic=False)
+    before = expected(predictor, tried)
+    earlier = [outcome(None, 1, 4000.0), outcome(tried, 4, 0.7 * before)]
+    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt.learn([], earlier)
+    assert learnt.best is None
+    assert expected(learnt, tried) == pytest.approx(0.7 * before, rel=0.1)
+    learnt.learn([outcome(own, 1, expected(learnt, own))], earlier)
+    assert learnt.best is not None
+    assert learnt.best < 0.3 * expected(learnt, tried)
+
+
+def test_execution_times_come_from_the_studys_own_trials_first(space: SearchSpace) -> None:
+    own = outcome(None, 1, 4000.0)
+    assert own.measurement is not None
+    slow = replace(own.measurement, probes=tuple(slower(each.probe) for each in [screen(), saturated(8)]))
+    learnt, alone = Predictor(space, BASE, OBJECTIVE), Predictor(space, BASE, OBJECTIVE)
+    alone.learn([own] * 30)
+    learnt.learn([own] * 30, [replace(own, measurement=slow)] * 30)
+    tried = candidate(space, 8, 1)
+    assert simulated(learnt, tried) == pytest.approx(simulated(alone, tried))
+
+
+def slower(probe: Probe) -> Probe:
+    """The same window on a server that takes ten times as long."""
+    taken_ns = {size: 10 * each for size, each in probe.server.batch_compute_ns.items()}
+    return replace(probe, server=replace(probe.server, batch_compute_ns=taken_ns))
+
+
+def test_a_config_without_an_instance_group_is_simulated_with_what_triton_was_seen_to_make() -> None:
+    space = SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "space.yaml")
+    base = BASE.without("instance_group")
+    seen = outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)
+    default = replace(seen[1], config_text=base.to_text())
+    assert default.measurement is not None
+    one, four = (Predictor(space, base, OBJECTIVE) for _ in range(2))
+    one.learn(seen)
+    four.learn([seen[0], replace(default, measurement=replace(default.measurement, instances=4))])
+    tried = next(space.candidates())
+    assert simulated(four, tried) > 1.1 * simulated(one, tried)
+    one.learn([replace(default, measurement=replace(default.measurement, instances=4))], seen)
+    assert simulated(one, tried) == pytest.approx(simulated(four, tried), rel=0.05)
+    alone = Predictor(space, base, OBJECTIVE)
+    alone.learn([replace(default, measurement=replace(default.measurement, instances=4))])
+    assert alone.ready
+
+
 def test_improvement_is_largest_where_most_is_expected_or_least_is_known(predictor: Predictor) -> None:
     values = np.array([predictor.forecast(each).expected for each in predictor.candidates])  # type: ignore[union-attr]
     for best, at_most in ((None, 1.0), (0.9 * float(values.max()), np.inf), (1000 * float(values.max()), 1e-6)):
@@ -179,10 +272,7 @@ def test_one_lucky_value_is_not_taken_for_the_best(predictor: Predictor, space: 
     sober = {each.key: 0.7 * predictor.forecast(each).simulated for each in tried}  # type: ignore[union-attr]
     lucky = max(tried, key=lambda each: sober[each.key])
     predictor.learn(
-        [
-            outcome(each, int(str(each["instance_count"])), sober[each.key] * (1.3 if each is lucky else 1.0))
-            for each in tried
-        ]
+        [outcome(each, instances(each), sober[each.key] * (1.3 if each is lucky else 1.0)) for each in tried]
     )
     assert predictor.best is not None
     assert sober[lucky.key] < predictor.best < 1.2 * sober[lucky.key]
@@ -195,7 +285,33 @@ def test_ranks_that_disagree_with_the_measured_ones_are_doubted(predictor: Predi
     predictor.learn(agreeing)
     assert predictor.doubt == ""
     predictor.learn(opposed)
-    assert "disagree with those measured" in predictor.doubt
+    assert predictor.doubt.startswith("it is wrong about which config is better in ")
+
+
+def test_a_right_simulation_is_not_doubted_where_a_persons_own_config_beats_all_others(predictor: Predictor) -> None:
+    own, *others = sorted(predictor.candidates, key=lambda each: -simulated(predictor, each))
+    bound = 1.02 * simulated(predictor, own)
+    losers = [outcome(each, instances(each), None, beaten_by_per_s=bound) for each in others]
+    predictor.learn([outcome(own, instances(own), simulated(predictor, own)), *losers])
+    assert predictor.doubt == ""
+
+
+def test_a_simulation_whose_best_configs_lose_to_one_that_it_holds_to_be_slow_is_doubted(predictor: Predictor) -> None:
+    own, *others = sorted(predictor.candidates, key=lambda each: simulated(predictor, each))
+    found = 2 * simulated(predictor, others[-1])
+    losers = [outcome(each, instances(each), None, beaten_by_per_s=1.02 * found) for each in others]
+    predictor.learn([outcome(own, instances(own), found), *losers])
+    assert predictor.doubt.startswith("it is wrong about which config is better in ")
+
+
+def test_configs_that_the_simulation_holds_to_be_alike_say_nothing_of_its_order(
+    predictor: Predictor, space: SearchSpace
+) -> None:
+    better, other = candidate(space, 8, 1), candidate(space, 8, 1, delay=1000)
+    assert 1 < simulated(predictor, better) / simulated(predictor, other) < 1.1
+    opposed = [outcome(each, 1, found) for each, found in ((better, 2000.0), (other, 2300.0))] * 6
+    predictor.learn([*opposed, outcome(None, 4, 5000.0)])
+    assert predictor.doubt == ""
 
 
 def test_the_lowest_latency_is_predicted_at_the_rate_asked_for(space: SearchSpace) -> None:
@@ -205,6 +321,15 @@ def test_the_lowest_latency_is_predicted_at_the_rate_asked_for(space: SearchSpac
     assert expected(learnt, fast) < expected(learnt, slow) < 1.0
     gain = dict(zip((each.key for each in learnt.candidates), learnt.improvement(), strict=True))
     assert gain[fast.key] > gain[slow.key]
+
+
+def test_a_queue_delay_that_company_cuts_short_is_not_ruled_out_where_a_rate_is_given() -> None:
+    space = SearchSpace.parse(SPACE.replace("[0, 1000]", "[0, 100000]"), "space.yaml")
+    tried = candidate(space, 8, 4, delay=100_000)
+    for objective, keeps in ((replace(OBJECTIVE, goal="latency", rate_per_s=1500.0), True), (OBJECTIVE, False)):
+        learnt = Predictor(space, BASE, objective)
+        learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
+        assert learnt.keeps(tried) is keeps
 
 
 def test_ensembles_cannot_be_simulated(space: SearchSpace) -> None:

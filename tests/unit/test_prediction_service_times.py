@@ -1,10 +1,12 @@
 """Service times are found again in windows that were computed from known ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from autotune.load import ClosedLoop, PoissonRate, Schedule
-from autotune.measurement import Probe, Purpose
+from autotune.measurement import Probe, Purpose, Usage
 from autotune.prediction import Window, service_times
 from autotune.server import ModelStatistics
 
@@ -137,3 +139,43 @@ def test_warm_up_is_not_learnt_from():
     found = service_times([screen(), saturated(8), cold], 8)
     assert found is not None
     assert (found.host_s + found.device_s)[0] == pytest.approx(alone_s(1), rel=0.01)
+
+
+REQUEST_S, EXECUTION_S, SPINNING = 0.0001, 0.0004, 0.2
+
+
+def using_cores(window: Window, cores: int = 2, client_s: float = 0.00005, *, seen: bool = True) -> Window:
+    """The same on a machine where requests and executions take known times, and threads spin."""
+    probe = window.probe
+    took_s = probe.requests * REQUEST_S + window.executions * EXECUTION_S + SPINNING * probe.duration_s
+    client = probe.requests * client_s / probe.duration_s
+    server_s = took_s - client * probe.duration_s if seen else None
+    return Window(window.instances, replace(probe, usage=Usage(client, server_cpu_s=server_s, cores=cores)))
+
+
+def test_what_requests_and_executions_take_of_the_cores_is_told_apart():
+    windows = [using_cores(each) for each in (screen(), *(saturated(size) for size in (1, 2, 8, 32, 64)))]
+    found = service_times(windows, 64)
+    assert found is not None
+    assert found.request_cpu_s == pytest.approx(REQUEST_S / 2, rel=0.02)
+    assert found.execution_cpu_s == pytest.approx(EXECUTION_S / 2, rel=0.02)
+
+
+def test_cores_that_cannot_be_seen_do_not_matter():
+    windows = [using_cores(each, seen=False) for each in (screen(), *(saturated(size) for size in (1, 2, 8, 32, 64)))]
+    found = service_times(windows, 64)
+    assert found is not None
+    assert (found.request_cpu_s, found.execution_cpu_s) == (0.0, 0.0)
+
+
+def test_nothing_is_known_where_no_single_request_was_answered_in_time():
+    lost = window({1: 3}, {1: 0.1}, purpose="screen", schedule=ClosedLoop(1), histogram=((np.inf, 3),))
+    assert service_times([lost, saturated(8)], 8) is None
+    assert service_times([lost, screen(), saturated(8)], 8) is not None
+
+
+def test_nothing_is_known_where_the_server_does_not_tell_how_long_executions_took():
+    def untold(each: Window) -> Window:
+        return replace(each, probe=replace(each.probe, server=replace(each.probe.server, batch_compute_ns={})))
+
+    assert service_times([untold(screen()), untold(saturated(8))], 8) is None

@@ -202,3 +202,50 @@ def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyR
     held = replace(won, best=won.baseline, finals=Finals((own,), own, None, rounds=2))
     assert "no config that was tried beats it" in "\n".join(verdict(replace(held, finals=None)))
     assert "no config that was tried beats it" not in "\n".join(verdict(held))
+
+
+def failed_certificate(of: TrialRecord, **changes: object) -> TrialRecord:
+    run = trial(7, f"certificate, trial {of.number}", 0.02)
+    outcome = replace(run.outcome, config_text=of.outcome.config_text, **changes)
+    return replace(run, outcome=outcome, role="certificate")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "the promise was broken at every rate that was tried"),
+        ({"kind": OutcomeKind.CRASHED, "measurement": None, "message": "killed by signal 9"}, "killed by signal 9"),
+    ],
+)
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_a_certificate_that_was_not_reached_is_told(
+    won: StudyResult, changes: dict[str, object], why: str, rounds: int
+) -> None:
+    assert won.best is not None
+    best = Finalist(won.best, (), (2000.0, 2010.0)[:rounds])
+    certificate = failed_certificate(won.best, **changes)
+    shown = replace(won, finals=Finals((best,) if rounds else (), best, None, certificate=certificate, rounds=rounds))
+    assert f"No certificate, trial 2: {why}." in verdict(shown)
+    assert shown.measured is won.best.outcome.measurement
+
+
+def test_finals_that_nobody_survived_are_told_beside_what_the_trial_showed(won: StudyResult) -> None:
+    assert won.best is not None
+    lost = Finalist(won.best, (), (2000.0, 0.0))
+    certificate = failed_certificate(won.best)
+    shown = replace(won, finals=Finals((lost,), None, None, certificate=certificate, rounds=2))
+    said = verdict(shown)
+    assert "No finalist kept the promise in every round: what is delivered kept it in its trial alone." in said
+    assert any(line.startswith("No certificate, trial 2: ") for line in said)
+    assert shown.measured is won.best.outcome.measurement
+    proven = replace(shown, finals=Finals((lost,), None, None, certificate=won.best, rounds=2))
+    assert any(line.endswith("what is delivered kept it in its trial and its certificate.") for line in verdict(proven))
+
+
+def test_a_certificate_that_was_reached_is_told_by_its_rate_alone(won: StudyResult) -> None:
+    assert won.best is not None
+    run = replace(won.best, label="certificate, trial 2", role="certificate")
+    held = Finalist(won.best, (), (2000.0, 2010.0))
+    shown = replace(won, finals=Finals((held,), held, None, certificate=run, rounds=2))
+    assert not any(line.startswith("No certificate") for line in verdict(shown))
+    assert shown.measured is run.outcome.measurement

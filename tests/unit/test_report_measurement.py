@@ -41,3 +41,11 @@ def test_a_config_that_was_beaten_names_the_rate_it_did_not_carry() -> None:
     server = SimulatedServer()
     text = claim(Meter(server, server, OBJECTIVE).measure(Question(beat_per_s=950)))
     assert text.startswith("Does not carry 950 inferences/s within the promise")
+
+
+def test_a_measurement_of_a_version_that_kept_no_evidence_is_told_by_its_rate(certified: Measurement) -> None:
+    assert certified.decided_by is not None
+    old = replace(certified, decided_by=replace(certified.decided_by, evidence=()))
+    text = claim(old)
+    assert text.startswith(f"{certified.rate_per_s:,.0f} inferences/s: carried")
+    assert "at it between" not in text

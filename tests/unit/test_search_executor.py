@@ -12,7 +12,7 @@ from simulated_server import SimulatedServer
 
 from autotune.errors import AutotuneError, UsageError
 from autotune.load import LoadGeneratorFailed, Traffic
-from autotune.measurement import Deployment, MeasureOptions, Probe, Served
+from autotune.measurement import CERTIFIED_RATE, Deployment, MeasureOptions, Probe, Question, Served
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelConfig
@@ -56,11 +56,13 @@ def execute(
     failure: BaseException | None = None,
     refusal: BaseException | None = None,
     answers: bool = True,
+    objective: Objective = OBJECTIVE,
+    question: Question = CERTIFIED_RATE,
 ) -> tuple[TrialOutcome, list[Probe]]:
     probes: list[Probe] = []
     deployment = PretendedDeployment(FailingServer(failure=failure, answers=answers), refusal)
-    executor = LocalExecutor(deployment, OBJECTIVE, MeasureOptions.of(0.2), tmp_path)
-    return executor.execute(Trial(0, None, CONFIG), TrialWatch(on_probe=probes.append)), probes
+    executor = LocalExecutor(deployment, objective, MeasureOptions.of(0.2), tmp_path)
+    return executor.execute(Trial(0, None, CONFIG, question), TrialWatch(on_probe=probes.append)), probes
 
 
 def test_a_config_that_holds_is_feasible(tmp_path: Path) -> None:
@@ -69,6 +71,17 @@ def test_a_config_that_holds_is_feasible(tmp_path: Path) -> None:
     assert outcome.measurement is not None
     assert outcome.measurement.probes == tuple(probes)
     assert outcome.config_text == CONFIG.to_text()
+    assert outcome.measurement.instances == 1
+
+
+def test_a_trial_for_the_lowest_latency_shows_how_long_executions_take_where_that_is_asked(tmp_path: Path) -> None:
+    objective = Objective("latency", (), rate_per_s=100.0)
+    _, probes = execute(tmp_path, objective=objective)
+    assert {probe.purpose for probe in probes} == {"warm-up", "certify"}
+    outcome, probes = execute(tmp_path, objective=objective, question=Question(profiled=True))
+    assert {probe.purpose for probe in probes} == {"warm-up", "screen", "profile", "certify"}
+    assert outcome.measurement is not None
+    assert outcome.measurement.decided_by is probes[-1]
 
 
 def test_a_config_that_answers_with_errors_only_is_infeasible_in_the_servers_words(tmp_path: Path) -> None:

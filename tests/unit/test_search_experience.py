@@ -10,9 +10,11 @@ from test_prediction_predictor import BASE, OBJECTIVE, SPACE, outcome
 from test_search_study import store
 
 from autotune.environment import capture
+from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelSpec
 from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch
+from autotune.server import ModelStatistics
 from autotune.space import SearchSpace
 from autotune.store import Store
 
@@ -20,7 +22,10 @@ __all__ = ["store"]  # a fixture
 
 
 class Accelerator:
-    """Carries what the trial's instances and batch allow; ``refuses`` names an instance count that never loads."""
+    """Carries what the trial's instances and batch allow; ``refuses`` names an instance count that never loads.
+
+    A trial that is to beat a rate that it does not carry is beaten.
+    """
 
     def __init__(self, refuses: int | None = None, slow: bool = False) -> None:
         self.trials: list[Trial] = []
@@ -32,9 +37,14 @@ class Accelerator:
         instances = trial.config.instance_count
         batch = trial.config.max_batch_size if trial.config.dynamic_batching else 1
         rate_per_s = None if self._slow else 300.0 * batch**0.6 * instances**0.2
-        found = replace(
-            outcome(trial.candidate, instances, rate_per_s), config_text=trial.config.to_text(), seconds=1.0
-        )
+        to_beat = trial.question.beat_per_s
+        if rate_per_s and to_beat and rate_per_s < to_beat:
+            found = outcome(trial.candidate, instances, None, beaten_by_per_s=to_beat)
+            assert found.measurement is not None
+            found = replace(found, measurement=replace(found.measurement, violations={"race": 0.1}))
+        else:
+            found = outcome(trial.candidate, instances, rate_per_s)
+        found = replace(found, config_text=trial.config.to_text(), seconds=1.0)
         if self._slow:
             assert found.measurement is not None
             screened = replace(found.measurement.probes[0], purpose="screen", holds=False)
@@ -119,6 +129,19 @@ def test_a_second_study_starts_from_the_execution_times_of_the_first(tmp_path: P
     assert result.best.outcome.candidate["max_batch_size"] == 64
 
 
+def test_a_warm_study_races_nobody_against_what_another_one_found(tmp_path: Path, store: Store) -> None:
+    run(study(tmp_path), store, Accelerator())
+    executor = Accelerator()
+    result = run(study(tmp_path, "again"), store, executor)
+    assert executor.trials[0].question.beat_per_s is None
+    assert result.baseline is not None
+    assert result.baseline.outcome.feasible
+    to_beat = executor.trials[1].question.beat_per_s
+    assert to_beat is not None
+    assert result.baseline.outcome.measurement is not None
+    assert to_beat < 2 * result.baseline.outcome.measurement.rate_per_s
+
+
 def test_another_objective_takes_the_execution_times_but_not_the_rates(tmp_path: Path, store: Store) -> None:
     run(study(tmp_path), store, Accelerator())
     notes = Notes()
@@ -166,3 +189,51 @@ def test_a_model_that_cannot_be_simulated_is_searched_by_tpe_and_told_so(tmp_pat
     assert any("does not know how Triton batches such a model; proposing by tpe" in text for text in notes.texts)
     assert len(executor.trials) == 5
     assert not any(trial.question.profiled for trial in executor.trials)
+
+
+def test_preferred_sizes_beyond_the_largest_batch_are_left_to_triton_and_searched_by_tpe(
+    tmp_path: Path, store: Store
+) -> None:
+    preferring = BASE.with_value("dynamic_batching.preferred_batch_size", [16])
+    instances = SearchSpace.parse("parameters:\n  instance_count: [1, 2, 3, 4, 5, 6]\n", "space.yaml")
+    plan = study(tmp_path, trials=5, space=instances)
+    notes, executor = Notes(), Accelerator()
+    run(replace(plan, spec=replace(plan.spec, config=preferring)), store, executor, notes)
+    assert any("does not know how Triton batches such a model; proposing by tpe" in text for text in notes.texts)
+    assert len(executor.trials) == 5
+
+
+def test_a_server_that_tells_no_execution_times_is_searched_by_tpe_and_that_is_said(
+    tmp_path: Path, store: Store
+) -> None:
+    class Silent(Accelerator):
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            found = super().execute(trial, watch)
+            assert found.measurement is not None
+            untold = [replace(each, server=ModelStatistics()) for each in found.measurement.probes]
+            return replace(found, measurement=replace(found.measurement, probes=tuple(untold)))
+
+    notes, executor = Notes(), Silent()
+    run(study(tmp_path, trials=6), store, executor, notes)
+    assert len(executor.trials) == 6
+    assert any(text.startswith("nothing is simulated: no trial showed") for text in notes.texts)
+
+
+def test_the_lowest_latency_is_searched_with_a_simulation_too(tmp_path: Path, store: Store) -> None:
+    class AtRate(Accelerator):
+        """Shows how long executions take where it is profiled, as a meter does."""
+
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            found = super().execute(trial, watch)
+            assert found.measurement is not None
+            latency_s = 0.002 * trial.config.max_batch_size**0.3
+            shown = found.measurement.probes if trial.question.profiled else ()
+            return replace(found, measurement=replace(found.measurement, latency_s={"p99": latency_s}, probes=shown))
+
+    notes, executor = Notes(), AtRate()
+    objective = Objective("latency", (), rate_per_s=100.0)
+    result = run(study(tmp_path, objective=objective), store, executor, notes)
+    assert executor.trials[0].question.profiled
+    assert all(trial.question.beat_per_s is None for trial in executor.trials)
+    assert any(trial.outcome.forecast for trial in result.trials)
+    assert not any("tpe" in text for text in notes.texts)

@@ -21,9 +21,9 @@ from autotune.search import (
     TrialWatch,
     stored_result,
 )
-from autotune.search._finals import Finalist, contenders, decide, undecided
+from autotune.search._finals import CERTIFICATE, FINAL, Finalist, contenders, decide, finals_of, undecided
 from autotune.space import Candidate
-from autotune.store import Store, TrialRecord
+from autotune.store import RunRole, Store, TrialRecord
 
 __all__ = ["store"]  # a fixture
 
@@ -222,6 +222,112 @@ def test_where_there_is_nothing_to_compare_with_the_best_is_still_certified(tmp_
     again = Noted()
     run(plan(tmp_path, trials=1, final_rounds=3), store, again)
     assert again.trials == []
+
+
+@pytest.mark.parametrize("trials", [3, 1])
+@pytest.mark.parametrize("final_rounds", [3, 0])
+def test_what_a_resumed_study_finds_is_delivered_whatever_the_finals_before_said(
+    tmp_path: Path, store: Store, trials: int, final_rounds: int
+) -> None:
+    before = run(plan(tmp_path, trials=trials, final_rounds=3), store, Noted())
+    assert before.finals is not None
+    resumed = Noted()
+    result = run(plan(tmp_path, trials=1000, final_rounds=final_rounds), store, resumed)
+    assert before.best is not None
+    assert result.best is not None
+    assert result.best.outcome.candidate is not None
+    assert result.best.number not in (None, before.best.number)
+    assert (result.best.outcome.candidate["instance_count"], result.best.outcome.candidate["max_batch_size"]) == (2, 8)
+    assert (result.finals is not None) == (final_rounds > 0)
+    assert bool(resumed.again) == (final_rounds > 0)
+    if result.finals is not None:
+        assert result.finals.rounds >= final_rounds
+        assert {each.trial.label for each in result.finals.finalists} == {BASELINE, PROPOSED}
+    assert result.measured is not None
+    assert result.measured.rate_per_s > 0.9 * measured(0.002 / 4).rate_per_s
+
+
+def run_of(
+    record: TrialRecord, number: int, rate_per_s: float, role: RunRole = FINAL, **changes: object
+) -> TrialRecord:
+    """A run of a trial's config, stored after all trials."""
+    run = trial(100 + number, rate_per_s, label=f"run {number}")
+    outcome = replace(run.outcome, config_text=record.outcome.config_text, **changes)
+    return replace(run, outcome=outcome, role=role)
+
+
+def test_a_config_that_was_left_out_when_the_finals_were_gone_on_with_does_not_shorten_them() -> None:
+    better, other = trial(1, 2000), trial(2, 1900)
+    runs = [run_of(other, 0, 1900)]
+    for number in range(3):
+        runs += [run_of(better, 2 * number + 1, 2000 + number), run_of(OWN, 2 * number + 2, 1000 + number)]
+    finals = finals_of([OWN, better, other], runs, OBJECTIVE, 0.02)
+    assert finals is not None
+    assert finals.rounds == 3
+    assert [each.trial.number for each in finals.finalists] == [1, 0]
+
+
+def test_a_round_under_way_does_not_count_yet() -> None:
+    better = trial(1, 2000)
+    runs = [run_of(better, 0, 2000), run_of(OWN, 1, 1000), run_of(OWN, 2, 1010)]
+    finals = finals_of([OWN, better], runs, OBJECTIVE, 0.02)
+    assert finals is not None
+    assert finals.rounds == 1
+    assert [each.trial.number for each in finals.finalists] == [1, 0]
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED])
+def test_a_round_that_the_config_did_not_spoil_breaks_no_promise(kind: OutcomeKind) -> None:
+    better = trial(1, 2000)
+    kept = [run_of(each, number, rate) for number, (each, rate) in enumerate([(better, 2000), (OWN, 1000)] * 2)]
+    spoilt = run_of(better, 9, 0, kind=kind)
+    finals = finals_of([OWN, better], [*kept, spoilt], OBJECTIVE, 0.02)
+    assert finals is not None
+    assert finals.winner is not None
+    assert finals.winner.trial is better
+    assert finals.winner.values == (2000, 2000)
+    assert finals_of([OWN, better], [spoilt], OBJECTIVE, 0.02) is None
+
+
+def test_finals_that_nobody_survived_keep_their_certificate() -> None:
+    better = trial(1, 2000)
+    runs = [run_of(better, 0, 0), run_of(OWN, 1, 0), run_of(better, 2, 1700, CERTIFICATE)]
+    finals = finals_of([OWN, better], runs, OBJECTIVE, 0.02)
+    assert finals is not None
+    assert finals.winner is None
+    assert finals.certificate is runs[-1]
+
+
+def test_an_interrupted_round_is_stored_and_does_not_count(finalists: StudyPlan, store: Store) -> None:
+    assert run(finalists, store, Noted(interrupted_at=6)).interrupted
+    record = store.study("study")
+    assert record is not None
+    kinds = [each.outcome.kind for each in store.runs(record)]
+    assert kinds.count(OutcomeKind.INTERRUPTED) == 1
+    assert kinds[-1] is OutcomeKind.INTERRUPTED
+    result = run(finalists, store, Noted())
+    assert result.finals is not None
+    assert {len(each.values) for each in result.finals.finalists} == {result.finals.rounds}
+    assert all(value > 0 for each in result.finals.finalists for value in each.values)
+
+
+def test_a_stored_result_decides_ties_as_the_study_did(tmp_path: Path, store: Store) -> None:
+    class Steps(Noted):
+        """Two instances carry 5% more."""
+
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            outcome = super().execute(trial, watch)
+            rate_per_s = 1050.0 if trial.config.instance_count == 2 else 1000.0
+            found = replace(measured(0.001), rate_per_s=rate_per_s)
+            return replace(outcome, measurement=found)
+
+    steps = plan(tmp_path, trials=1000, final_rounds=3, min_gain=0.10, space="parameters:\n  instance_count: [1, 2]\n")
+    result = run(steps, store, Steps())
+    assert result.best is not None
+    assert result.best.label == BASELINE
+    stored = stored_result(store, "study", tmp_path)
+    assert stored.best == result.best
+    assert stored.finals == result.finals
 
 
 def test_no_finals_where_none_are_asked_for(tmp_path: Path, store: Store) -> None:

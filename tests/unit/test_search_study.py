@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import optuna
@@ -27,6 +29,7 @@ from autotune.search import (
     study_lock,
 )
 from autotune.search._ask_tell import AskTell
+from autotune.search._score import constraint_values
 from autotune.space import SearchSpace
 from autotune.store import Store, database_url
 
@@ -43,6 +46,7 @@ OWN = 'name: "net"\nbackend: "python"\nmax_batch_size: {batch}\ninstance_group [
 Behaviour = Callable[[Trial], Measurement]
 
 
+@cache
 def measured(service_s: float) -> Measurement:
     server = SimulatedServer(service_s)
     return Meter(server, server, OBJECTIVE, MeasureOptions.of(0.2)).measure()
@@ -163,6 +167,31 @@ def test_a_study_whose_first_configs_all_fail_alike_ends_early_with_the_reason(t
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
     assert result.stopped == "the first 3 configs failed alike, your own included: refused"
+
+
+def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_ends_early(
+    tmp_path: Path, store: Store
+) -> None:
+    class Unmeasured(PretendedExecutor):
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            server = SimulatedServer()
+            begun = Meter(server, server, OBJECTIVE).measurement
+            outcome = super().execute(trial, watch)
+            return replace(outcome, kind=OutcomeKind.CLIENT_FAILED, measurement=begun, message="no such input")
+
+    executor = Unmeasured()
+    result = run(plan(tmp_path, trials=50), store, executor)
+    assert len(executor.trials) == 3
+    assert result.stopped == "the first 3 configs failed alike, your own included: no such input"
+
+
+def test_a_violation_that_nothing_was_measured_of_is_told_as_the_worst_one() -> None:
+    unknown = replace(measured(0.001), violations={"p99 <= 5ms": math.nan, "rate": math.inf})
+    outcome = TrialOutcome(OutcomeKind.INFEASIBLE, None, "", unknown)
+    first, second, answered = constraint_values(outcome, OBJECTIVE)
+    assert math.isfinite(first)
+    assert first == second > 1
+    assert answered == 0
 
 
 def test_running_the_same_study_again_resumes_it(tmp_path: Path, store: Store) -> None:

@@ -6,8 +6,8 @@ from autotune.repository import ModelConfig
 from autotune.simulator import Batching
 
 
-def _of(text, instances=None):
-    return Batching.of(ModelConfig.parse(text, "config.pbtxt"), instances)
+def _of(text):
+    return Batching.of(ModelConfig.parse(text, "config.pbtxt"))
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,6 @@ def test_a_config_says_how_batches_form(text, expected):
     assert _of(text) == expected
 
 
-def test_instances_are_what_triton_makes_where_the_config_has_no_group():
-    assert _of("max_batch_size: 8", instances=2) == Batching(8, dynamic=False, instances=2)
-    assert _of("instance_group [ { count: 3 } ]", instances=2) == Batching(1, dynamic=False, instances=3)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -77,6 +72,10 @@ def test_instances_are_what_triton_makes_where_the_config_has_no_group():
             'parameters { key: "TRITON_BATCH_STRATEGY_PATH" value { string_value: "/b.so" } }', id="own-strategy"
         ),
         pytest.param("instance_group [ { gpus: [ 0, 1 ] } ]", id="two-gpus"),
+        pytest.param(
+            "max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 2, 8 ] }", id="preferred-beyond-the-largest"
+        ),
+        pytest.param("dynamic_batching { preferred_batch_size: [ 8 ] }", id="largest-left-to-triton"),
     ],
 )
 def test_the_model_leaves_other_schedulers_alone(text):

@@ -1,6 +1,7 @@
 """Without batching the simulator is a queue of the textbooks: mean waits against their closed forms."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,3 +56,20 @@ def test_a_batch_carries_its_items_for_the_price_of_one_execution():
     simulated = simulate(Batching(8, dynamic=True, max_queue_delay_s=0.1), service, np.zeros(8000))
     assert simulated.batch_executions == {8: 1000}
     assert simulated.carried_per_s == pytest.approx(8, rel=0.001)
+
+
+@pytest.mark.parametrize("load", [0.3, 0.85])
+def test_requests_wait_for_the_cores_as_in_a_queue_of_their_own(load):
+    service = replace(_service(host_s=1e-6), request_cpu_s=1.0)
+    arrivals_s = np.random.default_rng(7).exponential(1 / load, REQUESTS).cumsum()
+    latency_s = simulate(Batching(1, dynamic=False), service, arrivals_s).latency_s
+    assert latency_s.mean() == pytest.approx(load / (2 * (1 - load)), rel=0.05)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_no_more_is_carried_than_the_cores_allow(dynamic):
+    """Executions take from the cores what requests then wait for: the larger the batches, the less of it."""
+    service = ServiceTimes(np.full(8, 0.1), np.zeros(8), np.zeros(1), np.ones(1), 1.0, 3.0)
+    simulated = simulate(Batching(8, dynamic=dynamic, max_queue_delay_s=20.0 * dynamic), service, np.zeros(8000))
+    assert simulated.mean_batch == pytest.approx(8 if dynamic else 1, rel=0.01)
+    assert simulated.carried_per_s == pytest.approx(1 / (1 + 3 / simulated.mean_batch), rel=0.01)

@@ -64,7 +64,8 @@ def probe(schedule=POISSON, holds=True, **changes) -> Probe:
         kept_up=True,
         holds=holds,
         client=ClientTimes(total_s=0.0012, wait_s=0.00001, send_s=0.00002, receive_s=0.00003),
-        usage=Usage(client_cpu=0.25, server_cpu_s=1.5, memory_bytes=10**9),
+        usage=Usage(client_cpu=0.25, server_cpu_s=1.5, memory_bytes=10**9, cores=4),
+        certain=not holds,
         evidence=(Evidence(str(P99), 0.01, 2001, 3, 1.5, 0.97, 0.0018, float("inf")),),
         invalid=("the client dispatched late",) if not holds else (),
         error_example="503 Service Unavailable",
@@ -85,6 +86,7 @@ def outcome(kind=OutcomeKind.FEASIBLE, **changes) -> TrialOutcome:
         decided_by=probes[1],
         probes=probes,
         seconds=6.5,
+        instances=2,
     )
     base = TrialOutcome(
         kind=kind,

@@ -6,7 +6,7 @@ sampler behind it proposes and asks again while the candidate was already tried,
 and its dashboard only ever see canonical, distinct candidates.
 
 Randomness of trial n depends on the seed and n alone: a study that is stopped and resumed proposes what an
-uninterrupted one would have.
+uninterrupted one would have, where the strategy goes by the study's trials alone.
 """
 
 from __future__ import annotations
