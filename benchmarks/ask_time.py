@@ -1,10 +1,11 @@
 """How long a study takes to propose the next config once it has a thousand trials.
 
 Asks and tells through our samplers, on an in-memory study over a space like the built-in one, and times the asks
-alone. Optuna's own TPE sampler, asked once a trial over the same trials, stands beside them: ours asks it again
-while it proposes what was tried.
+alone. Of `model` what is learnt from the trial before is told apart: its trials are those that a recorded grid's
+service times simulate, with noise. Optuna's own TPE sampler, asked once a trial over the same trials, stands beside
+them: ours asks it again while it proposes what was tried.
 
-    python benchmarks/ask_time.py [--trials 1000] [--asks 20]
+    python -m benchmarks.ask_time [--trials 1000] [--asks 20]
 """
 
 from __future__ import annotations
@@ -14,13 +15,22 @@ import itertools
 import statistics
 import time
 import warnings
+from pathlib import Path
 
+import numpy as np
 import optuna
 
+from autotune.outcome import TrialOutcome
+from autotune.prediction import Predictor
+from autotune.repository import completed_config
 from autotune.search import create_sampler
 from autotune.space import SearchSpace
+from benchmarks.replay._grid import Grid
+from benchmarks.replay._outcomes import outcome
 
 TARGET_S = 0.05
+GRIDS = Path(__file__).parent / "replay" / "grids"
+NOISE = 0.05
 SPACE = """
 parameters:
   max_batch_size: {low: 1, high: 128, scale: log2}
@@ -48,11 +58,42 @@ def main() -> None:
         for name in ("tpe", "random", "grid")
     }
     samplers["Optuna's TPE, one proposal"] = optuna.samplers.TPESampler(n_startup_trials=10, multivariate=True, seed=1)
-    for name, sampler in samplers.items():
-        seconds = asks_s(sampler, space, arguments.trials, arguments.asks)
+    predictor, learning_s = taught(space, arguments.trials, arguments.asks)
+    model = create_sampler("model", space, seed=1, startup_trials=10, finished=set(), predictor=predictor)
+    rows = {"ours: model": asks_s(model, space, arguments.trials, arguments.asks)}
+    rows["ours: model, learning from a trial"] = learning_s
+    rows |= {name: asks_s(sampler, space, arguments.trials, arguments.asks) for name, sampler in samplers.items()}
+    for name, seconds in rows.items():
         print(f"| {name} | {1e3 * statistics.median(seconds):.1f} | {1e3 * max(seconds):.1f} |")
+    for name, seconds in rows.items():
         if name.startswith("ours") and statistics.median(seconds) > TARGET_S:
             print(f"{name}: the target of {1e3 * TARGET_S:.0f} ms is not reached")
+
+
+def taught(space: SearchSpace, trials: int, times: int) -> tuple[Predictor, list[float]]:
+    """What predicts after that many trials, and the seconds that learning took each of as many times."""
+    grid = Grid.read(next(iter(sorted(GRIDS.glob("accelerator*.json")))))
+    spec, objective = grid.subject.spec(), grid.subject.objective
+    base = completed_config(spec)
+    predictor = Predictor(space, base, objective)
+    outcomes: list[TrialOutcome] = []
+    for candidate in grid.space.candidates():
+        start = grid.start(candidate)
+        if start:
+            config, windows = grid.space.apply(candidate, base), start.windows
+            outcomes.append(outcome(objective, None, config, start.rate_per_s, seconds=1.0, windows=windows))
+    predictor.learn(outcomes)
+    random = np.random.default_rng(0)
+    for candidate in itertools.islice(space.candidates(), trials):
+        forecast = predictor.forecast(candidate)
+        rate_per_s = forecast.simulated * random.lognormal(0.0, NOISE) if forecast else 0.0
+        outcomes.append(outcome(objective, candidate, space.apply(candidate, base), rate_per_s, seconds=1.0))
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        predictor.learn(outcomes)
+        seconds.append(time.perf_counter() - started)
+    return predictor, seconds
 
 
 def asks_s(sampler: optuna.samplers.BaseSampler, space: SearchSpace, trials: int, asks: int) -> list[float]:

@@ -6,10 +6,12 @@ to take all that is outstanding, the batches, and with them the throughput, woul
 
 One embedded Triton, concurrency 8 and 32, HTTP and gRPC, the same tensors; both clients count latency from the actual
 send in a closed loop. They take turns; medians over the rounds, and the difference of ours from theirs. Targets:
-throughput within 2 %, p50 and p99 within 3 %. perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or
-PATH; without it nothing is measured.
+throughput within 2 %, p50 and p99 within 3 %. So that neither client takes from the server what it needs, the server
+runs on half of the cores and the clients on the others, unless --together. perf_analyzer is the one of
+--perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
     python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 5] [--seconds 4] [--async]
+        [--together]
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--async", dest="asynchronous", action="store_true", help="perf_analyzer with --async")
+    parser.add_argument("--together", action="store_true", help="server and clients share all cores")
     arguments = parser.parse_args()
     try:
         binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
@@ -62,7 +65,13 @@ def main() -> None:
     spec = ModelRepository(REPOSITORY).model(MODEL)
     with tempfile.TemporaryDirectory() as folder:
         staged = stage(spec, spec.config.with_value("max_batch_size", MAX_BATCH_SIZE), Path(folder))
+        cores = sorted(os.sched_getaffinity(0))
+        apart = len(cores) > 1 and not arguments.together
+        if apart:
+            os.sched_setaffinity(0, cores[: len(cores) // 2])  # the server inherits it
         with launcher.launch(staged, MODEL, Path(folder) / "log") as server:
+            if apart:
+                os.sched_setaffinity(0, cores[len(cores) // 2 :])
             payload = make_payload(MODEL, server.model_metadata(), server.model_config())
             for protocol in ("http", "grpc"):
                 peer = PerfAnalyzerGenerator(binary, server.endpoint, protocol, [payload], options)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from autotune.load import PoissonRate
-from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question, run_probe
+from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe, Question, run_probe
 from autotune.objective import Ceiling, Objective, parse_duration
 from autotune.prediction import Window, service_times
 from autotune.repository import ModelConfig, ModelRepository, completed_config
@@ -32,6 +33,7 @@ from autotune.space import SearchSpace
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
 BELOW_SATURATION = 0.7
 WINDOW_S = 3.0
+LOCATED = Question(certified=False, effort=0.5)
 TARGETS = {"throughput": 0.05, "p99": 0.10, "rank correlation": 0.9}
 
 
@@ -79,9 +81,7 @@ def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceil
     windows: list[Window] = []
     largest = 1
     for start in starts(deployment.spec, base, space, simulates=True, ready=False):
-        measured, _ = on_a_server(
-            deployment, start.config, ceiling, seed=0, question=Question(certified=False, effort=0.5, profiled=True)
-        )
+        measured, _ = on_a_server(deployment, start.config, ceiling, seed=0, question=replace(LOCATED, profiled=True))
         largest = max(largest, start.config.max_batch_size)
         if start.config.instance_count:
             windows += [Window(start.config.instance_count, probe) for probe in measured.probes]
@@ -92,7 +92,7 @@ def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceil
 
 
 def on_a_server(
-    deployment: Deployment, config: ModelConfig, ceiling: Ceiling, seed: int, question: Question = ROUGH_RATE
+    deployment: Deployment, config: ModelConfig, ceiling: Ceiling, seed: int, question: Question = LOCATED
 ) -> tuple[Measurement, Probe | None]:
     """What a fresh server with that config carries, and a window well below it; none where it carries nothing."""
     objective = Objective("throughput", (ceiling,))

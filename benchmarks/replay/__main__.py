@@ -76,7 +76,6 @@ def parse_arguments() -> argparse.Namespace:
     recording.add_argument("--working", type=Path, help="the file that a recording grows in; results/replay/GRID.jsonl")
     recording.add_argument("--pack", action="store_true", help="write the grid from what was measured")
     recording.add_argument("--output", type=Path, help="where the grid goes; benchmarks/replay/grids/GRID.json")
-    recording.add_argument("--no-drift-correction", action="store_true", help="take rates as they were measured")
     scoring = commands.add_parser("score", help="replay studies on recorded grids")
     scoring.add_argument("grids", nargs="*", type=Path, help="grid files; all of benchmarks/replay/grids unless given")
     scoring.add_argument("--samplers", default="model,tpe,random,grid", help="gp too, where torch is installed")
@@ -93,7 +92,7 @@ def record(arguments: argparse.Namespace) -> None:
     subject = SUBJECTS[arguments.grid]
     path = arguments.working or WORKING / f"{subject.name}.jsonl"
     if arguments.pack:
-        grid = pack(WorkingFile.read(path), correct_drift=not arguments.no_drift_correction)
+        grid = pack(WorkingFile.read(path))
         output = arguments.output or GRIDS / f"{subject.name}.json"
         grid.write(output)
         size = output.stat().st_size

@@ -10,7 +10,8 @@ from autotune.space import Candidate, SearchSpace
 from benchmarks.replay._outcomes import outcome
 from benchmarks.replay._working import WorkingFile
 
-_LEARN_EVERY = 25
+# Learning takes seconds, in which nothing is measured.
+_LEARN_AFTER = 1.3
 _LEAST_PART = 0.05
 
 
@@ -32,7 +33,7 @@ class Guesses:
 
     def of(self, candidate: Candidate) -> float | None:
         """Inferences/s; None where nothing is known, or so little is expected that a guess could mislead."""
-        if not self._learnt or len(self._working.entries) >= self._learnt + _LEARN_EVERY:
+        if not self._learnt or len(self._working.entries) >= self._learnt * _LEARN_AFTER:
             self._predictor.learn(self._outcomes())
             self._learnt = len(self._working.entries)
         forecast = self._predictor.forecast(candidate)

@@ -20,13 +20,16 @@ from autotune.search._starts import TRITON_DEFAULT, starts
 from autotune.server import Launcher
 from autotune.space import Candidate, SearchSpace
 from benchmarks.replay._guesses import Guesses
-from benchmarks.replay._pack import LAST, corrected_rates
+from benchmarks.replay._pack import LAST, measured_rates
 from benchmarks.replay._windows import packed
 from benchmarks.replay._working import Entry, WorkingFile
 
 _AGAIN = 2
 _ODD = (OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
 _BEFORE_LOCATING = ("warm-up", "screen")
+# Configs are looked at once, and the best of them again; one that is expected to carry less than a part of what the
+# best so far does, less closely.
+_EFFORT, _ROUGH_EFFORT, _ROUGH_BELOW = 0.5, 0.35, 0.6
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Recorder:
         working: What was measured so far.
         seed: Shuffles the configs.
         reference_every: After how many configs the reference is measured again.
-        again: How many of the best configs are measured two more times at the end.
+        again: How many of the best configs are measured two more times at least.
     """
 
     working: WorkingFile
@@ -108,13 +111,25 @@ class Recorder:
         for each in self._unconditional():
             if (each.task, each.name, each.attempt) not in done:
                 yield each
-        best = self._best()
-        for attempt in range(1, _AGAIN + 1):
-            for name in best:
-                if ("again", name, attempt) not in done:
-                    yield self._of_candidate("again", int(name), attempt)
-        if ("reference", LAST, 0) not in done:
+        yield from self._again()
+        if ("reference", LAST, 0) not in self.working.done:
             yield Task("reference", LAST, *self._reference)
+
+    def _again(self) -> Iterator[Task]:
+        """Measures the best configs until each of those that are the best by then has been measured three times.
+
+        The highest of many rates is mostly a lucky one: measured again it falls back, and others take its place.
+        """
+        while wanting := [name for name in self._best() if self._attempts(name) < _AGAIN]:
+            again = sum(1 for _ in self.working.of("again"))
+            reference = f"again {again}"
+            if again and again % self.reference_every == 0 and ("reference", reference, 0) not in self.working.done:
+                yield Task("reference", reference, *self._reference)
+            yield self._of_candidate("again", int(wanting[0]), self._attempts(wanting[0]) + 1)
+
+    def _attempts(self, name: str) -> int:
+        """How often a config was measured again."""
+        return sum(entry.name == name for _, entry in self.working.of("again"))
 
     def _unconditional(self) -> Iterator[Task]:
         for start in self._all:
@@ -134,9 +149,8 @@ class Recorder:
         return {start.candidate.key for start in self._all[: labels.index(label)] if start.candidate}
 
     def _best(self) -> list[str]:
-        """The best configs by their first measurement: the same ones however often the recording is gone on with."""
-        last = max(place for place, _ in self.working.of("config"))
-        rates = corrected_rates(replace(self.working, entries=self.working.entries[: last + 1]))
+        """The best configs by all their measurements so far."""
+        rates = measured_rates(self.working)
         return sorted(rates, key=lambda name: (-rates[name], int(name)))[: self.again]
 
     def _of_candidate(self, task: str, number: int, attempt: int = 0) -> Task:
@@ -156,6 +170,9 @@ class Recorder:
         number = len(self.working.entries)
         # Every measurement meets arrivals of its own.
         question = Question(around_per_s=guess, certified=False, profiled=task.task == "start", seed=number)
+        best = max((entry.rate_per_s for entry in self.working.entries), default=0.0)
+        if task.task == "config" and guess:
+            question = replace(question, effort=_ROUGH_EFFORT if guess < _ROUGH_BELOW * best else _EFFORT)
         return Trial(number, task.candidate, task.config, question)
 
     def _tell(self, entry: Entry, guess: float | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import Probe, Purpose
+from autotune.measurement import Probe, Purpose, Usage
 from autotune.server import ModelStatistics
 
 _KEPT = ("screen", "profile", "saturate", "locate")
@@ -31,6 +31,7 @@ def _packed(probe: Probe) -> dict[str, Any]:
         "duration_s": round(probe.duration_s, 4),
         "executions": {str(size): count for size, count in server.batch_executions.items()},
         "compute_us": {str(size): round(ns / 1e3) for size, ns in server.batch_compute_ns.items()},
+        "usage": _usage(probe.usage) if probe.usage else None,
         # Only one request at a time tells what a request takes outside of its execution.
         "histogram": _histogram(probe) if probe.purpose == "screen" else [],
     }
@@ -39,6 +40,16 @@ def _packed(probe: Probe) -> dict[str, Any]:
 def _histogram(probe: Probe) -> list[list[float]]:
     """Upper edges in seconds and counts; requests that were never answered have no edge that JSON could hold."""
     return [[round(edge, 7), count] for edge, count in probe.histogram if math.isfinite(edge)]
+
+
+def _usage(usage: Usage) -> dict[str, float | int | None]:
+    """What tells how much CPU time requests and executions take."""
+    return {
+        "client_cpu": round(usage.client_cpu, 4),
+        "client_processes": usage.client_processes,
+        "server_cpu_s": None if usage.server_cpu_s is None else round(usage.server_cpu_s, 4),
+        "cores": usage.cores,
+    }
 
 
 def unpacked(windows: Sequence[dict[str, Any]]) -> tuple[Probe, ...]:
@@ -71,6 +82,7 @@ def _unpacked(window: dict[str, Any]) -> Probe:
         ),
         kept_up=True,
         holds=True,
+        usage=Usage(**window["usage"]) if window["usage"] else None,
         histogram=tuple((float(edge), int(count)) for edge, count in window["histogram"]),
     )
 

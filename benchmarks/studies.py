@@ -1,0 +1,143 @@
+"""Whole studies on real servers whose outcome is known beforehand, and whether they say so.
+
+`plain` tunes `iris`, where batching does not pay: the plain config it comes with should win, or nothing significantly
+better be found. `optimal` tunes `accelerator` from the best config of its recorded grid: no gain should be reported.
+`optimum` tunes `accelerator` with 8 restarts: the config delivered should carry within 3% of what the recorded best
+one does, both measured after the study on fresh servers in turns. `budget` tunes `accelerator` within 1, 2, 3, ...
+minutes: it should be over, finals included, within 10% more.
+
+    python -m benchmarks.studies plain|optimal|optimum|budget [--runs 5] [--rounds 5] [--launch embedded]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import autotune
+from autotune.measurement import LOCATED_RATE, Deployment, MeasureOptions, Meter
+from autotune.measurement.statistics import Ratio, paired_ratio
+from autotune.repository import ModelConfig, completed_config
+from autotune.search import BASELINE, StudyResult
+from autotune.server import LaunchOptions, choose_launcher
+from benchmarks.replay._grid import Grid
+from benchmarks.replay._subjects import REPOSITORY, SUBJECTS, Subject
+
+GRID = Path(__file__).parent / "replay" / "grids" / "accelerator.json"
+PLAIN, ACCELERATOR = Subject("iris", "iris", "5ms"), SUBJECTS["accelerator"]
+RESTARTS = 8
+WITHIN = 0.03
+OVER_BUDGET = 0.1
+
+
+def main() -> None:
+    """One row for each study, then how many came out as they should."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("outcome", choices=("plain", "optimal", "optimum", "budget"))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of optimum: measurements of each config after a study")
+    parser.add_argument("--launch", default="embedded")
+    arguments = parser.parse_args()
+    grid = Grid.read(GRID) if arguments.outcome in ("optimal", "optimum") else None
+    print("| seed | trials | seconds | delivered | gain over the config it began with | as it should |")
+    print("|---|---|---|---|---|---|")
+    right = 0
+    for seed in range(arguments.runs):
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            if arguments.outcome == "budget":
+                budget_s = 60 * (seed + 1)
+                found = tuned(ACCELERATOR, REPOSITORY, directory, arguments.launch, seed, time_budget=f"{budget_s}s")
+                said = f"{gain_in_words(found)}; {found.seconds / budget_s:.2f} of {budget_s} s"
+                as_it_should = found.seconds <= (1 + OVER_BUDGET) * budget_s
+            elif grid is None:
+                found = tuned(PLAIN, REPOSITORY, directory, arguments.launch, seed)
+                said, as_it_should = gain_in_words(found), no_gain(found)
+            elif arguments.outcome == "optimal":
+                found = tuned(grid.subject, beginning_with(grid, directory), directory, arguments.launch, seed)
+                said, as_it_should = gain_in_words(found), no_gain(found)
+            else:
+                found = tuned(grid.subject, REPOSITORY, directory, arguments.launch, seed, trials=RESTARTS)
+                ratio = over_optimum(grid, found, directory, arguments.launch, arguments.rounds)
+                said = f"{gain_in_words(found)}; {ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of the optimum"
+                as_it_should = ratio.value >= 1 - WITHIN
+            right += as_it_should
+            delivered = found.best.outcome.candidate if found.best else None
+            words = ", ".join(f"{name} {value}" for name, value in delivered.as_dict().items()) if delivered else "none"
+            cells = (seed, len(found.trials), f"{found.seconds:.0f}", words, said, "yes" if as_it_should else "no")
+            print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    print(f"\n{right} of {arguments.runs} as they should")
+
+
+def tuned(
+    subject: Subject,
+    repository: Path,
+    directory: Path,
+    launch: str,
+    seed: int,
+    trials: int | None = None,
+    time_budget: str | None = None,
+) -> StudyResult:
+    """A study with the defaults of `autotune run`."""
+    return autotune.tune(
+        repository,
+        subject.model,
+        p99=subject.p99,
+        trials=trials,
+        time_budget=time_budget,
+        seed=seed,
+        launch=launch,
+        results=directory / "study",
+    )
+
+
+def gain_in_words(found: StudyResult) -> str:
+    """What the study says about its gain."""
+    if found.best is not None and found.best.label == BASELINE:
+        return "none: the config it began with is delivered"
+    if found.interval is None:
+        return f"{found.gain:.2f}, not compared side by side" if found.gain else "unknown"
+    return f"{found.interval.value:.2f} ({found.interval.low:.2f} to {found.interval.high:.2f})"
+
+
+def no_gain(found: StudyResult) -> bool:
+    """Whether it delivers what it began with, or says that it may be no worse."""
+    if found.best is None:
+        return False
+    return found.best.label == BASELINE or (found.interval is not None and found.interval.low <= 1)
+
+
+def beginning_with(grid: Grid, directory: Path) -> Path:
+    """A model repository whose config is the grid's best."""
+    model = directory / "models" / grid.subject.model
+    shutil.copytree(REPOSITORY / grid.subject.model, model)
+    (model / "config.pbtxt").write_text(optimum(grid).to_text())
+    return model.parent
+
+
+def optimum(grid: Grid) -> ModelConfig:
+    """The best config of a grid."""
+    best = max(grid.space.candidates(), key=grid.rate_of)
+    return grid.space.apply(best, completed_config(grid.subject.spec()))
+
+
+def over_optimum(grid: Grid, found: StudyResult, directory: Path, launch: str, rounds: int) -> Ratio:
+    """What the delivered config carries by what the grid's best does, on fresh servers in turns."""
+    launcher, _ = choose_launcher(launch, LaunchOptions())
+    deployment = Deployment(grid.subject.spec(), launcher, directory)
+    delivered = found.best.outcome.config_text if found.best else ""
+    configs = (ModelConfig.parse(delivered, "the delivered config"), optimum(grid))
+    rates: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        for index in (0, 1) if number % 2 else (1, 0):
+            with deployment.serve(configs[index], directory / "round.log") as served:
+                meter = Meter(served.server, served.generator, grid.subject.objective, MeasureOptions())
+                rates[index].append(meter.measure(replace(LOCATED_RATE, seed=1000 + number)).rate_per_s)
+    return paired_ratio(*rates)
+
+
+if __name__ == "__main__":
+    main()
