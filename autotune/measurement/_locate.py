@@ -69,8 +69,8 @@ def locate_rate(
     elif saturated or question.beat_per_s is None:
         saturation = max((saturated or _saturated(prober)).achieved_per_s, alone_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
-    if rate is not None and question.beat_per_s is not None:
-        rate = max(rate, question.beat_per_s)  # that it held is known
+    if rate is not None and question.beat_per_s is not None and rate <= question.beat_per_s:
+        rate = None  # that it held there is known
     spent_s = 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:

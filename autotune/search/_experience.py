@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ class Experience:
         self._plan = plan
         self._observer = observer
         self._told: set[str] = set()
+        self._learnt = 0
         self._earlier: list[TrialOutcome] = []
         self._elsewhere: list[TrialOutcome] = []
         self.predictor: Predictor | None = None
@@ -61,7 +63,10 @@ class Experience:
         return self.predictor is not None and not self.predictor.inapplicable
 
     def learn(self, trials: Sequence[TrialRecord]) -> None:
-        """Takes the trials of this study so far."""
+        """Takes the trials of this study so far; costs nothing where there is none since the last time."""
+        if len(trials) == self._learnt:
+            return
+        self._learnt = len(trials)
         for (name, value), kinds in failing_values([trial.outcome for trial in trials]).items():
             self._tell(f"{name} {value} never worked so far: {', '.join(dict.fromkeys(kind.value for kind in kinds))}")
         if self.predictor is None or not (trials or self.warm):
@@ -77,11 +82,17 @@ class Experience:
         return self.predictor.forecast(candidate) if self.predictor else None
 
     def best_value(self, trials: Sequence[TrialRecord]) -> float | None:
-        """What the next config has to be better than; smoothed over configs alike where they can be simulated."""
-        if self.predictor is not None and self.predictor.ready and self.predictor.best is not None:
-            return self.predictor.best
+        """What the next config has to be better than.
+
+        The highest of several noisy values is mostly a lucky one, and one smoothed over configs alike mostly too low
+        for the best of them: where there are both, it is their geometric mean.
+        """
         best = best_of(trials, self._plan.objective)
-        return score(best.outcome, self._plan.objective) if best else None
+        if best is None:
+            return None
+        value = score(best.outcome, self._plan.objective)
+        smoothed = self.predictor.best if self.predictor is not None and self.predictor.ready else None
+        return value if smoothed is None else math.sqrt(value * smoothed)
 
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
         """That no config that is left can plausibly beat the best by more than is asked for; empty where one can."""

@@ -98,6 +98,7 @@ class Coordinator:
     def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
         """What the trials and the finals amount to, and why, which is stored."""
         plan = self._plan
+        self._experience.learn(self._trials)
         result = summarise(
             study=plan.name,
             model=plan.spec.name,
@@ -126,10 +127,11 @@ class Coordinator:
     def _run_trials(self) -> tuple[str, bool]:
         """Why no more trials were run, and whether a person wanted so."""
         waiting = self._starts()
-        self._experience.learn(self._trials)
         try:
             while True:
                 start = next(waiting, None)
+                if start is None:  # nobody asks before what the starts teach
+                    self._experience.learn(self._trials)
                 stop = self._reason_to_stop(before_search=start is not None)
                 if stop:
                     return stop, False
@@ -240,7 +242,6 @@ class Coordinator:
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
         self._optuna.tell(asked, label, outcome)
-        self._experience.learn(self._trials)
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome

@@ -226,7 +226,7 @@ def test_a_rate_the_server_cannot_carry_is_infeasible(rate_per_s: float) -> None
 
 
 def test_warms_up_until_latency_settles() -> None:
-    server = SimulatedServer(cold_requests=25)
+    server = SimulatedServer(cold_requests=15)
     measured = _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
     warm_up = [probe for probe in measured.probes if probe.purpose == "warm-up"]
     assert len(warm_up) > 2
