@@ -44,6 +44,7 @@ class FinalRounds:
         environment: Where it runs.
         observer: Who watches.
         left_s: Seconds that are left of the time budget; infinite without one.
+        to_beat: What the best of the search is thought to come to; None where that is not known.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FinalRounds:
         environment: Environment,
         observer: StudyObserver,
         left_s: Callable[[], float],
+        to_beat: float | None,
     ) -> None:
         self._plan = plan
         self._record = record
@@ -63,6 +65,7 @@ class FinalRounds:
         self._environment = environment
         self._observer = observer
         self._left_s = left_s
+        self._to_beat = to_beat
         self._runs: list[TrialRecord] = []
 
     def hold(self, trials: Sequence[TrialRecord]) -> None:
@@ -91,7 +94,7 @@ class FinalRounds:
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Who takes part: fewer where the time left is short."""
         for most in range(MOST_CONTENDERS, 0, -1):
-            chosen = contenders(trials, self._plan.objective, most)
+            chosen = contenders(trials, self._plan.objective, most, self._to_beat)
             if len(chosen) <= 1 or self._affordable(chosen) >= min(2, self._plan.final_rounds):
                 break
         return chosen

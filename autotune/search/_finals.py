@@ -62,23 +62,29 @@ class Finals:
     rounds: int = field(default=0)
 
 
-def contenders(trials: Sequence[TrialRecord], objective: Objective, most: int) -> list[TrialRecord]:
+def contenders(
+    trials: Sequence[TrialRecord], objective: Objective, most: int, to_beat: float | None = None
+) -> list[TrialRecord]:
     """The trials whose configs go into the finals: the best, those close to it, and the person's own.
 
     Args:
         trials: Of the search.
         objective: What is looked for.
         most: How many there may be.
+        to_beat: What the best is thought to come to, as it may have been lucky; what it came to where it is None.
     """
     best = best_of(trials, objective)
     if best is None:
         return []
+    close_to = _merit(best, objective)
+    if to_beat is not None:
+        close_to = min(close_to, to_beat if objective.maximise else 1 / to_beat)
     sign = -1.0 if objective.maximise else 1.0
     ranked = sorted(
         (trial for trial in trials if trial.outcome.feasible),
         key=lambda trial: (sign * score(trial.outcome, objective), trial.number),
     )
-    close = [trial for trial in ranked if _merit(trial, objective) >= _CLOSE * _merit(best, objective)]
+    close = [trial for trial in ranked if _merit(trial, objective) >= _CLOSE * close_to]
     own = [trial for trial in ranked if trial.label == BASELINE]
     chosen = [trial for trial in close if trial not in own][: max(1, most - len(own))] or [best]
     return list({trial.number: trial for trial in (*chosen, *own)}.values())

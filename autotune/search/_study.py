@@ -90,6 +90,7 @@ class Coordinator:
         """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
         self._observer.study_started(self._plan.name, len(self._trials), self._wanted())
         stopped, interrupted = self._run_trials()
+        self._experience.learn(self._trials)
         search_s = self._clock() - self._started
         if not interrupted:
             interrupted = not self._hold_finals()
@@ -98,7 +99,6 @@ class Coordinator:
     def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
         """What the trials and the finals amount to, and why, which is stored."""
         plan = self._plan
-        self._experience.learn(self._trials)
         result = summarise(
             study=plan.name,
             model=plan.spec.name,
@@ -156,6 +156,7 @@ class Coordinator:
             self._environment,
             self._observer,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
+            to_beat=self._experience.best_value(self._trials),
         )
         try:
             finals.hold(self._trials)

@@ -55,6 +55,12 @@ def test_the_best_those_close_to_it_and_the_persons_own_contend() -> None:
     assert [each.number for each in contenders(trials, OBJECTIVE, 2)] == [1, 0]
 
 
+def test_those_close_to_what_a_lucky_best_is_thought_to_come_to_contend_too() -> None:
+    trials = [OWN, trial(1, 2000), trial(2, 1950), trial(3, 1500)]
+    assert [each.number for each in contenders(trials, OBJECTIVE, 4, to_beat=1650)] == [1, 2, 3, 0]
+    assert [each.number for each in contenders(trials, OBJECTIVE, 4, to_beat=3000)] == [1, 2, 0]
+
+
 def test_a_persons_config_that_breaks_the_promise_does_not_contend() -> None:
     trials = [trial(0, 0, label=BASELINE), trial(1, 2000)]
     assert [each.number for each in contenders(trials, OBJECTIVE, 3)] == [1]
