@@ -270,6 +270,16 @@ class LoadGeneratorSuite:
         assert result.duration_s < 20.0
         assert result.failed == 0
 
+    @pytest.mark.parametrize("schedule", [ConstantRate(100), ClosedLoop(2)])
+    def test_watch_that_fires_after_the_windows_end_does_not_lengthen_it(self, server, schedule):
+        watch = Watch((0.02,), lambda progress: progress.now_s > 0.3)
+        with self.generator(server.port, "delay-400") as generator:
+            result = generator.run(schedule, 0.2, 2.0 + SLACK_S, watch)
+        assert_adds_up(result)
+        assert result.stopped
+        assert result.duration_s == 0.2
+        assert result.failed == 0
+
     def test_waiting_for_the_server_is_not_the_clients_lateness(self, server):
         with self.generator(server.port, "delay-100", max_connections=2) as generator:
             result = generator.run(ConstantRate(100), 0.5, 10.0)

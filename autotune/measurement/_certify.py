@@ -46,9 +46,9 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certifica
     """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
-    cluster too much at its rate. What it showed counts for the next one, as a lower rate has no more late requests.
-    Where more were late than may be, the next starts anew with half the chance of being wrong. The first takes half
-    of it, so that all together stay within 1 - confidence.
+    cluster too much at its rate. What it showed counts for the next one: a lower rate has no more late requests, so
+    the product of the e-values is an e-value for it. Where an attempt spoke against its rate, the next starts anew
+    with half the chance of being wrong. The first takes half of it, so that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
     be, with the confidence that was reached; where no attempt got that far, the surest that held below every one that
@@ -57,7 +57,7 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certifica
     options = prober.options
     wanted = 1 - options.confidence
     alpha = wanted / 2
-    earlier: tuple[tuple[tuple[float, float], ...], ...] = ()
+    earlier: tuple[float, ...] = ()
     step = _FIRST_STEP
     enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
     left_s = effort * max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
@@ -71,8 +71,8 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certifica
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
         if probe.holds and (sure >= 1 - alpha or (not probe.stopped and _comfortable(probe))):
             return _certificate(attempts, attempts[-1])
-        earlier = tuple(evidence.effective for evidence in probe.evidence)
-        if any(evidence.late > evidence.allowed * evidence.requests for evidence in probe.evidence):
+        earlier = tuple(evidence.e_value for evidence in probe.evidence)
+        if not all(e_value >= 1 for e_value in earlier):
             earlier, alpha = (), alpha / 2
         rate_per_s /= step
         step *= _STEP_GROWS

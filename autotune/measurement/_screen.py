@@ -9,7 +9,7 @@ from autotune.measurement._judge import StopRule
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
-_WARM_UP_WINDOW_S = 0.1
+_WARM_UP_WINDOW_S = 0.2
 _WARM_UP_SETTLED = 0.05
 _ATTEMPTS = 2
 _RULE = StopRule(holds_alpha=0.05, fails_alpha=0.01)

@@ -1,8 +1,7 @@
 """From the working file of a recording to a grid: repeats made one.
 
-A drift of the machine is not divided out. The reference's rate errs by as much as that of any config: correcting by
-it, smoothed over five neighbours, made configs that are alike differ more (by 9.4% instead of 8.4% on the grid of
-`accelerator_slow`).
+A drift of the machine is not divided out: the reference's rate errs by as much as that of any config, so that a
+correction by it would make configs that are alike differ more.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from typing import ClassVar
 import hpack
 import numpy as np
 import pytest
-from load_suite import SLACK_S, LoadGeneratorSuite, assert_adds_up, payload
+from load_suite import LoadGeneratorSuite, assert_adds_up, payload
 
-from autotune.load import ClosedLoop, ConstantRate, Watch, create_generator
+from autotune.load import ClosedLoop, ConstantRate, create_generator
 from autotune.load.grpc import null_server
 from autotune.server import Endpoint
 
@@ -36,16 +36,6 @@ class _GrpcSuite(LoadGeneratorSuite):
 
 class TestGrpcInThisProcess(_GrpcSuite):
     in_process = True
-
-    @pytest.mark.parametrize("schedule", [ConstantRate(100), ClosedLoop(2)])
-    def test_watch_that_fires_after_the_windows_end_does_not_lengthen_it(self, server, schedule):
-        watch = Watch((0.02,), lambda progress: progress.now_s > 0.3)
-        with self.generator(server.port, "delay-400") as generator:
-            result = generator.run(schedule, 0.2, 2.0 + SLACK_S, watch)
-        assert_adds_up(result)
-        assert result.stopped
-        assert result.duration_s == 0.2
-        assert result.failed == 0
 
     @pytest.mark.parametrize("behaviour", ["ok", "delay-2"])
     def test_connections_are_few_and_reused_between_runs(self, server, behaviour):

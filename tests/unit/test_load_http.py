@@ -3,9 +3,9 @@ import time
 from typing import ClassVar
 
 import pytest
-from load_suite import SLACK_S, LoadGeneratorSuite, assert_adds_up
+from load_suite import LoadGeneratorSuite, assert_adds_up
 
-from autotune.load import ClosedLoop, ConstantRate, Watch
+from autotune.load import ClosedLoop, ConstantRate
 
 
 class _HttpSuite(LoadGeneratorSuite):
@@ -18,16 +18,6 @@ class _HttpSuite(LoadGeneratorSuite):
 
 class TestHttpInThisProcess(_HttpSuite):
     in_process = True
-
-    @pytest.mark.parametrize("schedule", [ConstantRate(100), ClosedLoop(2)])
-    def test_watch_that_fires_after_the_windows_end_does_not_lengthen_it(self, server, schedule):
-        watch = Watch((0.02,), lambda progress: progress.now_s > 0.3)
-        with self.generator(server.port, "delay-400") as generator:
-            result = generator.run(schedule, 0.2, 2.0 + SLACK_S, watch)
-        assert_adds_up(result)
-        assert result.stopped
-        assert result.duration_s == 0.2
-        assert result.failed == 0
 
     @pytest.mark.parametrize("behaviour", ["split", "continue", "chunked", "large", "untilclose", "closing"])
     @pytest.mark.parametrize("schedule", [ClosedLoop(2), ConstantRate(60)])

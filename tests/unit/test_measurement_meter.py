@@ -226,7 +226,7 @@ def test_a_rate_the_server_cannot_carry_is_infeasible(rate_per_s: float) -> None
 
 
 def test_warms_up_until_latency_settles() -> None:
-    server = SimulatedServer(cold_requests=15)
+    server = SimulatedServer(cold_requests=25)
     measured = _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
     warm_up = [probe for probe in measured.probes if probe.purpose == "warm-up"]
     assert len(warm_up) > 2
@@ -401,7 +401,7 @@ class RecordingProber(Prober):
         return super().at_rate(purpose, rate_per_s, at_least_s, rule)
 
 
-@pytest.mark.parametrize("rate_per_s", [3000, 5000, 5400])
+@pytest.mark.parametrize("rate_per_s", [3000, 5000, 6000])
 def test_all_attempts_at_a_certificate_together_are_as_sure_as_was_asked_for(rate_per_s: float) -> None:
     server = SimulatedServer(0.0002)
     prober = RecordingProber(server, server, Objective("throughput", (Ceiling("p99", 0.005),)), MeasureOptions())

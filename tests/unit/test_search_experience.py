@@ -125,6 +125,7 @@ def test_a_second_study_starts_from_the_execution_times_of_the_first(tmp_path: P
     assert any("warm start: execution times are known from study" in text for text in notes.texts)
     starts = [sum(trial.question.profiled for trial in each.trials) for each in (second, first)]
     assert starts == [2, 4]
+    assert len(second.trials) <= len(first.trials)
     assert result.best is not None
     assert result.best.outcome.candidate is not None
     assert result.best.outcome.candidate["max_batch_size"] == 64

@@ -111,7 +111,7 @@ class WorkerGenerator:
         if not self._connection.poll(max(0.0, self.silent_after - time.monotonic())):
             self._kill()
             raise LoadGeneratorFailed(
-                f"the load generator did not answer within {_ANSWER_GRACE_S:g} s of its window's end;"
+                f"the load generator did not answer within {_ANSWER_GRACE_S:g} s of when it should have;"
                 " is the machine overloaded?"
             )
         return self._connection.recv()
