@@ -33,7 +33,7 @@ from autotune.space import SearchSpace
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
 BELOW_SATURATION = 0.7
 WINDOW_S = 3.0
-LOCATED = Question(certified=False, effort=0.5)
+LOCATED = Question(certified=False, effort=0.35)
 TARGETS = {"throughput": 0.05, "p99": 0.10, "rank correlation": 0.9}
 
 

@@ -20,9 +20,13 @@ _FAILS_ALPHA = 0.05
 # Near saturation a dozen requests and more are worth one; a window holds enough for that, within bounds.
 _ENOUGH_REQUESTS = 8000
 _MOST_LENGTHS = 3.0
-# All attempts together take one window; with this part of it left the next one is the last, and takes at least that.
-_LAST_PART = 0.4
+# All attempts together take one window; with less than this part of it left the next one is the last ...
+_LAST_PART = 0.5
+# ... and takes this part at least.
 _LEAST_PART = 0.2
+# The rate just below the located one may be given up soon, later ones after this part of what is left.
+_GIVE_UP_FIRST_PART = 0.1
+_GIVE_UP_PART = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,73 +36,78 @@ class Certificate:
     Attributes:
         probe: The window that decided, the last one where none held.
         confidence: That its rate keeps every percentile ceiling; what earlier attempts spent is taken off.
-        failing_per_s: The lowest rate at which an attempt failed; None where none did.
         kept: Whether the rate kept the promise, be it with less confidence than was asked for.
     """
 
     probe: Probe
     confidence: float
-    failing_per_s: float | None
     kept: bool
 
 
-def certify(prober: Prober, rate_per_s: float, effort: float = 1.0) -> Certificate:
+def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_s: float | None = None) -> Certificate:
     """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
-    cluster too much at its rate. What it showed counts for the next one: a lower rate has no more late requests, so
-    the product of the e-values is an e-value for it. Where an attempt spoke against its rate, the next starts anew
-    with half the chance of being wrong. The first takes half of it, so that all together stay within 1 - confidence.
+    cluster too much at its rate. What it showed counts for the next one, as a lower rate has no more late requests.
+    Where it broke a ceiling, the next starts anew with half the chance of being wrong. The first takes half of it, so
+    that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
-    be, with the confidence that was reached; where no attempt got that far, the surest that held below every one that
+    be, with the confidence that was reached. Where no attempt was proved, the surest that held below every one that
     failed counts, and where none did, short windows look for a rate that does.
+
+    Args:
+        prober: Runs the windows.
+        rate_per_s: Where to begin, in inferences/s.
+        effort: How long to try, in parts of the usual length.
+        failing_per_s: The lowest rate that was seen to fail before; None for none.
     """
     options = prober.options
     wanted = 1 - options.confidence
     alpha = wanted / 2
-    earlier: tuple[float, ...] = ()
+    earlier: tuple[tuple[tuple[float, float], ...], ...] = ()
     step = _FIRST_STEP
     enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
-    left_s = effort * max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
+    all_s = left_s = effort * max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
     attempts: list[tuple[Probe, float]] = []
     for attempt in range(1, _ATTEMPTS + 1):
-        last = attempt == _ATTEMPTS or left_s < _LAST_PART * options.certify_s
-        rule = StopRule(holds_alpha=alpha, fails_alpha=_FAILS_ALPHA, give_up=not last, earlier=earlier)
+        last = attempt == _ATTEMPTS or left_s < _LAST_PART * all_s
+        give_up_after_s = _GIVE_UP_PART * left_s if attempts else _GIVE_UP_FIRST_PART * left_s
+        rule = StopRule(
+            alpha, _FAILS_ALPHA, hopeless=True, give_up_after_s=None if last else give_up_after_s, earlier=earlier
+        )
         probe = prober.at_rate("certify", rate_per_s, left_s, rule)
-        left_s = max(_LEAST_PART * options.certify_s, left_s - probe.duration_s)
+        left_s = max(_LEAST_PART * all_s, left_s - probe.duration_s)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
-        if probe.holds and (sure >= 1 - alpha or (not probe.stopped and _comfortable(probe))):
-            return _certificate(attempts, attempts[-1])
-        earlier = tuple(evidence.e_value for evidence in probe.evidence)
-        if not all(e_value >= 1 for e_value in earlier):
+        if probe.holds and sure >= 1 - alpha:
+            return Certificate(*attempts[-1], kept=True)
+        if probe.holds and not probe.stopped and _comfortable(probe):
+            break
+        earlier = tuple(evidence.effective for evidence in probe.evidence)
+        if not probe.holds:
             earlier, alpha = (), alpha / 2
         rate_per_s /= step
         step *= _STEP_GROWS
         if last:
             break
-    broken_per_s = _lowest_failing(attempts) or math.inf
+    below_per_s = min([failing_per_s or math.inf, *(each.asked_per_s for each, _ in attempts if not each.holds)])
     held = max(
-        (each for each in attempts if each[0].holds and each[0].asked_per_s < broken_per_s),
+        (each for each in attempts if each[0].holds and each[0].asked_per_s < below_per_s),
         key=lambda each: each[1],
         default=None,
     )
-    while held is None and len(attempts) < _ATTEMPTS + _RETREATS:
+    rate_per_s = min(rate_per_s, below_per_s)
+    retreats = 0
+    while held is None and retreats < _RETREATS:
+        retreats += 1
         rate_per_s /= _RETREAT
-        probe = prober.at_rate("certify", rate_per_s, options.probe_s, StopRule(fails_alpha=_FAILS_ALPHA))
+        probe = prober.at_rate(
+            "certify", rate_per_s, options.probe_s, StopRule(fails_alpha=_FAILS_ALPHA, hopeless=True)
+        )
         attempts.append((probe, 0.0))
         held = attempts[-1] if probe.holds else None
-    return _certificate(attempts, held)
-
-
-def _certificate(attempts: list[tuple[Probe, float]], held: tuple[Probe, float] | None) -> Certificate:
-    probe, confidence = held or attempts[-1]
-    return Certificate(probe, confidence, _lowest_failing(attempts), kept=held is not None)
-
-
-def _lowest_failing(attempts: list[tuple[Probe, float]]) -> float | None:
-    return min((probe.asked_per_s for probe, _ in attempts if not probe.holds), default=None)
+    return Certificate(*(held or attempts[-1]), kept=held is not None)
 
 
 def _comfortable(probe: Probe) -> bool:

@@ -13,7 +13,6 @@ from autotune.load import BLOCK_S, LoadResult, Progress, Watch
 from autotune.measurement._types import Evidence
 from autotune.measurement.statistics import (
     MIN_BLOCKS_TO_HOLD,
-    SETTLING_BLOCKS,
     SLOW_FRACTIONS,
     LateCounts,
     Verdict,
@@ -28,10 +27,8 @@ _ANY_ALPHA = 0.05  # where only the counts are asked for
 _BACKLOG_LIMITS = 2.0
 _BACKLOG_TELLINGS = 6
 _LEAST_BACKLOG = 16.0
-# The logarithm of an e-value starts a little below zero and grows in proportion to the requests.
-_FIRST_LOG_E = -1.2
-_SMALLEST = 1e-12
-_BLOCKS_TO_GIVE_UP = 30
+# What few blocks say of how requests cluster is mostly too much: by up to this factor.
+_OVERRATED = 2.0
 _CLUSTERED = 2.0
 
 
@@ -41,18 +38,20 @@ class StopRule:
 
     Attributes:
         holds_alpha: Once every percentile ceiling is shown to hold, with at most this chance of being wrong.
-        fails_alpha: Once one is shown to be broken, likewise; also once a queue grows without bound, or more
-            requests were late than may be in the whole window.
-        give_up: Once the evidence that the ceilings hold grows too slowly to be enough at the window's end, though
-            a lower rate might be shown: late requests, or requests that cluster more than batches do.
-        earlier: For each percentile ceiling the e-value of earlier windows at higher rates, which speak for this one
-            too; empty without any.
+        fails_alpha: Once one is shown to be broken, likewise; also once a queue grows without bound.
+        hopeless: Once more requests were late than may be in the whole window, which a single pause can do.
+        give_up_after_s: Once so much of the window is over and the evidence that the ceilings hold grows too slowly
+            to be enough at its end, though a lower rate might be shown: late requests, or requests that cluster more
+            than batches do.
+        earlier: For each percentile ceiling the `Evidence.effective` of earlier windows at higher rates, which speak
+            for this one too; empty without any.
     """
 
     holds_alpha: float | None = None
     fails_alpha: float | None = None
-    give_up: bool = False
-    earlier: tuple[float, ...] = ()
+    hopeless: bool = False
+    give_up_after_s: float | None = None
+    earlier: tuple[tuple[tuple[float, float], ...], ...] = ()
 
 
 class Judge:
@@ -67,9 +66,9 @@ class Judge:
 
     Attributes:
         decided: What ended the window; empty where nothing did.
-        stopped: The same in words.
         certain: Whether it failed with the certainty that the rule asks for, and not because more requests than may
             be in the whole window were late already, which a single pause does.
+        stopped: The same in words.
     """
 
     def __init__(
@@ -130,48 +129,43 @@ class Judge:
         slow = False
         for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._counts, strict=True)):
             verdict = counts.verdict(fails_alpha or _ANY_ALPHA)
-            e_value = self._e_value(index, verdict)
+            e_value = _e_value(verdict)
             self._confidence[index] = max(self._confidence[index], confidence(e_value))
-            hopeless = verdict.late > (1 - ceiling.quantile) * self._planned
+            hopeless = self._rule.hopeless and verdict.late > (1 - ceiling.quantile) * self._planned
             if fails_alpha and (hopeless or verdict.decision == "fails"):
                 self.decided, self.certain = "fails", verdict.decision == "fails"
                 self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
                 return
             if holds_alpha is not None:
                 shown += e_value >= 1 / holds_alpha
-                slow = slow or self._is_slow(e_value, verdict, holds_alpha)
+                slow = slow or self._is_slow(counts, verdict, holds_alpha)
         if shown and shown == len(self._ceilings):
             self.decided = "holds"
             self.stopped = "every ceiling was shown to hold"
-        elif slow and self._rule.give_up:
+        elif slow:
             self.decided = "given up"
             self.stopped = "the window would not be long enough to show that every ceiling holds"
 
-    def _e_value(self, index: int, verdict: Verdict) -> float:
-        """The evidence that a ceiling holds, that of earlier windows included; none before enough blocks."""
-        earlier = self._rule.earlier[index] if self._rule.earlier else 1.0
-        return earlier * (verdict.e_holds if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 1.0)
-
-    def _is_slow(self, e_value: float, verdict: Verdict, alpha: float) -> bool:
+    def _is_slow(self, counts: LateCounts, verdict: Verdict, alpha: float) -> bool:
         """Whether evidence gathers too slowly, though a lower rate might do better."""
+        after_s = self._rule.give_up_after_s
         clustered = verdict.late > 0 or verdict.design_effect > _CLUSTERED * max(1.0, self._clustering)
-        if verdict.blocks < _BLOCKS_TO_GIVE_UP or not clustered:
+        if after_s is None or verdict.blocks * BLOCK_S < after_s or not clustered:
             return False
-        blocks = self._planned / self._requests_per_s / BLOCK_S
-        gathered = math.log(max(verdict.e_holds, _SMALLEST)) - _FIRST_LOG_E
-        # Evidence grows in proportion to effective requests, which the first blocks count with a settling discount.
-        settled = (1 + SETTLING_BLOCKS / verdict.blocks) / (1 + SETTLING_BLOCKS / blocks)
-        still = gathered * (settled * blocks / verdict.blocks - 1)
-        return math.log(max(e_value, _SMALLEST)) + still < -math.log(alpha)
+        return counts.e_holds_after(_OVERRATED * self._planned / self._requests_per_s / BLOCK_S) < 1 / alpha
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:
-        return tuple(LateCounts(1 - ceiling.quantile, floor=self._clustering) for ceiling in self._ceilings)
+        earlier = self._rule.earlier or tuple(() for _ in self._ceilings)
+        return tuple(
+            LateCounts(1 - ceiling.quantile, floor=self._clustering, earlier=each)
+            for ceiling, each in zip(self._ceilings, earlier, strict=True)
+        )
 
     def _evidence(self, index: int, ceiling: Ceiling, counts: LateCounts, result: LoadResult) -> Evidence:
         requests, late = blocks(result, _limits_s(ceiling))
         _count(counts, requests, late)
         verdict = counts.verdict(_ANY_ALPHA)
-        e_value = self._e_value(index, verdict)
+        e_value = _e_value(verdict)
         holds = verdict.late_fraction <= 1 - ceiling.quantile
         design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
         low_s, high_s = percentile_bounds(
@@ -188,7 +182,13 @@ class Judge:
             confidence=max(self._confidence[index], confidence(e_value)),
             low_s=low_s,
             high_s=high_s,
+            effective=verdict.effective,
         )
+
+
+def _e_value(verdict: Verdict) -> float:
+    """The evidence that a ceiling holds; none before enough blocks."""
+    return verdict.e_holds if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 1.0
 
 
 def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], list[list[int]]]:

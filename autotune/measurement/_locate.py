@@ -18,18 +18,20 @@ from autotune.objective import Ceiling
 _SATURATE_S = 0.5
 _FIRST_FRACTION_OF_SATURATION = 0.9
 _GIVE_UP_BELOW = 0.05
-_MOST_PROBES = 14
+_MOST_PROBES = 20
 # Enough to settle it within some percent near saturation, where a few hundred requests are worth one.
-_ENOUGH_REQUESTS = 24_000
+_ENOUGH_REQUESTS = 35_000
 # Time alone does not settle it while the lowest failing rate lies this far above the highest holding one ...
 _NARROW = 1.08
 # ... unless this many times as much was spent.
 _PATIENCE = 2.5
-_LEAST_LENGTHS, _MOST_LENGTHS = 4.0, 15.0  # of a probe
+_LEAST_LENGTHS, _MOST_LENGTHS = 6.0, 22.0  # of a probe
 # While nothing has failed yet, looking goes on little beyond what a saturating closed loop carried.
 _BEYOND_SATURATION = 1.03
-# A window that breaks a ceiling for certain need not go on; the fit takes it as it is.
-_RULE = StopRule(fails_alpha=0.05)
+# A window that breaks a ceiling for certain need not go on; the fit takes it as it is. Where time is short, nor need
+# one that will: whether a pause did it or the rate is then left to the windows around it.
+_RULE = StopRule(fails_alpha=0.01)
+_SHORT_RULE = StopRule(fails_alpha=0.05, hopeless=True)
 # How far below a rate that held, though its neighbours speak against it, is looked again.
 _STEP_BACK = 0.93
 # What a window without counts is worth, one judged by its mean or by a queue that grew: independent requests.
@@ -42,11 +44,11 @@ class Located:
 
     Attributes:
         rate_per_s: The estimate, in inferences/s: of the strictest ceiling.
-        failing_per_s: The lowest rate above which one is seen to break; infinite where none is.
+        failing_per_s: The lowest rate above which one is seen to break; None where none is.
     """
 
     rate_per_s: float
-    failing_per_s: float
+    failing_per_s: float | None
 
 
 def locate_rate(
@@ -71,6 +73,7 @@ def locate_rate(
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     if rate is not None and question.beat_per_s is not None and rate <= question.beat_per_s:
         rate = None  # that it held there is known
+    rule = _RULE if question.effort >= 1 else _SHORT_RULE
     spent_s = 0.0
     for _ in range(_MOST_PROBES):
         if rate is None:
@@ -81,7 +84,7 @@ def locate_rate(
             return None
         # A longer window shows a queue that grows more slowly; one that fails ends early.
         longer = min(1.0, question.effort) if spent_s else 0.0
-        probe = prober.at_rate("locate", rate, options.probe_s * (1 + longer), _RULE)
+        probe = prober.at_rate("locate", rate, options.probe_s * (1 + longer), rule)
         spent_s += probe.duration_s
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
@@ -96,7 +99,7 @@ def locate_rate(
             highest = math.inf  # it held there too
     if not ends.holds_per_s:
         return None
-    return Located(location.rate_per_s, ends.fails_per_s)
+    return Located(location.rate_per_s, ends.fails_per_s if math.isfinite(ends.fails_per_s) else None)
 
 
 def _next_rate(points: Sequence[RateCounts], allowed_late: float, options: MeasureOptions) -> float:

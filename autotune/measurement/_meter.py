@@ -128,7 +128,7 @@ class Meter:
                 self._beaten_by_per_s = self._first_failing_per_s = question.beat_per_s
                 return
         if not question.located and question.around_per_s is not None:
-            self._certify(question.around_per_s, math.inf, question.effort)
+            self._certify(question.around_per_s, None, question.effort)
             return
         located = locate_rate(self._prober, screened, question, saturated)
         if located is None:
@@ -144,16 +144,18 @@ class Meter:
             held = self._prober.highest_holding()
             self._kept = held is not None
             self._decided_by = held or self._prober.nearest_miss()
-            self._first_failing_per_s = located.failing_per_s if math.isfinite(located.failing_per_s) else None
+            self._first_failing_per_s = located.failing_per_s
 
-    def _certify(self, located_per_s: float, failing_per_s: float, effort: float) -> None:
+    def _certify(self, located_per_s: float, failing_per_s: float | None, effort: float) -> None:
         self._certified = True
-        certificate = certify(self._prober, located_per_s * (1 - self._options.margin), effort)
+        rate_per_s = located_per_s * (1 - self._options.margin)
+        certificate = certify(self._prober, rate_per_s, effort, failing_per_s)
         self._decided_by = certificate.probe
         self._kept = certificate.kept
         self._confidence = certificate.confidence
-        lowest_per_s = min(failing_per_s, certificate.failing_per_s or math.inf)
-        self._first_failing_per_s = lowest_per_s if math.isfinite(lowest_per_s) else None
+        self._first_failing_per_s = self._prober.lowest_failing(
+            certificate.probe.asked_per_s if certificate.kept else 0.0
+        )
 
     def _carried_per_s(self) -> float:
         """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""

@@ -17,7 +17,7 @@ from autotune.server import RunningServer
 OnProbe = Callable[[Probe], None]
 
 _REPEATS = 2
-_REPEATS_IN_ALL = 4
+_REPEATS_IN_ALL = 6
 _NEVER = StopRule()
 _LEAST_CONCURRENCY = 16
 _MOST_CONCURRENCY = 512
@@ -142,6 +142,11 @@ class Prober:
         """Of the open-loop windows that count, the one of the highest rate that kept every ceiling; None for none."""
         held = [probe for probe in self.counted if probe.holds and not isinstance(probe.schedule, ClosedLoop)]
         return max(held, key=lambda probe: probe.asked_per_s, default=None)
+
+    def lowest_failing(self, above_per_s: float) -> float | None:
+        """Of the open-loop windows that count, the lowest rate above one at which a ceiling broke; None for none."""
+        failed = [probe for probe in self.counted if not probe.holds and not isinstance(probe.schedule, ClosedLoop)]
+        return min((probe.asked_per_s for probe in failed if probe.asked_per_s > above_per_s), default=None)
 
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""

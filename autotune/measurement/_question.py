@@ -36,5 +36,5 @@ CERTIFIED_RATE = Question()
 LOCATED_RATE = Question(certified=False)
 """The highest rate, located."""
 
-ROUGH_RATE = Question(certified=False, effort=0.2)
+ROUGH_RATE = Question(certified=False, effort=0.14)
 """The same in a fraction of the time: enough to choose whom to look at closer."""

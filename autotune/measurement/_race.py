@@ -7,7 +7,7 @@ from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
 _ATTEMPTS = 2
-_RULE = StopRule(fails_alpha=0.01)
+_RULE = StopRule(fails_alpha=0.01, hopeless=True)
 
 
 def race(prober: Prober, rate_per_s: float) -> Probe:

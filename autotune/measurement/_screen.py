@@ -12,7 +12,7 @@ from autotune.measurement._types import Probe
 _WARM_UP_WINDOW_S = 0.2
 _WARM_UP_SETTLED = 0.05
 _ATTEMPTS = 2
-_RULE = StopRule(holds_alpha=0.05, fails_alpha=0.01)
+_RULE = StopRule(holds_alpha=0.05, fails_alpha=0.01, hopeless=True)
 
 
 def warm_up(prober: Prober, clock: Callable[[], float]) -> None:

@@ -27,7 +27,9 @@ class Evidence:
             was looked at all the time (1 minus the inverse of the largest e-value).
         low_s: Lower bound of the percentile in seconds, at 95%; NaN where the window is too short for one.
         high_s: Upper bound of it, at 95%; infinite where the window is too short for one.
-        e_value: The test's e-value at the window's end, times that of earlier windows where they count too.
+        e_value: The test's e-value at the window's end, what earlier windows showed included where it counts too.
+        effective: Effective requests and late ones at the ceiling's limit and at lower ones, see
+            `autotune.measurement.statistics.Verdict`.
     """
 
     ceiling: str
@@ -39,6 +41,7 @@ class Evidence:
     low_s: float
     high_s: float
     e_value: float = 1.0
+    effective: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

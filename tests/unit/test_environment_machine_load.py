@@ -47,7 +47,7 @@ def _ended(process):
 
 
 def test_work_of_this_process_shows_on_the_machine():
-    before, started = MachineLoad.now(), time.monotonic()
+    started, before = time.monotonic(), MachineLoad.now()
     _burn(0.3)
     use = MachineLoad.now() - before
     assert use.busy_s > 0.15  # counted at ticks

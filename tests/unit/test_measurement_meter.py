@@ -412,11 +412,11 @@ def test_all_attempts_at_a_certificate_together_are_as_sure_as_was_asked_for(rat
     assert certificate.confidence >= 0.95
 
 
-@pytest.mark.parametrize(("question", "longer"), [(ROUGH_RATE, 1.2), (LOCATED_RATE, 2.0)])
+@pytest.mark.parametrize(("question", "longer"), [(ROUGH_RATE, 1.14), (LOCATED_RATE, 2.0)])
 def test_windows_after_the_first_are_longer_by_the_effort(question: Question, longer: float) -> None:
     server = SimulatedServer(0.0002)
     measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(question)
     first, *others = [probe.duration_s for probe in measured.probes if probe.purpose == "locate" and not probe.stopped]
     assert first == 1.0
     assert others
-    assert set(others) == {longer}
+    assert others == pytest.approx([longer] * len(others))

@@ -304,3 +304,29 @@ def test_slow_counts_must_be_given_for_every_block_alike():
 def test_the_fraction_allowed_lies_between_none_and_all(p0):
     with pytest.raises(ValueError, match="within"):
         LateCounts(p0)
+
+
+def test_what_an_earlier_window_showed_counts_as_if_it_were_one():
+    """Two windows of 8,000 independent requests each, of which few are slow and none is late."""
+    both, first = LateCounts(0.01), LateCounts(0.01)
+    for _ in range(80):
+        both.add(100, 0, (2, 5, 20))
+        first.add(100, 0, (2, 5, 20))
+    second = LateCounts(0.01, earlier=first.verdict(ALPHA).effective)
+    for _ in range(80):
+        both.add(100, 0, (2, 5, 20))
+        second.add(100, 0, (2, 5, 20))
+    pooled, whole = second.verdict(ALPHA), both.verdict(ALPHA)
+    assert np.array(pooled.effective) == pytest.approx(np.array(whole.effective), rel=0.2)  # each settles by itself
+    assert whole.e_holds > pooled.e_holds > first.verdict(ALPHA).e_holds
+    assert (pooled.requests, pooled.blocks) == (8000, 80)
+
+
+def test_what_a_window_will_show_is_told_from_what_it_showed():
+    counts, longer = LateCounts(0.01), LateCounts(0.01)
+    for _ in range(30):
+        counts.add(100, 0, (2, 5, 20))
+    for _ in range(200):
+        longer.add(100, 0, (2, 5, 20))
+    assert counts.e_holds_after(200) == pytest.approx(longer.verdict(ALPHA).e_holds)
+    assert counts.e_holds_after(30) == pytest.approx(counts.verdict(ALPHA).e_holds)
