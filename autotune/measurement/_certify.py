@@ -17,13 +17,14 @@ _RETREAT = 1.15
 # Where this much less than what is allowed was late, a lower rate would not be shown much sooner.
 _COMFORTABLE = 0.5
 _FAILS_ALPHA = 0.05
-# Near saturation a dozen requests and more are worth one; a window holds enough for that, within bounds.
+# Near saturation a dozen requests and more are worth one, and never fewer than a batch; a window holds enough for
+# that, within bounds.
 _ENOUGH_REQUESTS = 8000
+_ENOUGH_BATCHES = 800
 _MOST_LENGTHS = 3.0
-# All attempts together take one window; with less than this part of it left the next one is the last ...
+# All attempts but the last together take one window; with less than this part of it left the next one is the last,
+# and may take as much again.
 _LAST_PART = 0.5
-# ... and takes this part at least.
-_LEAST_PART = 0.2
 # The rate just below the located one may be given up soon, later ones after this part of what is left.
 _GIVE_UP_FIRST_PART = 0.1
 _GIVE_UP_PART = 0.5
@@ -44,7 +45,13 @@ class Certificate:
     kept: bool
 
 
-def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_s: float | None = None) -> Certificate:
+def certify(
+    prober: Prober,
+    rate_per_s: float,
+    effort: float = 1.0,
+    within_s: float = math.inf,
+    failing_per_s: float | None = None,
+) -> Certificate:
     """Tests ``rate_per_s`` with fresh arrivals, and lower ones while it is not shown to hold.
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
@@ -60,6 +67,7 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_
         prober: Runs the windows.
         rate_per_s: Where to begin, in inferences/s.
         effort: How long to try, in parts of the usual length.
+        within_s: How long at most, whatever the effort.
         failing_per_s: The lowest rate that was seen to fail before; None for none.
     """
     options = prober.options
@@ -67,8 +75,10 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_
     alpha = wanted / 2
     earlier: tuple[tuple[tuple[float, float], ...], ...] = ()
     step = _FIRST_STEP
-    enough_s = _ENOUGH_REQUESTS * prober.batch_size / rate_per_s
-    all_s = left_s = effort * max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
+    enough = max(_ENOUGH_REQUESTS, _ENOUGH_BATCHES * prober.clustering())
+    enough_s = enough * prober.batch_size / rate_per_s
+    usual_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
+    all_s = left_s = min(effort * usual_s, within_s / 2)
     attempts: list[tuple[Probe, float]] = []
     for attempt in range(1, _ATTEMPTS + 1):
         last = attempt == _ATTEMPTS or left_s < _LAST_PART * all_s
@@ -76,8 +86,8 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_
         rule = StopRule(
             alpha, _FAILS_ALPHA, hopeless=True, give_up_after_s=None if last else give_up_after_s, earlier=earlier
         )
-        probe = prober.at_rate("certify", rate_per_s, left_s, rule)
-        left_s = max(_LEAST_PART * all_s, left_s - probe.duration_s)
+        probe = prober.at_rate("certify", rate_per_s, all_s if last else left_s, rule)
+        left_s -= probe.duration_s
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
         if probe.holds and sure >= 1 - alpha:
@@ -94,7 +104,7 @@ def certify(prober: Prober, rate_per_s: float, effort: float = 1.0, failing_per_
     below_per_s = min([failing_per_s or math.inf, *(each.asked_per_s for each, _ in attempts if not each.holds)])
     held = max(
         (each for each in attempts if each[0].holds and each[0].asked_per_s < below_per_s),
-        key=lambda each: each[1],
+        key=lambda each: (each[1], -each[0].asked_per_s),
         default=None,
     )
     rate_per_s = min(rate_per_s, below_per_s)

@@ -128,7 +128,7 @@ class Meter:
                 self._beaten_by_per_s = self._first_failing_per_s = question.beat_per_s
                 return
         if not question.located and question.around_per_s is not None:
-            self._certify(question.around_per_s, None, question.effort)
+            self._certify(question.around_per_s, None, question)
             return
         located = locate_rate(self._prober, screened, question, saturated)
         if located is None:
@@ -139,17 +139,17 @@ class Meter:
             return
         self._located_per_s = located.rate_per_s
         if question.certified:
-            self._certify(located.rate_per_s, located.failing_per_s, question.effort)
+            self._certify(located.rate_per_s, located.failing_per_s, question)
         else:
             held = self._prober.highest_holding()
             self._kept = held is not None
             self._decided_by = held or self._prober.nearest_miss()
             self._first_failing_per_s = located.failing_per_s
 
-    def _certify(self, located_per_s: float, failing_per_s: float | None, effort: float) -> None:
+    def _certify(self, located_per_s: float, failing_per_s: float | None, question: Question) -> None:
         self._certified = True
         rate_per_s = located_per_s * (1 - self._options.margin)
-        certificate = certify(self._prober, rate_per_s, effort, failing_per_s)
+        certificate = certify(self._prober, rate_per_s, question.effort, question.certified_within_s, failing_per_s)
         self._decided_by = certificate.probe
         self._kept = certificate.kept
         self._confidence = certificate.confidence

@@ -22,8 +22,8 @@ class MeasureOptions:
     Attributes:
         probe_s: One probe while the rate is looked for, at least; longer where the rate is too low to fill the
             percentile.
-        certify_s: The most that one attempt takes to show that a rate holds; up to three times that where the rate
-            is low.
+        certify_s: The most that one attempt takes to show that a rate holds; up to three times that where requests
+            are few.
         confirm_s: The probe at a rate that was asked for (``--objective latency``).
         screen_s: The most the concurrency-1 probe takes that decides whether the ceilings can be kept at all.
         warm_up_s: The most a warm-up takes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,6 +19,7 @@ class Question:
             answer, in a third of the time or less.
         profiled: Whether to see first how long executions of each batch size take.
         effort: How much time may be spent on locating and on the certificate, as a multiple of what is usual.
+        certified_within_s: Seconds that the certificate may take at most, whatever its effort.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
 
@@ -27,6 +29,7 @@ class Question:
     certified: bool = True
     profiled: bool = False
     effort: float = 1.0
+    certified_within_s: float = math.inf
     seed: int = 0
 
 

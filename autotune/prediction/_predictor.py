@@ -263,9 +263,10 @@ def _beaten_by(measured: Measurement) -> float:
 
 
 def _correlation(pairs: Sequence[tuple[float, float]], at_least: int) -> float | None:
-    if len(pairs) < at_least:
+    columns = list(zip(*pairs, strict=True))
+    if len(pairs) < at_least or any(len(set(column)) < 2 for column in columns):  # all alike: no ranks
         return None
-    correlation = float(spearmanr(*zip(*pairs, strict=True)).statistic)
+    correlation = float(spearmanr(*columns).statistic)
     return correlation if math.isfinite(correlation) else None
 
 

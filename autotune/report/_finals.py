@@ -43,7 +43,9 @@ def _rounds(finalist: Finalist, objective: Objective, won: bool) -> str:
 def _against(finals: Finals) -> list[str]:
     """How the winner compares with the person's own config."""
     if finals.gain is None:
-        return []
+        own = next((each for each in finals.finalists if each.trial.label == BASELINE), None)
+        broken = sum(not 0 < value < math.inf for value in own.values) if own else 0
+        return [f"Your config broke the promise in {broken} of {finals.rounds} rounds."] if broken else []
     return [f"Against your config: {finals.gain.value:.2f} times{_interval(finals.gain)}."]
 
 

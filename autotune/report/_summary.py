@@ -72,10 +72,10 @@ def _against(result: StudyResult) -> str:
     """How the best compares with the person's own config, where both were measured."""
     if result.baseline is None or result.best is None:
         return ""
-    gain = result.gain
-    if gain is None:
+    if not result.baseline.outcome.feasible:
         return "; your config does not keep the promise"
-    if result.finals is not None and result.finals.rounds:
+    gain = result.gain
+    if gain is None or (result.finals is not None and result.finals.rounds):
         return ""  # the finals say it better
     if result.best.number == result.baseline.number:
         return "; no config that was tried beats it"

@@ -19,12 +19,12 @@ from autotune.search._score import score
 from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
 MOST_CONTENDERS = 3
-CERTIFICATE_S = 18.0
+CERTIFICATE_S = 20.0
 """Seconds to set aside for a certificate."""
 
 _MORE_ROUNDS = 2
 _ATTEMPTS = 2
-_CERTIFICATE_EFFORT = 1.5
+_STARTUP_S = 3.0  # of the certificate's server, warm-up included
 # Of the least rate located in any round: nearer to it no window of seconds proves anything.
 _PROVABLE = 0.95
 
@@ -143,7 +143,7 @@ class FinalRounds:
         question = Question(
             around_per_s=_PROVABLE * min(winner.values),
             located=False,
-            effort=_CERTIFICATE_EFFORT,
+            certified_within_s=max(1.0, self._left_s() - _STARTUP_S),
             seed=len(winner.values) + 1,
         )
         self._run(winner.trial, question, CERTIFICATE, f"certificate, trial {winner.trial.number}", "-certificate")

@@ -72,10 +72,15 @@ class StudyResult:
 
     @property
     def gain(self) -> float | None:
-        """Best value over the person's own config's (below 1 is better for latency); None where unknown."""
+        """Best value over the person's own config's (below 1 is better for latency); None where unknown.
+
+        Where finals were held their rounds decide: a config that broke the promise in one has no value.
+        """
         if self.interval is not None:
             return self.interval.value
         if self.best is None or self.baseline is None or not self.baseline.outcome.feasible:
+            return None
+        if self.finals is not None and self.finals.rounds and self.best.number != self.baseline.number:
             return None
         return score(self.best.outcome, self.objective) / score(self.baseline.outcome, self.objective)
 

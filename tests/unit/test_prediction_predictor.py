@@ -288,6 +288,12 @@ def test_ranks_that_disagree_with_the_measured_ones_are_doubted(predictor: Predi
     assert predictor.doubt.startswith("it is wrong about which config is better in ")
 
 
+def test_ranks_of_values_that_are_all_alike_are_not_correlated(predictor: Predictor) -> None:
+    found = [outcome(each, 1, 1000.0) for each in predictor.candidates]
+    predictor.learn(found)
+    assert predictor.rank_correlation(found) is None
+
+
 def test_a_right_simulation_is_not_doubted_where_a_persons_own_config_beats_all_others(predictor: Predictor) -> None:
     own, *others = sorted(predictor.candidates, key=lambda each: -simulated(predictor, each))
     bound = 1.02 * simulated(predictor, own)

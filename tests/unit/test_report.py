@@ -204,6 +204,19 @@ def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyR
     assert "no config that was tried beats it" not in "\n".join(verdict(held))
 
 
+def test_no_gain_is_told_over_a_config_that_broke_the_promise_in_the_finals(won: StudyResult) -> None:
+    assert won.best is not None
+    assert won.baseline is not None
+    assert won.gain is not None
+    best = Finalist(won.best, (), (2000.0, 2010.0, 1990.0))
+    own = Finalist(won.baseline, (), (900.0, 0.0, 910.0))
+    held = replace(won, finals=Finals((best, own), best, None, rounds=3))
+    assert held.gain is None
+    said = verdict(held)
+    assert "Your config broke the promise in 1 of 3 rounds." in said
+    assert not any("your config does not keep the promise" in line for line in said)
+
+
 def failed_certificate(of: TrialRecord, **changes: object) -> TrialRecord:
     run = trial(7, f"certificate, trial {of.number}", 0.02)
     outcome = replace(run.outcome, config_text=of.outcome.config_text, **changes)
