@@ -56,8 +56,8 @@ def certify(
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
     cluster too much at its rate. What it showed counts for the next one, as a lower rate has no more late requests.
-    Where it broke a ceiling, the next starts anew with half the chance of being wrong. The first takes half of it, so
-    that all together stay within 1 - confidence.
+    Where more than half as many as may be were late, the next starts anew with half the chance of being wrong. The
+    first takes half of it, so that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
     be, with the confidence that was reached. Where no attempt was proved, the surest that held below every one that
@@ -95,7 +95,7 @@ def certify(
         if probe.holds and not probe.stopped and _comfortable(probe):
             break
         earlier = tuple(evidence.effective for evidence in probe.evidence)
-        if not probe.holds:
+        if not (probe.holds and _comfortable(probe)):
             earlier, alpha = (), alpha / 2
         rate_per_s /= step
         step *= _STEP_GROWS

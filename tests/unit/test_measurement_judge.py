@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from autotune.load import ConstantRate, LoadResult
+from autotune.load import ConstantRate, LoadResult, Progress
 from autotune.measurement._judge import Judge, StopRule, blocks
 from autotune.objective import Ceiling
 
@@ -37,3 +38,17 @@ def test_a_window_without_requests_has_no_blocks() -> None:
 def test_evidence_counts_requests_sent_before_the_window() -> None:
     (evidence,) = Judge((Ceiling("p99", 0.02),), StopRule()).evidence(result([-0.2, 0.0, 0.06], [0.03, 0.01, 0.01]))
     assert (evidence.requests, evidence.late) == (3, 1)
+
+
+@pytest.mark.parametrize(("hopeless", "decided"), [(True, "fails"), (False, "")])
+def test_more_late_requests_than_a_whole_window_may_have_end_it_only_where_that_is_asked_for(
+    hopeless: bool, decided: str
+) -> None:
+    """As a pause leaves them: all of one block, none before it."""
+    rule = StopRule(fails_alpha=0.01, hopeless=hopeless)
+    judge = Judge((Ceiling("p99", 0.02),), rule, requests_per_s=400.0, planned=400.0)
+    blocks_told = 9
+    late = (*[0] * (blocks_told - 1), 20)
+    judge.on_progress(Progress(0.5, (20,) * blocks_told, (late,) * 4, 0))
+    assert judge.decided == decided
+    assert not judge.certain

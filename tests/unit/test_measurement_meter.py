@@ -1,4 +1,5 @@
 import itertools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -410,6 +411,19 @@ def test_all_attempts_at_a_certificate_together_are_as_sure_as_was_asked_for(rat
     assert len(spent) > (rate_per_s >= 5000)
     assert sum(spent) <= 0.05
     assert certificate.confidence >= 0.95
+
+
+def _spent_on_a_certificate_s(within_s: float) -> float:
+    """At a rate that holds so narrowly that it cannot be proved."""
+    server = SimulatedServer(0.0005)
+    prober = RecordingProber(server, server, Objective("throughput", (Ceiling("p99", 0.003),)), MeasureOptions())
+    certify(prober, 1400.0, within_s=within_s)
+    attempts = zip(prober.probes, prober.rules, strict=True)
+    return sum(probe.duration_s for probe, rule in attempts if rule.holds_alpha is not None)
+
+
+def test_a_certificate_keeps_to_the_time_it_is_given() -> None:
+    assert _spent_on_a_certificate_s(2.0) <= 2.0 < _spent_on_a_certificate_s(math.inf)
 
 
 @pytest.mark.parametrize(("question", "longer"), [(ROUGH_RATE, 1.14), (LOCATED_RATE, 2.0)])

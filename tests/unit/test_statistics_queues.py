@@ -306,7 +306,7 @@ def test_the_fraction_allowed_lies_between_none_and_all(p0):
         LateCounts(p0)
 
 
-def test_what_an_earlier_window_showed_counts_as_if_it_were_one():
+def test_what_an_earlier_window_showed_counts_as_if_they_were_one():
     """Two windows of 8,000 independent requests each, of which few are slow and none is late."""
     both, first = LateCounts(0.01), LateCounts(0.01)
     for _ in range(80):
@@ -318,7 +318,8 @@ def test_what_an_earlier_window_showed_counts_as_if_it_were_one():
         second.add(100, 0, (2, 5, 20))
     pooled, whole = second.verdict(ALPHA), both.verdict(ALPHA)
     assert np.array(pooled.effective) == pytest.approx(np.array(whole.effective), rel=0.2)  # each settles by itself
-    assert whole.e_holds > pooled.e_holds > first.verdict(ALPHA).e_holds
+    assert whole.e_holds == pytest.approx(pooled.e_holds)
+    assert pooled.e_holds > first.verdict(ALPHA).e_holds
     assert (pooled.requests, pooled.blocks) == (8000, 80)
 
 

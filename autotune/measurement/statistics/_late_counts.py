@@ -186,16 +186,11 @@ class LateCounts:
         return tuple(effective), to_hold
 
     def _e_holds(self, effective: Sequence[tuple[float, float]]) -> float:
-        """The average over the limits, with and without what earlier windows showed.
+        """The average over the limits.
 
-        That of e-values is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021).
+        That of e-values is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021). Earlier
+        windows are part of the same test, which goes on: what they showed cannot be left out where it is little.
         """
-        if not self._earlier:
-            return self._e_holds_of(effective)
-        own = [(n - before[0], t - before[1]) for (n, t), before in zip(effective, self._earlier, strict=False)]
-        return (self._e_holds_of(effective) + self._e_holds_of(own)) / 2
-
-    def _e_holds_of(self, effective: Sequence[tuple[float, float]]) -> float:
         late_at_least = max(1.0, self._late.late) / max(1.0, self._late.requests)
         evidence = []
         for index, (requests, late) in enumerate(effective):
