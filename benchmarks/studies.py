@@ -1,12 +1,13 @@
 """Whole studies on real servers whose outcome is known beforehand, and whether they say so.
 
 `plain` tunes `iris`, where batching does not pay: the plain config it comes with should win, or nothing significantly
-better be found. `optimal` tunes `accelerator` from the best config of its recorded grid: no gain should be reported.
-`optimum` tunes `accelerator` with 8 restarts: the config delivered should carry within 3% of what the recorded best
+better be found. `optimal` tunes the model of a recorded grid from the grid's best config: no gain should be reported.
+`optimum` tunes it from its own with 8 restarts: the config delivered should carry within 3% of what the recorded best
 one does, both measured after the study on fresh servers in turns. `budget` tunes `accelerator` within 1, 2, 3, ...
 minutes: it should be over, finals included, within 10% more.
 
-    python -m benchmarks.studies plain|optimal|optimum|budget [--runs 5] [--rounds 5] [--launch embedded]
+    python -m benchmarks.studies plain|optimal|optimum|budget [--grid accelerator_slow] [--runs 5] [--rounds 5]
+        [--launch embedded]
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from autotune.server import LaunchOptions, choose_launcher
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._subjects import REPOSITORY, SUBJECTS, Subject
 
-GRID = Path(__file__).parent / "replay" / "grids" / "accelerator.json"
+GRIDS = Path(__file__).parent / "replay" / "grids"
 PLAIN, ACCELERATOR = Subject("iris", "iris", "5ms"), SUBJECTS["accelerator"]
 RESTARTS = 8
 WITHIN = 0.03
@@ -37,11 +38,13 @@ def main() -> None:
     """One row for each study, then how many came out as they should."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("outcome", choices=("plain", "optimal", "optimum", "budget"))
+    recorded = sorted(path.stem for path in GRIDS.glob("*.json"))
+    parser.add_argument("--grid", choices=recorded, default="accelerator_slow", help="of optimal and optimum")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5, help="of optimum: measurements of each config after a study")
     parser.add_argument("--launch", default="embedded")
     arguments = parser.parse_args()
-    grid = Grid.read(GRID) if arguments.outcome in ("optimal", "optimum") else None
+    grid = Grid.read(GRIDS / f"{arguments.grid}.json") if arguments.outcome in ("optimal", "optimum") else None
     print("| seed | trials | seconds | delivered | gain over the config it began with | as it should |")
     print("|---|---|---|---|---|---|")
     right = 0
@@ -57,10 +60,12 @@ def main() -> None:
                 found = tuned(PLAIN, REPOSITORY, directory, arguments.launch, seed)
                 said, as_it_should = gain_in_words(found), no_gain(found)
             elif arguments.outcome == "optimal":
-                found = tuned(grid.subject, beginning_with(grid, directory), directory, arguments.launch, seed)
+                models = repository_with(grid.subject, optimum(grid), directory)
+                found = tuned(grid.subject, models, directory, arguments.launch, seed)
                 said, as_it_should = gain_in_words(found), no_gain(found)
             else:
-                found = tuned(grid.subject, REPOSITORY, directory, arguments.launch, seed, trials=RESTARTS)
+                models = repository_with(grid.subject, grid.subject.spec().config, directory)
+                found = tuned(grid.subject, models, directory, arguments.launch, seed, trials=RESTARTS)
                 ratio = over_optimum(grid, found, directory, arguments.launch, arguments.rounds)
                 said = f"{gain_in_words(found)}; {ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of the optimum"
                 as_it_should = ratio.value >= 1 - WITHIN
@@ -110,11 +115,11 @@ def no_gain(found: StudyResult) -> bool:
     return found.best.label == BASELINE or (found.interval is not None and found.interval.low <= 1)
 
 
-def beginning_with(grid: Grid, directory: Path) -> Path:
-    """A model repository whose config is the grid's best."""
-    model = directory / "models" / grid.subject.model
-    shutil.copytree(REPOSITORY / grid.subject.model, model)
-    (model / "config.pbtxt").write_text(optimum(grid).to_text())
+def repository_with(subject: Subject, config: ModelConfig, directory: Path) -> Path:
+    """A model repository of the subject's model with this config."""
+    model = directory / "models" / subject.model
+    shutil.copytree(REPOSITORY / subject.model, model)
+    (model / "config.pbtxt").write_text(config.to_text())
     return model.parent
 
 
