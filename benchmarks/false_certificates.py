@@ -3,7 +3,7 @@
 Each repeat draws a config and timings of the bundled `accelerator`, measures it on a fresh server, and offers the
 certified rate again on that server. Target: at most 1 of 50 breaks its promise. Several repeats run side by side
 (`--parallel`) on models that are slow enough for that: the accelerator sleeps, and at two hundred requests/s a server
-and its client take a tenth of a core. With models four times as fast the repeats disturbed each other.
+and its client take a small part of a core.
 
     python benchmarks/false_certificates.py [--repeats 50] [--seconds 120] [--parallel 8] [--seed 0]
 """

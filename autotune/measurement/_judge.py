@@ -27,7 +27,8 @@ _ANY_ALPHA = 0.05  # where only the counts are asked for
 _BACKLOG_LIMITS = 2.0
 _BACKLOG_TELLINGS = 6
 _LEAST_BACKLOG = 16.0
-# What few blocks say of how requests cluster is mostly too much: by up to this factor.
+# A window is given up only where requests would have to cluster this many times less than its blocks say: few blocks
+# say too much rather than too little.
 _OVERRATED = 2.0
 _CLUSTERED = 2.0
 

@@ -48,8 +48,8 @@ TAIL_SLACK = 0.5
 """How much less than an exponential tail's share of requests may exceed a lower limit, see above."""
 
 ENOUGH_BUNCHES = 8
-"""Effective late requests over a limit that make the design effects at still lower limits needless. With 3 of them
-up to a tenth of rates slightly too high were called holding on the simulated queues, with 5 a twentieth."""
+"""Effective late requests over a limit that make the design effects at still lower limits needless. With fewer, more
+of the rates slightly too high are called holding on simulated queues."""
 
 MIN_BLOCKS_TO_HOLD = 20
 """Blocks before "holds": 1 s of 50 ms blocks, so that a queue that starts empty can fill."""
