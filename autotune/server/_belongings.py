@@ -12,10 +12,14 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives on Linux
 _NAME = re.compile(r"autotune-(?P<namespace>\d+)-(?P<pid>\d+)-\d+-")
+_STUB = "triton_python_backend_stub"
 _counter = itertools.count(1)
 
 
@@ -50,16 +54,37 @@ def remove_shared_memory(prefix: str) -> None:
 
 
 def remove_orphans() -> None:
-    """Removes shared memory and temporary directories of processes that died before they could."""
+    """Ends the stubs and removes the shared memory and temporary directories of processes that died before they could.
+
+    The kernel ends a server with the process that launched it, but the stubs of Triton's Python backend that were
+    executing just then wait for it for ever.
+    """
+    for stub in _orphaned_stubs():
+        with contextlib.suppress(psutil.Error):  # ended meanwhile, or another person's
+            stub.kill()
     for directory in (SHARED_MEMORY, Path(tempfile.gettempdir())):
         for path in directory.glob("autotune-*"):
             match = _NAME.match(path.name)
-            if match is None or match["namespace"] != pid_namespace() or process_alive(int(match["pid"])):
+            if match is None or not _left_behind(match):
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 _unlink(path)
+
+
+def _left_behind(name: re.Match[str]) -> bool:
+    """Whether the process that gave the name is dead; one in another PID namespace cannot be known to be."""
+    return name["namespace"] == pid_namespace() and not process_alive(int(name["pid"]))
+
+
+def _orphaned_stubs() -> Iterator[psutil.Process]:
+    """Stubs of servers that dead processes launched: the name of their shared memory is an argument of theirs."""
+    for process in psutil.process_iter(["cmdline"]):
+        program, *arguments = process.info["cmdline"] or [""]
+        names = (_NAME.match(argument) for argument in arguments)
+        if Path(program).name == _STUB and any(name is not None and _left_behind(name) for name in names):
+            yield process
 
 
 def _unlink(path: Path) -> None:

@@ -24,7 +24,7 @@ class ServerProcess:
     """A child process in a session of its own, its output in a file.
 
     The kernel kills it when the thread that started it ends, so that an aborted study leaves no server
-    behind; Triton's Python stubs end by themselves when their server is gone.
+    behind. Triton's Python stubs mostly end by themselves then; `remove_orphans` ends the others.
     """
 
     def __init__(self, log_path: Path) -> None:

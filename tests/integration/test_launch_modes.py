@@ -37,6 +37,8 @@ from autotune.server._control import ControlClient
 from autotune.server._ports import pick_ports
 from autotune.server._process import ServerProcess
 
+MODELS = Path(__file__).parents[2] / "model_repository"
+
 
 def server_processes() -> set[int]:
     """Servers that this test process started, and their stubs."""
@@ -249,6 +251,32 @@ def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: 
     with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
         assert not memory.exists()
         assert not orphan.exists()
+
+
+def test_stubs_of_a_study_killed_under_load_are_ended_by_the_next(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from autotune.load import ClosedLoop\n"
+        "from autotune.measurement import Deployment; from autotune.repository import ModelRepository\n"
+        "from autotune.server import EmbeddedLauncher\n"
+        "spec = ModelRepository(Path(sys.argv[1])).model('accelerator')\n"
+        "config = spec.config.with_value('instance_group[0].count', 4)\n"
+        "directory = Path(sys.argv[2])\n"
+        "with Deployment(spec, EmbeddedLauncher(), directory).serve(config, directory / 'log') as served:\n"
+        "    print('ready', flush=True); served.generator.run(ClosedLoop(32), 60, 1)\n"
+    )
+    study = subprocess.Popen([sys.executable, "-c", script, MODELS, tmp_path], stdout=subprocess.PIPE)
+    assert study.stdout is not None
+    assert study.stdout.readline() == b"ready\n"
+    time.sleep(1)  # the load
+    stubs = [each for each in psutil.Process(study.pid).children(recursive=True) if "stub" in each.cmdline()[0]]
+    assert len(stubs) == 4
+    study.send_signal(signal.SIGKILL)
+    study.wait()
+    study.stdout.close()
+    write_double(tmp_path / "models")
+    with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "double.log"):
+        _, alive = psutil.wait_procs(stubs, timeout=5)
+        assert alive == []
 
 
 def test_argument_that_triton_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
