@@ -74,7 +74,7 @@ def locate_rate(
     if rate is not None and question.beat_per_s is not None and rate <= question.beat_per_s:
         rate = None  # that it held there is known
     rule = _RULE if question.effort >= 1 else _SHORT_RULE
-    spent_s = 0.0
+    spent_s, doubted = 0.0, False
     for _ in range(_MOST_PROBES):
         if rate is None:
             rate = min(
@@ -94,9 +94,12 @@ def locate_rate(
         enough = ends.holds_per_s and (spent >= _PATIENCE or (spent >= 1 and narrow))
         if location.relative_width <= options.resolution or enough:
             break
-        rate = None
-        if probe.asked_per_s >= highest:
-            highest = math.inf  # it held there too
+        # The first that fails is asked again: a pause may have done it, and a bracket that is too low is hardly left.
+        beyond = probe.asked_per_s >= highest
+        rate = None if doubted or beyond or probe.holds or probe.certain else probe.asked_per_s
+        doubted = doubted or rate is not None
+        if beyond:
+            highest = math.inf
     if not ends.holds_per_s:
         return None
     return Located(location.rate_per_s, ends.fails_per_s if math.isfinite(ends.fails_per_s) else None)

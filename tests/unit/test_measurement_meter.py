@@ -314,17 +314,17 @@ def test_the_nearest_miss_of_closed_loops_alone_is_one_of_them() -> None:
 
 @dataclass
 class PausingServer(SimulatedServer):
-    """Pauses once, in its first open window."""
+    """Pauses once in each of its first open windows."""
 
     pause_s: float = 0.03
-    paused: bool = False
+    pauses: int = 1
 
     def _open_loop(self, schedule: Schedule, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
         arrivals, latency = super()._open_loop(schedule, duration_s)
-        if not self.paused:
+        if self.pauses:
             into_s = arrivals - 0.3
             latency = latency + np.where((into_s >= 0) & (into_s < self.pause_s), self.pause_s - into_s, 0)
-            self.paused = True
+            self.pauses -= 1
         return arrivals, latency
 
 
@@ -335,12 +335,28 @@ def _races(server: SimulatedServer, rate_per_s: float, **options: float) -> list
     return [probe for probe in measured.probes if probe.purpose == "race"]
 
 
-def test_a_race_that_a_single_pause_ended_is_run_again() -> None:
-    first, second = _races(PausingServer(0.0002), 2000)
-    assert first.stopped
+@pytest.mark.parametrize("pauses", [1, 2])
+def test_a_race_that_a_single_pause_ended_is_run_again(pauses: int) -> None:
+    *lost, held = _races(PausingServer(0.0002, pauses=pauses), 2000)
+    assert len(lost) == pauses
+    for probe in lost:
+        assert probe.stopped
+        assert not probe.holds
+        assert not probe.certain
+    assert held.holds
+
+
+@pytest.mark.parametrize("effort", [0.14, 1.0])
+def test_the_first_rate_that_a_pause_broke_is_offered_again(effort: float) -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.01),))
+    server = PausingServer(0.0002, pause_s=0.1)
+    measured = Meter(server, server, objective).measure(Question(certified=False, effort=effort))
+    first, again, *_ = (probe for probe in measured.probes if probe.purpose == "locate")
     assert not first.holds
-    assert not first.certain
-    assert second.holds
+    assert again.asked_per_s == first.asked_per_s
+    assert again.holds
+    undisturbed = _measure(SimulatedServer(0.0002), objective)
+    assert measured.rate_per_s == pytest.approx(undisturbed.located_per_s, rel=0.05)
 
 
 def test_a_race_that_was_lost_for_certain_is_not_run_again() -> None:
