@@ -5,12 +5,13 @@ concurrency: then a full batch waits whenever one has been served, however quick
 to take all that is outstanding, the batches, and with them the throughput, would follow from the client's own delay.
 
 One embedded Triton, concurrency 8 and 32, HTTP and gRPC, the same tensors; both clients count latency from the actual
-send in a closed loop. They take turns; medians over the rounds, and the difference of ours from theirs. Targets:
-throughput within 2 %, p50 and p99 within 3 %. So that neither client takes from the server what it needs, the server
+send in a closed loop. They take turns, each begins every other round, and what is compared is the two of one round:
+the mean difference of ours from theirs with its 95% interval, besides medians over the rounds. Targets: throughput
+within 2%, p50 and p99 within 3%. So that neither client takes from the server what it needs, the server
 runs on half of the cores and the clients on the others, unless --together. perf_analyzer is the one of
 --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
-    python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 5] [--seconds 4] [--async]
+    python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 12] [--seconds 2] [--async]
         [--together]
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
 from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
+from autotune.measurement.statistics import paired_ratio
 from autotune.repository import ModelRepository, stage
 from autotune.server import LaunchOptions, choose_launcher
 
@@ -48,8 +50,8 @@ def main() -> None:
     """Prints a Markdown table, one row for each quantity, concurrency and protocol."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--async", dest="asynchronous", action="store_true", help="perf_analyzer with --async")
     parser.add_argument("--together", action="store_true", help="server and clients share all cores")
     arguments = parser.parse_args()
@@ -88,21 +90,25 @@ def measure(
     """Our windows and perf_analyzer's, taken in turns."""
     ours: list[LoadResult] = []
     theirs: list[LoadResult] = []
-    for _ in range(rounds):
+    for number in range(rounds):
+        if number % 2:
+            theirs.append(peer.run(load, seconds, TIMEOUT_S))
         generator.run(load, WARMUP_S, TIMEOUT_S)  # perf_analyzer's warm-up is its own
         ours.append(generator.run(load, seconds, TIMEOUT_S))
-        theirs.append(peer.run(load, seconds, TIMEOUT_S))
+        if not number % 2:
+            theirs.append(peer.run(load, seconds, TIMEOUT_S))
     return ours, theirs
 
 
 def print_rows(row: str, ours: list[LoadResult], theirs: list[LoadResult]) -> None:
-    """Medians of each quantity and their relative difference."""
+    """Medians of each quantity, and the relative difference within a round."""
     for name, quantity, form, target in QUANTITIES:
-        own, other = (statistics.median(quantity(run) for run in runs) for runs in (ours, theirs))
-        difference = own / other - 1
-        verdict = "kept" if abs(difference) <= target else "missed"
+        own, other = ([quantity(run) for run in runs] for runs in (ours, theirs))
+        ratio = paired_ratio(own, other)
+        verdict = "kept" if abs(ratio.value - 1) <= target else "missed"
         print(
-            f"| {row} | {name} | {own:{form}} | {other:{form}} | {difference:+.1%} | {target:.0%}: {verdict} |",
+            f"| {row} | {name} | {statistics.median(own):{form}} | {statistics.median(other):{form}} |"
+            f" {ratio.value - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%}) | {target:.0%}: {verdict} |",
             flush=True,
         )
 

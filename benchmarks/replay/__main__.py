@@ -2,14 +2,16 @@
 
     python -m benchmarks.replay record accelerator [--limit 20m]     again and again until all is measured
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
+    python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
 
 Scored is the product's own coordinator with its starts, samplers, stopping rule and race; only servers and finals are
-left out. A trial finds the recorded rate times a lognormal error, whose size is that of a reference config measured
-again and again during the recording. Seconds are those of the recording, whose probes are shorter than a study's; what
-a sampler takes to propose is not in them. All samplers have the starts in common (the person's own config, Triton's
-default, the largest batch; `model` also the most instances), which are restarts too. Target: within 3% of the best
-config in at most 8 restarts for 95% of seeds.
+left out. A trial finds the recorded rate times a lognormal error, whose size is that of trials of the best config one
+right after the other, as in a study; where there are none, of a reference config measured again and again during the
+recording, to which the drift of the machine adds. Seconds are those of the recording, whose probes are shorter than a
+study's; what a sampler takes to propose is not in them. All samplers have the starts in common (the person's own
+config, Triton's default, the largest batch; `model` also the most instances), which are restarts too. Target: within 3%
+of the best config in at most 8 restarts for 95% of seeds.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import argparse
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import resources
 from pathlib import Path
@@ -28,13 +31,15 @@ import yaml
 from autotune.environment import capture
 from autotune.errors import UsageError
 from autotune.objective import parse_duration
+from autotune.outcome import TrialOutcome
 from autotune.search import check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
 from benchmarks.replay._grid import Grid
-from benchmarks.replay._pack import pack
+from benchmarks.replay._pack import noise, pack
 from benchmarks.replay._plot import plot
 from benchmarks.replay._record import Recorder, measuring
+from benchmarks.replay._repeats import repeats
 from benchmarks.replay._replay import replays
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
@@ -54,6 +59,8 @@ def main() -> None:
     try:
         if arguments.command == "record":
             record(arguments)
+        elif arguments.command == "repeat":
+            repeat(arguments)
         else:
             score(arguments)
     except UsageError as error:
@@ -76,6 +83,10 @@ def parse_arguments() -> argparse.Namespace:
     recording.add_argument("--working", type=Path, help="the file that a recording grows in; results/replay/GRID.jsonl")
     recording.add_argument("--pack", action="store_true", help="write the grid from what was measured")
     recording.add_argument("--output", type=Path, help="where the grid goes; benchmarks/replay/grids/GRID.json")
+    repeating = commands.add_parser("repeat", help="measure how much a trial errs, and write it into the grid")
+    repeating.add_argument("grid", type=Path, help="a grid's name or file")
+    repeating.add_argument("--repeats", type=int, default=20)
+    repeating.add_argument("--launch", default="embedded")
     scoring = commands.add_parser("score", help="replay studies on recorded grids")
     scoring.add_argument("grids", nargs="*", type=Path, help="grid files; all of benchmarks/replay/grids unless given")
     scoring.add_argument("--samplers", default="model,tpe,random,grid", help="gp too, where torch is installed")
@@ -110,6 +121,23 @@ def record(arguments: argparse.Namespace) -> None:
     limit_s = parse_duration(arguments.limit, "--limit")
     with measuring(working, launcher) as executor:
         print(recorder.run(executor, limit_s))
+
+
+def repeat(arguments: argparse.Namespace) -> None:
+    """Measures the best config again and again, and says in the grid how much that scatters."""
+    named = GRIDS / f"{arguments.grid}.json"
+    path = named if named.is_file() else arguments.grid
+    grid = Grid.read(path)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    launcher, _ = choose_launcher(arguments.launch, LaunchOptions())
+
+    def tell(outcome: TrialOutcome) -> None:
+        rate = outcome.measurement.rate_per_s if outcome.measurement else 0.0
+        print(f"{rate:8,.0f} inferences/s in {outcome.seconds:.1f} s {outcome.message}", flush=True)
+
+    found = repeats(grid, launcher, arguments.repeats, tell)
+    replace(grid, repeats=found, noise=noise(found)).write(path)
+    print(f"{path.name}: noise {noise(found)}")
 
 
 def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
@@ -149,13 +177,13 @@ def score(arguments: argparse.Namespace) -> None:
     with remembered(arguments.arrivals):
         for path in paths:
             grid = Grid.read(path)
-            noise = arguments.noise if arguments.noise is not None else grid.noise or NOISE
+            error = arguments.noise if arguments.noise is not None else grid.noise or NOISE
             begun = time.monotonic()
-            found = replays(grid, samplers, arguments.seeds, arguments.restarts, noise)
+            found = replays(grid, samplers, arguments.seeds, arguments.restarts, error)
             print(
                 f"\n{grid.subject.name}: {grid.space.size} configs, p99 at most {grid.subject.p99}, best "
                 f"{grid.optimum_per_s:,.0f} inferences/s; recorded on {grid.recorded_on} ({grid.environment}); "
-                f"noise {noise:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"
+                f"noise {error:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"
             )
             print(table(grid, found))
             print(f"\n- {verdict(grid, found)}" if verdict(grid, found) else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,14 @@ class Grid:
         probe_s: Length of a probe in the recording.
         recorded_on: The date of the recording.
         environment: The machine in words.
-        noise: Standard deviation of the logarithm of the reference config's rate from one measurement to the next;
-            None where it was measured too seldom.
+        noise: Standard deviation of the logarithm of one config's rate from one measurement to the next: of the
+            repeats, else of the reference; None where there are too few.
         unlocated_s: Median seconds of a trial until its rate is looked for: start, warm-up and screen.
         reference: The rates of the reference config in the order of their measurement.
         starts: What studies begin with.
         rates_per_s: Inferences/s of each candidate in the space's order; 0 where none keeps the ceiling.
         seconds: Wall time of each candidate's trial.
+        repeats: What trials of the best config found that were as a study's, one right after the other.
     """
 
     subject: Subject
@@ -63,6 +64,7 @@ class Grid:
     starts: list[RecordedStart]
     rates_per_s: list[float]
     seconds: list[float]
+    repeats: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not len(self.rates_per_s) == len(self.seconds) == self.space.size:
@@ -112,6 +114,7 @@ class Grid:
             "space_digest": self.space.digest,
             "space": self.space_text,
             "reference": self.reference,
+            "repeats": self.repeats,
             "starts": [vars(each) for each in self.starts],
             "rates_per_s": self.rates_per_s,
             "seconds": self.seconds,
@@ -137,6 +140,7 @@ class Grid:
             space=space,
             space_text=kept["space"],
             starts=[RecordedStart(**each) for each in kept["starts"]],
+            repeats=kept.get("repeats", []),
             **{
                 name: kept[name]
                 for name in (
