@@ -1,12 +1,13 @@
 """How close a measurement comes to the truth on the bundled `accelerator`, and how long it takes.
 
-The truth is a bisection of 5 minutes with long windows, recorded once (`--record`) in `located_rate.json`. Then a
-survivor is located and certified and a loser races against a rate it does not carry, each on a fresh server and with
-seeds of its own, in turn. Targets: located within 3% in 9 of 10 repeats; median time under 15 s for a survivor to be
-located and under 4 s for a loser, both from the ready server on.
+The truth is a bisection of 5 minutes with long windows, recorded once (`--record`) in `located_rate.json` for a batch
+size and an instance count. Then a survivor is located and certified and a loser, with half the batch and one instance,
+races against that rate, each on a fresh server and with seeds of its own, in turn. Targets: located within 3% in 9 of
+10 repeats; median time under 15 s for a survivor to be located and under 4 s for a loser, both from the ready server
+on.
 
-    python benchmarks/located_rate.py --record
-    python benchmarks/located_rate.py [--repeats 10]
+    python benchmarks/located_rate.py --record [--batch 16] [--instances 2]
+    python benchmarks/located_rate.py [--batch 16] [--instances 2] [--repeats 10]
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ REPOSITORY = Path(__file__).parent.parent / "model_repository"
 TRUTH = Path(__file__).with_suffix(".json")
 CEILING = Ceiling("p99", 0.02)
 OBJECTIVE = Objective("throughput", (CEILING,))
-BATCH, INSTANCES = 16, 2
-LOSER_INSTANCES = 1
 TRUTH_S = 300.0
 TRUTH_WINDOW_S = 30.0
 WITHIN = 0.03
@@ -41,6 +40,8 @@ def main() -> None:
     """Prints one line a measurement and a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--record", action="store_true", help="record the truth instead")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--instances", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=10)
     arguments = parser.parse_args()
     launcher, _ = choose_launcher("embedded", LaunchOptions())
@@ -48,14 +49,14 @@ def main() -> None:
         spec = ModelRepository(REPOSITORY).model("accelerator")
         deployment = Deployment(spec, launcher, Path(directory))
         if arguments.record:
-            record(deployment)
+            record(deployment, arguments.batch, arguments.instances)
         else:
-            compare(deployment, arguments.repeats)
+            compare(deployment, arguments.batch, arguments.instances, arguments.repeats)
 
 
-def record(deployment: Deployment) -> None:
+def record(deployment: Deployment, batch: int, instances: int) -> None:
     """Bisects for `TRUTH_S` with windows of `TRUTH_WINDOW_S` and writes the bracket."""
-    with deployment.serve(config(BATCH, INSTANCES), deployment.directory / "truth.log") as served:
+    with deployment.serve(config(batch, instances), deployment.directory / "truth.log") as served:
         first = Meter(served.server, served.generator, OBJECTIVE).measure()
         middle = first.located_per_s or 0.0
         held, failed = middle * 0.9, middle * 1.1
@@ -63,15 +64,26 @@ def record(deployment: Deployment) -> None:
         while time.monotonic() - began < TRUTH_S:
             rate = math.sqrt(held * failed)
             late = late_fraction(served.generator, rate, seed)
-            windows.append((round(rate, 1), late))
+            windows.append((round(rate, 1), round(late, 5)))
             print(f"{rate:8.1f} inferences/s: {late:.3%} late", flush=True)
             seed += 1
             if late <= 1 - CEILING.quantile:
                 held = rate
             else:
                 failed = rate
-    truth = {"ceiling": str(CEILING), "held_per_s": held, "failed_per_s": failed, "windows": windows}
-    TRUTH.write_text(json.dumps(truth, indent=1) + "\n")
+    truths = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
+    truths[named(batch, instances)] = {
+        "ceiling": str(CEILING),
+        "held_per_s": round(held, 1),
+        "failed_per_s": round(failed, 1),
+        "windows": windows,
+    }
+    TRUTH.write_text(json.dumps(truths, indent=1) + "\n")
+
+
+def named(batch: int, instances: int) -> str:
+    """A config's name among the truths."""
+    return f"batch {batch}, instances {instances}"
 
 
 def late_fraction(generator: LoadGenerator, rate_per_s: float, seed: int) -> float:
@@ -80,14 +92,16 @@ def late_fraction(generator: LoadGenerator, rate_per_s: float, seed: int) -> flo
     return float((~(result.latency_s <= CEILING.limit_s)).mean())
 
 
-def compare(deployment: Deployment, repeats: int) -> None:
+def compare(deployment: Deployment, batch: int, instances: int, repeats: int) -> None:
     """Measures survivor and loser in turn and prints how they fared."""
-    recorded = json.loads(TRUTH.read_text())
+    recorded = json.loads(TRUTH.read_text()).get(named(batch, instances))
+    if recorded is None:
+        raise SystemExit(f"no truth of {named(batch, instances)} in {TRUTH.name}; --record it first")
     truth = math.sqrt(recorded["held_per_s"] * recorded["failed_per_s"])
     survivors, certificates, losers = [], [], []
     for repeat in range(repeats):
-        survivor, certificate = certified(deployment, seed=1000 + repeat)
-        loser = beaten(deployment, truth, seed=2000 + repeat)
+        survivor, certificate = certified(deployment, config(batch, instances), seed=1000 + repeat)
+        loser = beaten(deployment, config(batch // 2, 1), truth, seed=2000 + repeat)
         survivors.append(survivor)
         certificates.append(certificate)
         losers.append(loser)
@@ -115,20 +129,20 @@ def compare(deployment: Deployment, repeats: int) -> None:
     print(f"\n| {' | '.join(rows)} |\n|{'---|' * len(rows)}\n| {' | '.join(rows.values())} |")
 
 
-def certified(deployment: Deployment, *, seed: int) -> tuple[Measurement, Measurement]:
+def certified(deployment: Deployment, survivor: ModelConfig, *, seed: int) -> tuple[Measurement, Measurement]:
     """The survivor, located and then certified on one fresh server."""
     options = MeasureOptions.of(1.0, seed)
-    with deployment.serve(config(BATCH, INSTANCES), deployment.directory / "survivor.log") as served:
+    with deployment.serve(survivor, deployment.directory / "survivor.log") as served:
         located = Meter(served.server, served.generator, OBJECTIVE, options).measure(LOCATED_RATE)
         around = Question(located=False, around_per_s=located.located_per_s, seed=seed)
         return located, Meter(served.server, served.generator, OBJECTIVE, options).measure(around)
 
 
-def beaten(deployment: Deployment, rate_per_s: float, *, seed: int) -> Measurement:
+def beaten(deployment: Deployment, loser: ModelConfig, rate_per_s: float, *, seed: int) -> Measurement:
     """The loser's race against a rate, on a fresh server."""
     options = MeasureOptions.of(1.0, seed)
     question = dataclasses.replace(LOCATED_RATE, beat_per_s=rate_per_s)
-    with deployment.serve(config(BATCH, LOSER_INSTANCES), deployment.directory / "loser.log") as served:
+    with deployment.serve(loser, deployment.directory / "loser.log") as served:
         return Meter(served.server, served.generator, OBJECTIVE, options).measure(question)
 
 

@@ -7,12 +7,13 @@ to take all that is outstanding, the batches, and with them the throughput, woul
 One embedded Triton, concurrency 8 and 32, HTTP and gRPC, the same tensors; both clients count latency from the actual
 send in a closed loop. They take turns, each begins every other round, and what is compared is the two of one round:
 the mean difference of ours from theirs with its 95% interval, besides medians over the rounds. Targets: throughput
-within 2%, p50 and p99 within 3%. So that neither client takes from the server what it needs, the server
-runs on half of the cores and the clients on the others, unless --together. perf_analyzer is the one of
---perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
+within 2%, p50 and p99 within 3%. So that neither client takes from the server what it needs, the server runs on half of
+the cores and the clients on the others, unless --together; and so that the server's processes are not the limit
+either, whom a quicker client interrupts more often, the accelerator is --slower than the bundled one. perf_analyzer is
+the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
     python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 12] [--seconds 2] [--async]
-        [--together]
+        [--together] [--slower 5]
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
 from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
 from autotune.measurement.statistics import paired_ratio
-from autotune.repository import ModelRepository, stage
+from autotune.repository import ModelConfig, ModelRepository, stage
 from autotune.server import LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
 MODEL = "accelerator"
 CONCURRENCIES = (8, 32)
 MAX_BATCH_SIZE = 4
+TIMINGS_MS = {"host_ms": 0.5, "device_fixed_ms": 2.0, "device_per_item_ms": 0.1}
 WARMUP_S = 0.5
 TIMEOUT_S = 5.0
 # What is compared, how to get it from a run, how it is written, and the difference that is allowed.
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--async", dest="asynchronous", action="store_true", help="perf_analyzer with --async")
     parser.add_argument("--together", action="store_true", help="server and clients share all cores")
+    parser.add_argument("--slower", type=float, default=5.0, help="how many times, in all of its timings")
     arguments = parser.parse_args()
     try:
         binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
@@ -66,7 +69,7 @@ def main() -> None:
     options = PerfAnalyzerOptions(warmup_s=WARMUP_S, asynchronous=arguments.asynchronous)
     spec = ModelRepository(REPOSITORY).model(MODEL)
     with tempfile.TemporaryDirectory() as folder:
-        staged = stage(spec, spec.config.with_value("max_batch_size", MAX_BATCH_SIZE), Path(folder))
+        staged = stage(spec, slower(spec.config, arguments.slower), Path(folder))
         cores = sorted(os.sched_getaffinity(0))
         apart = len(cores) > 1 and not arguments.together
         if apart:
@@ -82,6 +85,13 @@ def main() -> None:
                         load = ClosedLoop(concurrency)
                         ours, theirs = measure(generator, peer, load, arguments.rounds, arguments.seconds)
                         print_rows(f"{protocol} | {concurrency}", ours, theirs)
+
+
+def slower(config: ModelConfig, times: float) -> ModelConfig:
+    """The config with `MAX_BATCH_SIZE`, its timings that many times as long."""
+    for name, milliseconds in TIMINGS_MS.items():
+        config = config.with_value(f"parameters.{name}", f"{times * milliseconds:g}")
+    return config.with_value("max_batch_size", MAX_BATCH_SIZE)
 
 
 def measure(

@@ -57,6 +57,7 @@ class Surroundings:
             memory_bytes=self.server.memory_bytes if self.server else None,
             gpu_memory_bytes=self.gpus.memory_bytes if self.gpus else None,
             cores=machine.cores,
+            seconds=machine.seconds,
         )
         strictest_s = min((ceiling.limit_s for ceiling in ceilings), default=None)
         inputs = GuardInputs(

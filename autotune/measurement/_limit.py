@@ -8,13 +8,16 @@ from autotune.load import ClosedLoop
 from autotune.measurement._types import Probe
 
 _INSTANCES_BUSY = 0.85
+# Where server and client leave the cores so little to spare and the client takes so much of them, it is in the way.
+_CORES_BUSY, _CLIENT_TAKES = 0.9, 0.1
 
 
 def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> str:
     """The limit in words, as the lowest failing load above the one that held shows it; empty where nothing does.
 
     - ``client``: every window that failed above it was disturbed by a client that was too busy or too late.
-    - ``compute``: the instances are busy nearly all the time, by the server's own clock.
+    - ``compute``: server and client use up the cores that they share, or the instances are busy nearly all the time,
+      by the server's own clock.
     - ``queueing``: they are not, and requests spend longer waiting than being computed.
     """
     if decided_by is None:
@@ -28,6 +31,11 @@ def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int
     if failing and all(any("client" in reason for reason in probe.invalid) for probe in failing):
         return f"client: {failing[0].invalid[0]}"
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
+    return _crowded(seen) or _server(seen, instances)
+
+
+def _server(seen: Probe, instances: int) -> str:
+    """What the server's own statistics of a window show; empty where it has none."""
     server = seen.server
     if not server.success_count or not server.batch_compute_ns:
         return ""
@@ -43,3 +51,18 @@ def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int
     if queue_ms > compute_ms:
         return f"queueing: requests wait {queue_ms:.2g} ms while {each} busy {busy:.0%} of the time"
     return f"compute: an execution takes {compute_ms:.2g} ms, longer than requests wait for it ({queue_ms:.2g} ms)"
+
+
+def _crowded(probe: Probe) -> str:
+    """That a client on the server's cores takes what the server would need; empty where it does not."""
+    usage = probe.usage
+    if usage is None or usage.server_cpu_s is None or not usage.cores or not usage.seconds:
+        return ""
+    client = usage.client_cpu * usage.client_processes / usage.cores
+    busy = client + usage.server_cpu_s / (usage.seconds * usage.cores)
+    if busy < _CORES_BUSY or client < _CLIENT_TAKES:
+        return ""
+    return (
+        f"compute: server and client use {min(1.0, busy):.0%} of the {usage.cores} cores that they share,"
+        f" the client {client:.0%}; with clients elsewhere the server carries more"
+    )

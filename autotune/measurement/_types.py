@@ -74,6 +74,7 @@ class Usage:
         memory_bytes: The server's memory at the window's end; None where it cannot be seen.
         gpu_memory_bytes: Its GPU memory; None without a GPU.
         cores: Cores that the client may run on, and a server beside it; None where it was not kept.
+        seconds: Over which CPU was counted, until the last answer; None where it was not kept.
     """
 
     client_cpu: float
@@ -84,6 +85,7 @@ class Usage:
     memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
     cores: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

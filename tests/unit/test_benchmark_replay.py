@@ -84,6 +84,7 @@ def computed(space_text: str = SPACE, subject: Subject = SUBJECTS["accelerator"]
         starts=list(begun.values()),
         rates_per_s=[each.rate_per_s for each in rates],
         seconds=[LONG_S] * len(rates),
+        repeats=[1000.0, 1010.0],
     )
 
 
@@ -380,8 +381,8 @@ def test_every_recorded_space_has_the_size_that_the_target_asks_for() -> None:
 
 def test_timings_reach_the_config() -> None:
     config = SUBJECTS["accelerator_host"].spec().config
-    assert config.value("parameters.host_ms") == "6"
-    assert SUBJECTS["accelerator_host"].objective.ceilings[0].limit_s == pytest.approx(0.04)
+    assert config.value("parameters.host_ms") == "12"
+    assert SUBJECTS["accelerator_host"].objective.ceilings[0].limit_s == pytest.approx(0.08)
 
 
 def test_a_start_is_found_by_its_candidate(grid: Grid) -> None:

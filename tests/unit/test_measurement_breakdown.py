@@ -5,6 +5,7 @@ import pytest
 from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import ClientTimes, Probe, breakdown
 from autotune.measurement._limit import limited_by
+from autotune.measurement._types import Usage
 from autotune.server import ModelStatistics
 
 SERVER = ModelStatistics(
@@ -91,3 +92,29 @@ def test_closed_loops_and_lower_rates_say_nothing_about_the_limit():
     closed = probe(schedule=ClosedLoop(8), holds=False, invalid=("the client was busy",))
     lower = probe(900, holds=False, invalid=("the client was busy",))
     assert not limited_by([closed, lower, probe()], probe(), 1).startswith("client")
+
+
+def crowded(client_cpu: float, server_cpu_s: float, **changes) -> Probe:
+    usage = Usage(client_cpu=client_cpu, server_cpu_s=server_cpu_s, cores=2, seconds=1.25)
+    return probe(1200, holds=False, usage=replace(usage, **changes))
+
+
+def test_a_client_that_takes_the_cores_that_the_server_needs_is_told():
+    failing = crowded(client_cpu=0.4, server_cpu_s=1.9)
+    assert limited_by([probe(), failing], probe(), 1) == (
+        "compute: server and client use 96% of the 2 cores that they share, the client 20%;"
+        " with clients elsewhere the server carries more"
+    )
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        pytest.param(crowded(client_cpu=0.4, server_cpu_s=1.7), id="cores to spare"),
+        pytest.param(crowded(client_cpu=0.1, server_cpu_s=2.3), id="a light client"),
+        pytest.param(crowded(client_cpu=0.4, server_cpu_s=1.9, seconds=None), id="not kept"),
+        pytest.param(probe(1200, holds=False), id="not seen"),
+    ],
+)
+def test_a_client_is_not_told_in_the_way_where_it_is_not(failing: Probe):
+    assert "clients elsewhere" not in limited_by([probe(), failing], probe(), 1)
