@@ -59,7 +59,7 @@ def locate_rate(
     Args:
         prober: Runs the windows; those it ran before count too.
         screened: One request at a time.
-        question: Where to begin: around a rate that is expected, and above one that was raced and held.
+        question: Where to begin: around a rate that is expected, else below saturation; above one that was raced.
         saturated: A closed loop that gave the server always enough to do; run here where it is wanted.
     """
     options = prober.options
@@ -68,7 +68,7 @@ def locate_rate(
     rate, highest = None, math.inf
     if question.around_per_s is not None:
         rate = max(question.around_per_s, alone_per_s * _GIVE_UP_BELOW)
-    elif saturated or question.beat_per_s is None:
+    else:
         saturation = max((saturated or _saturated(prober)).achieved_per_s, alone_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     if rate is not None and question.beat_per_s is not None and rate <= question.beat_per_s:

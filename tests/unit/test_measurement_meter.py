@@ -126,13 +126,14 @@ def test_a_loser_of_the_race_is_not_measured_to_the_end() -> None:
     assert sum(probe.duration_s for probe in measured.probes) < 2.5
 
 
-def test_a_winner_of_the_race_is_measured_to_the_end_from_there() -> None:
+@pytest.mark.parametrize("beat_per_s", [500, 1500, 3500])
+def test_a_winner_of_the_race_is_found_to_carry_what_it_does_however_much_that_is(beat_per_s: float) -> None:
     objective = Objective("throughput", (Ceiling("p99", 0.005),))
-    measured = Meter(SimulatedServer(), SimulatedServer(), objective).measure(Question(beat_per_s=200))
+    server = SimulatedServer(0.0002)
+    measured = Meter(server, server, objective).measure(replace(ROUGH_RATE, beat_per_s=beat_per_s))
     assert measured.feasible
     assert measured.beaten_by_per_s is None
-    assert measured.rate_per_s > 200
-    assert "saturate" not in {probe.purpose for probe in measured.probes}
+    assert measured.rate_per_s == pytest.approx(_measure(server, objective).located_per_s, rel=0.05)
 
 
 class LateClient(SimulatedServer):
