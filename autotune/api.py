@@ -50,6 +50,7 @@ def tune(
     p90: str | None = None,
     avg: str | None = None,
     min_throughput: float | None = None,
+    load: str = "open",
     trials: int | None = None,
     time_budget: str | None = None,
     search_space: str | Path | None = None,
@@ -76,7 +77,7 @@ def tune(
         UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
             shape of an input that neither its config nor its file describes).
     """
-    goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput)
+    goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput, load)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
     probe_s = parse_duration(probe_duration, "--probe-duration")
     if not 0 <= min_gain < 1:
@@ -144,6 +145,7 @@ def measure(
     p95: str | None = None,
     p90: str | None = None,
     avg: str | None = None,
+    load: str = "open",
     seed: int = 0,
     batch_size: int = 1,
     results: str | Path = "results",
@@ -154,7 +156,8 @@ def measure(
     """Measures one config; every argument is the flag of that name.
 
     Under one load or a sweep of loads where they are given. With ceilings alone: the highest rate that keeps
-    them, located and certified. With neither: one request at a time.
+    them, located and certified, or with ``load="closed"`` the most that a closed loop completes. With neither: one
+    request at a time.
 
     Returns:
         One probe per load, or every probe of the measurement with what it came to. They are stored too, also
@@ -183,6 +186,11 @@ def measure(
         concurrency, rate, trace, trace_format=trace_format, arrivals=arrivals, seed=seed, batch_size=batch_size
     )
     loads = loads if loads or ceilings else (ClosedLoop(1),)
+    if loads and load != "open":
+        raise UsageError(
+            f"--load: {load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
+        )
+    objective = None if loads else parse_objective("throughput", ceilings, load=load)
     check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
     launcher, why = launcher_for(flags)
     directory = writable_directory(Path(results)) / "measurements"
@@ -192,7 +200,9 @@ def measure(
     with closing(_create_store(Path(results), storage)) as store:
         _create_directory(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
-        outcome, probes, failure = _measured(deployment, config, log_path, loads, duration_s, ceilings, observer)
+        outcome, probes, failure = _measured(
+            deployment, config, log_path, objective, loads, duration_s, ceilings, observer
+        )
         if probes or outcome.message:
             store.save_run(
                 model=spec.name,
@@ -288,12 +298,13 @@ def _measured(
     deployment: Deployment,
     config: ModelConfig,
     log_path: Path,
+    objective: Objective | None,
     loads: Sequence[Schedule],
     duration_s: float | None,
     ceilings: tuple[Ceiling, ...],
     observer: StudyObserver,
 ) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
-    """What a config did under the loads, or without any what it carries; with what was raised, if anything was.
+    """What a config did under the loads, or what it carries under an objective; with what was raised, if anything.
 
     Raises:
         UsageError: The traffic does not fit the model.
@@ -315,13 +326,12 @@ def _measured(
         with deployment.serve(config, log_path) as served:
             startup_s = served.server.startup_s
             observer.server_ready(0, startup_s)
-            if loads:
+            if objective is None:
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
                 held = all(probe.holds for probe in probes)
             else:
                 traffic = deployment.traffic
                 options = MeasureOptions.of(_PROBE_S, traffic.seed)
-                objective = Objective("throughput", ceilings)
                 meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
                 held = meter.measure().feasible
         kind = OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE

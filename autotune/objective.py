@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from autotune.errors import UsageError
 
@@ -17,6 +17,7 @@ _DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit
 _SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 GoalName = Literal["throughput", "latency"]
+LoadName = Literal["open", "closed"]
 
 
 def parse_duration(text: str, flag: str) -> float:
@@ -93,12 +94,16 @@ class Objective:
             ``"latency"``: the lowest latency (``optimised_statistic``) while ``rate_per_s`` is offered.
         ceilings: The promises, strictest statistic first; at least one for ``"throughput"``.
         rate_per_s: Inferences/s that must be carried; only for ``"latency"``.
+        load: How throughput is measured. ``"open"``: Poisson arrivals, as of many clients who know nothing of each
+            other. ``"closed"``: a number of outstanding requests, each of which is followed by the next one, as
+            perf_analyzer and Model Analyzer do.
     """
 
     goal: GoalName
     ceilings: tuple[Ceiling, ...]
     rate_per_s: float | None = None
     optimised_statistic: str = "p99"
+    load: LoadName = "open"
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
@@ -107,6 +112,8 @@ class Objective:
             raise UsageError("--min-throughput: --objective latency needs the load to carry; add --min-throughput 1000")
         if self.goal == "throughput" and self.rate_per_s is not None:
             raise UsageError("--min-throughput: only --objective latency takes a rate; drop it or change --objective")
+        if self.goal == "latency" and self.load != "open":
+            raise UsageError("--load: --objective latency offers the rate of --min-throughput; drop --load closed")
 
     @property
     def maximise(self) -> bool:
@@ -116,7 +123,8 @@ class Objective:
     def __str__(self) -> str:
         promise = ", ".join(str(ceiling) for ceiling in self.ceilings)
         if self.goal == "throughput":
-            return f"highest throughput with {promise}"
+            loop = " in a closed loop" if self.load == "closed" else ""
+            return f"highest throughput{loop} with {promise}"
         held = f" with {promise}" if promise else ""
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"
 
@@ -132,16 +140,18 @@ def parse_ceilings(**statistics: str | None) -> tuple[Ceiling, ...]:
     )
 
 
-def parse_objective(goal: str, ceilings: tuple[Ceiling, ...], min_throughput: float | None = None) -> Objective:
+def parse_objective(
+    goal: str, ceilings: tuple[Ceiling, ...], min_throughput: float | None = None, load: str = "open"
+) -> Objective:
     """The objective that ``--objective`` and its companions describe.
 
     Raises:
-        UsageError: An unknown goal, a rate that is not above zero, or flags that do not go together.
+        UsageError: An unknown goal or load, a rate that is not above zero, or flags that do not go together.
     """
     if min_throughput is not None and not 0 < min_throughput < math.inf:
         raise UsageError(f"--min-throughput: {min_throughput:g} is not above zero; give inferences/s, such as 1000")
-    if goal == "throughput":
-        return Objective("throughput", ceilings, rate_per_s=min_throughput)
-    if goal == "latency":
-        return Objective("latency", ceilings, rate_per_s=min_throughput)
-    raise UsageError(f"--objective: {goal!r} is unknown; use throughput or latency")
+    if load not in get_args(LoadName):
+        raise UsageError(f"--load: {load!r} is unknown; use open or closed")
+    if goal not in get_args(GoalName):
+        raise UsageError(f"--objective: {goal!r} is unknown; use throughput or latency")
+    return Objective(cast("GoalName", goal), ceilings, rate_per_s=min_throughput, load=cast("LoadName", load))

@@ -59,7 +59,8 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     """A name that the same command gives again, so that it resumes: ``mnist-p99-5ms-embedded``."""
     load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
     promise = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
-    return "-".join([model, *load, *promise, launch])
+    loop = ["closed-loop"] if objective.load == "closed" else []
+    return "-".join([model, *load, *promise, *loop, launch])
 
 
 def find_model(model_repository: str | Path, model: str | None) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:

@@ -46,6 +46,7 @@ def measure(
     p95: options.P95 = None,
     p90: options.P90 = None,
     avg: options.Avg = None,
+    load: options.LoadOption = "open",
     model_repository: options.ModelRepositoryOption = Path("model_repository"),
     model: options.ModelOption = None,
     model_config: Annotated[

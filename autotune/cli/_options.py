@@ -71,6 +71,17 @@ P95 = Annotated[str | None, option("--p95", "DURATION", "Ceiling on p95 latency.
 P90 = Annotated[str | None, option("--p90", "DURATION", "Ceiling on p90 latency.", panel=Panel.OBJECTIVE)]
 Avg = Annotated[str | None, option("--avg", "DURATION", "Ceiling on mean latency.", panel=Panel.OBJECTIVE)]
 
+LoadOption = Annotated[
+    str,
+    option(
+        "--load",
+        "open|closed",
+        "How throughput is measured. open: Poisson arrivals. closed: as many requests outstanding as keep the ceilings,"
+        " as perf_analyzer and Model Analyzer do.",
+        panel=Panel.OBJECTIVE,
+    ),
+]
+
 ModelRepositoryOption = Annotated[
     Path, option("--model-repository", "DIR", "Triton model repository; it is only read.", panel=Panel.MODEL)
 ]

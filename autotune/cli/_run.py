@@ -40,6 +40,7 @@ def run(
             panel=Panel.OBJECTIVE,
         ),
     ] = None,
+    load: options.LoadOption = "open",
     model_repository: options.ModelRepositoryOption = Path("model_repository"),
     model: options.ModelOption = None,
     trials: Annotated[

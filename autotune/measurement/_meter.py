@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from autotune.load import LoadGenerator
-from autotune.measurement._certify import certify
+from autotune.measurement._certify import Certificate, certify
+from autotune.measurement._climb import certify_concurrency, climb, concurrency_of
 from autotune.measurement._limit import limited_by
 from autotune.measurement._locate import locate_rate
 from autotune.measurement._options import MeasureOptions
@@ -122,6 +123,9 @@ class Meter:
         if not screened.holds:
             return
         saturated = profile(self._prober) if question.profiled else None
+        if self._objective.load == "closed":
+            self._measure_in_closed_loop(screened, question)
+            return
         if question.beat_per_s is not None:
             raced = self._decided_by = race(self._prober, question.beat_per_s)
             if not raced.holds:
@@ -146,16 +150,32 @@ class Meter:
             self._decided_by = held or self._prober.nearest_miss()
             self._first_failing_per_s = located.failing_per_s
 
+    def _measure_in_closed_loop(self, screened: Probe, question: Question) -> None:
+        concurrency = question.concurrency
+        if question.located or concurrency is None:
+            climbed = climb(self._prober, screened, question)
+            self._decided_by, self._kept = climbed.probe, not climbed.beaten
+            if climbed.beaten:
+                self._beaten_by_per_s = question.beat_per_s
+                return
+            self._located_per_s = climbed.probe.achieved_per_s
+            concurrency = concurrency_of(climbed.probe)
+        if question.certified and concurrency is not None:
+            self._take(certify_concurrency(self._prober, concurrency, question.certified_within_s))
+
     def _certify(self, located_per_s: float, failing_per_s: float | None, question: Question) -> None:
-        self._certified = True
         rate_per_s = located_per_s * (1 - self._options.margin)
         certificate = certify(self._prober, rate_per_s, question.effort, question.certified_within_s, failing_per_s)
-        self._decided_by = certificate.probe
-        self._kept = certificate.kept
-        self._confidence = certificate.confidence
+        self._take(certificate)
         self._first_failing_per_s = self._prober.lowest_failing(
             certificate.probe.asked_per_s if certificate.kept else 0.0
         )
+
+    def _take(self, certificate: Certificate) -> None:
+        self._certified = True
+        self._decided_by = certificate.probe
+        self._kept = certificate.kept
+        self._confidence = certificate.confidence
 
     def _carried_per_s(self) -> float:
         """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""

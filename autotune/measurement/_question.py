@@ -14,7 +14,9 @@ class Question:
         beat_per_s: Inferences/s that it must carry to be of interest: that is asked first, and where it does not hold,
             nothing more is.
         around_per_s: Inferences/s that it is known or expected to carry about: looking begins there.
-        located: Whether the rate at which a ceiling breaks is to be looked for; else ``around_per_s`` is taken for it.
+        concurrency: Outstanding requests to begin with where the objective is measured in a closed loop.
+        located: Whether the rate at which a ceiling breaks is to be looked for; else ``around_per_s`` is taken for it,
+            or ``concurrency``.
         certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate is the
             answer, in a third of the time or less.
         profiled: Whether to see first how long executions of each batch size take.
@@ -25,6 +27,7 @@ class Question:
 
     beat_per_s: float | None = None
     around_per_s: float | None = None
+    concurrency: int | None = None
     located: bool = True
     certified: bool = True
     profiled: bool = False

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from autotune.objective import Objective
 from autotune.repository import ModelConfig
-from autotune.simulator import Batching, Prediction, ServiceTimes, highest_rates, lowest_latency, simulate
+from autotune.simulator import (
+    Batching,
+    Prediction,
+    ServiceTimes,
+    highest_rates,
+    highest_throughputs,
+    lowest_latency,
+    simulate,
+)
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 
 _LARGEST_SPACE = 20_000
@@ -129,6 +137,8 @@ class SimulatedSpace:
 
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
         objective = self._objective
+        if objective.load == "closed":
+            return highest_throughputs(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
         if objective.maximise:
             return highest_rates(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
         return lowest_latency(

@@ -75,7 +75,7 @@ class Experience:
         if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
             self._tell("nothing is simulated: no trial showed how long executions take; proposing by tpe instead")
         if self.predictor.doubt:
-            self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead")
+            self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead", "set aside")
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate should come to; None where nothing can be said."""
@@ -118,8 +118,8 @@ class Experience:
             names = ", ".join(study.name for study in studies)
             self._tell(f"warm start: execution times are known from {names} (--cold-start looks anew)")
 
-    def _tell(self, text: str) -> None:
-        """Once."""
-        if text not in self._told:
-            self._told.add(text)
+    def _tell(self, text: str, about: str = "") -> None:
+        """Once, or once about the same."""
+        if (about or text) not in self._told:
+            self._told.add(about or text)
             self._observer.note(text)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from autotune.environment import Environment
+from autotune.load import ClosedLoop
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
@@ -129,7 +130,7 @@ class FinalRounds:
     def _round(self, trial: TrialRecord, number: int, rounds: int) -> None:
         objective = self._plan.objective
         around = score(trial.outcome, objective) if objective.maximise else None
-        question = replace(ROUGH_RATE, around_per_s=around, seed=number)
+        question = replace(ROUGH_RATE, around_per_s=around, concurrency=_concurrency(trial), seed=number)
         self._run(trial, question, FINAL, f"round {number} of {rounds}, trial {trial.number}", f"-final-{number}")
 
     def _certify(self, trials: Sequence[TrialRecord], chosen: Sequence[TrialRecord]) -> None:
@@ -142,6 +143,7 @@ class FinalRounds:
             winner = Finalist(chosen[0], (), (score(chosen[0].outcome, self._plan.objective),))
         question = Question(
             around_per_s=_PROVABLE * min(winner.values),
+            concurrency=_concurrency(winner.runs[-1] if winner.runs else winner.trial),
             located=False,
             certified_within_s=max(1.0, self._left_s() - _STARTUP_S),
             seed=len(winner.values) + 1,
@@ -175,3 +177,10 @@ class FinalRounds:
     def _rounds_of(self, trial: TrialRecord) -> list[TrialRecord]:
         config = trial.outcome.config_text
         return [run for run in self._runs if run.role == FINAL and run.outcome.config_text == config]
+
+
+def _concurrency(record: TrialRecord) -> int | None:
+    """The requests that were outstanding where a closed loop completed the most; None where there was none."""
+    measured = record.outcome.measurement
+    schedule = measured.decided_by.schedule if measured and measured.decided_by else None
+    return schedule.concurrency if isinstance(schedule, ClosedLoop) else None

@@ -35,6 +35,7 @@ from autotune.simulator._latencies import lowest_latency
 from autotune.simulator._prediction import Prediction
 from autotune.simulator._rates import highest_rate, highest_rates
 from autotune.simulator._service import ServiceTimes
+from autotune.simulator._throughputs import highest_throughputs
 from autotune.simulator._window import Simulated, simulate
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Simulated",
     "highest_rate",
     "highest_rates",
+    "highest_throughputs",
     "lowest_latency",
     "simulate",
 ]

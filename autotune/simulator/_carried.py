@@ -1,4 +1,4 @@
-"""Whether one config carries one rate under the ceilings, and with which latency."""
+"""Whether one config carries one load under the ceilings, and with which latency."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALWAYS = ("p50", "p99", "avg")
 
 
 class Carrier:
-    """One config under one window of random arrivals, which are stretched to any rate.
+    """One config under one window of requests: random arrivals stretched to any rate, or a closed loop of any size.
 
     Attributes:
         saturation_per_s: Requests/s with the queue never empty.
@@ -62,18 +62,35 @@ class Carrier:
         behind. Up to 1 the rate is carried. A window is given up once a ceiling is broken, and what ran of it stands
         for the whole.
         """
-        requests, first_counted = self._requests, int(WARM_UP * self._requests)
-        allowed = self._allowed * (requests - first_counted)
-        finished, behind, _ = self.runner.run(
-            self._draws.arrivals, 1 / rate_per_s, self._limits_s, np.round(allowed, 6), first_counted
-        )
-        seen = max(1, finished - first_counted) / (requests - first_counted)
-        level = float((np.abs(self.runner.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
-        if finished == requests:
-            level = max(level, behind / (self._in_flight + _LEFT_BEHIND * requests))
+        level, finished, behind = self._run(self._draws.arrivals, 1 / rate_per_s)
+        if finished == self._requests:
+            level = max(level, behind / (self._in_flight + _LEFT_BEHIND * self._requests))
         if level <= 1:
             self._kept = (rate_per_s, self.runner.latency_s.copy(), int(self.runner.executions.sum()))
         return level
+
+    def in_closed_loop(self, concurrency: int) -> Prediction | None:
+        """What a closed loop of ``concurrency`` outstanding requests looks like; None where a ceiling is broken."""
+        sent_s = np.empty(self._requests)
+        level, _, _ = self._run(sent_s, 1.0, concurrency)
+        if level > 1:
+            return None
+        ended_s = np.sort(sent_s + self.runner.latency_s - self._draws.overhead_s)
+        # The drain at the end is left out as the start is.
+        first, last = int(WARM_UP * self._requests), int((1 - WARM_UP) * self._requests) - 1
+        completed_per_s = float((last - first) / (ended_s[last] - ended_s[first]))
+        return self._prediction(completed_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
+
+    def _run(self, sent_s: NDArray[np.float64], scale: float, concurrency: int = 0) -> tuple[float, int, int]:
+        """How close a window comes to breaking a ceiling, the requests that it finished and left behind."""
+        requests, first_counted = self._requests, int(WARM_UP * self._requests)
+        allowed = self._allowed * (requests - first_counted)
+        finished, behind, _ = self.runner.run(
+            sent_s, scale, self._limits_s, np.round(allowed, 6), first_counted, concurrency
+        )
+        seen = max(1, finished - first_counted) / (requests - first_counted)
+        level = float((np.abs(self.runner.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
+        return level, finished, behind
 
     @property
     def carried_per_s(self) -> float:
@@ -86,9 +103,14 @@ class Carrier:
             self.runner.run(self._draws.arrivals, 1 / rate_per_s)
             self._kept = (rate_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
         _, latency_s, executions = self._kept
+        return self._prediction(rate_per_s if carried else 0.0, latency_s, executions, statistics)
+
+    def _prediction(
+        self, rate_per_s: float, latency_s: NDArray[np.float64], executions: int, statistics: Sequence[str] = ()
+    ) -> Prediction:
         names = dict.fromkeys((*_ALWAYS, *(ceiling.statistic for ceiling in self._ceilings), *statistics))
         return Prediction(
-            rate_per_s if carried else 0.0,
+            rate_per_s,
             self.saturation_per_s,
             statistics_s(latency_s[int(WARM_UP * self._requests) :], tuple(names)),
             self._requests / executions,

@@ -76,6 +76,8 @@ def examine_queue(
 def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per event would hand all of its state around
     unit_s: Floats,
     scale: float,
+    concurrency: int,
+    think_s: float,
     overhead_s: Floats,
     factors: Floats,
     batcher_first: NDArray[np.bool_],
@@ -101,8 +103,10 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     """Runs one window, until every request is finished or too many were over a limit.
 
     Args:
-        unit_s: When requests arrive, times ``scale``, ascending, shape (n,).
-        scale: See ``unit_s``.
+        unit_s: When requests arrive, times ``scale``, ascending, shape (n,); filled in a closed loop.
+        scale: See ``unit_s``; 1 in a closed loop.
+        concurrency: Requests that a closed loop keeps outstanding, all from time 0 on; 0 in an open loop.
+        think_s: Seconds from the end of a request's execution to the arrival of the one that it makes room for.
         overhead_s: Latency of each request outside queue and execution, shape (n,).
         factors: By how much each execution's time is stretched, in order of execution, shape (n,).
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
@@ -152,8 +156,12 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     served, queued, arrived, finished, executed, backlog = 0, 0, 0, 0, 0, requests
     filling, filling_from, saturated, pending, next_preferred = _EMPTY, 0, False, 0, 0
     now_s = 0.0
+    known = requests  # of which it is known when they arrive
+    if concurrency > 0:
+        known = min(concurrency, requests)
+        unit_s[:known] = 0.0
     while finished < requests:
-        arrival_s = max(unit_s[arrived] * scale, cpu_free_s) if arrived < requests else np.inf
+        arrival_s = max(unit_s[arrived] * scale, cpu_free_s) if arrived < known else np.inf
         freed = False
         if next_due_s <= arrival_s and next_due_s <= timer_s:
             now_s = next_due_s
@@ -176,6 +184,9 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                                 over[limit] -= latency / limits_s[limit]
                             elif latency > limits_s[limit]:
                                 over[limit] += 1
+                    if known < requests:
+                        unit_s[known] = now_s + think_s
+                        known += 1
                 for limit in range(len(limits_s)):
                     if abs(over[limit]) > abs(allowed[limit]):
                         return finished, backlog, now_s

@@ -1,4 +1,4 @@
-"""One open-loop window against one config."""
+"""One window of load against one config."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ class Runner:
         self.over = np.empty(0)
         self._service = service
         self._draws = draws
+        self._think_s = float(draws.overhead_s.mean()) if requests else 0.0
         self._preferred = batching.sent_at_once()
 
     def run(
@@ -93,6 +94,7 @@ class Runner:
         limits_s: NDArray[np.float64] = np.empty(0),  # noqa: B008 - never written
         allowed: NDArray[np.float64] = np.empty(0),  # noqa: B008
         first_counted: int = 0,
+        concurrency: int = 0,
     ) -> tuple[int, int, float]:
         """See `autotune.simulator._kernel.run_window`; what was over the limits is in ``over``."""
         from autotune.simulator._kernel import run_window
@@ -102,6 +104,8 @@ class Runner:
         return run_window(
             unit_s,
             scale,
+            concurrency,
+            self._think_s,
             self._draws.overhead_s,
             self._draws.factors,
             self._draws.batcher_first,

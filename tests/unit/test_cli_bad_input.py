@@ -114,6 +114,8 @@ def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, word
         (["--p99", "5ms", "--launch", "cloud"], "--launch: 'cloud' is unknown"),
         (["--p99", "5ms", "--protocol", "carrier"], "--protocol: 'carrier' is unknown; use http or grpc"),
         (["--p99", "5ms", "--sampler", "luck"], "--sampler: unknown sampler 'luck'; use model, tpe, random, grid, gp"),
+        (["--p99", "5ms", "--load", "half"], "--load: 'half' is unknown; use open or closed"),
+        (["--objective", "latency", "--rate", "9", "--load", "closed"], "--load: --objective latency offers the rate"),
         (["--p99", "5ms", "--min-gain", "2"], "--min-gain: 2 is no gain; use a fraction from 0 to below 1"),
         (["--p99", "5ms", "--final-rounds", "-1"], "--final-rounds: -1 rounds cannot be held; use 0 or more"),
         (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),
@@ -169,6 +171,12 @@ def test_results_that_is_a_file(refuses, repository: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("command", [["studies", "list"], ["studies", "show", "x"], ["export", "x"], ["dashboard"]])
 def test_no_database_yet(refuses, command: list[str]) -> None:
     assert "there is no database" in refuses(*command)
+
+
+def test_load_of_a_sweep(refuses, repository: Path) -> None:
+    flags = ["--p99", "5ms", "--concurrency", "8", "--load", "closed", "--launch", "embedded"]
+    line = refuses("measure", "--model-repository", str(repository), *flags)
+    assert line.startswith("--load: closed needs ceilings such as --p99 5ms, and none of --concurrency, --rate")
 
 
 def test_sweep(refuses, repository: Path) -> None:

@@ -95,6 +95,18 @@ def test_unknown_objective_is_refused_with_the_known_ones() -> None:
         parse_objective("speed", ())
 
 
+def test_unknown_load_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="--load: 'half' is unknown; use open or closed"):
+        parse_objective("throughput", (Ceiling("p99", 0.005),), load="half")
+
+
+def test_the_lowest_latency_in_a_closed_loop_is_refused() -> None:
+    with pytest.raises(UsageError, match="--load: --objective latency offers the rate of --min-throughput"):
+        parse_objective("latency", (), 500, "closed")
+
+
 def test_says_what_it_looks_for() -> None:
     assert str(Objective("throughput", (Ceiling("p99", 0.005),))) == "highest throughput with p99 <= 5ms"
     assert str(Objective("latency", (), 500)) == "lowest p99 at 500 inferences/s"
+    closed = Objective("throughput", (Ceiling("p99", 0.005),), load="closed")
+    assert str(closed) == "highest throughput in a closed loop with p99 <= 5ms"

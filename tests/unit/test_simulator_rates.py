@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autotune.objective import Ceiling
-from autotune.simulator import Batching, ServiceTimes, highest_rate, highest_rates, lowest_latency
+from autotune.simulator import Batching, ServiceTimes, highest_rate, highest_rates, highest_throughputs, lowest_latency
+from autotune.simulator._throughputs import CONCURRENCIES
 
 SIZES = np.arange(1, 33)
 P99_20_MS = (Ceiling("p99", 0.02),)
@@ -153,3 +154,26 @@ def test_the_spread_of_executions_costs_rate():
     unsteady = replace(steady, spread=np.array([0.5, 0.5, 0.5, 2.5]))
     rates = [highest_rate(Batching(8, dynamic=True), each, P99_20_MS).rate_per_s for each in (steady, unsteady)]
     assert rates[1] < 0.95 * rates[0]
+
+
+@pytest.mark.parametrize("batching", [Batching(16, dynamic=True), Batching(8, dynamic=True, instances=3)])
+def test_a_closed_loop_obeys_littles_law(batching):
+    for limit_s in (0.004, 0.01, 0.05):
+        (prediction,) = highest_throughputs([batching], _accelerator(), [Ceiling("p99", limit_s)])
+        outstanding = prediction.rate_per_s * prediction.latency_s["avg"]
+        assert min(abs(outstanding / each - 1) for each in CONCURRENCIES) < 0.02
+        assert prediction.latency_s["p99"] <= limit_s
+        assert prediction.rate_per_s <= 1.001 * prediction.saturation_per_s
+
+
+def test_a_closed_loop_completes_the_most_where_every_batch_is_full():
+    (prediction,) = highest_throughputs([Batching(32, dynamic=True)], _accelerator(), [Ceiling("p99", 1.0)])
+    assert prediction.rate_per_s == pytest.approx(32 / 5.7e-3, rel=0.1)
+    assert prediction.mean_batch == pytest.approx(32, rel=0.01)
+
+
+def test_a_closed_loop_of_one_request_is_alone():
+    (prediction,) = highest_throughputs([Batching(32, dynamic=True)], _accelerator(), [Ceiling("p99", 0.00295)])
+    assert prediction.rate_per_s == pytest.approx(1 / 2.9e-3, rel=0.01)
+    (infeasible,) = highest_throughputs([Batching(32, dynamic=True)], _accelerator(), [Ceiling("p99", 0.0028)])
+    assert infeasible.rate_per_s == 0

@@ -1,0 +1,146 @@
+"""The most that a config completes in a closed loop: with as many requests outstanding as keep the promise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from autotune.load import ClosedLoop
+from autotune.measurement._certify import Certificate
+from autotune.measurement._judge import StopRule
+from autotune.measurement._prober import Prober
+from autotune.measurement._question import Question
+from autotune.measurement._types import Probe
+from autotune.objective import Ceiling
+
+_MOST_WINDOWS = 8
+_MOST_CONCURRENCY = 1024
+_RULE = StopRule(fails_alpha=0.05)
+_SHORTEST = 0.5  # of a probe
+# About what part of the strictest limit the mean latency comes to where the limit is just kept.
+_MEAN_OF_LIMIT = 0.7
+# Nearer to each other two concurrencies are not told apart by what they complete.
+_NARROW = 1.15
+# Latency grows with what is outstanding; a little less than where that meets the limit is tried.
+_SHY = 0.95
+_LEAST_GROWTH, _MOST_GROWTH = 1.25, 2.0
+# More outstanding requests that complete hardly more only wait.
+_FLAT = 0.02
+# A throughput as far below the one to beat is not the scatter of a window.
+_CLEARLY_LESS = 0.03
+_ATTEMPTS = 3
+_RETREAT = 0.85
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """Where the climb ended.
+
+    Attributes:
+        probe: Of the windows that kept every ceiling the one that completed the most; where it is beaten by what it
+            completed while it broke one, that window.
+        beaten: Whether it completes less than was to be beaten.
+    """
+
+    probe: Probe
+    beaten: bool
+
+
+def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
+    """Keeps more requests outstanding while every ceiling is kept and more is completed, and fewer while one is not.
+
+    Args:
+        prober: Runs the windows.
+        screened: One request at a time, which kept every ceiling.
+        question: Where to begin, and what is to be beaten: a window that breaks a ceiling and completes less ends
+            the climb, as fewer outstanding requests complete less still.
+    """
+    options, ceilings = prober.options, prober.objective.ceilings
+    shortest_s = options.probe_s * max(_SHORTEST, min(1.0, question.effort))
+    expected_per_s = _expected_per_s(question)
+    to_beat = question.beat_per_s or 0.0
+    best = highest = screened  # the best that held, and the one with the most outstanding
+    failing: Probe | None = None
+    concurrency = question.concurrency or _first(prober, question)
+    doubted = False
+    for _ in range(_MOST_WINDOWS):
+        requests_per_s = max(expected_per_s, highest.achieved_per_s) / prober.batch_size
+        window_s = options.window_s(shortest_s, requests_per_s, prober.objective)
+        probe = prober.closed_loop("locate", concurrency, window_s, _RULE)
+        if probe.holds:
+            flat = probe.achieved_per_s < highest.achieved_per_s * (1 + _FLAT)
+            best = max(best, probe, key=lambda each: each.achieved_per_s)
+            highest = probe
+            if flat:
+                break
+        elif not (probe.certain or doubted):  # a pause may have done it
+            doubted = True
+            continue
+        else:
+            failing = probe
+            if probe.achieved_per_s < to_beat * (1 - _CLEARLY_LESS):
+                return Climbed(probe, beaten=True)
+        wanted = _next(highest, failing, ceilings)
+        if wanted is None:
+            break
+        concurrency = wanted
+    return Climbed(best, beaten=best.achieved_per_s < to_beat)
+
+
+def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
+    """Tests with fresh windows that so many outstanding requests keep every ceiling, and fewer where they do not.
+
+    Each further attempt takes half of the chance of being wrong that is left, so that all stay within 1 - confidence.
+    """
+    options = prober.options
+    wanted = 1 - options.confidence
+    window_s = min(options.certify_s, within_s / _ATTEMPTS)
+    alpha = wanted
+    for _ in range(_ATTEMPTS):
+        alpha /= 2
+        probe = prober.closed_loop("certify", concurrency, window_s, StopRule(holds_alpha=alpha, fails_alpha=0.05))
+        if probe.holds:
+            break
+        concurrency = max(1, int(concurrency * _RETREAT))
+    sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
+    return Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds)
+
+
+def concurrency_of(probe: Probe) -> int | None:
+    """The requests that a window kept outstanding; None in an open loop."""
+    return probe.schedule.concurrency if isinstance(probe.schedule, ClosedLoop) else None
+
+
+def _first(prober: Prober, question: Question) -> int:
+    """Where to begin: by Little's law where the throughput is known about, else enough to fill every instance."""
+    expected_per_s = _expected_per_s(question)
+    if not expected_per_s:
+        return max(2, prober.saturating_concurrency() // 2)
+    strictest_s = min(each.limit_s for each in prober.objective.ceilings)
+    requests = _MEAN_OF_LIMIT * strictest_s * expected_per_s / prober.batch_size
+    return max(2, min(_MOST_CONCURRENCY, round(requests)))
+
+
+def _expected_per_s(question: Question) -> float:
+    return max(question.around_per_s or 0.0, question.beat_per_s or 0.0)
+
+
+def _next(highest: Probe, failing: Probe | None, ceilings: tuple[Ceiling, ...]) -> int | None:
+    """How many to keep outstanding next, by how far the latency is from its limit; None where that is settled."""
+    low = concurrency_of(highest) or 1
+    if failing is None:
+        growth = min(_MOST_GROWTH, max(_LEAST_GROWTH, _SHY * _room(highest, ceilings)))
+        wanted = min(_MOST_CONCURRENCY, max(low + 1, round(low * growth)))
+        return wanted if wanted > low else None
+    high = concurrency_of(failing) or 1
+    if high <= max(low + 1, low * _NARROW):
+        return None
+    room = _room(failing, ceilings)
+    wanted = round(high * _SHY * room) if room < 1 else round(math.sqrt(low * high))
+    least, most = low * math.sqrt(_NARROW), high / math.sqrt(_NARROW)
+    return min(max(wanted, math.ceil(least), low + 1), max(int(most), low + 1))
+
+
+def _room(probe: Probe, ceilings: tuple[Ceiling, ...]) -> float:
+    """The limit as a multiple of the latency, of the ceiling that is nearest to it."""
+    return min((each.limit_s / probe.latency_s[each.statistic] for each in ceilings), default=math.inf)

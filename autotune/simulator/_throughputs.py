@@ -1,0 +1,65 @@
+"""The most that each config completes in a closed loop under the ceilings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autotune.simulator._carried import Carrier
+from autotune.simulator._draws import Draws
+from autotune.simulator._rates import REQUESTS
+
+if TYPE_CHECKING:
+    from autotune.objective import Ceiling
+    from autotune.simulator._batching import Batching
+    from autotune.simulator._prediction import Prediction
+    from autotune.simulator._service import ServiceTimes
+
+CONCURRENCIES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Outstanding requests that are tried: powers of two and what lies between them."""
+
+
+def highest_throughputs(
+    candidates: Sequence[Batching],
+    service: ServiceTimes,
+    ceilings: Sequence[Ceiling],
+    *,
+    requests: int = REQUESTS,
+    seed: int = 0,
+) -> list[Prediction]:
+    """What each config completes in a closed loop of as many outstanding requests as keep every ceiling.
+
+    Each answer makes room for the next request, which is sent at once. More outstanding requests never complete much
+    less, and wait longer: so the most that keep the ceilings are looked for, by bisection over `CONCURRENCIES`.
+
+    Args:
+        candidates: The configs.
+        service: How long executions take.
+        ceilings: The limits.
+        requests: Requests in a window, of which the first tenth is not counted, nor the last one in the throughput.
+        seed: Draws their overheads and the spread of executions.
+
+    Returns:
+        One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
+        ceiling.
+    """
+    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
+    draws = Draws.of(reached, requests, seed)
+    predictions: list[Prediction] = []
+    carrier = None
+    for batching in candidates:
+        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
+        predictions.append(_highest(carrier))
+    return predictions
+
+
+def _highest(carrier: Carrier) -> Prediction:
+    best, low, high = None, 0, len(CONCURRENCIES)  # those before ``low`` keep the ceilings, ``high`` and more do not
+    while low < high:
+        middle = (low + high) // 2
+        found = carrier.in_closed_loop(CONCURRENCIES[middle])
+        if found is None:
+            high = middle
+        else:
+            best, low = found, middle + 1
+    return best or carrier.at(carrier.saturation_per_s, carried=False)

@@ -1,0 +1,120 @@
+"""The most that a closed loop completes under a ceiling, of a server whose truth is known."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from simulated_server import SimulatedServer
+
+from autotune.load import ClosedLoop
+from autotune.measurement import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, Measurement, MeasureOptions, Meter, Question
+from autotune.objective import Ceiling, Objective
+
+
+@dataclass
+class BatchingServer(SimulatedServer):
+    """Executes what waits, up to ``max_batch`` together, in ``fixed_s`` and ``item_s`` for each."""
+
+    fixed_s: float = 0.002
+    item_s: float = 0.0001
+    max_batch: int = 32
+    slow_in_window: int | None = None
+
+    def model_config(self) -> dict[str, object]:
+        return {"max_batch_size": self.max_batch, "instance_group": [{"count": 1}]}
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals = [0.0] * concurrency
+        latency: list[float] = []
+        now_s, served = 0.0, 0
+        while served < len(arrivals):
+            batch = [each for each in arrivals[served : served + self.max_batch] if each <= now_s]
+            now_s += self.fixed_s + self.item_s * len(batch)
+            if len(self.runs) - 1 == self.slow_in_window and 0.1 < now_s < 0.2:
+                now_s += 0.02
+            latency += [now_s - each for each in batch]
+            served += len(batch)
+            if now_s < duration_s:
+                arrivals += [now_s] * len(batch)
+        return np.array(arrivals), np.array(latency)
+
+
+def _measure(limit_s: float, question: Question = LOCATED_RATE, **server: float) -> tuple[Measurement, BatchingServer]:
+    objective = Objective("throughput", (Ceiling("p99", limit_s),), load="closed")
+    simulated = BatchingServer(**server)  # type: ignore[arg-type]
+    return Meter(simulated, simulated, objective, MeasureOptions(), clock=lambda: 0.0).measure(question), simulated
+
+
+@cache
+def _truth_per_s(limit_s: float, max_batch: int = 32) -> float:
+    """By the server's own rule: of all loops whose requests stay under the limit, the one that completes the most."""
+    server = BatchingServer(max_batch=max_batch)
+    best = 0.0
+    for concurrency in range(1, 150):
+        result = server.run(ClosedLoop(concurrency), 2.0, 1.0)
+        if result.percentile_s(0.99) <= limit_s:
+            best = max(best, result.achieved_per_s)
+    return best
+
+
+@pytest.mark.parametrize("limit_s", [0.0025, 0.004, 0.008, 0.05])
+@pytest.mark.parametrize("max_batch", [4, 32])
+def test_finds_the_most_that_keeps_the_ceiling(limit_s: float, max_batch: int) -> None:
+    measured, server = _measure(limit_s, max_batch=max_batch)
+    assert measured.feasible
+    assert measured.latency_s["p99"] <= limit_s
+    assert measured.rate_per_s >= 0.95 * _truth_per_s(limit_s, max_batch)
+    assert all(isinstance(schedule, ClosedLoop) for schedule in server.runs)
+
+
+def test_where_more_outstanding_requests_complete_no_more_the_climb_ends() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 1.0),), load="closed")
+    server = SimulatedServer(0.001)  # one after the other: a single outstanding request keeps it busy
+    measured = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0).measure(LOCATED_RATE)
+    assert measured.rate_per_s == pytest.approx(1000, rel=0.02)
+    assert sum(probe.purpose == "locate" for probe in measured.probes) == 1
+
+
+def test_a_config_that_cannot_beat_the_rate_is_given_up_at_its_first_failing_window() -> None:
+    measured, _ = _measure(0.004, replace(ROUGH_RATE, beat_per_s=1.1 * _truth_per_s(0.004), concurrency=64))
+    assert not measured.feasible
+    assert measured.beaten_by_per_s == 1.1 * _truth_per_s(0.004)
+    assert measured.violations["race"] > 0
+    beaten_late, _ = _measure(0.05, replace(ROUGH_RATE, beat_per_s=2 * _truth_per_s(0.05)))
+    assert beaten_late.beaten_by_per_s is not None
+
+
+def test_a_config_that_carries_more_than_the_rate_to_beat_is_not_beaten() -> None:
+    measured, _ = _measure(0.004, replace(ROUGH_RATE, beat_per_s=0.9 * _truth_per_s(0.004), concurrency=64))
+    assert measured.feasible
+    assert measured.rate_per_s >= 0.95 * _truth_per_s(0.004)
+
+
+def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:
+    undisturbed, server = _measure(0.008)
+    first = next(index for index, schedule in enumerate(server.runs) if schedule != ClosedLoop(1))
+    measured, disturbed = _measure(0.008, replace(LOCATED_RATE, beat_per_s=5000), slow_in_window=first)
+    assert disturbed.runs[first] == disturbed.runs[first + 1]
+    assert measured.rate_per_s == pytest.approx(undisturbed.rate_per_s, rel=0.05)
+
+
+def test_a_certificate_is_of_a_window_of_its_own() -> None:
+    measured, _ = _measure(0.008, CERTIFIED_RATE)
+    assert measured.certified
+    assert measured.confidence >= 0.95
+    assert measured.decided_by is not None
+    assert measured.decided_by.purpose == "certify"
+    assert measured.rate_per_s == pytest.approx(measured.located_per_s, rel=0.05)
+    concurrency = measured.decided_by.schedule.concurrency  # type: ignore[union-attr]
+    again, _ = _measure(0.008, Question(concurrency=concurrency, located=False))
+    assert [probe.purpose for probe in again.probes if probe.purpose != "warm-up"] == ["screen", "certify"]
+    assert again.decided_by is not None
+    assert again.decided_by.schedule == ClosedLoop(concurrency)
+
+
+def test_a_concurrency_that_breaks_the_ceiling_is_certified_lower() -> None:
+    measured, _ = _measure(0.004, Question(concurrency=24, located=False))
+    assert measured.feasible
+    assert measured.decided_by is not None
+    assert measured.decided_by.schedule == ClosedLoop(17)
