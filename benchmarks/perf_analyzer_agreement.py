@@ -8,12 +8,12 @@ One embedded Triton, concurrency 8 and 32, HTTP and gRPC, the same tensors; both
 send in a closed loop. They take turns, each begins every other round, and what is compared is the two of one round:
 the mean difference of ours from theirs with its 95% interval, besides medians over the rounds. Targets: throughput
 within 2%, p50 and p99 within 3%. So that neither client takes from the server what it needs, the server runs on half of
-the cores and the clients on the others, unless --together; and so that the server's processes are not the limit
-either, whom a quicker client interrupts more often, the accelerator is --slower than the bundled one. perf_analyzer is
-the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
+the cores and the clients on the others, unless --together. With the accelerator some times --slower than the
+bundled one the server's processes are not the limit either, whom a quicker client interrupts more often. perf_analyzer
+is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
     python benchmarks/perf_analyzer_agreement.py [--perf-analyzer FILE] [--rounds 12] [--seconds 2] [--async]
-        [--together] [--slower 5]
+        [--together] [--slower TIMES]
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--async", dest="asynchronous", action="store_true", help="perf_analyzer with --async")
     parser.add_argument("--together", action="store_true", help="server and clients share all cores")
-    parser.add_argument("--slower", type=float, default=5.0, help="how many times, in all of its timings")
+    parser.add_argument("--slower", type=float, default=1.0, help="how many times, in all of its timings")
     arguments = parser.parse_args()
     try:
         binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)

@@ -65,13 +65,13 @@ def locate_rate(
     options = prober.options
     ceilings = prober.objective.ceilings
     alone_per_s = _alone_per_s(screened)
-    rate, highest = None, math.inf
+    rate: float | None
     if question.around_per_s is not None:
-        rate = max(question.around_per_s, alone_per_s * _GIVE_UP_BELOW)
+        rate, highest = max(question.around_per_s, alone_per_s * _GIVE_UP_BELOW), math.inf
     else:
         saturation = max((saturated or _saturated(prober)).achieved_per_s, alone_per_s)
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
-    if rate is not None and question.beat_per_s is not None and rate <= question.beat_per_s:
+    if question.beat_per_s is not None and rate <= question.beat_per_s:
         rate = None  # that it held there is known
     rule = _RULE if question.effort >= 1 else _SHORT_RULE
     spent_s, doubted = 0.0, False

@@ -137,7 +137,8 @@ def repeat(arguments: argparse.Namespace) -> None:
 
     found = repeats(grid, launcher, arguments.repeats, tell)
     replace(grid, repeats=found, noise=noise(found)).write(path)
-    print(f"{path.name}: noise {noise(found)}")
+    lost = arguments.repeats - len(found)
+    print(f"{path.name}: noise {noise(found)}; {lost} of {arguments.repeats} found no rate and are left out")
 
 
 def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
