@@ -29,7 +29,7 @@ _FLAT = 0.02
 # A throughput as far below the one to beat is not the scatter of a window.
 _CLEARLY_LESS = 0.03
 _ATTEMPTS = 3
-_RETREAT = 0.85
+_RETREAT = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Climbed:
     """Where the climb ended.
 
     Attributes:
-        probe: Of the windows that kept every ceiling the one that completed the most; where it is beaten by what it
-            completed while it broke one, that window.
+        probe: The window that decides.
         beaten: Whether it completes less than was to be beaten.
     """
 
@@ -49,42 +48,28 @@ class Climbed:
 def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     """Keeps more requests outstanding while every ceiling is kept and more is completed, and fewer while one is not.
 
+    The highest of several windows is mostly a lucky one: what was best is offered again, or a little less where that
+    breaks a ceiling then, and that window counts.
+
     Args:
         prober: Runs the windows.
         screened: One request at a time, which kept every ceiling.
         question: Where to begin, and what is to be beaten: a window that breaks a ceiling and completes less ends
             the climb, as fewer outstanding requests complete less still.
     """
-    options, ceilings = prober.options, prober.objective.ceilings
-    shortest_s = options.probe_s * max(_SHORTEST, min(1.0, question.effort))
-    expected_per_s = _expected_per_s(question)
     to_beat = question.beat_per_s or 0.0
-    best = highest = screened  # the best that held, and the one with the most outstanding
-    failing: Probe | None = None
-    concurrency = question.concurrency or _first(prober, question)
-    doubted = False
-    for _ in range(_MOST_WINDOWS):
-        requests_per_s = max(expected_per_s, highest.achieved_per_s) / prober.batch_size
-        window_s = options.window_s(shortest_s, requests_per_s, prober.objective)
-        probe = prober.closed_loop("locate", concurrency, window_s, _RULE)
-        if probe.holds:
-            flat = probe.achieved_per_s < highest.achieved_per_s * (1 + _FLAT)
-            best = max(best, probe, key=lambda each: each.achieved_per_s)
-            highest = probe
-            if flat:
-                break
-        elif not (probe.certain or doubted):  # a pause may have done it
-            doubted = True
-            continue
-        else:
-            failing = probe
-            if probe.achieved_per_s < to_beat * (1 - _CLEARLY_LESS):
-                return Climbed(probe, beaten=True)
-        wanted = _next(highest, failing, ceilings)
-        if wanted is None:
-            break
-        concurrency = wanted
-    return Climbed(best, beaten=best.achieved_per_s < to_beat)
+    held, failing = _ascend(prober, screened, question)
+    best = sorted(held, key=lambda each: each.achieved_per_s, reverse=True)
+    if best[0].achieved_per_s < to_beat:
+        return Climbed(failing or best[0], beaten=True)
+    concurrency = concurrency_of(best[0]) or 1
+    for _ in range(_ATTEMPTS):
+        again = _window(prober, concurrency, question, best[0].achieved_per_s)
+        if again.holds:
+            return Climbed(again, beaten=again.achieved_per_s < to_beat)
+        concurrency = _fewer(concurrency)
+    settled = next(each for each in best if (concurrency_of(each) or 1) <= concurrency)
+    return Climbed(settled, beaten=settled.achieved_per_s < to_beat)
 
 
 def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
@@ -101,7 +86,7 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
         probe = prober.closed_loop("certify", concurrency, window_s, StopRule(holds_alpha=alpha, fails_alpha=0.05))
         if probe.holds:
             break
-        concurrency = max(1, int(concurrency * _RETREAT))
+        concurrency = _fewer(concurrency)
     sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
     return Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds)
 
@@ -109,6 +94,45 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
 def concurrency_of(probe: Probe) -> int | None:
     """The requests that a window kept outstanding; None in an open loop."""
     return probe.schedule.concurrency if isinstance(probe.schedule, ClosedLoop) else None
+
+
+def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[Probe], Probe | None]:
+    """The windows that kept every ceiling, and the one with the fewest outstanding requests that did not, if any."""
+    clearly_per_s = (question.beat_per_s or 0.0) * (1 - _CLEARLY_LESS)
+    held = [screened]  # the last one with the most outstanding
+    failing: Probe | None = None
+    doubted = False
+    concurrency: int | None = question.concurrency or _first(prober, question)
+    for _ in range(_MOST_WINDOWS):
+        if concurrency is None:
+            break
+        probe = _window(prober, concurrency, question, held[-1].achieved_per_s)
+        if probe.holds:
+            held.append(probe)
+            if probe.achieved_per_s < held[-2].achieved_per_s * (1 + _FLAT):
+                break
+        elif not (probe.certain or doubted):  # a pause may have done it
+            doubted = True
+            continue
+        else:
+            failing = probe
+            if max(each.achieved_per_s for each in (probe, *held)) < clearly_per_s:
+                break
+        concurrency = _next(held[-1], failing, prober.objective.ceilings)
+    return held, failing
+
+
+def _window(prober: Prober, concurrency: int, question: Question, seen_per_s: float) -> Probe:
+    """So many outstanding requests, for long enough at the throughput that is expected or was seen."""
+    options = prober.options
+    shortest_s = options.probe_s * max(_SHORTEST, min(1.0, question.effort))
+    requests_per_s = max(_expected_per_s(question), seen_per_s) / prober.batch_size
+    window_s = options.window_s(shortest_s, requests_per_s, prober.objective)
+    return prober.closed_loop("locate", concurrency, window_s, _RULE)
+
+
+def _fewer(concurrency: int) -> int:
+    return max(1, int(concurrency * _RETREAT))
 
 
 def _first(prober: Prober, question: Question) -> int:

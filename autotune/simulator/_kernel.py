@@ -78,6 +78,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     scale: float,
     concurrency: int,
     think_s: float,
+    gap_s: float,
     overhead_s: Floats,
     factors: Floats,
     batcher_first: NDArray[np.bool_],
@@ -105,8 +106,10 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     Args:
         unit_s: When requests arrive, times ``scale``, ascending, shape (n,); filled in a closed loop.
         scale: See ``unit_s``; 1 in a closed loop.
-        concurrency: Requests that a closed loop keeps outstanding, all from time 0 on; 0 in an open loop.
-        think_s: Seconds from the end of a request's execution to the arrival of the one that it makes room for.
+        concurrency: Requests that a closed loop keeps outstanding; 0 in an open loop.
+        think_s: Seconds from the end of a request's execution to the arrival of the one that it makes room for, if the
+            client has nothing else to do.
+        gap_s: Seconds between two arrivals of a closed loop, at least: the client sends one after the other.
         overhead_s: Latency of each request outside queue and execution, shape (n,).
         factors: By how much each execution's time is stretched, in order of execution, shape (n,).
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
@@ -159,7 +162,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     known = requests  # of which it is known when they arrive
     if concurrency > 0:
         known = min(concurrency, requests)
-        unit_s[:known] = 0.0
+        unit_s[:known] = gap_s * np.arange(known)
     while finished < requests:
         arrival_s = max(unit_s[arrived] * scale, cpu_free_s) if arrived < known else np.inf
         freed = False
@@ -185,7 +188,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                             elif latency > limits_s[limit]:
                                 over[limit] += 1
                     if known < requests:
-                        unit_s[known] = now_s + think_s
+                        unit_s[known] = max(now_s + think_s, unit_s[known - 1] + gap_s)
                         known += 1
                 for limit in range(len(limits_s)):
                     if abs(over[limit]) > abs(allowed[limit]):

@@ -28,6 +28,8 @@ class ServiceTimes:
         request_cpu_s: CPU seconds that a request takes, whatever its batch, by the number of cores; 0 where CPU time
             does not matter.
         execution_cpu_s: The same for an execution.
+        client_s: Seconds in which the client takes an answer and sends the next request: those of a closed loop arrive
+            that far apart, at least.
     """
 
     host_s: NDArray[np.float64]
@@ -36,6 +38,7 @@ class ServiceTimes:
     spread: NDArray[np.float64]
     request_cpu_s: float = 0.0
     execution_cpu_s: float = 0.0
+    client_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("host_s", "device_s", "overhead_s", "spread"):
@@ -48,8 +51,9 @@ class ServiceTimes:
             raise ValueError(f"{len(self.host_s)} host times and {len(self.device_s)} device times; one each per size")
         if not (self.host_s + self.device_s > 0).all():
             raise ValueError("an execution of some size takes no time at all")
-        if not (0 <= self.request_cpu_s < math.inf and 0 <= self.execution_cpu_s < math.inf):
-            raise ValueError(f"CPU time is a finite number from 0 on: {self.request_cpu_s}, {self.execution_cpu_s}")
+        for name in ("request_cpu_s", "execution_cpu_s", "client_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: expected a finite number from 0 on, found {getattr(self, name)}")
 
     @property
     def largest_batch(self) -> int:

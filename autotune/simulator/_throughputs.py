@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import norm
 
 from autotune.simulator._carried import Carrier
 from autotune.simulator._draws import Draws
@@ -15,8 +19,10 @@ if TYPE_CHECKING:
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
-CONCURRENCIES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Outstanding requests that are tried: powers of two and what lies between them."""
+CONCURRENCIES = (*range(1, 8), *(step << power for power in range(1, 8) for step in (4, 5, 6, 7)))
+"""Outstanding requests that are tried: 1 to 896, four to every doubling."""
+_SCATTER = 0.1
+_SAMPLES = 200
 
 
 def highest_throughputs(
@@ -43,7 +49,7 @@ def highest_throughputs(
         One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
         ceiling.
     """
-    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
+    reached = _scattered(service.up_to(max((each.max_batch_size for each in candidates), default=1)))
     draws = Draws.of(reached, requests, seed)
     predictions: list[Prediction] = []
     carrier = None
@@ -51,6 +57,19 @@ def highest_throughputs(
         carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
         predictions.append(_highest(carrier))
     return predictions
+
+
+def _scattered(service: ServiceTimes) -> ServiceTimes:
+    """The same with executions that vary by a tenth, where they do not vary at all.
+
+    Where arrivals are random it hardly matters. A closed loop would else keep in step with the executions for ever,
+    in full batches that come just in time, which no server does.
+    """
+    if np.ptp(service.spread) > 0:
+        return service
+    levels = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    factors = np.exp(_SCATTER * norm.ppf(levels))
+    return replace(service, spread=factors / factors.mean())
 
 
 def _highest(carrier: Carrier) -> Prediction:

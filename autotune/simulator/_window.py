@@ -106,6 +106,7 @@ class Runner:
             scale,
             concurrency,
             self._think_s,
+            self._service.client_s,
             self._draws.overhead_s,
             self._draws.factors,
             self._draws.batcher_first,
