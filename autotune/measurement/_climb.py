@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from autotune.load import ClosedLoop
 from autotune.measurement._certify import Certificate
 from autotune.measurement._judge import StopRule
 from autotune.measurement._prober import Prober
@@ -28,8 +27,10 @@ _LEAST_GROWTH, _MOST_GROWTH = 1.25, 2.0
 _FLAT = 0.02
 # A throughput as far below the one to beat is not the scatter of a window.
 _CLEARLY_LESS = 0.03
-_ATTEMPTS = 3
-_RETREAT = 0.9
+# Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
+_CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+# Of the concurrency that was found: nearer to it no window of seconds proves anything.
+_CERTIFIED_PARTS = (0.95, 0.8)
 
 
 @dataclass(frozen=True)
@@ -62,38 +63,33 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     best = sorted(held, key=lambda each: each.achieved_per_s, reverse=True)
     if best[0].achieved_per_s < to_beat:
         return Climbed(failing or best[0], beaten=True)
-    concurrency = concurrency_of(best[0]) or 1
-    for _ in range(_ATTEMPTS):
+    for part in _CONFIRMED_PARTS:
+        concurrency = max(1, int((best[0].concurrency or 1) * part))
         again = _window(prober, concurrency, question, best[0].achieved_per_s)
         if again.holds:
             return Climbed(again, beaten=again.achieved_per_s < to_beat)
-        concurrency = _fewer(concurrency)
-    settled = next(each for each in best if (concurrency_of(each) or 1) <= concurrency)
-    return Climbed(settled, beaten=settled.achieved_per_s < to_beat)
+    return Climbed(screened, beaten=screened.achieved_per_s < to_beat)
 
 
 def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
-    """Tests with fresh windows that so many outstanding requests keep every ceiling, and fewer where they do not.
+    """Tests with fresh windows that a little fewer outstanding requests keep every ceiling, and clearly fewer then.
 
-    Each further attempt takes half of the chance of being wrong that is left, so that all stay within 1 - confidence.
+    Each attempt takes half of the chance of being wrong, so that both together stay within 1 - confidence. Where
+    neither is proved, the surest that held counts.
     """
     options = prober.options
     wanted = 1 - options.confidence
-    window_s = min(options.certify_s, within_s / _ATTEMPTS)
-    alpha = wanted
-    for _ in range(_ATTEMPTS):
-        alpha /= 2
-        probe = prober.closed_loop("certify", concurrency, window_s, StopRule(holds_alpha=alpha, fails_alpha=0.05))
-        if probe.holds:
+    alpha = wanted / len(_CERTIFIED_PARTS)
+    window_s = min(options.certify_s, within_s / len(_CERTIFIED_PARTS))
+    attempts: list[Certificate] = []
+    for part in _CERTIFIED_PARTS:
+        rule = StopRule(holds_alpha=alpha, fails_alpha=0.05)
+        probe = prober.closed_loop("certify", max(1, int(concurrency * part)), window_s, rule)
+        sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
+        attempts.append(Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds))
+        if probe.holds and sure >= 1 - alpha:
             break
-        concurrency = _fewer(concurrency)
-    sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
-    return Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds)
-
-
-def concurrency_of(probe: Probe) -> int | None:
-    """The requests that a window kept outstanding; None in an open loop."""
-    return probe.schedule.concurrency if isinstance(probe.schedule, ClosedLoop) else None
+    return max(attempts, key=lambda each: (each.kept, each.confidence))
 
 
 def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[Probe], Probe | None]:
@@ -131,10 +127,6 @@ def _window(prober: Prober, concurrency: int, question: Question, seen_per_s: fl
     return prober.closed_loop("locate", concurrency, window_s, _RULE)
 
 
-def _fewer(concurrency: int) -> int:
-    return max(1, int(concurrency * _RETREAT))
-
-
 def _first(prober: Prober, question: Question) -> int:
     """Where to begin: by Little's law where the throughput is known about, else enough to fill every instance."""
     expected_per_s = _expected_per_s(question)
@@ -151,12 +143,12 @@ def _expected_per_s(question: Question) -> float:
 
 def _next(highest: Probe, failing: Probe | None, ceilings: tuple[Ceiling, ...]) -> int | None:
     """How many to keep outstanding next, by how far the latency is from its limit; None where that is settled."""
-    low = concurrency_of(highest) or 1
+    low = highest.concurrency or 1
     if failing is None:
         growth = min(_MOST_GROWTH, max(_LEAST_GROWTH, _SHY * _room(highest, ceilings)))
         wanted = min(_MOST_CONCURRENCY, max(low + 1, round(low * growth)))
         return wanted if wanted > low else None
-    high = concurrency_of(failing) or 1
+    high = failing.concurrency or 1
     if high <= max(low + 1, low * _NARROW):
         return None
     room = _room(failing, ceilings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autotune.load import ClosedLoop
 from autotune.measurement._types import Probe
 
 _INSTANCES_BUSY = 0.85
@@ -23,11 +22,7 @@ def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int
     if decided_by is None:
         return ""
     rate = decided_by.asked_per_s
-    failing = [
-        probe
-        for probe in probes
-        if not isinstance(probe.schedule, ClosedLoop) and not probe.holds and probe.asked_per_s > rate
-    ]
+    failing = [probe for probe in probes if probe.concurrency is None and not probe.holds and probe.asked_per_s > rate]
     if failing and all(any("client" in reason for reason in probe.invalid) for probe in failing):
         return f"client: {failing[0].invalid[0]}"
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotune.load import ClosedLoop
 from autotune.measurement._judge import StopRule
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._prober import Prober
@@ -126,7 +125,7 @@ def counts(probes: Sequence[Probe], ceiling: Ceiling) -> list[RateCounts]:
     A mean is kept or not, and so is a rate at which the queue grew though no request was late yet: such a window
     counts as some requests that were all in time, or all late.
     """
-    return [_counts(probe, ceiling) for probe in probes if not isinstance(probe.schedule, ClosedLoop)]
+    return [_counts(probe, ceiling) for probe in probes if probe.concurrency is None]
 
 
 def _counts(probe: Probe, ceiling: Ceiling) -> RateCounts:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from autotune.load import LoadGenerator
 from autotune.measurement._certify import Certificate, certify
-from autotune.measurement._climb import certify_concurrency, climb, concurrency_of
+from autotune.measurement._climb import certify_concurrency, climb
 from autotune.measurement._limit import limited_by
 from autotune.measurement._locate import locate_rate
 from autotune.measurement._options import MeasureOptions
@@ -159,7 +159,7 @@ class Meter:
                 self._beaten_by_per_s = question.beat_per_s
                 return
             self._located_per_s = climbed.probe.achieved_per_s
-            concurrency = concurrency_of(climbed.probe)
+            concurrency = climbed.probe.concurrency
         if question.certified and concurrency is not None:
             self._take(certify_concurrency(self._prober, concurrency, question.certified_within_s))
 

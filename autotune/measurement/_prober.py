@@ -135,17 +135,17 @@ class Prober:
 
     def nearest_miss(self) -> Probe:
         """The open-loop window that came closest to keeping every ceiling; of closed loops where there was none."""
-        open_loop = [probe for probe in self.probes if not isinstance(probe.schedule, ClosedLoop)]
+        open_loop = [probe for probe in self.probes if probe.concurrency is None]
         return min(open_loop or self.probes, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
 
     def highest_holding(self) -> Probe | None:
         """Of the open-loop windows that count, the one of the highest rate that kept every ceiling; None for none."""
-        held = [probe for probe in self.counted if probe.holds and not isinstance(probe.schedule, ClosedLoop)]
+        held = [probe for probe in self.counted if probe.holds and probe.concurrency is None]
         return max(held, key=lambda probe: probe.asked_per_s, default=None)
 
     def lowest_failing(self, above_per_s: float) -> float | None:
         """Of the open-loop windows that count, the lowest rate above one at which a ceiling broke; None for none."""
-        failed = [probe for probe in self.counted if not probe.holds and not isinstance(probe.schedule, ClosedLoop)]
+        failed = [probe for probe in self.counted if not probe.holds and probe.concurrency is None]
         return min((probe.asked_per_s for probe in failed if probe.asked_per_s > above_per_s), default=None)
 
     def saturating_concurrency(self) -> int:

@@ -164,6 +164,11 @@ class Probe:
         return self.schedule.rate_per_s * self.batch_size
 
     @property
+    def concurrency(self) -> int | None:
+        """Requests that were kept outstanding; None in an open loop."""
+        return self.schedule.concurrency if isinstance(self.schedule, ClosedLoop) else None
+
+    @property
     def failed(self) -> int:
         """Requests that failed or were unfinished at the deadline."""
         return sum(self.errors.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from autotune.load import ClosedLoop
 from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakdown
 from autotune.objective import Ceiling, format_duration
 from autotune.report._format import latency, load_label, rate
@@ -51,7 +50,7 @@ def claim(measured: Measurement) -> str:
     if decided.mean_bounds_s is not None:
         most = latency(decided.mean_bounds_s[1])
         promises.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
-    kept = f" with {_outstanding(decided.schedule)}" if isinstance(decided.schedule, ClosedLoop) else ""
+    kept = f" with {_outstanding(decided.concurrency)}" if decided.concurrency else ""
     sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(promises) or 'carried'}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
@@ -66,7 +65,7 @@ def _promise(each: Evidence, measured: Measurement) -> str:
     ceiling = _ceiling(each, measured)
     decided = measured.decided_by
     seconds = format_duration(decided.duration_s) if decided else ""
-    in_closed_loop = decided is not None and isinstance(decided.schedule, ClosedLoop)
+    in_closed_loop = decided is not None and decided.concurrency is not None
     at_most = f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
     seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
     if not measured.certified:
@@ -79,8 +78,8 @@ def _promise(each: Evidence, measured: Measurement) -> str:
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 
 
-def _outstanding(loop: ClosedLoop) -> str:
-    return f"{loop.concurrency} request{'' if loop.concurrency == 1 else 's'} outstanding"
+def _outstanding(concurrency: int) -> str:
+    return f"{concurrency} request{'' if concurrency == 1 else 's'} outstanding"
 
 
 def _confidence(confidence: float) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from autotune.environment import Environment
-from autotune.load import ClosedLoop
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
@@ -182,5 +181,4 @@ class FinalRounds:
 def _concurrency(record: TrialRecord) -> int | None:
     """The requests that were outstanding where a closed loop completed the most; None where there was none."""
     measured = record.outcome.measurement
-    schedule = measured.decided_by.schedule if measured and measured.decided_by else None
-    return schedule.concurrency if isinstance(schedule, ClosedLoop) else None
+    return measured.decided_by.concurrency if measured and measured.decided_by else None

@@ -8,7 +8,6 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, cast
 
-from autotune.load import ClosedLoop
 from autotune.store._codec import decode, encode
 from autotune.store._records import RunRole, StudyRecord, TrialRecord
 from autotune.store._tables import (
@@ -141,7 +140,7 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
         purpose=probe.purpose,
         schedule=type(schedule).__name__,
         rate_per_s=getattr(schedule, "rate_per_s", None),
-        concurrency=schedule.concurrency if isinstance(schedule, ClosedLoop) else None,
+        concurrency=probe.concurrency,
         seed=str(schedule.seed) if hasattr(schedule, "seed") else None,
         started_at=probe.started_at,
         duration_s=probe.duration_s,

@@ -451,3 +451,31 @@ def test_windows_after_the_first_are_longer_by_the_effort(question: Question, lo
     assert first == 1.0
     assert others
     assert others == pytest.approx([longer] * len(others))
+
+
+@dataclass
+class _Hiccups(SimulatedServer):
+    """In some windows one request takes 100 ms longer, so that those behind it wait."""
+
+    in_windows: tuple[int, ...] = ()
+
+    def _services_s(self, requests: int) -> np.ndarray:
+        service = super()._services_s(requests)
+        if len(self.runs) - 1 in self.in_windows:
+            service[5] += 0.1
+        return service
+
+
+def test_one_late_request_in_each_of_two_screens_does_not_condemn_a_config() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.05),))
+    calm = _measure(_Hiccups(0.01), objective)
+    first = next(index for index, probe in enumerate(calm.probes) if probe.purpose == "screen")
+    measured = _measure(_Hiccups(0.01, in_windows=(first, first + 1)), objective)
+    assert [probe.holds for probe in measured.probes if probe.purpose == "screen"] == [False, False, True]
+    assert measured.feasible
+
+
+def test_a_config_that_is_too_slow_for_certain_is_screened_twice() -> None:
+    measured = _measure(SimulatedServer(0.01), Objective("throughput", (Ceiling("p99", 0.005),)))
+    assert [probe.certain for probe in measured.probes if probe.purpose == "screen"] == [True, True]
+    assert not measured.feasible
