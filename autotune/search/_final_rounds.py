@@ -12,7 +12,17 @@ from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
 from autotune.search._executor import Executor, Trial, TrialWatch
-from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals, contenders, finals_of, held_after, undecided
+from autotune.search._finals import (
+    CERTIFICATE,
+    DOUBTED,
+    FINAL,
+    Finalist,
+    Finals,
+    contenders,
+    finals_of,
+    held_after,
+    undecided,
+)
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._score import score
@@ -85,10 +95,13 @@ class FinalRounds:
             if number > rounds and not self._wants_another(trials, chosen):
                 break
             for trial in chosen if number % 2 else reversed(chosen):
-                for _ in range(_ATTEMPTS):  # again where the load generator failed
+                # Again where the load generator failed, or no promise is kept though the trial kept it.
+                for attempt in range(1, _ATTEMPTS + 1):
                     if len(self._rounds_of(trial)) < number:
                         self._estimate(chosen, max(rounds, number) - number + 1)
-                        self._round(trial, number, max(rounds, number))
+                        again_s = self._left_s() - CERTIFICATE_S - self._round_s([trial])
+                        may_repeat = attempt < _ATTEMPTS and again_s > 0
+                        self._round(trial, number, max(rounds, number), may_repeat=may_repeat)
         self._certify(trials, chosen)
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -126,11 +139,12 @@ class FinalRounds:
         affordable = self._left_s() - CERTIFICATE_S >= self._round_s(chosen)
         return finals is not None and affordable and undecided(finals, self._plan.objective, self._plan.min_gain)
 
-    def _round(self, trial: TrialRecord, number: int, rounds: int) -> None:
+    def _round(self, trial: TrialRecord, number: int, rounds: int, *, may_repeat: bool) -> None:
         objective = self._plan.objective
         around = score(trial.outcome, objective) if objective.maximise else None
         question = replace(ROUGH_RATE, around_per_s=around, concurrency=_concurrency(trial), seed=number)
-        self._run(trial, question, FINAL, f"round {number} of {rounds}, trial {trial.number}", f"-final-{number}")
+        label = f"round {number} of {rounds}, trial {trial.number}"
+        self._run(trial, question, FINAL, label, f"-final-{number}", infeasible=DOUBTED if may_repeat else FINAL)
 
     def _certify(self, trials: Sequence[TrialRecord], chosen: Sequence[TrialRecord]) -> None:
         """Shows what the winner carries: less than it was found to carry in any round."""
@@ -149,7 +163,16 @@ class FinalRounds:
         )
         self._run(winner.trial, question, CERTIFICATE, f"certificate, trial {winner.trial.number}", "-certificate")
 
-    def _run(self, trial: TrialRecord, question: Question, role: RunRole, label: str, repeat: str) -> None:
+    def _run(
+        self,
+        trial: TrialRecord,
+        question: Question,
+        role: RunRole,
+        label: str,
+        repeat: str,
+        infeasible: RunRole | None = None,
+    ) -> None:
+        """Measures a trial's config anew and stores it as ``role``, or as ``infeasible`` where it keeps no promise."""
         outcome = trial.outcome
         number = trial.number or 0
         config = ModelConfig.parse(outcome.config_text, f"trial {number}")
@@ -165,7 +188,7 @@ class FinalRounds:
             label=label,
             outcome=found,
             environment=self._environment,
-            role=role,
+            role=infeasible if infeasible and found.kind is OutcomeKind.INFEASIBLE else role,
             study=self._record,
         )
         if found.kind is OutcomeKind.INTERRUPTED:

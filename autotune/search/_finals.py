@@ -17,8 +17,9 @@ from autotune.search._score import BASELINE, best_of, score
 from autotune.store import RunRole, TrialRecord
 
 FINAL: RunRole = "final"
+DOUBTED: RunRole = "doubted"
 CERTIFICATE: RunRole = "certificate"
-"""Roles of the runs: a round of the finals, and the proof of what the winner carries."""
+"""Roles of the runs: a round of the finals, one that was held again, and the proof of what the winner carries."""
 
 _CLOSE = 0.9  # of the best value: a config that comes that close may be the better one
 _NOT_HELD = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)  # says nothing of the config

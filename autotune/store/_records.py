@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
     from autotune.prediction import Explanation
 
-RunRole = Literal["trial", "final", "certificate", "measure"]
+RunRole = Literal["trial", "final", "doubted", "certificate", "measure"]
 """A trial that Optuna numbered; a config measured again at a study's end; a measurement outside any study."""
 
 

@@ -267,7 +267,7 @@ class Store:
             label: Whose config it is, in words.
             outcome: How it ended; without a measurement where only single probes were run.
             environment: Where it ran.
-            role: ``"measure"``, or ``"final"`` or ``"certificate"`` for a config of
+            role: ``"measure"``, or ``"final"``, ``"doubted"`` or ``"certificate"`` for a config of
                 ``study`` that was measured again.
             study: The study it belongs to.
             probes: The probes of an outcome without a measurement.

@@ -169,6 +169,42 @@ def test_rounds_take_turns_on_other_arrivals_and_end_with_a_certificate(finalist
     assert result.measured is result.finals.certificate.outcome.measurement
 
 
+class Spoiling(Noted):
+    """Keeps no promise in the first rounds of a config that is not the person's own."""
+
+    def __init__(self, spoilt: int) -> None:
+        super().__init__()
+        self._spoilt = spoilt
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        if self._spoilt and "final" in trial.repeat and trial.number:
+            self._spoilt -= 1
+            return replace(outcome, kind=OutcomeKind.INFEASIBLE)
+        return outcome
+
+
+def test_a_round_that_contradicts_its_trial_is_held_again_and_kept(finalists: StudyPlan, store: Store) -> None:
+    result = run(finalists, store, Spoiling(1))
+    assert result.finals is not None
+    assert all(value > 0 for each in result.finals.finalists for value in each.values)
+    record = store.study("study")
+    assert record is not None
+    doubted = [each for each in store.runs(record) if each.role == "doubted"]
+    assert [each.outcome.kind for each in doubted] == [OutcomeKind.INFEASIBLE]
+    executor = Noted()
+    run(finalists, store, executor)
+    assert not executor.trials  # nothing is wanting
+
+
+def test_a_round_that_contradicts_its_trial_twice_counts(finalists: StudyPlan, store: Store) -> None:
+    result = run(finalists, store, Spoiling(2))
+    assert result.finals is not None
+    assert [each.trial.number for each in result.finals.finalists if 0 in each.values] != []
+    assert result.finals.winner is not None
+    assert 0 not in result.finals.winner.values
+
+
 def test_the_certificate_is_for_less_than_any_round_found(finalists: StudyPlan, store: Store) -> None:
     executor = Noted()
     result = run(finalists, store, executor)
