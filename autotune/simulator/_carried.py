@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._window import Runner
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
-    from autotune.simulator._draws import Draws
     from autotune.simulator._service import ServiceTimes
 
 WARM_UP = 0.1
@@ -24,6 +24,18 @@ WARM_UP = 0.1
 _LEFT_BEHIND = 0.02
 _BATCHES_TO_SATURATE = 60
 _ALWAYS = ("p50", "p99", "avg")
+
+
+def carriers(
+    candidates: Sequence[Batching], service: ServiceTimes, ceilings: Sequence[Ceiling], requests: int, seed: int
+) -> Iterator[Carrier]:
+    """One for each candidate; all meet the same requests and share their arrays, so only the newest may be used."""
+    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
+    draws = Draws.of(reached, requests, seed)
+    carrier = None
+    for batching in candidates:
+        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
+        yield carrier
 
 
 class Carrier:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import Carrier
-from autotune.simulator._draws import Draws
+from autotune.simulator._carried import carriers
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
@@ -41,12 +40,8 @@ def lowest_latency(
         One prediction per candidate, in their order: with ``rate_per_s`` where it is carried under the ceilings and
         without a queue that grows, with 0 else.
     """
-    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
-    draws = Draws.of(reached, requests, seed)
     predictions: list[Prediction] = []
-    carrier = None
-    for batching in candidates:
-        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
+    for carrier in carriers(candidates, service, ceilings, requests, seed):
         carried = rate_per_s < carrier.saturation_per_s and carrier.level(rate_per_s) <= 1
         predictions.append(carrier.at(rate_per_s, carried=carried, statistics=(statistic,)))
     return predictions

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import Carrier
-from autotune.simulator._draws import Draws
+from autotune.simulator._carried import carriers
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
+    from autotune.simulator._carried import Carrier
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -61,14 +61,7 @@ def highest_rates(
         One prediction per candidate, in their order; latencies are those at the highest rate that was simulated and
         carried, less than `RESOLUTION` below.
     """
-    reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
-    draws = Draws.of(reached, requests, seed)
-    predictions: list[Prediction] = []
-    carrier = None
-    for batching in candidates:
-        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
-        predictions.append(_highest(carrier))
-    return predictions
+    return [_highest(carrier) for carrier in carriers(candidates, service, ceilings, requests, seed)]
 
 
 def _highest(carrier: Carrier) -> Prediction:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from autotune.simulator._carried import Carrier
-from autotune.simulator._draws import Draws
+from autotune.simulator._carried import carriers
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
+    from autotune.simulator._carried import Carrier
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -49,14 +49,7 @@ def highest_throughputs(
         One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
         ceiling.
     """
-    reached = _scattered(service.up_to(max((each.max_batch_size for each in candidates), default=1)))
-    draws = Draws.of(reached, requests, seed)
-    predictions: list[Prediction] = []
-    carrier = None
-    for batching in candidates:
-        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
-        predictions.append(_highest(carrier))
-    return predictions
+    return [_highest(carrier) for carrier in carriers(candidates, _scattered(service), ceilings, requests, seed)]
 
 
 def _scattered(service: ServiceTimes) -> ServiceTimes:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from autotune.prediction import Explanation
 
 RunRole = Literal["trial", "final", "doubted", "certificate", "measure"]
-"""A trial that Optuna numbered; a config measured again at a study's end; a measurement outside any study."""
+"""A trial that Optuna numbered; a config measured again at a study's end, also one whose round was doubted and
+held again; a measurement outside any study."""
 
 
 @dataclass(frozen=True)
