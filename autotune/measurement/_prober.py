@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
 from autotune.measurement._judge import Judge, StopRule
@@ -39,7 +39,7 @@ class Prober:
 
     Attributes:
         probes: Every window so far.
-        counted: Those that count: of a window and its repeats the last one.
+        counted: Those that count: of a window and its repeats the last one, without those that were disregarded.
         instances: The model's instances.
     """
 
@@ -86,6 +86,10 @@ class Prober:
         """Requests that the server answered together, in the batches it formed lately: they are late together."""
         formed = [probe.server.mean_batch_size for probe in self.probes if probe.server.execution_count]
         return max(1.0, formed[-1] / self.batch_size) if formed else 1.0
+
+    def disregard(self, probes: Sequence[Probe]) -> None:
+        """Keeps these windows, but lets them count no more."""
+        self.counted = [probe for probe in self.counted if not any(probe is each for each in probes)]
 
     def _seed(self) -> int:
         """A seed that no other window of this measurement has."""

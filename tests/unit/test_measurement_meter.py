@@ -347,6 +347,15 @@ def test_a_race_that_a_single_pause_ended_is_run_again(pauses: int) -> None:
     assert held.holds
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_race_that_was_lost_by_pauses_before_it_was_won_leaves_nothing_to_what_is_located(seed: int) -> None:
+    server = PausingServer(0.0002, pause_s=0.4, pauses=2)
+    meter = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.01),)))
+    measured = meter.measure(Question(beat_per_s=2000, certified=False, effort=0.14, seed=seed))
+    assert [probe.holds for probe in measured.probes if probe.purpose == "race"] == [False, False, True]
+    assert measured.rate_per_s == pytest.approx(4700, rel=0.08)  # the rate at which 1% wait longer
+
+
 @pytest.mark.parametrize("effort", [0.14, 1.0])
 def test_the_first_rate_that_a_pause_broke_is_offered_again(effort: float) -> None:
     objective = Objective("throughput", (Ceiling("p99", 0.01),))
@@ -394,6 +403,38 @@ def test_requests_in_flight_are_told_from_a_queue_that_grows(
     load = ConstantRate(rate_per_s)
     probe = run_probe(server, server, load, purpose="load", duration_s=1.0, timeout_s=60.0)
     assert probe.kept_up == kept_up
+
+
+@dataclass
+class Batching(SimulatedServer):
+    """Answers all that wait, eight at most, together, each time after the same time."""
+
+    def _open_loop(self, schedule: Schedule, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals = self._arrivals(schedule, duration_s)
+        latency, begun, free_at = np.empty(len(arrivals)), 0, 0.0
+        while begun < len(arrivals):
+            starts_at = max(free_at, arrivals[begun])
+            free_at = starts_at + self.service_s
+            until = min(begun + 8, int(np.searchsorted(arrivals, starts_at, side="right")))
+            latency[begun:until] = free_at - arrivals[begun:until]
+            begun = until
+        return arrivals, latency
+
+
+def _windows_that_kept_up(rate_per_s: float, windows: int) -> int:
+    server = Batching(0.01)
+    loads = (PoissonRate(rate_per_s, seed) for seed in range(windows))
+    probes = [run_probe(server, server, load, purpose="load", duration_s=0.75, timeout_s=60.0) for load in loads]
+    return sum(probe.kept_up for probe in probes)
+
+
+def test_a_window_that_ends_while_many_wait_for_their_batch_kept_up() -> None:
+    # It carries 800/s. With some 400 requests in a window, the arrivals of the last 20 ms scatter by more than 2%.
+    assert _windows_that_kept_up(560, windows=200) == 200
+
+
+def test_a_queue_before_batches_that_grows_is_told_from_it() -> None:
+    assert _windows_that_kept_up(1000, windows=50) == 0
 
 
 @pytest.mark.parametrize(("limit_s", "drain_s"), [(0.005, 0.52), (1.0, 4.5), (5.0, 10.0), (15.0, 15.0)])
