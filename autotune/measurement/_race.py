@@ -17,7 +17,7 @@ def race(prober: Prober, rate_per_s: float) -> Probe:
     at most: pauses come in spells, and a config that lost is not looked at again. Where it holds in the end, the
     windows before do not count: what a pause broke in them would contradict all that holds above this rate.
     """
-    lost = []
+    lost: list[Probe] = []
     for _ in range(_ATTEMPTS):
         probe = prober.at_rate("race", rate_per_s, prober.options.probe_s, _RULE)
         if probe.holds:
