@@ -18,8 +18,9 @@ _SATURATE_S = 0.5
 _FIRST_FRACTION_OF_SATURATION = 0.9
 _GIVE_UP_BELOW = 0.05
 _MOST_PROBES = 20
-# Enough to settle it within some percent near saturation, where a few hundred requests are worth one.
-_ENOUGH_REQUESTS = 35_000
+# Enough to settle it within some percent near saturation, where a few hundred requests are worth one; in an effort of 1
+# and more, and as the measure of smaller ones.
+_ENOUGH_REQUESTS, _ENOUGH_SHORT = 48_000, 35_000
 # Time alone does not settle it while the lowest failing rate lies this far above the highest holding one ...
 _NARROW = 1.08
 # ... unless this many times as much was spent.
@@ -72,7 +73,7 @@ def locate_rate(
         rate, highest = saturation * _FIRST_FRACTION_OF_SATURATION, saturation * _BEYOND_SATURATION
     if question.beat_per_s is not None and rate <= question.beat_per_s:
         rate = None  # that it held there is known
-    rule = _RULE if question.effort >= 1 else _SHORT_RULE
+    rule, enough_requests = (_RULE, _ENOUGH_REQUESTS) if question.effort >= 1 else (_SHORT_RULE, _ENOUGH_SHORT)
     spent_s, doubted = 0.0, False
     for _ in range(_MOST_PROBES):
         if rate is None:
@@ -87,7 +88,7 @@ def locate_rate(
         spent_s += probe.duration_s
         ceiling, location = strictest(prober.counted, ceilings)
         ends = bracket(counts(prober.counted, ceiling), allowed(ceiling))
-        lengths = min(_MOST_LENGTHS, max(_LEAST_LENGTHS, _ENOUGH_REQUESTS * prober.batch_size / location.rate_per_s))
+        lengths = min(_MOST_LENGTHS, max(_LEAST_LENGTHS, enough_requests * prober.batch_size / location.rate_per_s))
         spent = spent_s / (question.effort * lengths * options.probe_s)
         narrow = ends.fails_per_s <= ends.holds_per_s * _NARROW
         enough = ends.holds_per_s and (spent >= _PATIENCE or (spent >= 1 and narrow))
