@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONCURRENCIES = (*range(1, 8), *(step << power for power in range(1, 8) for step in (4, 5, 6, 7)))
 """Outstanding requests that are tried: 1 to 896, four to every doubling."""
-_SCATTER = 0.1
+_SCATTER = 0.05
 _SAMPLES = 200
 
 
@@ -53,7 +53,7 @@ def highest_throughputs(
 
 
 def _scattered(service: ServiceTimes) -> ServiceTimes:
-    """The same with executions that vary by a tenth, where they do not vary at all.
+    """The same with executions that vary by a twentieth, where they do not vary at all.
 
     Where arrivals are random it hardly matters. A closed loop would else keep in step with the executions for ever,
     in full batches that come just in time, which no server does.

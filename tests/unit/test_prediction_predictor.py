@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -361,3 +362,13 @@ def _is(each: Candidate, threads: str) -> bool:
     wanted = {"max_batch_size": 64, "instance_count": 4, "max_queue_delay_microseconds": 0}
     values = each.as_dict()
     return values["parameters.threads"] == threads and all(values[name] == value for name, value in wanted.items())
+
+
+@pytest.mark.parametrize(("load", "tried"), [("closed", True), ("open", False)])
+def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
+    space: SearchSpace, load: Literal["open", "closed"], tried: bool
+) -> None:
+    slowest_s = max(edge for edge, _ in screen().probe.histogram if math.isfinite(edge))  # one request at a time
+    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", slowest_s / 1.05),), load=load))
+    predictor.learn([outcome(None, 1, None)])
+    assert predictor.keeps(candidate(space, 8, 1)) == tried
