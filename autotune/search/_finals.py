@@ -107,14 +107,14 @@ def decide(
     if not kept:
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
     leader = max(kept, key=lambda each: math.fsum(_logs(each, objective)))
-    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, objective), min_gain)]
+    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
     winner = min((leader, *ties), key=lambda each: complexity(each.trial))
     own = next((each for each in kept if each.trial.label == BASELINE), None)
     proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
     return Finals(
         finalists=tuple(finalists),
         winner=winner,
-        gain=None if own is None or own is winner else _ratio(winner, own),
+        gain=None if own is None or own is winner else _ratio(winner, own, kept),
         ties=tuple(each for each in (leader, *ties) if each is not winner),
         certificate=proven,
         rounds=rounds,
@@ -127,7 +127,8 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
         return False
     if finals.rounds == 1 and len(finals.finalists) > 1:
         return True
-    return any(_over(each, finals.winner, objective).value > 1 + min_gain for each in finals.ties)
+    tied = (finals.winner, *finals.ties)
+    return any(_over(each, finals.winner, tied, objective).value > 1 + min_gain for each in finals.ties)
 
 
 def finals_of(
@@ -197,13 +198,15 @@ def _logs(finalist: Finalist, objective: Objective) -> list[float]:
     return [sign * math.log(value) for value in finalist.values]
 
 
-def _ratio(ours: Finalist, theirs: Finalist) -> Ratio:
-    return paired_ratio(ours.values, theirs.values)
+def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:
+    """The ratio of two, its interval by the scatter of all that kept the promise."""
+    beside = [each.values for each in kept if each is not ours and each is not theirs]
+    return paired_ratio(ours.values, theirs.values, beside=beside)
 
 
-def _over(leader: Finalist, other: Finalist, objective: Objective) -> Ratio:
+def _over(leader: Finalist, other: Finalist, kept: Sequence[Finalist], objective: Objective) -> Ratio:
     """How many times better the leader is, so that more is better."""
-    return _ratio(leader, other) if objective.maximise else _ratio(other, leader)
+    return _ratio(leader, other, kept) if objective.maximise else _ratio(other, leader, kept)
 
 
 def _is_tie(ratio: Ratio, min_gain: float) -> bool:

@@ -25,7 +25,7 @@ def test_one_round_says_nothing_of_the_scatter():
 
 def test_values_must_be_positive_and_as_many_of_both():
     for ours, theirs in (([], []), ([1.0], [1.0, 2.0]), ([0.0, 1.0], [1.0, 1.0])):
-        with pytest.raises(ValueError, match="as many positive values"):
+        with pytest.raises(ValueError, match="as many positive values of all"):
             paired_ratio(ours, theirs)
 
 
@@ -40,4 +40,27 @@ def test_the_interval_covers_the_true_ratio_as_often_as_it_says(rounds):
         theirs = np.exp(drift + rng.normal(0, 0.03, rounds))
         ratio = paired_ratio(ours.tolist(), theirs.tolist())
         covered += ratio.low <= true <= ratio.high
+    assert covered / repeats == pytest.approx(0.95, abs=0.012)  # 3.5 standard errors
+
+
+def test_a_third_config_in_the_same_rounds_tells_how_far_they_scatter():
+    ours, theirs, third = [2289.0, 3935.0], [1262.0, 1473.0], [2310.0, 3243.0]
+    assert not paired_ratio(ours, theirs).significant
+    beside = paired_ratio(ours, theirs, beside=[third])
+    assert beside.value == paired_ratio(ours, theirs).value
+    assert beside.significant
+    with pytest.raises(ValueError, match="as many positive values of all"):
+        paired_ratio(ours, theirs, beside=[[1.0]])
+
+
+@pytest.mark.parametrize(("rounds", "configs"), [(2, 3), (2, 5), (3, 4)])
+def test_the_interval_covers_the_true_ratio_with_other_configs_beside(rounds, configs):
+    rng = np.random.default_rng(10 * rounds + configs)
+    repeats, covered = 4000, 0
+    for _ in range(repeats):
+        drift = rng.normal(0, 0.2, rounds)
+        values = np.exp(np.linspace(0.3, 0.0, configs)[:, None] + drift + rng.normal(0, 0.05, (configs, rounds)))
+        ours, *beside, theirs = values.tolist()
+        ratio = paired_ratio(ours, theirs, beside=beside)
+        covered += ratio.low <= np.exp(0.3) <= ratio.high
     assert covered / repeats == pytest.approx(0.95, abs=0.012)  # 3.5 standard errors
