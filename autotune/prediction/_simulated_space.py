@@ -29,9 +29,10 @@ _ALONE = 200
 # Every config is simulated roughly, the best of them again as finely as tells close ones apart.
 _COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
 # Of a closed loop latencies were seen to be simulated up to a sixth too long where its batches keep in step: probably
-# since part of the CPU time that answers and requests take runs while an execution is still counted. With fewer requests
-# outstanding batches are smaller, so that what a config completes falls off a cliff where its latency just meets the
-# limit. A config that is taken for too good costs a race, one that is taken for half as good would never be tried.
+# since part of the CPU time that answers and requests take runs while an execution is still counted. With fewer
+# requests outstanding batches are smaller, so that what a config completes falls off a cliff where its latency just
+# meets the limit. A config that is taken for too good costs a race, one that is taken for half as good would never be
+# tried.
 _BENEFIT_OF_THE_DOUBT = 1.15
 
 
