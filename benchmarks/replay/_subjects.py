@@ -53,7 +53,7 @@ SUBJECTS = {
         # As it comes; its best configs carry so much that client and server keep two cores busy.
         _accelerator("accelerator", "20ms", 0.5, 2.0, 0.1),
         # Instances work side by side for most of the time: their number matters as much as the batch.
-        _accelerator("accelerator_host", "80ms", 12.0, 3.0, 0.4),
+        _accelerator("accelerator_host", "40ms", 6.0, 1.5, 0.2),
         # Almost all of an execution is the same for any batch: only the largest will do.
         _accelerator("accelerator_fixed", "60ms", 0.5, 12.0, 0.2),
         # The largest batches take so long that they hurt the ceiling.
