@@ -94,6 +94,21 @@ class Experience:
         smoothed = self.predictor.best if self.predictor is not None and self.predictor.ready else None
         return value if smoothed is None else math.sqrt(value * smoothed)
 
+    def estimates(self, trials: Sequence[TrialRecord]) -> dict[int, float]:
+        """What those that kept the promise are thought to come to, by their numbers.
+
+        Each the geometric mean of what it came to and what it is expected to, as in `best_value`; none where nothing
+        can be predicted, or predictions are not to be followed.
+        """
+        if self.predictor is None or self.predictor.doubt:
+            return {}
+        forecasts = {trial.number: self.forecast(trial.outcome.candidate) for trial in trials if trial.outcome.feasible}
+        return {
+            trial.number: math.sqrt(score(trial.outcome, self._plan.objective) * forecast.expected)
+            for trial in trials
+            if trial.number is not None and (forecast := forecasts.get(trial.number))
+        }
+
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
         """That no config that is left can plausibly beat the best by more than is asked for; empty where one can."""
         predictor = self.predictor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from autotune.environment import Environment
@@ -55,6 +55,7 @@ class FinalRounds:
         observer: Who watches.
         left_s: Seconds that are left of the time budget; infinite without one.
         to_beat: What the best of the search is thought to come to; None where that is not known.
+        estimates: What its trials are thought to come to, by their numbers; those of which it is known.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class FinalRounds:
         observer: StudyObserver,
         left_s: Callable[[], float],
         to_beat: float | None,
+        estimates: Mapping[int, float],
     ) -> None:
         self._plan = plan
         self._record = record
@@ -76,6 +78,7 @@ class FinalRounds:
         self._observer = observer
         self._left_s = left_s
         self._to_beat = to_beat
+        self._estimates = estimates
         self._runs: list[TrialRecord] = []
 
     def hold(self, trials: Sequence[TrialRecord]) -> None:
@@ -106,9 +109,10 @@ class FinalRounds:
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Who takes part: fewer where the time left is short."""
+        plan = self._plan
         for most in range(MOST_CONTENDERS, 0, -1):
-            chosen = contenders(trials, self._plan.objective, most, self._to_beat)
-            if len(chosen) <= 1 or self._affordable(chosen) >= min(2, self._plan.final_rounds):
+            chosen = contenders(trials, plan.objective, most, self._to_beat, self._estimates, plan.min_gain)
+            if len(chosen) <= 1 or self._affordable(chosen) >= min(2, plan.final_rounds):
                 break
         return chosen
 

@@ -7,7 +7,7 @@ few that matter anew, on fresh servers and in turns, and compare them round by r
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotune.measurement.statistics import Ratio, paired_ratio
@@ -64,15 +64,25 @@ class Finals:
 
 
 def contenders(
-    trials: Sequence[TrialRecord], objective: Objective, most: int, to_beat: float | None = None
+    trials: Sequence[TrialRecord],
+    objective: Objective,
+    most: int,
+    to_beat: float | None = None,
+    estimates: Mapping[int, float] | None = None,
+    min_gain: float = 0.0,
 ) -> list[TrialRecord]:
     """The trials whose configs go into the finals: the best, those close to it, and the person's own.
+
+    Of configs that tie the simplest is delivered. One that is thought to come to no more than a simpler one could at
+    best tie with it, and does not take part.
 
     Args:
         trials: Of the search.
         objective: What is looked for.
         most: How many there may be.
         to_beat: What the best is thought to come to, as it may have been lucky; what it came to where it is None.
+        estimates: What trials are thought to come to, by their numbers; those that are not in it take part.
+        min_gain: By what fraction a config must be better to matter.
     """
     best = best_of(trials, objective)
     if best is None:
@@ -85,10 +95,26 @@ def contenders(
         (trial for trial in trials if trial.outcome.feasible),
         key=lambda trial: (sign * score(trial.outcome, objective), trial.number),
     )
-    close = [trial for trial in ranked if _merit(trial, objective) >= _CLOSE * close_to]
     own = [trial for trial in ranked if trial.label == BASELINE]
-    chosen = [trial for trial in close if trial not in own][: max(1, most - len(own))] or [best]
+    close = [trial for trial in ranked if trial not in own and _merit(trial, objective) >= _CLOSE * close_to]
+    worth_it = _worth_their_complexity(close, objective, estimates or {}, min_gain)
+    chosen = worth_it[: max(1, most - len(own))] or [best]
     return list({trial.number: trial for trial in (*chosen, *own)}.values())
+
+
+def _worth_their_complexity(
+    trials: Sequence[TrialRecord], objective: Objective, estimates: Mapping[int, float], min_gain: float
+) -> list[TrialRecord]:
+    """Those that no simpler one of them is thought to be as good as, in their order."""
+    merits = {number: value if objective.maximise else 1 / value for number, value in estimates.items()}
+    left: list[TrialRecord] = []
+    for trial in sorted(trials, key=complexity):
+        merit = merits.get(trial.number or 0)
+        simpler = max((merits.get(each.number or 0, 0.0) for each in left), default=0.0)
+        if merit is None or merit > (1 + min_gain) * simpler:
+            left.append(trial)
+    kept = {each.number for each in left}
+    return [trial for trial in trials if trial.number in kept]
 
 
 def decide(

@@ -157,6 +157,7 @@ class Coordinator:
             self._observer,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
             to_beat=self._experience.best_value(self._trials),
+            estimates=self._experience.estimates(self._trials),
         )
         try:
             finals.hold(self._trials)

@@ -61,6 +61,20 @@ def test_those_close_to_what_a_lucky_best_is_thought_to_come_to_contend_too() ->
     assert [each.number for each in contenders(trials, OBJECTIVE, 4, to_beat=3000)] == [1, 2, 0]
 
 
+def test_a_config_that_is_thought_no_better_than_a_simpler_one_does_not_contend() -> None:
+    four, three, two = (trial(number, 2000 - 10 * number, instance_count=5 - number) for number in (1, 2, 3))
+    trials = [OWN, four, three, two]
+    estimates = {1: 2010.0, 2: 2100.0, 3: 2000.0}
+
+    def chosen(min_gain: float, estimates: dict[int, float]) -> list[int | None]:
+        return [each.number for each in contenders(trials, OBJECTIVE, 4, estimates=estimates, min_gain=min_gain)]
+
+    assert chosen(0.02, estimates) == [2, 3, 0]
+    assert chosen(0.1, estimates) == [3, 0]
+    assert chosen(0.0, {1: 2000.0, 2: 2000.0, 3: 2000.0}) == [3, 0]
+    assert chosen(0.02, {2: 2000.0, 3: 2000.0}) == [1, 3, 0]  # nothing is known of the first
+
+
 def test_a_persons_config_that_breaks_the_promise_does_not_contend() -> None:
     trials = [trial(0, 0, label=BASELINE), trial(1, 2000)]
     assert [each.number for each in contenders(trials, OBJECTIVE, 3)] == [1]
