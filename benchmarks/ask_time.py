@@ -33,7 +33,7 @@ GRIDS = Path(__file__).parent / "replay" / "grids"
 NOISE = 0.05
 SPACE = """
 parameters:
-  max_batch_size: {low: 1, high: 128, scale: log2}
+  max_batch_size: {low: 1, high: 128, scale: log2, refine: 8}
   dynamic_batching: [true, false]
   max_queue_delay_microseconds: [0, 100, 200, 500, 1000, 2000, 5000, 10000]
   preferred_batch_size: [none, [4], [8], [16], [32]]

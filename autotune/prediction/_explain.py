@@ -94,9 +94,9 @@ class _Winner:
         if candidate is None or predictor is None or predictor.doubt:
             return
         for parameter in self.space.parameters:
-            if parameter.name not in SIMULATED or len(parameter.choices) == 1:
+            if parameter.name not in SIMULATED or len(parameter.coarse) == 1:
                 continue
-            others = (self._with(candidate.as_dict(), parameter.name, choice) for choice in parameter.choices)
+            others = (self._with(candidate.as_dict(), parameter.name, choice) for choice in parameter.coarse)
             ratios = [self._predicted(candidate, other) for other in others]
             if all(ratio is not None and abs(math.log(ratio)) <= math.log1p(min_gain) for ratio in ratios):
                 yield parameter.name
@@ -156,10 +156,11 @@ def _agreement(predictor: Predictor, outcomes: Mapping[int, TrialOutcome]) -> Ag
 
 
 def _coverage(space: SearchSpace, outcomes: Mapping[int, TrialOutcome], predictor: Predictor | None) -> Coverage:
-    tried = len({outcome.candidate.key for outcome in outcomes.values() if outcome.candidate})
-    left = space.size - tried
-    simulated = left if predictor is not None and predictor.tells_all_apart else 0
-    return Coverage(space.size, tried, simulated, left - simulated)
+    tried = {outcome.candidate for outcome in outcomes.values() if outcome.candidate}
+    told_apart = set(predictor.candidates) if predictor is not None and predictor.tells_all_apart else set()
+    refined = sum(not space.is_coarse(candidate) for candidate in tried | told_apart)
+    configs, simulated = space.coarse.size + refined, len(told_apart - tried)
+    return Coverage(configs, len(tried), simulated, configs - len(tried) - simulated)
 
 
 def _why_not(predictor: Predictor | None) -> str:

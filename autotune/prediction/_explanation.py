@@ -53,7 +53,7 @@ class Coverage:
     """How much of the space was looked at; the last three add up to the first.
 
     Attributes:
-        configs: In the space.
+        configs: In the space, of its refinements those that were tried or simulated.
         tried: By a trial, however it ended.
         simulated: Not tried, but simulated.
         unknown: Neither; also those that differ from others in parameters that a simulation knows nothing of.

@@ -42,7 +42,9 @@ _ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 
 
 class Predictor:
-    """Predicts every candidate of a space from the trials measured so far.
+    """Predicts the candidates of a space from the trials measured so far.
+
+    Those are the coarse ones and, as trials find a best one, the refinements next to it.
 
     Args:
         space: What is searched.
@@ -83,7 +85,7 @@ class Predictor:
 
     @property
     def candidates(self) -> Sequence[Candidate]:
-        """Every candidate, in the order of the arrays."""
+        """Those that are predicted, in the order of the arrays."""
         return self._space.candidates
 
     def learn(
@@ -110,6 +112,9 @@ class Predictor:
         if self._service is None or instances != self._instances or _differ(self._service, service):
             self._service, self._instances = service, instances
             self._space.simulate(service, instances)
+        self._space.add(outcome.candidate for outcome in known if outcome.candidate is not None)
+        if best := self._best_of(outcomes):
+            self._space.refine(best)
         self._correct([*earlier, *outcomes])
         self.doubt = self._doubt(outcomes)
         found = [
@@ -142,16 +147,16 @@ class Predictor:
         merit = self._merit()
         if self.best is None:
             return np.asarray(np.exp(merit - merit.max()))
-        over = merit - self._sign * math.log(self.best)
-        spread = np.maximum(self._spread, 1e-9)
-        return np.asarray(over * norm.cdf(over / spread) + spread * norm.pdf(over / spread))
+        over, spread = merit - self._sign * math.log(self.best), self._hope()
+        improvement = over * norm.cdf(over / spread) + spread * norm.pdf(over / spread)
+        return np.where(self._space.open, improvement, 0.0)
 
     def may_win(self, min_gain: float) -> NDArray[np.bool_]:
         """Which candidates may plausibly (with 5% and more) beat `best` by more than the fraction ``min_gain``."""
         if self.best is None:
             return np.ones(len(self.candidates), np.bool_)
         over = self._merit() - self._sign * math.log(self.best) - math.log1p(min_gain)
-        return np.asarray(norm.cdf(over / np.maximum(self._spread, 1e-9)) >= _LIKELY)
+        return np.asarray(self._space.open & (norm.cdf(over / self._hope()) >= _LIKELY))
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:
         """Spearman's correlation of simulated and measured values; None with fewer than four located trials."""
@@ -179,6 +184,19 @@ class Predictor:
     def _merit(self) -> NDArray[np.float64]:
         """The logarithm of the expected value, signed so that more is better."""
         return np.asarray(self._sign * np.log(self._space.values) + self._mean)
+
+    def _hope(self) -> NDArray[np.float64]:
+        """By how much (one standard deviation) candidates may turn out better than expected.
+
+        None for refinements: what is wrong about them is wrong about the best config that they lie next to, so that
+        only one that is expected to be better is worth a restart.
+        """
+        return np.maximum(np.where(self._space.coarse, self._spread, 0.0), 1e-9)
+
+    def _best_of(self, outcomes: Sequence[TrialOutcome]) -> Candidate | None:
+        """The candidate of the best of these trials; None where that lies outside the space, or none was located."""
+        found = [(value, each.candidate) for each in outcomes if (value := measured_value(each, self._objective))]
+        return max(found, key=lambda each: self._sign * each[0])[1] if found else None
 
     def _correct(self, outcomes: Sequence[TrialOutcome]) -> None:
         """Learns from each trial's value, or from the bound that it gives, what simulation gets wrong."""

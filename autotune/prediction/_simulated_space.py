@@ -37,7 +37,7 @@ _BENEFIT_OF_THE_DOUBT = 1.15
 
 
 class SimulatedSpace:
-    """The candidates of a space and what a simulation says of each.
+    """The coarse candidates of a space, those that were added to them, and what a simulation says of each.
 
     Args:
         space: The space.
@@ -47,7 +47,9 @@ class SimulatedSpace:
 
     Attributes:
         inapplicable: Why its configs cannot be simulated, in words; empty where they can.
-        candidates: Every candidate, in the order of the arrays; none where there are too many.
+        candidates: The candidates, in the order of the arrays; none where there are too many.
+        coarse: Which of them are coarse, shape (candidates,).
+        open: Those and the refinements next to the best config.
         predictions: What was simulated of each; empty before `simulate`.
         values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept.
         features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
@@ -56,23 +58,26 @@ class SimulatedSpace:
     def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int) -> None:
         self.inapplicable = ""
         self.candidates: list[Candidate] = []
+        self.coarse = self.open = np.zeros(0, np.bool_)
         self.predictions: list[Prediction] = []
         self.values = np.zeros(0)
         self.features = np.zeros((0, 0))
+        self._space = space
+        self._base = base
         self._objective = objective
         self._seed = seed
-        if space.size > _LARGEST_SPACE:
-            self.inapplicable = f"the space has {space.size:,} configs, too many to simulate each"
+        self._index: dict[str, int] = {}
+        self._batchings: list[Batching] = []
+        self._counted: list[bool] = []
+        self._kinds = np.zeros((0, 0))
+        self._service: ServiceTimes | None = None
+        self._instances = 1
+        if space.coarse.size > _LARGEST_SPACE:
+            self.inapplicable = f"the space has {space.coarse.size:,} configs, too many to simulate each"
             return
-        self.candidates = list(space.candidates())
-        self._index = {candidate.key: index for index, candidate in enumerate(self.candidates)}
-        configs = [space.apply(candidate, base) for candidate in self.candidates]
-        batchings = [Batching.of(config) for config in configs]
-        self._batchings = [batching for batching in batchings if batching is not None]
-        if len(self._batchings) < len(batchings):
+        self._append(list(space.coarse.candidates()))
+        if len(self._batchings) < len(self.candidates):
             self.inapplicable = "the simulator does not know how Triton batches such a model"
-        self._counted = [bool(config.instance_count) for config in configs]
-        self._kinds = _other_values(self.candidates)
 
     @property
     def largest_batch(self) -> int:
@@ -99,11 +104,43 @@ class SimulatedSpace:
             service: How long executions take.
             instances: How many Triton makes where a config does not say.
         """
+        self._service, self._instances = service, instances
         self._batchings = [
             batching if counted else replace(batching, instances=instances)
             for batching, counted in zip(self._batchings, self._counted, strict=True)
         ]
-        distinct = list(dict.fromkeys(self._batchings))
+        self.predictions = self._simulated(self._batchings, service)
+        self._settle()
+
+    def add(self, candidates: Iterable[Candidate]) -> None:
+        """Adds those of the space that are not there yet, simulated like the others, once there is a simulation."""
+        new = {each.key: each for each in candidates if each.key not in self._index and each in self._space}
+        if new and self._service is not None:
+            first = len(self.candidates)
+            self._append(list(new.values()))
+            self.predictions += self._simulated(self._batchings[first:], self._service)
+            self._settle()
+
+    def refine(self, best: Candidate) -> None:
+        """Adds the refinements next to the best config, and opens them alone."""
+        around = self._space.refinements(best)
+        self.add(around)
+        self.open = self.coarse.copy()
+        self.open[[self._index[each.key] for each in around if each.key in self._index]] = True
+
+    def _append(self, candidates: Sequence[Candidate]) -> None:
+        self._index.update((each.key, index) for index, each in enumerate(candidates, len(self.candidates)))
+        self.candidates += candidates
+        self.coarse = self.open = np.array([self._space.is_coarse(candidate) for candidate in self.candidates])
+        self._kinds = _other_values(self.candidates)
+        for config in (self._space.apply(candidate, self._base) for candidate in candidates):
+            batching, counted = Batching.of(config), bool(config.instance_count)
+            if batching is not None:
+                self._batchings.append(batching if counted else replace(batching, instances=self._instances))
+                self._counted.append(counted)
+
+    def _simulated(self, batchings: Sequence[Batching], service: ServiceTimes) -> list[Prediction]:
+        distinct = list(dict.fromkeys(batchings))
         of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
         best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
         of.update(zip(best, self._predictions(best, service, _FINE_REQUESTS), strict=True))
@@ -111,7 +148,10 @@ class SimulatedSpace:
             batching: prediction if self._keeps_alone(batching, service) else replace(prediction, rate_per_s=0.0)
             for batching, prediction in of.items()
         }
-        self.predictions = [of[batching] for batching in self._batchings]
+        return [of[batching] for batching in batchings]
+
+    def _settle(self) -> None:
+        """Values and features of what was simulated."""
         values = np.array([self._value(prediction) for prediction in self.predictions])
         self.values = _floored(values, maximise=self._objective.maximise)
         self.features = np.array(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SECTIONS = ("parameters", "fields")
-_RANGE_KEYS = ("low", "high", "step", "scale")
+_RANGE_KEYS = ("low", "high", "step", "scale", "refine")
 _KINDS = (KEEP_KIND, "KIND_CPU", "KIND_GPU", "KIND_MODEL")
 _MOST_CHOICES = 10_000
 _PATHS_OF_BUILT_IN = {
@@ -79,7 +79,7 @@ def _built_in(name: str, key: Node, choices: Node) -> Parameter:
             suggestion(name, BUILT_IN) or f"; use one of {', '.join(BUILT_IN)}, or name a config field under 'fields:'"
         )
         raise key.error(f"parameters: unknown parameter {name!r}{hint}")
-    return Parameter.of(name, _settings(name, choices, _CHECKS[name]))
+    return Parameter.of(name, _settings(name, choices, _CHECKS[name]), _between(name, choices))
 
 
 def _field(path: str, key: Node, choices: Node) -> Parameter:
@@ -98,7 +98,7 @@ def _field(path: str, key: Node, choices: Node) -> Parameter:
             raise node.error(f"fields: {error}") from error
         return node.value
 
-    return Parameter.of(path, _settings(path, choices, check))
+    return Parameter.of(path, _settings(path, choices, check), _between(path, choices))
 
 
 def _settings(name: str, node: Node, check: Callable[[str, Node], Any]) -> list[Any]:
@@ -124,7 +124,7 @@ def _settings(name: str, node: Node, check: Callable[[str, Node], Any]) -> list[
 
 
 def _range(name: str, node: Node) -> list[int]:
-    """The numbers of ``{low, high, step, scale}``."""
+    """The numbers of ``{low, high, step, scale, refine}``."""
     parts: dict[str, Node] = {}
     for key, key_node, value in node.items():
         if key not in _RANGE_KEYS:
@@ -144,6 +144,8 @@ def _range(name: str, node: Node) -> list[int]:
     scale = parts["scale"].value if "scale" in parts else "linear"
     if scale == "log2":
         return _powers_of_two(name, parts)
+    if "refine" in parts:
+        raise parts["refine"].error(f"{name}: only scale log2 is refined; add scale: log2 or remove refine")
     if scale != "linear":
         raise parts["scale"].error(f"{name}: unknown scale {scale!r}; use linear or log2")
     step = parts["step"].value if "step" in parts else 1
@@ -161,7 +163,27 @@ def _powers_of_two(name: str, parts: dict[str, Node]) -> list[int]:
         number = parts[key].value
         if not is_power_of_two(number):
             raise parts[key].error(f"{name}: {key} {number} is not a power of two; scale log2 needs 1, 2, 4, ...")
-    return [1 << exponent for exponent in range(parts["low"].value.bit_length() - 1, parts["high"].value.bit_length())]
+    low, high = parts["low"].value, parts["high"].value
+    powers = [1 << exponent for exponent in range(low.bit_length() - 1, high.bit_length())]
+    if "refine" not in parts:
+        return powers
+    step = parts["refine"].value
+    if step > 0 and high // step > _MOST_CHOICES:
+        raise parts["refine"].error(f"{name}: refine {step} adds more than {_MOST_CHOICES} values; write a larger one")
+    multiples = range(step, high, step) if step > 0 else range(0)
+    between = [number for number in multiples if number > low and not is_power_of_two(number)]
+    if not between:
+        raise parts["refine"].error(
+            f"{name}: no multiple of {step} lies between powers of two from {low} to {high}; "
+            "write a smaller one, such as 8, or remove refine"
+        )
+    return sorted(powers + between)
+
+
+def _between(name: str, node: Node) -> frozenset[int]:
+    """The numbers that a range refines its powers of two by."""
+    refined = node.is_mapping and any(key == "refine" for key, _, _ in node.items())
+    return frozenset(number for number in _range(name, node) if not is_power_of_two(number)) if refined else frozenset()
 
 
 def _whole_number(least: int) -> Callable[[str, Node], int]:

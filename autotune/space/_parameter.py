@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -39,18 +40,20 @@ class Parameter:
         name: One of `BUILT_IN`, or the path of a config field.
         choices: The values as a `Candidate` and Optuna hold them, scalars; whole numbers are sorted.
         settings: The value that the config gets for each choice (a list of sizes for ``"4,8"``, say).
+        between: Those of the choices that lie between powers of two, which are tried around the best only.
     """
 
     name: str
     choices: tuple[ParameterValue, ...]
     settings: tuple[Any, ...]
+    between: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, name: str, settings: list[Any]) -> Parameter:
+    def of(cls, name: str, settings: list[Any], between: frozenset[int] = frozenset()) -> Parameter:
         """A parameter of these settings; see `encode` for how they become scalars."""
         if all(type(each) is int for each in settings):
             settings = sorted(settings)
-        return cls(name, tuple(encode(name, each) for each in settings), tuple(settings))
+        return cls(name, tuple(encode(name, each) for each in settings), tuple(settings), between)
 
     @property
     def is_field(self) -> bool:
@@ -63,15 +66,29 @@ class Parameter:
         return self.name in {QUEUE_DELAY, PREFERRED} or self.name.startswith("dynamic_batching.")
 
     @cached_property
+    def coarse(self) -> tuple[ParameterValue, ...]:
+        """The choices without those that are tried around the best only."""
+        return tuple(choice for choice in self.choices if choice not in self.between)
+
+    def around(self, value: ParameterValue) -> tuple[ParameterValue, ...]:
+        """The choices between powers of two that lie next to ``value``, itself left out."""
+        powers = [int(str(each)) for each in self.coarse] if self.between and isinstance(value, int) else []
+        low = max((power for power in powers if power < int(str(value))), default=0)
+        high = min((power for power in powers if power > int(str(value))), default=math.inf)
+        return tuple(each for each in sorted(self.between) if low < each < high and each != value)
+
+    @cached_property
     def optuna_name(self) -> str:
         """The name in Optuna's study: powers of two are searched, and shown, by their exponent."""
         return f"log2_{self.name}" if self._is_log2 else self.name
 
     @cached_property
     def distribution(self) -> BaseDistribution:
-        """Evenly spaced numbers and powers of two as integers, whose order a sampler knows; else categories."""
-        from optuna.distributions import CategoricalDistribution, IntDistribution
+        """Numbers whose order a sampler knows where they are evenly spaced or powers of two; else categories."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+        if self.between:
+            return FloatDistribution(math.log2(self._numbers[0]), math.log2(self._numbers[-1]))
         if self._is_log2:
             return IntDistribution(_exponent(self._numbers[0]), _exponent(self._numbers[-1]))
         if self._step is not None:
@@ -80,14 +97,18 @@ class Parameter:
 
     def to_optuna(self, value: ParameterValue) -> Any:
         """The value as the distribution has it."""
+        if self.between:
+            return math.log2(int(str(value)))
         return _exponent(int(str(value))) if self._is_log2 else value
 
     def from_optuna(self, value: Any) -> ParameterValue:
-        """The value that Optuna proposed, among the choices.
+        """The value that Optuna proposed, among the choices: the nearest where it may lie between them.
 
         Raises:
             ValueError: It is none of them.
         """
+        if self.between:
+            return min(self._numbers, key=lambda number: abs(math.log2(number) - float(value)))
         return self.choices[self.index(2 ** int(value) if self._is_log2 else value)]
 
     def index(self, value: ParameterValue) -> int:
@@ -111,15 +132,16 @@ class Parameter:
 
     def keeping(self, indices: list[int]) -> Parameter:
         """The parameter with only these choices."""
-        return Parameter(
-            self.name, tuple(self.choices[each] for each in indices), tuple(self.settings[each] for each in indices)
-        )
+        kept = tuple(self.choices[each] for each in indices)
+        between = frozenset(each for each in self.between if each in kept)
+        return Parameter(self.name, kept, tuple(self.settings[each] for each in indices), between)
 
     def __str__(self) -> str:
-        texts = ["unset" if choice is None else _text(choice) for choice in self.choices]
+        texts = ["unset" if choice is None else _text(choice) for choice in self.coarse]
         if len(texts) > 10:
-            texts = [*texts[:4], "...", *texts[-2:], f"({len(self.choices)} values)"]
-        return ", ".join(f"[{text}]" if "," in text else text for text in texts)
+            texts = [*texts[:4], "...", *texts[-2:], f"({len(self.coarse)} values)"]
+        listed = ", ".join(f"[{text}]" if "," in text else text for text in texts)
+        return f"{listed}; around the best {', '.join(map(str, sorted(self.between)))}" if self.between else listed
 
     @cached_property
     def _numbers(self) -> list[int]:
@@ -136,6 +158,8 @@ class Parameter:
 
     @cached_property
     def _is_log2(self) -> bool:
+        if self.between:
+            return True
         numbers = self._numbers
         if len(numbers) < max(2, len(self.choices)) or not is_power_of_two(numbers[0]):
             return False

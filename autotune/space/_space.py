@@ -107,6 +107,51 @@ class SearchSpace:
         limit = batch if isinstance(batch, int) else None
         return {each.optuna_name: each.to_optuna(_member(each, values[each.name], limit)) for each in self.parameters}
 
+    @cached_property
+    def coarse(self) -> SearchSpace:
+        """The space without the values that are tried around the best only."""
+        kept = ([index for index, each in enumerate(p.choices) if each in p.coarse] for p in self.parameters)
+        parameters = (each.keeping(indices) for each, indices in zip(self.parameters, kept, strict=True))
+        return SearchSpace(tuple(parameters), self.max_batch_size)
+
+    @cached_property
+    def is_refined(self) -> bool:
+        """Whether there are values that are tried around the best only."""
+        return any(each.between for each in self.parameters)
+
+    def is_coarse(self, candidate: Candidate) -> bool:
+        """Whether none of its values is to be tried around the best only."""
+        return not any(each.between and candidate[each.name] in each.between for each in self.parameters)
+
+    def coarsened(self, candidate: Candidate) -> Candidate:
+        """The coarse candidate nearest to this one."""
+        values = candidate.as_dict()
+        for each in self.parameters:
+            if each.between and values[each.name] in each.between:
+                exponent = each.to_optuna(values[each.name])
+                values[each.name] = min(each.coarse, key=lambda choice: abs(each.to_optuna(choice) - exponent))
+        return self._candidate(values)
+
+    def refinements(self, best: Candidate) -> tuple[Candidate, ...]:
+        """The candidates that differ from the best one in a single value, which lies next to its own.
+
+        Those between powers of two: a space is searched coarsely, then as finely as it says around what is good.
+        """
+        values = best.as_dict()
+        found = [
+            self._candidate({**values, each.name: value})
+            for each in self.parameters
+            for value in each.around(values[each.name])
+        ]
+        return tuple(candidate for candidate in found if candidate != best)
+
+    def __contains__(self, candidate: Candidate) -> bool:
+        """Whether it is one of the candidates."""
+        try:
+            return self.canonical(self.optuna_params(candidate)) == candidate
+        except KeyError:  # of another space, which searches less
+            return False
+
     def candidates(self) -> Iterator[Candidate]:
         """Every candidate once, in a stable order."""
         for coupled in self._coupled_values:
@@ -174,7 +219,9 @@ class SearchSpace:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides which configs are searched."""
-        content = [[each.name, each.settings] for each in self.parameters]
+        content = [
+            [each.name, each.settings, *([sorted(each.between)] if each.between else [])] for each in self.parameters
+        ]
         return hashlib.sha256(json.dumps([content, self.max_batch_size]).encode()).hexdigest()
 
     def describe(self) -> tuple[tuple[str, str], ...]:
@@ -209,7 +256,7 @@ class SearchSpace:
         """The parameter's value for `triton_default`."""
         name, choices = parameter.name, parameter.choices
         if name == MAX_BATCH_SIZE:
-            sizes = sorted(int(str(each)) for each in choices)
+            sizes = sorted(int(str(each)) for each in parameter.coarse)
             wanted = config.max_batch_size if config.max_batch_size > 1 else _TRITON_DEFAULT_BATCH
             return max((size for size in sizes if size <= wanted), default=sizes[0])
         plain: dict[str, ParameterValue] = {DYNAMIC_BATCHING: True, QUEUE_DELAY: NO_DELAY, PREFERRED: NO_PREFERENCE}

@@ -22,7 +22,6 @@ import sys
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ def parse_arguments() -> argparse.Namespace:
     recording = commands.add_parser("record", help="measure every config of a space, or go on with it")
     recording.add_argument("grid", choices=SUBJECTS)
     recording.add_argument("--limit", default="20m", help="time after which no further config is begun")
-    recording.add_argument("--space", type=Path, help="a YAML file; the default space unless given")
+    recording.add_argument("--space", type=Path, default=HERE / "space.yaml", help="what is searched, a YAML file")
     recording.add_argument("--probe", default="300ms", help="length of a probe")
     recording.add_argument("--every", type=int, default=25, help="configs between two measurements of the reference")
     recording.add_argument("--again", type=int, default=12, help="best configs that are measured two more times")
@@ -88,7 +87,7 @@ def parse_arguments() -> argparse.Namespace:
     repeating.add_argument("--repeats", type=int, default=20)
     repeating.add_argument("--launch", default="embedded")
     scoring = commands.add_parser("score", help="replay studies on recorded grids")
-    scoring.add_argument("grids", nargs="*", type=Path, help="grid files; all of benchmarks/replay/grids unless given")
+    scoring.add_argument("grids", nargs="*", type=Path, help="names or files; all that are recorded unless given")
     scoring.add_argument("--samplers", default="model,tpe,random,grid", help="gp too, where torch is installed")
     scoring.add_argument("--seeds", type=int, default=50)
     scoring.add_argument("--restarts", type=int, default=30)
@@ -125,8 +124,7 @@ def record(arguments: argparse.Namespace) -> None:
 
 def repeat(arguments: argparse.Namespace) -> None:
     """Measures the best config again and again, and says in the grid how much that scatters."""
-    named = GRIDS / f"{arguments.grid}.json"
-    path = named if named.is_file() else arguments.grid
+    path = file_of(arguments.grid)
     grid = Grid.read(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     launcher, _ = choose_launcher(arguments.launch, LaunchOptions())
@@ -141,10 +139,22 @@ def repeat(arguments: argparse.Namespace) -> None:
     print(f"{path.name}: noise {noise(found)}; {lost} of {arguments.repeats} found no rate and are left out")
 
 
+def file_of(grid: Path) -> Path:
+    """The file of a grid that a person names.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    named = GRIDS / f"{grid}.json"
+    path = named if named.is_file() else grid
+    if not path.is_file():
+        raise SystemExit(f"{grid}: no such grid in {GRIDS.name}/, and no such file; record it first")
+    return path
+
+
 def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
     """What is recorded, and how."""
-    default = resources.files("autotune.space").joinpath("default.yaml")
-    text = (arguments.space or default).read_text("utf-8")
+    text = arguments.space.read_text("utf-8")
     space_text = yaml.safe_dump(yaml.safe_load(text), default_flow_style=None, sort_keys=False)
     space, _ = SearchSpace.parse(space_text, "--space").restricted_to(subject.spec())
     environment = capture(launcher.describe(), "")
@@ -172,7 +182,7 @@ def score(arguments: argparse.Namespace) -> None:
     samplers = arguments.samplers.split(",")
     for sampler in samplers:
         check_sampler(sampler)
-    paths = arguments.grids or sorted(GRIDS.glob("*.json"))
+    paths = [file_of(each) for each in arguments.grids] or sorted(GRIDS.glob("*.json"))
     if not paths:
         raise SystemExit(f"no grid in {GRIDS}; record one first")
     with remembered(arguments.arrivals):

@@ -372,3 +372,26 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
     predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", slowest_s / 1.05),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert predictor.keeps(candidate(space, 8, 1)) == tried
+
+
+def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_where_they_carry_more() -> None:
+    text = SPACE.replace("[1, 8, 32, 64]", "{low: 1, high: 64, scale: log2, refine: 8}")
+    space = SearchSpace.parse(text, "space.yaml")
+    # A ceiling that batches of 64 break, and those of 32 leave room under.
+    objective = Objective("throughput", (Ceiling("p99", 2.2 * alone_s(48)),))
+    learnt = Predictor(space, BASE, objective)
+    best = candidate(space, 32, 1)
+    assert all(space.is_coarse(each) for each in learnt.candidates)
+    known = [outcome(None, 1, 3000.0), outcome(best, 1, 6000.0)]
+    learnt.learn(known)
+    around = [each for each in learnt.candidates if not space.is_coarse(each)]
+    assert [each["max_batch_size"] for each in around] == [24, 40, 48, 56]
+    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(0.02), strict=True))
+    wanted = [each["max_batch_size"] for each in around if may_win[each.key]]
+    assert wanted == [each["max_batch_size"] for each in around if expected(learnt, each) > 1.02 * (learnt.best or 0)]
+    assert 40 in wanted
+    assert 24 not in wanted
+
+    learnt.learn([*known, outcome(candidate(space, 8, 1), 1, 9000.0)])  # the best is elsewhere now
+    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(0.02), strict=True))
+    assert not any(may_win[each.key] for each in around)

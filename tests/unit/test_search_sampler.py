@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -18,13 +19,15 @@ from autotune.search.samplers import (
     _strategies,
     create_sampler,
 )
-from autotune.space import Candidate
+from autotune.space import Candidate, SearchSpace
 
 WITHOUT_TORCH = [name for name in SAMPLERS if name != "gp"]
 
 
 class BatchingSpace:
     """A small space as the samplers see one: without dynamic batching, the delay has no effect."""
+
+    is_refined = False
 
     def __init__(self, log2_batch: int = 4, delays: int = 5) -> None:
         self._distributions: dict[str, BaseDistribution] = {
@@ -201,6 +204,36 @@ def test_a_space_too_large_to_list_is_drawn_from(monkeypatch):
     for name in ("random", "tpe"):
         asked = run(study(name, space), space, 15)
         assert len({candidate.key for candidate in asked}) == 15
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_values_between_powers_of_two_are_proposed_next_to_the_best_only(name):
+    text = "parameters: {max_batch_size: {low: 1, high: 64, scale: log2, refine: 8}, instance_count: [1, 2]}"
+    space = SearchSpace.parse(text, "x")
+    session = study(name, space, seed=3)
+    asked: list[Candidate] = []
+
+    def ask_until_nothing_is_left() -> None:
+        while True:
+            trial = session.ask(space.distributions())
+            candidate = space.canonical(trial.params)
+            if not space.is_coarse(candidate):
+                assert candidate in space.refinements(space.canonical(session.best_trial.params))
+            asked.append(candidate)
+            session.tell(trial, 50 - abs(candidate["max_batch_size"] - 26) + candidate["instance_count"])
+
+    with pytest.raises(SpaceExhausted):
+        ask_until_nothing_is_left()
+    assert session.best_trial.params["log2_max_batch_size"] == pytest.approx(math.log2(24))
+    assert len(set(asked)) == len(asked) < space.size
+
+
+def test_an_enqueued_candidate_may_lie_between_powers_of_two():
+    space = SearchSpace.parse("parameters: {max_batch_size: {low: 1, high: 64, scale: log2, refine: 8}}", "x")
+    session = study("tpe", space)
+    wanted = next(each for each in space.candidates() if each["max_batch_size"] == 40)
+    session.enqueue_trial(space.optuna_params(wanted))
+    assert space.canonical(session.ask(space.distributions()).params) == wanted
 
 
 def test_an_unknown_sampler_is_a_usage_error():

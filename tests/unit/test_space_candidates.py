@@ -2,7 +2,7 @@ import random
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from autotune.repository import ModelConfig
 from autotune.space import SearchSpace
@@ -28,6 +28,7 @@ SPACES = {
     "batch sizes that are no powers of two": SearchSpace.parse(
         "parameters: {max_batch_size: [3, 5, 48], preferred_batch_size: [none, [4], [4, 8], [8], [64]]}", "x"
     ),
+    "powers of two": SearchSpace.parse("parameters: {max_batch_size: {low: 1, high: 64, scale: log2}}", "x"),
     "one candidate": SearchSpace.parse("parameters: {instance_count: 2}", "x"),
 }
 
@@ -79,7 +80,7 @@ def drawn(space, **values):
 
 def test_without_dynamic_batching_delay_and_preferred_sizes_collapse():
     space = SPACES["default"]
-    fixed = {"log2_max_batch_size": 3, "instance_count": 1, "instance_kind": "auto", "dynamic_batching": False}
+    fixed = {"log2_max_batch_size": 3.0, "instance_count": 1, "instance_kind": "auto", "dynamic_batching": False}
     one = drawn(space, **fixed, max_queue_delay_microseconds=500, preferred_batch_size="8")
     other = drawn(space, **fixed, max_queue_delay_microseconds=0, preferred_batch_size="none")
     assert one == other
@@ -99,9 +100,36 @@ def test_preferred_sizes_over_the_largest_batch_are_dropped():
     assert preferred == {(3, "none"), (5, "none"), (5, "4"), (48, "none"), (48, "4"), (48, "4,8"), (48, "8")}
 
 
+def test_a_space_is_refined_by_what_lies_next_to_the_best_config():
+    space = SPACES["default"]
+    best = space.triton_default(ModelConfig.parse("max_batch_size: 32", "x"))
+    assert space.is_coarse(best)
+    around = space.refinements(best)
+    assert [each["max_batch_size"] for each in around] == [24, 40, 48, 56]
+    assert not any(space.is_coarse(each) for each in around)
+    assert {each["instance_count"] for each in around} == {best["instance_count"]}
+    assert [space.coarsened(each)["max_batch_size"] for each in around] == [32, 32, 64, 64]
+    assert [each["max_batch_size"] for each in space.refinements(around[2])] == [40, 56]
+
+
+def test_nothing_is_refined_where_the_batch_size_has_no_effect():
+    space = SPACES["default"]
+    unbatched = next(each for each in space.candidates() if not each["dynamic_batching"])
+    assert space.refinements(unbatched) == ()
+    assert SPACES["powers of two"].refinements(next(SPACES["powers of two"].candidates())) == ()
+
+
+def test_a_candidate_of_another_space_is_none_of_this_one():
+    default, other = SPACES["default"], SPACES["powers of two"]
+    assert all(candidate in other for candidate in other.candidates())
+    assert next(default.candidates()) not in other
+    assert next(other.candidates()) not in default
+
+
 def test_distributions_keep_the_order_of_numbers():
     distributions = SPACES["default"].distributions()
-    assert distributions["log2_max_batch_size"] == IntDistribution(0, 6)
+    assert distributions["log2_max_batch_size"] == FloatDistribution(0, 6)
+    assert SPACES["powers of two"].distributions() == {"log2_max_batch_size": IntDistribution(0, 6)}
     assert distributions["instance_count"] == IntDistribution(1, 4)
     assert isinstance(distributions["max_queue_delay_microseconds"], CategoricalDistribution)
     assert SPACES["one candidate"].distributions() == {"instance_count": IntDistribution(2, 2)}
@@ -141,7 +169,7 @@ def test_instances_moved_to_a_cpu_lose_their_gpus():
 @pytest.mark.parametrize(
     "text",
     [
-        "max_batch_size: 48 instance_group { count: 1 } dynamic_batching { }",
+        "max_batch_size: 44 instance_group { count: 1 } dynamic_batching { }",
         "max_batch_size: 128 instance_group { count: 1 } dynamic_batching { }",
         "max_batch_size: 8 instance_group { count: 7 }",
         "max_batch_size: 8 instance_group [ { count: 1 }, { count: 2 } ]",

@@ -5,6 +5,9 @@ and measuring a candidate twice is a wasted restart. `CandidateSampler` therefor
 sampler behind it proposes and asks again while the candidate was already tried, so that Optuna, its storage
 and its dashboard only ever see canonical, distinct candidates.
 
+Values that a space refines others by are proposed next to the best trial so far only; elsewhere the nearest coarse
+ones are.
+
 Randomness of trial n depends on the seed and n alone: a study that is stopped and resumed proposes what an
 uninterrupted one would have, where the strategy goes by the study's trials alone.
 """
@@ -74,7 +77,8 @@ class CandidateSampler(BaseSampler):
         """
         if self._candidates is None or "fixed_params" in trial.system_attrs:
             return
-        if self._candidates.keys() <= self._tried(study, trial):
+        tried, is_open = self._tried(study, trial), self._is_open(study)
+        if all(key in tried or not is_open(candidate) for key, candidate in self._candidates.items()):
             self._exhausted(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -115,7 +119,7 @@ class CandidateSampler(BaseSampler):
         fixed: Mapping[str, Any],
         rng: np.random.Generator,
     ) -> Candidate:
-        tried = self._tried(study, trial)
+        tried, is_open = self._tried(study, trial), self._is_open(study)
         constants = {
             name: _only_value(distribution)
             for name, distribution in self._space.distributions().items()
@@ -123,12 +127,14 @@ class CandidateSampler(BaseSampler):
         }
         for proposal in islice(self._strategy(study, trial, search_space, rng), _ENUMERABLE):
             candidate = self._space.canonical({**constants, **proposal, **fixed})
+            if not fixed and not is_open(candidate):
+                candidate = self._space.coarsened(candidate)
             if candidate.key not in tried:
                 return candidate
         untried = [
             candidate
             for key, candidate in self._listed(study, trial, search_space, {**constants, **fixed}, rng)
-            if key not in tried and self._agrees(candidate, fixed)
+            if key not in tried and self._agrees(candidate, fixed) and (fixed or is_open(candidate))
         ]
         if not untried:
             self._exhausted(study, trial)
@@ -159,6 +165,19 @@ class CandidateSampler(BaseSampler):
     def _agrees(self, candidate: Candidate, fixed: Mapping[str, Any]) -> bool:
         params = self._space.optuna_params(candidate) if fixed else {}
         return all(params.get(name) == value for name, value in fixed.items())
+
+    def _is_open(self, study: Study) -> Callable[[Candidate], bool]:
+        """Which candidates may be proposed: the coarse ones, and those that lie next to the best trial so far."""
+        space = self._space
+        if not space.is_refined:
+            return lambda candidate: True
+        try:
+            best = study.best_trial.params
+        except ValueError:  # nothing kept the promise so far
+            best = {}
+        known = space.distributions().keys() <= best.keys()
+        around = {each.key for each in space.refinements(space.canonical(best))} if known else set()
+        return lambda candidate: space.is_coarse(candidate) or candidate.key in around
 
     def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:
         """Keys of the candidates tried in this study (those being tried included) and of those given as finished.
