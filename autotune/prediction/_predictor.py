@@ -28,7 +28,7 @@ _NO_CEILING = ("race", "rate", "lost")
 # What to take off the expected logarithm of configs like one that failed, or that kept no promise though it should.
 _FAILED, _OUT_OF_REACH = 2.0, 0.7
 _NEVER_WORKS = -10.0
-_LIKELY = 0.05
+_LIKELY = 0.1
 _ENOUGH_TO_CORRELATE = 4
 # The order of two configs is put to the simulation where it holds one to be better by this; it is not to be followed
 # where it is right about few more of so many pairs than it is wrong about.
@@ -152,7 +152,7 @@ class Predictor:
         return np.where(self._space.open, improvement, 0.0)
 
     def may_win(self, min_gain: float) -> NDArray[np.bool_]:
-        """Which candidates may plausibly (with 5% and more) beat `best` by more than the fraction ``min_gain``."""
+        """Which candidates may plausibly (with 10% and more) beat `best` by more than the fraction ``min_gain``."""
         if self.best is None:
             return np.ones(len(self.candidates), np.bool_)
         over = self._merit() - self._sign * math.log(self.best) - math.log1p(min_gain)

@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 
 _SHARED = 2.0
 """Standard deviation of the error that all configs share, in units of the scale."""
-_NOISE = 0.7
+_NOISE = 0.8
 """Standard deviation of a measurement's own error, in units of the scale."""
 _SCALE_WORTH = 4.0
 """How many measurements the scale's prior is worth."""

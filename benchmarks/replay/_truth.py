@@ -1,0 +1,104 @@
+"""What the configs of a grid are likely to carry: recorded rates without most of their errors.
+
+A grid holds one measurement of most configs. Of hundreds that err by some percent the highest is a lucky one: the best
+recorded config, measured again, carries less than was recorded, and no search could deliver what no config carries.
+Configs that differ little carry alike, so that the measurements of all tell more of one than its own does. That is a
+Gaussian process over the logarithm of the rates (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
+chapter 2), its scales and the size of the errors those that make the recorded rates likeliest (chapter 5). Nothing of
+the product's own simulation goes into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
+
+from autotune.space import Candidate
+from benchmarks.replay._grid import Grid
+
+_DELAY_UNIT_US = 100.0
+_LEAST_SCALE, _MOST_SCALE = 0.2, 50.0
+_LEAST_ERROR, _MOST_ERROR = 0.005, 1.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is likely.
+
+    Attributes:
+        grid: The grid with the likely rates in place of the recorded ones; 0 where none kept the ceiling stays 0.
+        error: Standard deviation of the logarithm of a recorded rate about the likely one.
+    """
+
+    grid: Grid
+    error: float
+
+
+def likely(grid: Grid) -> Truth:
+    """The grid without most of the errors of its rates."""
+    rates = np.array(grid.rates_per_s)
+    kept = np.flatnonzero(rates > 0)
+    features = _features(list(grid.space.candidates()))[kept]
+    logs = np.log(rates[kept])
+    centre = logs.mean()
+    # How much of each recorded rate is error: the best config was measured again and again.
+    weight = np.ones(len(kept))
+    if grid.repeats:
+        best = int(np.argmax(logs))
+        logs[best], weight[best] = np.log(grid.repeats).mean(), 1 / len(grid.repeats)
+    start = np.log([logs.std(), 0.1, *np.full(features.shape[1], 2.0)])
+    bounds = [
+        (None, None),
+        (np.log(_LEAST_ERROR), np.log(_MOST_ERROR)),
+        *[(np.log(_LEAST_SCALE), np.log(_MOST_SCALE))] * features.shape[1],
+    ]
+    fit = minimize(_surprise, start, (features, logs - centre, weight), method="L-BFGS-B", bounds=bounds)
+    spread, error, scales = np.exp(fit.x[0]), float(np.exp(fit.x[1])), np.exp(fit.x[2:])
+    covariance = _covariance(features, spread, scales)
+    factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
+    rates[kept] = np.exp(centre + covariance @ cho_solve(factor, logs - centre))
+    return Truth(replace(grid, rates_per_s=[float(rate) for rate in rates]), error)
+
+
+def _surprise(
+    logarithms: NDArray[np.float64],
+    features: NDArray[np.float64],
+    values: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> float:
+    """Minus the logarithm of the likelihood of the values, but for a constant."""
+    spread, error, *scales = np.exp(logarithms)
+    covariance = _covariance(features, spread, np.array(scales)) + np.diag(error**2 * weight)
+    factor = cho_factor(covariance, lower=True)
+    return float(0.5 * values @ cho_solve(factor, values) + np.log(np.diag(factor[0])).sum())
+
+
+def _covariance(features: NDArray[np.float64], spread: float, scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled = features / scales
+    return np.asarray(spread**2 * np.exp(-0.5 * cdist(scaled, scaled, "sqeuclidean")))
+
+
+def _features(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """In what configs differ, shape (configs, columns): sizes and times by their doublings, the rest as 0 and 1."""
+    rows = []
+    for values in (candidate.as_dict() for candidate in candidates):
+        delay_us = float(str(values["max_queue_delay_microseconds"]))
+        preferred = str(values["preferred_batch_size"])
+        rows.append(
+            [
+                np.log2(float(str(values["max_batch_size"]))),
+                np.log2(float(str(values["instance_count"]))),
+                np.log2(1 + delay_us / _DELAY_UNIT_US),
+                float(delay_us == 0),
+                0.0 if preferred == "none" else np.log2(float(preferred)),
+                float(preferred == "none"),
+                float(bool(values["dynamic_batching"])),
+            ]
+        )
+    return np.array(rows)

@@ -1,0 +1,56 @@
+"""The likely rates of a grid whose true ones are known."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.replay._grid import Grid
+from benchmarks.replay._truth import likely
+
+ERROR = 0.1
+
+
+@pytest.fixture(scope="module")
+def recorded() -> tuple[Grid, np.ndarray]:
+    """A grid with known true rates, and recorded ones that err by a tenth."""
+    grid = Grid.read(Path(__file__).parents[2] / "benchmarks" / "replay" / "grids" / "accelerator_slow.json")
+    every = [candidate.as_dict() for candidate in grid.space.candidates()]
+    batches = np.array([float(values["max_batch_size"]) for values in every])
+    instances = np.array([float(values["instance_count"]) for values in every])
+    true = 100.0 * np.minimum(batches, 24) ** 0.8 * instances**0.3 / (1 + (instances / 3) ** 4)
+    rates = true * np.random.default_rng(5).lognormal(0.0, ERROR, len(true))
+    rates[:3] = 0.0
+    return replace(grid, rates_per_s=list(rates), repeats=[]), true
+
+
+def test_most_of_the_errors_are_gone_and_their_size_is_found(recorded: tuple[Grid, np.ndarray]) -> None:
+    grid, true = recorded
+    found = likely(grid)
+    errors = np.log(np.array(found.grid.rates_per_s)[3:] / true[3:])
+    assert np.sqrt((errors**2).mean()) < 0.4 * ERROR
+    assert found.error == pytest.approx(ERROR, rel=0.15)
+
+
+def test_the_best_is_no_longer_a_lucky_one(recorded: tuple[Grid, np.ndarray]) -> None:
+    grid, true = recorded
+    assert grid.optimum_per_s > 1.15 * true.max()
+    assert likely(grid).grid.optimum_per_s == pytest.approx(true.max(), rel=0.06)
+
+
+def test_what_kept_no_ceiling_still_keeps_none(recorded: tuple[Grid, np.ndarray]) -> None:
+    assert likely(recorded[0]).grid.rates_per_s[:3] == [0.0, 0.0, 0.0]
+
+
+def test_the_best_config_is_taken_for_what_it_came_to_again_and_again(recorded: tuple[Grid, np.ndarray]) -> None:
+    grid, true = recorded
+    best = int(np.argmax(grid.rates_per_s))
+    repeats = list(true[best] * np.random.default_rng(6).lognormal(0.0, ERROR, 20))
+    found = likely(replace(grid, repeats=repeats)).grid.rates_per_s[best]
+    assert found == pytest.approx(float(np.exp(np.log(repeats).mean())), rel=0.05)
