@@ -43,7 +43,7 @@ from benchmarks.replay._repeats import repeats
 from benchmarks.replay._replay import replays
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
-from benchmarks.replay._table import table, verdict
+from benchmarks.replay._table import WITHIN, near_best, table, verdict
 from benchmarks.replay._truth import likely
 from benchmarks.replay._working import WorkingFile
 
@@ -197,7 +197,8 @@ def score(arguments: argparse.Namespace) -> None:
             begun = time.monotonic()
             found = replays(grid, samplers, arguments.seeds, arguments.restarts, error)
             print(
-                f"\n{grid.subject.name}: {grid.space.size} configs, p99 at most {grid.subject.p99}, best "
+                f"\n{grid.subject.name}: {grid.space.size} configs, {near_best(grid)} within {WITHIN:.0%} of the best, "
+                f"p99 at most {grid.subject.p99}, best "
                 f"{grid.optimum_per_s:,.0f} inferences/s ({recorded.optimum_per_s:,.0f} recorded, where a rate errs by "
                 f"{truth.error:.1%}); recorded on {grid.recorded_on} ({grid.environment}); "
                 f"noise {error:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"

@@ -38,6 +38,11 @@ def regret(replay: Replay, restarts: int, optimum_per_s: float) -> float:
     return 1 - replay.chosen_per_s[min(restarts, len(replay.chosen_per_s)) - 1] / optimum_per_s
 
 
+def near_best(grid: Grid) -> int:
+    """How many configs are within 3% of the best."""
+    return sum(rate >= (1 - WITHIN) * grid.optimum_per_s for rate in grid.rates_per_s)
+
+
 def table(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
     """One row for each sampler."""
     columns = (
