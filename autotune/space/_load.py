@@ -175,7 +175,7 @@ def _powers_of_two(name: str, parts: dict[str, Node]) -> list[int]:
     if not between:
         raise parts["refine"].error(
             f"{name}: no multiple of {step} lies between powers of two from {low} to {high}; "
-            "write a smaller one, such as 8, or remove refine"
+            "write another step, or remove refine"
         )
     return sorted(powers + between)
 
