@@ -67,6 +67,8 @@ class CandidateSampler(BaseSampler):
         self._candidates: dict[str, Candidate] | None = None  # by key
         if space.size <= _ENUMERABLE:
             self._candidates = {candidate.key: candidate for candidate in space.candidates()}
+        listed = self._candidates.items() if self._candidates and space.is_refined else ()
+        self._refined = {key for key, candidate in listed if not space.is_coarse(candidate)}
         self._key_of_trial: dict[int, str] = {}
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -77,8 +79,7 @@ class CandidateSampler(BaseSampler):
         """
         if self._candidates is None or "fixed_params" in trial.system_attrs:
             return
-        tried, is_open = self._tried(study, trial), self._is_open(study)
-        if all(key in tried or not is_open(candidate) for key, candidate in self._candidates.items()):
+        if self._candidates.keys() <= self._tried(study, trial) | (self._refined - self._around(study)):
             self._exhausted(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -119,7 +120,7 @@ class CandidateSampler(BaseSampler):
         fixed: Mapping[str, Any],
         rng: np.random.Generator,
     ) -> Candidate:
-        tried, is_open = self._tried(study, trial), self._is_open(study)
+        tried, around = self._tried(study, trial), self._around(study)
         constants = {
             name: _only_value(distribution)
             for name, distribution in self._space.distributions().items()
@@ -127,14 +128,16 @@ class CandidateSampler(BaseSampler):
         }
         for proposal in islice(self._strategy(study, trial, search_space, rng), _ENUMERABLE):
             candidate = self._space.canonical({**constants, **proposal, **fixed})
-            if not fixed and not is_open(candidate):
+            if not fixed and not self._is_open(candidate, around):
                 candidate = self._space.coarsened(candidate)
             if candidate.key not in tried:
                 return candidate
+        if not fixed:
+            tried |= self._refined - around
         untried = [
             candidate
             for key, candidate in self._listed(study, trial, search_space, {**constants, **fixed}, rng)
-            if key not in tried and self._agrees(candidate, fixed) and (fixed or is_open(candidate))
+            if key not in tried and self._agrees(candidate, fixed) and (fixed or self._is_open(candidate, around))
         ]
         if not untried:
             self._exhausted(study, trial)
@@ -166,18 +169,21 @@ class CandidateSampler(BaseSampler):
         params = self._space.optuna_params(candidate) if fixed else {}
         return all(params.get(name) == value for name, value in fixed.items())
 
-    def _is_open(self, study: Study) -> Callable[[Candidate], bool]:
-        """Which candidates may be proposed: the coarse ones, and those that lie next to the best trial so far."""
+    def _around(self, study: Study) -> set[str]:
+        """Keys of the refinements that may be proposed: those next to the best trial so far."""
         space = self._space
         if not space.is_refined:
-            return lambda candidate: True
+            return set()
         try:
             best = study.best_trial.params
         except ValueError:  # nothing kept the promise so far
-            best = {}
+            return set()
         known = space.distributions().keys() <= best.keys()
-        around = {each.key for each in space.refinements(space.canonical(best))} if known else set()
-        return lambda candidate: space.is_coarse(candidate) or candidate.key in around
+        return {each.key for each in space.refinements(space.canonical(best))} if known else set()
+
+    def _is_open(self, candidate: Candidate, around: AbstractSet[str]) -> bool:
+        """Whether a candidate may be proposed: a coarse one, or one that is next to the best trial."""
+        return not self._space.is_refined or self._space.is_coarse(candidate) or candidate.key in around
 
     def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:
         """Keys of the candidates tried in this study (those being tried included) and of those given as finished.
