@@ -10,10 +10,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from autotune.errors import UsageError
-from autotune.repository import ModelConfig
-
-_ONNX = "onnxruntime"
+from autotune.server._staged import is_onnx, staged_config
 
 
 def needs_completion(repository: Path, model: str) -> bool:
@@ -22,27 +19,20 @@ def needs_completion(repository: Path, model: str) -> bool:
     ONNX: the backend leaves alone a config that names its inputs and outputs. Python: there is nothing to
     ask where ``TritonPythonModel`` defines no ``auto_complete_config`` and inherits none.
     """
-    config = _config(repository / model / "config.pbtxt")
+    config = staged_config(repository / model)
     if config is None:
         return True
     for kind in ("input", "output"):
         tensors = config.value(kind) or ()
         if not tensors or any(not (tensor.get("dims") and tensor.get("data_type")) for tensor in tensors):
             return True
-    if config.backend == _ONNX or config.platform == "onnxruntime_onnx":
+    if is_onnx(config):
         return False
     if config.backend == "python":
         name = config.value("default_model_filename") or "model.py"
         sources = list((repository / model).glob(f"[0-9]*/{name}"))
         return not sources or any(_completes(source) for source in sources)
     return True
-
-
-def _config(path: Path) -> ModelConfig | None:
-    try:
-        return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
-    except (OSError, UnicodeDecodeError, UsageError):
-        return None  # for Triton to complain about, in its own words
 
 
 def _completes(source: Path) -> bool:

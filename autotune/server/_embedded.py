@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphan
 from autotune.server._bundle import DISTRIBUTION, check_libpython, find_bundle, stage_bundle
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_ports
+from autotune.server._staged import is_onnx_only
 from autotune.server._triton_process import launch_process
 from autotune.server._types import RunningServer
 
@@ -42,7 +43,7 @@ class EmbeddedLauncher:
         remove_orphans()
         bundle, libpython = find_bundle(), check_libpython()
         with tempfile.TemporaryDirectory(prefix=new_prefix(), ignore_cleanup_errors=True) as directory:
-            binary = stage_bundle(bundle, libpython, Path(directory), os.environ)
+            binary = stage_bundle(bundle, libpython, Path(directory), _environment(repository))
             with launch_process(binary, self.options, repository, model, log_path) as server:
                 yield server
 
@@ -55,6 +56,15 @@ class EmbeddedLauncher:
             "arguments": " ".join(self.options.triton_args),
         }
         return {key: value for key, value in described.items() if value}
+
+
+def _environment(repository: Path) -> Mapping[str, str]:
+    """Ours, without GPUs where only ONNX models are served.
+
+    Our ONNX Runtime backend computes on the CPU. Triton knows nothing of that: a config that leaves the instances'
+    kind open would get instances on every GPU that it sees.
+    """
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": ""} if is_onnx_only(repository) else os.environ
 
 
 def check_shared_memory(mode: str) -> None:

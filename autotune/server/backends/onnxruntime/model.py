@@ -85,7 +85,8 @@ class TritonPythonModel:
         path = _model_file(os.path.join(args["model_repository"], args["model_version"]), config)
         if args["model_instance_kind"] == "GPU":
             raise pb_utils.TritonModelException(
-                "this onnxruntime backend computes on the CPU; use KIND_CPU or an image with the native backend"
+                "KIND_GPU: this onnxruntime backend computes on the CPU; "
+                "use KIND_CPU or an image with the native backend"
             )
         self._session = ort.InferenceSession(path, _session_options(config), providers=["CPUExecutionProvider"])
         model_inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}

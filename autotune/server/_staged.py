@@ -1,0 +1,56 @@
+"""What a staged repository says of its models, as far as it matters for how a server is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autotune.errors import UsageError
+from autotune.repository import ModelConfig
+
+_CONFIG_FILE = "config.pbtxt"
+_ONNX = {"onnxruntime", "onnxruntime_onnx"}
+
+
+def staged_config(model: Path) -> ModelConfig | None:
+    """The config in a model's directory; None where it is missing or cannot be read."""
+    path = model / _CONFIG_FILE
+    try:
+        return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError, UsageError):
+        return None  # for Triton to complain about, in its own words
+
+
+def is_onnx(config: ModelConfig) -> bool:
+    """Whether ONNX Runtime serves the model of this config, which names it."""
+    return not {config.backend, config.platform}.isdisjoint(_ONNX)
+
+
+def is_onnx_only(repository: Path) -> bool:
+    """Whether ONNX Runtime serves every model of the repository, and none asks for a GPU; False in any doubt.
+
+    An ensemble needs nothing itself; what it calls is staged beside it.
+    """
+    models = [model for model in repository.iterdir() if model.is_dir()]
+    return any(_is_onnx_on_cpu(model) for model in models) and all(
+        _is_onnx_on_cpu(model) or _is_ensemble(model) for model in models
+    )
+
+
+def _is_onnx_on_cpu(model: Path) -> bool:
+    config = staged_config(model)
+    if config is None:
+        return not (model / _CONFIG_FILE).exists() and _holds_onnx(model)
+    groups = config.value("instance_group") or ()
+    if any(group.get("kind") == "KIND_GPU" or group.get("gpus") for group in groups):
+        return False
+    return is_onnx(config) or (not config.backend and not config.platform and _holds_onnx(model))
+
+
+def _holds_onnx(model: Path) -> bool:
+    """Triton takes a model whose config names no backend for one of ONNX where this file is in a version."""
+    return any(model.glob("[0-9]*/model.onnx"))
+
+
+def _is_ensemble(model: Path) -> bool:
+    config = staged_config(model)
+    return config is not None and config.has("ensemble_scheduling")

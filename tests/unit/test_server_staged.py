@@ -1,0 +1,37 @@
+"""GPUs are kept from a server only where nothing on it could use them."""
+
+from pathlib import Path
+
+import pytest
+from tiny_models import onnx_config, write_double, write_model, write_onnx
+
+from autotune.server._staged import is_onnx_only
+
+_ENSEMBLE = 'platform: "ensemble" ensemble_scheduling { step { model_name: "negate" model_version: -1 } }'
+
+
+def test_onnx_models_and_their_ensemble(tmp_path: Path) -> None:
+    write_onnx(tmp_path, "negate", onnx_config())
+    write_onnx(tmp_path, "bare", None)
+    write_onnx(tmp_path, "short", "max_batch_size: 4")
+    write_model(tmp_path, "whole", _ENSEMBLE)
+    assert is_onnx_only(tmp_path)
+
+
+@pytest.mark.parametrize("group", ["count: 1 kind: KIND_GPU", "count: 1 gpus: 0"])
+def test_an_onnx_model_that_asks_for_a_gpu(tmp_path: Path, group: str) -> None:
+    write_onnx(tmp_path, "negate", f"{onnx_config()} instance_group {{ {group} }}")
+    assert not is_onnx_only(tmp_path)
+
+
+@pytest.mark.parametrize("config", [None, "max_batch_size: eight", "max_batch_size: 4"])
+def test_any_doubt_leaves_gpus_visible(tmp_path: Path, config: str | None) -> None:
+    write_onnx(tmp_path, "negate", onnx_config())
+    write_model(tmp_path, "other", config)
+    assert not is_onnx_only(tmp_path)
+
+
+def test_a_python_model_beside_an_onnx_model(tmp_path: Path) -> None:
+    write_onnx(tmp_path, "negate", onnx_config())
+    write_double(tmp_path)
+    assert not is_onnx_only(tmp_path)
