@@ -90,7 +90,7 @@ def tune(
     from autotune.measurement import Deployment, MeasureOptions
     from autotune.report import export_best
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
-    from autotune.space import SearchSpace
+    from autotune.space import SearchSpace, advice
 
     check_sampler(sampler)
     observer = observer or SilentObserver()
@@ -101,7 +101,7 @@ def tune(
     launcher, why = launcher_for(flags)
     name = checked_study_name(study or default_study_name(spec.name, goal, launcher.name))
     directory = writable_directory(Path(results)) / name
-    for note in (why, *notes):
+    for note in (why, *notes, *advice(spec, space, only_cpus=_has_only_cpus(launcher))):
         observer.note(note)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     options = MeasureOptions.of(probe_s, seed)
@@ -357,6 +357,13 @@ def _create_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
+
+
+def _has_only_cpus(launcher: Launcher) -> bool:
+    """Whether ONNX models have nothing else to compute on: the embedded server's ONNX Runtime knows no GPU."""
+    from autotune.environment import gpu_state
+
+    return launcher.name == "embedded" or (launcher.name in ("docker", "local") and gpu_state() is None)
 
 
 def _environment(launcher: Launcher, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Environment:

@@ -169,6 +169,11 @@ class ModelConfig:
         return str(self.value("platform"))
 
     @property
+    def is_onnx(self) -> bool:
+        """Whether it names ONNX Runtime, as backend or as platform."""
+        return self.backend == "onnxruntime" or self.platform == "onnxruntime_onnx"
+
+    @property
     def instance_count(self) -> int:
         """Instances over all groups, on each GPU that one names; 0 without instance groups."""
         return instances_of(self.value("instance_group") or ())

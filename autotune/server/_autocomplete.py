@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from autotune.server._staged import is_onnx, staged_config
+from autotune.server._staged import staged_config
 
 
 def needs_completion(repository: Path, model: str) -> bool:
@@ -26,7 +26,7 @@ def needs_completion(repository: Path, model: str) -> bool:
         tensors = config.value(kind) or ()
         if not tensors or any(not (tensor.get("dims") and tensor.get("data_type")) for tensor in tensors):
             return True
-    if is_onnx(config):
+    if config.is_onnx:
         return False
     if config.backend == "python":
         name = config.value("default_model_filename") or "model.py"

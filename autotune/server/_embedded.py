@@ -43,7 +43,7 @@ class EmbeddedLauncher:
         remove_orphans()
         bundle, libpython = find_bundle(), check_libpython()
         with tempfile.TemporaryDirectory(prefix=new_prefix(), ignore_cleanup_errors=True) as directory:
-            binary = stage_bundle(bundle, libpython, Path(directory), _environment(repository))
+            binary = stage_bundle(bundle, libpython, Path(directory), server_environment(repository))
             with launch_process(binary, self.options, repository, model, log_path) as server:
                 yield server
 
@@ -58,11 +58,11 @@ class EmbeddedLauncher:
         return {key: value for key, value in described.items() if value}
 
 
-def _environment(repository: Path) -> Mapping[str, str]:
+def server_environment(repository: Path) -> Mapping[str, str]:
     """Ours, without GPUs where only ONNX models are served.
 
     Our ONNX Runtime backend computes on the CPU. Triton knows nothing of that: a config that leaves the instances'
-    kind open would get instances on every GPU that it sees.
+    kind open would get instances on every GPU that it sees. Beside other models such a config has to say KIND_CPU.
     """
     return {**os.environ, "CUDA_VISIBLE_DEVICES": ""} if is_onnx_only(repository) else os.environ
 

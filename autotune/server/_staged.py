@@ -8,7 +8,6 @@ from autotune.errors import UsageError
 from autotune.repository import ModelConfig
 
 _CONFIG_FILE = "config.pbtxt"
-_ONNX = {"onnxruntime", "onnxruntime_onnx"}
 
 
 def staged_config(model: Path) -> ModelConfig | None:
@@ -18,11 +17,6 @@ def staged_config(model: Path) -> ModelConfig | None:
         return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, UsageError):
         return None  # for Triton to complain about, in its own words
-
-
-def is_onnx(config: ModelConfig) -> bool:
-    """Whether ONNX Runtime serves the model of this config, which names it."""
-    return not {config.backend, config.platform}.isdisjoint(_ONNX)
 
 
 def is_onnx_only(repository: Path) -> bool:
@@ -43,7 +37,7 @@ def _is_onnx_on_cpu(model: Path) -> bool:
     groups = config.value("instance_group") or ()
     if any(group.get("kind") == "KIND_GPU" or group.get("gpus") for group in groups):
         return False
-    return is_onnx(config) or (not config.backend and not config.platform and _holds_onnx(model))
+    return config.is_onnx or (not config.backend and not config.platform and _holds_onnx(model))
 
 
 def _holds_onnx(model: Path) -> bool:

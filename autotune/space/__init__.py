@@ -1,7 +1,8 @@
 """The search space: YAML a person writes, distributions Optuna draws from, edits on a config."""
 
+from autotune.space._advice import advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._parameter import SIMULATED, Parameter
 from autotune.space._space import SearchSpace
 
-__all__ = ["SIMULATED", "Candidate", "Parameter", "ParameterValue", "SearchSpace"]
+__all__ = ["SIMULATED", "Candidate", "Parameter", "ParameterValue", "SearchSpace", "advice"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_models import onnx_config, write_double, write_model, write_onnx
 
+from autotune.server._embedded import server_environment
 from autotune.server._staged import is_onnx_only
 
 _ENSEMBLE = 'platform: "ensemble" ensemble_scheduling { step { model_name: "negate" model_version: -1 } }'
@@ -35,3 +36,13 @@ def test_a_python_model_beside_an_onnx_model(tmp_path: Path) -> None:
     write_onnx(tmp_path, "negate", onnx_config())
     write_double(tmp_path)
     assert not is_onnx_only(tmp_path)
+
+
+def test_the_embedded_server_sees_no_gpu_that_only_onnx_models_would_be_put_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    write_onnx(tmp_path, "negate", onnx_config())
+    assert server_environment(tmp_path)["CUDA_VISIBLE_DEVICES"] == ""
+    write_double(tmp_path)
+    assert server_environment(tmp_path)["CUDA_VISIBLE_DEVICES"] == "1"

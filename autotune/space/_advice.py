@@ -1,0 +1,39 @@
+"""What a space leaves out that its model is known to gain by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autotune.repository import completed_config
+from autotune.space._parameter import INSTANCE_COUNT, INSTANCE_KIND, KEEP_KIND
+
+if TYPE_CHECKING:
+    from autotune.repository import ModelSpec
+    from autotune.space._space import SearchSpace
+
+_THREADS = "parameters.intra_op_thread_count"
+_CPU = "KIND_CPU"
+
+
+def advice(spec: ModelSpec, space: SearchSpace, *, only_cpus: bool) -> tuple[str, ...]:
+    """Notes for the person, in words.
+
+    Args:
+        spec: The model.
+        space: What is going to be searched.
+        only_cpus: Whether the server has nothing else to compute on.
+    """
+    config = completed_config(spec)
+    choices = {each.name: each.choices for each in space.parameters}
+    if not config.is_onnx or config.has(_THREADS) or _THREADS in choices:
+        return ()
+    own = config.value("instance_group.kind")
+    kinds = {own if kind == KEEP_KIND else kind for kind in choices.get(INSTANCE_KIND, (KEEP_KIND,))}
+    # Triton makes two instances of an ONNX model on a CPU where the config does not say.
+    several = any(count != 1 for count in choices.get(INSTANCE_COUNT, (config.instance_count,)))
+    if not several or not (only_cpus or kinds == {_CPU}):
+        return ()
+    return (
+        f"{spec.name}: each instance of ONNX Runtime computes with all cores, so that several slow each other down; "
+        f"a --search-space with the field {_THREADS}, as search_spaces/onnx_cpu.yaml has it, may find more",
+    )
