@@ -5,7 +5,10 @@ instances), fits the service times, and predicts configs drawn at random from th
 a fresh embedded Triton: its highest rate is located, and one open-loop window below 80% of that gives throughput and
 p99 to compare. Nothing is corrected by what was measured: this is the simulation alone.
 
-    python benchmarks/simulator_accuracy.py --model accelerator --p99 20ms [--configs 40] [--seed 0]
+Triton does not count by how much executions of one size vary, so that it is a constant of the product. With --varies-by
+the same measurements are compared with simulations in which they vary by other standard deviations, too.
+
+    python -m benchmarks.simulator_accuracy accelerator [--configs 40] [--seed 0] [--varies-by 0,0.05,0.1]
 """
 
 from __future__ import annotations
@@ -13,67 +16,84 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from autotune.load import PoissonRate
 from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe, Question, run_probe
-from autotune.objective import Ceiling, Objective, parse_duration
+from autotune.objective import Ceiling, Objective
 from autotune.prediction import Window, service_times
-from autotune.repository import ModelConfig, ModelRepository, completed_config
+from autotune.repository import ModelConfig, completed_config
 from autotune.search import starts
 from autotune.server import LaunchOptions, choose_launcher
-from autotune.simulator import Batching, ServiceTimes, highest_rates, simulate
+from autotune.simulator import Batching, ServiceTimes, Simulated, highest_rates, simulate
 from autotune.space import SearchSpace
+from benchmarks.replay._subjects import SUBJECTS
 
-REPOSITORY = Path(__file__).parent.parent / "model_repository"
 BELOW_SATURATION = 0.7
 WINDOW_S = 3.0
 LOCATED = Question(certified=False, effort=0.35)
 TARGETS = {"throughput": 0.05, "p99": 0.10, "rank correlation": 0.9}
 
 
+@dataclass(frozen=True)
+class OnServer:
+    """What one config did on a server of its own.
+
+    Attributes:
+        batching: How it batches.
+        located_per_s: The highest rate that kept the ceiling.
+        window: A window well below that.
+    """
+
+    batching: Batching
+    located_per_s: float
+    window: Probe
+
+
 def main() -> None:
     """Prints one line a config and the errors over all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", default="accelerator")
-    parser.add_argument("--p99", default="20ms")
+    parser.add_argument("subject", choices=SUBJECTS, help="a model and its timings, see benchmarks/replay")
+    parser.add_argument("--p99", help="the ceiling, if not the subject's own")
     parser.add_argument("--configs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--varies-by", type=_numbers, default=(), help="standard deviations to simulate with, too")
     parser.add_argument("--launch", default="embedded")
     arguments = parser.parse_args()
-    ceiling = Ceiling("p99", parse_duration(arguments.p99, "--p99"))
-    spec = ModelRepository(REPOSITORY).model(arguments.model)
+    subject = SUBJECTS[arguments.subject]
+    subject = replace(subject, p99=arguments.p99 or subject.p99)
+    spec, (ceiling,) = subject.spec(), subject.objective.ceilings
     base = completed_config(spec)
-    space, _ = SearchSpace.default().restricted_to(spec)
+    space, _ = SearchSpace.default().coarse.restricted_to(spec)
     launcher, _ = choose_launcher(arguments.launch, LaunchOptions())
+    every = list(space.candidates())
+    drawn = np.random.default_rng(arguments.seed).choice(len(every), arguments.configs, replace=False)
     with tempfile.TemporaryDirectory() as directory:
         deployment = Deployment(spec, launcher, Path(directory))
         service = profiled(deployment, base, space, ceiling)
-        every = list(space.candidates())
-        drawn = np.random.default_rng(arguments.seed).choice(len(every), arguments.configs, replace=False)
-        configs = [space.apply(every[index], base) for index in drawn]
-        batchings = [batching for config in configs if (batching := Batching.of(config))]
-        predicted = [each.rate_per_s for each in highest_rates(batchings, service, (ceiling,), requests=40_000)]
-        rows = []
-        for number, (config, batching, rate) in enumerate(zip(configs, batchings, predicted, strict=True)):
-            measured, window = on_a_server(deployment, config, ceiling, arguments.seed + number)
-            if window is None:
-                print(f"{batching}: does not keep {ceiling} at any rate; predicted {rate:.0f}", flush=True)
-                continue
-            row = compared(batching, service, window, measured.rate_per_s, rate, arguments.seed)
-            rows.append(row)
-            print(
-                f"located {row[0]:7,.0f} predicted {row[1]:7,.0f} ({row[1] / row[0] - 1:+.0%});"
-                f" at {window.asked_per_s:6,.0f}/s p99 {row[2] * 1e3:5.1f} ms predicted {row[3] * 1e3:5.1f} ms"
-                f" ({row[3] / row[2] - 1:+.0%}); {batching}",
-                flush=True,
-            )
-    report(np.array(rows))
+        found = []
+        for number, index in enumerate(drawn, arguments.seed):
+            config = space.apply(every[index], base)
+            measured, window = on_a_server(deployment, config, ceiling, number)
+            batching = Batching.of(config)
+            if batching is None:
+                raise SystemExit(f"{every[index]}: the simulator does not know how Triton batches such a model")
+            print(f"{batching}: located {measured.rate_per_s:,.0f} inferences/s", flush=True)
+            if window is not None:
+                found.append(OnServer(batching, measured.rate_per_s, window))
+    print(f"\n{len(drawn) - len(found)} of {len(drawn)} configs keep {ceiling} at no rate")
+    report("as the product simulates", found, service, ceiling, arguments.seed)
+    for by in arguments.varies_by:
+        report(f"executions vary by {by:g}", found, service.varying(by), ceiling, arguments.seed)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(each) for each in text.split(","))
 
 
 def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceiling: Ceiling) -> ServiceTimes:
@@ -113,31 +133,34 @@ def on_a_server(
         return measured, window
 
 
-def compared(
-    batching: Batching, service: ServiceTimes, window: Probe, located: float, predicted: float, seed: int
-) -> tuple[float, float, float, float, float, float]:
-    """Located and predicted rate, p99 of the window measured and simulated, and its throughput likewise."""
-    arrivals_s = PoissonRate(window.asked_per_s, seed=seed).arrivals(WINDOW_S)
-    found = simulate(batching, service, arrivals_s, seed)
-    p99_s = float(np.quantile(found.latency_s, 0.99))
-    return located, predicted, window.latency_s["p99"], p99_s, window.achieved_per_s, found.carried_per_s
-
-
-def report(rows: NDArray[np.float64]) -> None:
-    """Prints median and worst errors beside the targets."""
-    located, predicted, p99_s, simulated_p99_s, carried, simulated_carried = rows.T
+def report(title: str, found: Sequence[OnServer], service: ServiceTimes, ceiling: Ceiling, seed: int) -> None:
+    """Prints median and larger errors of a simulation beside the targets."""
+    simulations = [simulated(each, service, seed) for each in found]
+    located = np.array([each.located_per_s for each in found])
+    p99_s = np.array([each.window.latency_s["p99"] for each in found])
+    carried = np.array([each.window.achieved_per_s for each in found])
+    rates = highest_rates([each.batching for each in found], service, (ceiling,), requests=40_000)
+    predicted = np.array([each.rate_per_s for each in rates])
+    simulated_p99_s = np.array([float(np.quantile(each.latency_s, 0.99)) for each in simulations])
+    simulated_carried = np.array([each.carried_per_s for each in simulations])
     errors = {
         "throughput": np.abs(simulated_carried / carried - 1),
         "p99": np.abs(simulated_p99_s / p99_s - 1),
         "highest rate": np.abs(predicted / located - 1),
     }
-    print(f"\n| over {len(rows)} configs | median error | 90th percentile | target |")
+    print(f"\n| {title}, {len(found)} configs | median error | 90th percentile | target |")
     print("|---|---|---|---|")
     for name, error in errors.items():
         target = f"{TARGETS[name]:.0%}" if name in TARGETS else "-"
         print(f"| {name} | {statistics.median(error):.1%} | {np.quantile(error, 0.9):.1%} | {target} |")
     correlation = spearmanr(located, predicted).statistic
     print(f"| rank correlation of the highest rates | {correlation:.2f} | - | {TARGETS['rank correlation']:.1f} |")
+
+
+def simulated(on_server: OnServer, service: ServiceTimes, seed: int) -> Simulated:
+    """The window of a config, simulated."""
+    arrivals_s = PoissonRate(on_server.window.asked_per_s, seed=seed).arrivals(WINDOW_S)
+    return simulate(on_server.batching, service, arrivals_s, seed)
 
 
 if __name__ == "__main__":

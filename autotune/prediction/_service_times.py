@@ -6,7 +6,7 @@ Analysis of Queueing Network Models, ACM Computing Surveys 10, 1978):
 
 - One instance alone takes ``S(b) = host(b) + device(b)``: the mean compute time of executions of that size.
 - With n instances always at work, executions leave every ``max(device, S / n)`` seconds. Where they took longer than
-  alone, they waited for the shared part, and the time between departures is ``device``.
+  alone, they waited for the shared part, and the time between departures is ``device``; elsewhere it is no less.
 
 What server and client take of the cores in a window is thought to be so much for each request, so much for each
 execution, and so much for each second however little there is to do (threads that spin): the demands that fit all
@@ -32,6 +32,10 @@ _BUSY = 0.85
 _WAITED = 1.12
 _OVERHEAD_SAMPLES = 200
 _ENOUGH_FOR_CPU = 6
+# Triton counts executions and what they took together, not by how much each one differed from the next. Simulated as
+# all alike, instances that share a device would take turns at it for ever without waiting, and the requests of a closed
+# loop would come just in time for full batches, which no server does (`benchmarks/simulator_accuracy.py --varies-by`).
+_VARIES_BY = 0.05
 _CLIENT_AT_WORK = 0.1  # of the windows, those in which it had the most to do
 
 
@@ -78,8 +82,7 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
     alone = [each for each in known if each.instances == fewest]
     alone_s = _by_size(alone, largest_batch)
     gap_s = _gap_s(alone) if fewest == 1 else 0.0
-    shared = _shared_fraction([each for each in known if each.instances > 1], alone_s)
-    device_s = alone_s * shared
+    device_s = _device_s([each for each in known if each.instances > 1], alone_s)
     request_cpu_s, execution_cpu_s = _cpu_s(known)
     return ServiceTimes(
         host_s=alone_s - device_s + gap_s,
@@ -89,7 +92,7 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         request_cpu_s=request_cpu_s,
         execution_cpu_s=execution_cpu_s,
         client_s=_client_s(known),
-    )
+    ).varying(_VARIES_BY)
 
 
 def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float64]:
@@ -130,31 +133,61 @@ def _saturated(window: Window) -> bool:
     return isinstance(schedule, ClosedLoop) and schedule.concurrency >= 0.8 * waiting
 
 
-def _shared_fraction(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Which part of an execution of each size is spent on what all instances share, from 0 to 1.
+def _device_s(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds that an execution of each size spends on what all instances share, shape as ``alone_s``.
 
-    Without a window of several instances there is nothing to share it with, and the part does not matter.
+    Without a window of several instances in which they waited for it there is nothing that they are known to share.
+    Smaller batches than those that waited seldom meet, so that no window shows what they take: they go on along the
+    straight line through the larger ones, downwards, but to no less than their items' part.
     """
-    sizes, fractions, weights = [], [], []
+    waiting = sorted(_waiting(windows, alone_s))
+    sizes = np.arange(1, len(alone_s) + 1)
+    if not waiting:
+        return np.zeros(len(sizes))
+    at, fraction, weight = (np.array(column) for column in zip(*waiting, strict=True))
+    merged, values = _merged(np.log(at), fraction, weight)
+    device_s = np.interp(np.log(sizes), merged, values) * alone_s
+    smallest = float(np.exp(merged[0]))
+    if len(merged) > 1:
+        smallest_s = float(values[0] * np.interp(smallest, sizes, alone_s))
+        slope_s = np.polyfit(at, fraction * np.interp(at, sizes, alone_s), 1, w=np.sqrt(weight))[0]
+        slope_s = min(max(slope_s, 0.0), smallest_s / smallest)
+        device_s = np.where(sizes < smallest, smallest_s - slope_s * (smallest - sizes), device_s)
+    for size, apart_s in _apart(windows):
+        device_s[:size] = np.minimum(device_s[:size], apart_s)
+    return np.asarray(np.minimum(device_s, alone_s))
+
+
+def _waiting(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> list[tuple[float, float, int]]:
+    """Of each window in which busy instances waited for each other: mean batch size, which part of an execution is
+    spent on what they share, and executions.
+    """
+    found = []
     for window in windows:
         server = window.probe.server
-        if window.occupied < _BUSY:
-            continue
         expected_s = sum(
             count * alone_s[min(size, len(alone_s)) - 1] for size, count in server.batch_executions.items()
         )
-        waited = server.busy_s / expected_s > _WAITED
-        # Departures happen until the last answer; what the instances were busy for tells how long that was.
-        seconds = window.probe.duration_s * max(1.0, window.occupied)
-        fractions.append(min(1.0, seconds / expected_s) if waited else 0.0)
-        sizes.append(server.mean_batch_size)
-        weights.append(window.executions)
-    if not sizes:
-        return np.zeros(len(alone_s))
-    order = np.argsort(sizes)
-    at, fraction, weight = (np.asarray(each, float)[order] for each in (sizes, fractions, weights))
-    merged, values = _merged(np.log(at), fraction, weight)
-    return np.asarray(np.interp(np.log(np.arange(1, len(alone_s) + 1)), merged, values))
+        if window.occupied >= _BUSY and server.busy_s / expected_s > _WAITED:
+            fraction = min(1.0, _apart_s(window) * window.executions / expected_s)
+            found.append((server.mean_batch_size, fraction, window.executions))
+    return found
+
+
+def _apart(windows: Sequence[Window]) -> list[tuple[int, float]]:
+    """Batch size and seconds between two departures of each window: no execution of that size takes more of what
+    instances share, nor does a smaller one.
+    """
+    return [
+        (int(window.probe.server.mean_batch_size), _apart_s(window)) for window in windows if window.occupied >= _BUSY
+    ]
+
+
+def _apart_s(window: Window) -> float:
+    """Seconds from one departure to the next. They happen until the last answer; what the instances were busy for tells
+    how long that was.
+    """
+    return window.probe.duration_s * max(1.0, window.occupied) / window.executions
 
 
 def _merged(

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
+
+_SPREAD_SAMPLES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,12 @@ class ServiceTimes:
     def largest_batch(self) -> int:
         """The largest batch size that is known."""
         return len(self.host_s)
+
+    def varying(self, by: float) -> ServiceTimes:
+        """The same with executions whose times vary, lognormally, by the standard deviation ``by`` of the logarithm."""
+        levels = (np.arange(_SPREAD_SAMPLES) + 0.5) / _SPREAD_SAMPLES
+        factors = np.exp(by * norm.ppf(levels))
+        return replace(self, spread=factors / factors.mean())
 
     def up_to(self, size: int) -> ServiceTimes:
         """The same, for batches of 1 to ``size`` items.

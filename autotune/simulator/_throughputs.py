@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
-from scipy.stats import norm
 
 from autotune.simulator._carried import carriers
 from autotune.simulator._rates import REQUESTS
@@ -21,8 +17,6 @@ if TYPE_CHECKING:
 
 CONCURRENCIES = (*range(1, 8), *(step << power for power in range(1, 8) for step in (4, 5, 6, 7)))
 """Outstanding requests that are tried: 1 to 896, four to every doubling."""
-_SCATTER = 0.05
-_SAMPLES = 200
 
 
 def highest_throughputs(
@@ -40,7 +34,8 @@ def highest_throughputs(
 
     Args:
         candidates: The configs.
-        service: How long executions take.
+        service: How long executions take, and by how much they vary: where not at all, a closed loop keeps in step with
+            them, in full batches that come just in time.
         ceilings: The limits.
         requests: Requests in a window, of which the first tenth is not counted, nor the last one in the throughput.
         seed: Draws their overheads and the spread of executions.
@@ -49,20 +44,7 @@ def highest_throughputs(
         One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
         ceiling.
     """
-    return [_highest(carrier) for carrier in carriers(candidates, _scattered(service), ceilings, requests, seed)]
-
-
-def _scattered(service: ServiceTimes) -> ServiceTimes:
-    """The same with executions that vary by a twentieth, where they do not vary at all.
-
-    Where arrivals are random it hardly matters. A closed loop would else keep in step with the executions for ever,
-    in full batches that come just in time, which no server does.
-    """
-    if np.ptp(service.spread) > 0:
-        return service
-    levels = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
-    factors = np.exp(_SCATTER * norm.ppf(levels))
-    return replace(service, spread=factors / factors.mean())
+    return [_highest(carrier) for carrier in carriers(candidates, service, ceilings, requests, seed)]
 
 
 def _highest(carrier: Carrier) -> Prediction:

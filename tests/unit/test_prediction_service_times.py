@@ -103,6 +103,48 @@ def test_the_shared_part_is_what_departures_are_spaced_by():
         assert found.host_s[size - 1] == pytest.approx(HOST_S, abs=0.0001)
 
 
+LONG_HOST_S = 0.008
+
+
+def mostly_side_by_side(*more: Window) -> list[Window]:
+    """Executions that spend most of their time on their own: of a single one four at a time never meet."""
+    taking_s = {size: LONG_HOST_S + device_s(size) for size in (1, 16, 32, 64)}
+    answered = ((taking_s[1] + 0.0003, 300),)
+    first = window({1: 99}, {1: taking_s[1]}, purpose="screen", schedule=ClosedLoop(1), histogram=answered)
+    alone = [window({size: round(1 / each_s)}, {size: each_s}) for size, each_s in taking_s.items()]
+    return [first, *alone, *(sharing(size, 4) for size in (16, 32, 64)), *more]
+
+
+def test_batches_too_small_to_wait_share_what_the_line_through_larger_ones_says():
+    side_by_side = window({1: round(4 / (LONG_HOST_S + device_s(1)))}, {1: LONG_HOST_S + device_s(1)}, instances=4)
+    for windows in (mostly_side_by_side(), mostly_side_by_side(side_by_side)):
+        found = service_times(windows, 64)
+        assert found is not None
+        for size in (1, 4, 16, 64):
+            assert found.device_s[size - 1] == pytest.approx(device_s(size), rel=0.1)
+
+
+def test_what_small_batches_share_takes_no_longer_than_departures_are_apart():
+    apart_s = 0.5 * device_s(1)
+    fast = window({1: round(1 / apart_s)}, {1: LONG_HOST_S + device_s(1)}, instances=10)
+    found = service_times(mostly_side_by_side(fast), 64)
+    assert found is not None
+    assert found.device_s[0] == pytest.approx(apart_s, rel=0.02)
+
+
+def test_small_batches_share_the_same_part_where_all_that_waited_were_of_one_size():
+    found = service_times([screen(), saturated(16), sharing(16, 4)], 16)
+    assert found is not None
+    assert found.device_s / (found.host_s + found.device_s) == pytest.approx(device_s(16) / alone_s(16), rel=0.02)
+
+
+def test_executions_vary_by_a_twentieth():
+    found = service_times([screen(), saturated(8)], 8)
+    assert found is not None
+    assert found.spread.mean() == pytest.approx(1.0)
+    assert np.log(found.spread).std() == pytest.approx(0.05, rel=0.05)
+
+
 def test_instances_that_do_not_slow_each_other_down_share_nothing():
     side_by_side = window({8: round(4 / alone_s(8))}, {8: alone_s(8)}, instances=4)
     found = service_times([screen(), saturated(8), side_by_side], 8)
