@@ -73,8 +73,8 @@ def contenders(
 ) -> list[TrialRecord]:
     """The trials whose configs go into the finals: the best, those close to it, and the person's own.
 
-    Of configs that tie the simplest is delivered. One that is thought to come to no more than a simpler one could at
-    best tie with it, and does not take part.
+    Of configs that come to the same the simplest is delivered. One that is thought to come to less than a simpler one,
+    by what matters, does not take part.
 
     Args:
         trials: Of the search.
@@ -105,13 +105,13 @@ def contenders(
 def _worth_their_complexity(
     trials: Sequence[TrialRecord], objective: Objective, estimates: Mapping[int, float], min_gain: float
 ) -> list[TrialRecord]:
-    """Those that no simpler one of them is thought to be as good as, in their order."""
+    """Those that no simpler one of them is thought to be better than, by ``min_gain``, in their order."""
     merits = {number: value if objective.maximise else 1 / value for number, value in estimates.items()}
     left: list[TrialRecord] = []
     for trial in sorted(trials, key=complexity):
         merit = merits.get(trial.number or 0)
         simpler = max((merits.get(each.number or 0, 0.0) for each in left), default=0.0)
-        if merit is None or merit > (1 + min_gain) * simpler:
+        if merit is None or merit > (1 - min_gain) * simpler:
             left.append(trial)
     kept = {each.number for each in left}
     return [trial for trial in trials if trial.number in kept]
@@ -120,7 +120,11 @@ def _worth_their_complexity(
 def decide(
     finalists: Sequence[Finalist], objective: Objective, min_gain: float, certificate: TrialRecord | None = None
 ) -> Finals:
-    """Which finalist is delivered: the simplest of those that are as good as the best.
+    """Which finalist is delivered.
+
+    The person's own config where nothing is shown to be better. Else the simplest of those that came within
+    ``min_gain`` of the best: few rounds can show a difference of some percent, and the simplest of all that were not
+    shown to be worse is worse more often than not where they came out so.
 
     Args:
         finalists: With as many rounds each.
@@ -134,8 +138,9 @@ def decide(
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
     leader = max(kept, key=lambda each: math.fsum(_logs(each, objective)))
     ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
-    winner = min((leader, *ties), key=lambda each: complexity(each.trial))
     own = next((each for each in kept if each.trial.label == BASELINE), None)
+    close = [each for each in ties if _over(leader, each, kept, objective).value <= 1 + min_gain]
+    winner = own if own in ties and own else min((leader, *close), key=lambda each: complexity(each.trial))
     proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
     return Finals(
         finalists=tuple(finalists),
@@ -154,7 +159,9 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
     if finals.rounds == 1 and len(finals.finalists) > 1:
         return True
     tied = (finals.winner, *finals.ties)
-    return any(_over(each, finals.winner, tied, objective).value > 1 + min_gain for each in finals.ties)
+    simplest = min(tied, key=lambda each: complexity(each.trial))
+    better = (_over(each, simplest, tied, objective).value for each in tied if each is not simplest)
+    return any(ratio > 1 + min_gain for ratio in better)
 
 
 def finals_of(

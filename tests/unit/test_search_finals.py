@@ -70,9 +70,9 @@ def test_a_config_that_is_thought_no_better_than_a_simpler_one_does_not_contend(
         return [each.number for each in contenders(trials, OBJECTIVE, 4, estimates=estimates, min_gain=min_gain)]
 
     assert chosen(0.02, estimates) == [2, 3, 0]
-    assert chosen(0.1, estimates) == [3, 0]
+    assert chosen(0.1, estimates) == [1, 2, 3, 0]
     assert chosen(0.0, {1: 2000.0, 2: 2000.0, 3: 2000.0}) == [3, 0]
-    assert chosen(0.02, {2: 2000.0, 3: 2000.0}) == [1, 3, 0]  # nothing is known of the first
+    assert chosen(0.0, {2: 2000.0, 3: 2000.0}) == [1, 3, 0]  # nothing is known of the first
 
 
 def test_a_persons_config_that_breaks_the_promise_does_not_contend() -> None:
@@ -100,6 +100,15 @@ def test_the_simplest_wins_a_tie() -> None:
     assert finals.winner is not None
     assert finals.winner.trial.number == 2
     assert [each.trial.number for each in finals.ties] == [1]
+
+
+def test_what_came_out_best_is_delivered_though_a_simpler_one_is_not_shown_to_be_worse() -> None:
+    two, one = trial(1, 2000, instance_count=2), trial(2, 1900)
+    finals = decide([finalist(two, 2100, 1900, 2000), finalist(one, 1850, 1950, 1900)], OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial.number == 1
+    assert [each.trial.number for each in finals.ties] == [2]
+    assert undecided(finals, OBJECTIVE, 0.02)
 
 
 def test_a_persons_own_config_that_ties_stays_however_complicated_it_is() -> None:
