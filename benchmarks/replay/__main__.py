@@ -5,8 +5,8 @@
     python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
 
-Scored is the product's own coordinator with its starts, samplers, stopping rule and race; only servers and finals are
-left out. What a config carries is taken from the recorded rates of all, which takes most of their errors away
+Scored is the product's own coordinator with its starts, samplers, stopping rule, race and finals; only servers are left
+out. What a config carries is taken from the recorded rates of all, which takes most of their errors away
 (`benchmarks.replay._truth`); with --recorded it is what was recorded of it. A trial finds that times a lognormal error,
 whose size is that of trials of the best config one right after the other, as in a study; where there are none, of a
 reference config measured again and again during the recording, to which the drift of the machine adds. Seconds are
@@ -32,7 +32,7 @@ from autotune.environment import capture
 from autotune.errors import UsageError
 from autotune.objective import parse_duration
 from autotune.outcome import TrialOutcome
-from autotune.search import check_sampler
+from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
 from benchmarks.replay._grid import Grid
@@ -43,7 +43,7 @@ from benchmarks.replay._repeats import repeats
 from benchmarks.replay._replay import replays
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
-from benchmarks.replay._table import WITHIN, near_best, table, verdict
+from benchmarks.replay._table import FEW, WITHIN, near_best, table, verdict
 from benchmarks.replay._truth import likely
 from benchmarks.replay._working import WorkingFile
 
@@ -196,6 +196,7 @@ def score(arguments: argparse.Namespace) -> None:
             error = arguments.noise if arguments.noise is not None else grid.noise or NOISE
             begun = time.monotonic()
             found = replays(grid, samplers, arguments.seeds, arguments.restarts, error)
+            short = replays(grid, samplers, arguments.seeds, FEW, error, StudyPlan.final_rounds)
             print(
                 f"\n{grid.subject.name}: {grid.space.size} configs, {near_best(grid)} within {WITHIN:.0%} of the best, "
                 f"p99 at most {grid.subject.p99}, best "
@@ -203,8 +204,8 @@ def score(arguments: argparse.Namespace) -> None:
                 f"{truth.error:.1%}); recorded on {grid.recorded_on} ({grid.environment}); "
                 f"noise {error:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"
             )
-            print(table(grid, found))
-            print(f"\n- {verdict(grid, found)}" if verdict(grid, found) else "")
+            print(table(grid, found, short))
+            print(f"\n- {verdict(grid, short)}" if verdict(grid, short) else "")
             arguments.plots.mkdir(parents=True, exist_ok=True)
             (arguments.plots / f"{grid.subject.name}.svg").write_text(plot(grid, found))
 

@@ -21,7 +21,7 @@ class LookupExecutor:
     Attributes:
         grid: What was recorded.
         noise: Standard deviation of the error's logarithm.
-        seed: Draws the errors: one for each trial number.
+        seed: Draws the errors: one for each trial number, and for each round of the finals.
     """
 
     grid: Grid
@@ -36,7 +36,7 @@ class LookupExecutor:
         recorded, and the race window besides.
         """
         question = trial.question
-        error = np.random.default_rng([self.seed, trial.number]).normal(0.0, self.noise)
+        error = np.random.default_rng([self.seed, trial.number, question.seed]).normal(0.0, self.noise)
         measured_per_s = self.grid.rate_of(trial.candidate) * float(np.exp(error))
         start = self.grid.start(trial.candidate) if question.profiled else None
         return outcome(

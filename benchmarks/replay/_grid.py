@@ -49,6 +49,8 @@ class Grid:
         starts: What studies begin with.
         rates_per_s: Inferences/s of each candidate in the space's order; 0 where none keeps the ceiling.
         seconds: Wall time of each candidate's trial.
+        measured: How often configs were measured whose rate is the median of several measurements, by their place in
+            the space.
         repeats: What trials of the best config found that were as a study's, one right after the other.
     """
 
@@ -64,6 +66,7 @@ class Grid:
     starts: list[RecordedStart]
     rates_per_s: list[float]
     seconds: list[float]
+    measured: dict[int, int] = field(default_factory=dict)
     repeats: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -115,6 +118,7 @@ class Grid:
             "space": self.space_text,
             "reference": self.reference,
             "repeats": self.repeats,
+            "measured": self.measured,
             "starts": [vars(each) for each in self.starts],
             "rates_per_s": self.rates_per_s,
             "seconds": self.seconds,
@@ -140,6 +144,7 @@ class Grid:
             space=space,
             space_text=kept["space"],
             starts=[RecordedStart(**each) for each in kept["starts"]],
+            measured={int(place): times for place, times in kept.get("measured", {}).items()},
             repeats=kept.get("repeats", []),
             **{
                 name: kept[name]

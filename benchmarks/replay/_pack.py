@@ -54,6 +54,7 @@ def pack(working: WorkingFile) -> Grid:
         reference=[_rounded(rate) for rate in _reference(working)],
         starts=starts,
         rates_per_s=[_rounded(rates[name]) for name in names],
+        measured={int(name): len(each) for name, each in _measurements(working).items() if len(each) > 1},
         seconds=[round(seconds[name], 2) for name in names],
     )
 
@@ -64,11 +65,16 @@ def measured_rates(working: WorkingFile) -> dict[str, float]:
     The maximum of many noisy rates is too high. That of medians of three is less so, and it is the best configs that
     are measured three times.
     """
+    return {name: statistics.median(rates) for name, rates in _measurements(working).items()}
+
+
+def _measurements(working: WorkingFile) -> dict[str, list[float]]:
+    """Every rate of each config, by its place in the space."""
     measured: dict[str, list[float]] = {}
     for task in ("config", "again"):
         for _, entry in working.of(task):
             measured.setdefault(entry.name, []).append(entry.rate_per_s)
-    return {name: statistics.median(rates) for name, rates in measured.items()}
+    return measured
 
 
 def noise(reference: Sequence[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""Replays studies: the product's own coordinator, store and samplers, with a grid in place of servers."""
+"""Replays studies: the product's own coordinator, store, samplers and finals, with a grid in place of servers."""
 
 from __future__ import annotations
 
@@ -34,19 +34,23 @@ class Replay:
         sampler: What proposed.
         seed: Its seed.
         chosen_per_s: After each restart, the recorded rate of the config that had measured best so far; 0 for none.
+        tried_per_s: After each restart, the highest recorded rate of any config that was tried and kept the ceiling.
         elapsed_s: Seconds that the trials took until then.
         stopped: Why it ended.
+        delivered_per_s: The recorded rate of the config that it delivers, after its finals where they were held.
     """
 
     sampler: str
     seed: int
     chosen_per_s: Sequence[float]
+    tried_per_s: Sequence[float]
     elapsed_s: Sequence[float]
     stopped: str
+    delivered_per_s: float
 
 
-def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float) -> Replay:
-    """One study on the grid, without its finals.
+def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, final_rounds: int = 0) -> Replay:
+    """One study on the grid.
 
     Args:
         grid: What was recorded.
@@ -54,6 +58,7 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float) -> 
         seed: Of the sampler, the simulated arrivals and the errors of measurements.
         restarts: Trials at most; each is a restart of the server.
         noise: Standard deviation of the logarithm of a measurement's error.
+        final_rounds: Rounds of the finals, in which each measurement errs anew; 0 for none.
     """
     plan = StudyPlan(
         name="replay",
@@ -64,23 +69,36 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float) -> 
         seed=seed,
         trials=restarts,
         time_budget_s=None,
-        final_rounds=0,
+        final_rounds=final_rounds,
     )
     store = MemoryStore.open("sqlite://")  # a new one for each study: nothing is known from earlier ones
     try:
         result = Coordinator(plan, store, LookupExecutor(grid, noise, seed), _NOWHERE, SilentObserver()).run()
     finally:
         store.close()
+    rates_per_s = [grid.rate_of(trial.outcome.candidate) for trial in result.trials]
     chosen_per_s, best, rate_per_s = [], 0.0, 0.0
-    for trial in result.trials:
+    for trial, carried_per_s in zip(result.trials, rates_per_s, strict=True):
         value = score(trial.outcome, result.objective)
         if value > best:
-            best, rate_per_s = value, grid.rate_of(trial.outcome.candidate)
+            best, rate_per_s = value, carried_per_s
         chosen_per_s.append(rate_per_s)
-    elapsed_s = np.cumsum([trial.outcome.seconds for trial in result.trials]).tolist()
-    return Replay(sampler, seed, chosen_per_s, elapsed_s, result.stopped)
+    return Replay(
+        sampler,
+        seed,
+        chosen_per_s,
+        tried_per_s=np.maximum.accumulate(rates_per_s).tolist(),
+        elapsed_s=np.cumsum([trial.outcome.seconds for trial in result.trials]).tolist(),
+        stopped=result.stopped,
+        delivered_per_s=grid.rate_of(result.best.outcome.candidate) if result.best else 0.0,
+    )
 
 
-def replays(grid: Grid, samplers: Iterable[str], seeds: int, restarts: int, noise: float) -> dict[str, list[Replay]]:
+def replays(
+    grid: Grid, samplers: Iterable[str], seeds: int, restarts: int, noise: float, final_rounds: int = 0
+) -> dict[str, list[Replay]]:
     """Studies with every sampler and seed, by sampler."""
-    return {sampler: [replay(grid, sampler, seed, restarts, noise) for seed in range(seeds)] for sampler in samplers}
+    return {
+        sampler: [replay(grid, sampler, seed, restarts, noise, final_rounds) for seed in range(seeds)]
+        for sampler in samplers
+    }

@@ -35,7 +35,7 @@ def seconds_to_close(replay: Replay, optimum_per_s: float) -> float:
 
 def regret(replay: Replay, restarts: int, optimum_per_s: float) -> float:
     """By what fraction of the optimum the config chosen after so many restarts is worse; a study may end before."""
-    return 1 - replay.chosen_per_s[min(restarts, len(replay.chosen_per_s)) - 1] / optimum_per_s
+    return 1 - _after(replay.chosen_per_s, restarts) / optimum_per_s
 
 
 def near_best(grid: Grid) -> int:
@@ -43,13 +43,21 @@ def near_best(grid: Grid) -> int:
     return sum(rate >= (1 - WITHIN) * grid.optimum_per_s for rate in grid.rates_per_s)
 
 
-def table(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
-    """One row for each sampler."""
+def table(grid: Grid, found: Mapping[str, Sequence[Replay]], short: Mapping[str, Sequence[Replay]]) -> str:
+    """One row for each sampler.
+
+    Args:
+        grid: What was searched.
+        found: Studies until they ended by themselves, without finals.
+        short: Studies of `FEW` trials with finals; what is told of that many is told of these.
+    """
     columns = (
         "sampler",
         f"restarts to within {WITHIN:.0%}, median",
         "95% of seeds",
-        f"within {WITHIN:.0%} after {FEW} restarts",
+        f"within {WITHIN:.0%} after {FEW} restarts: chosen by trials",
+        "tried",
+        "delivered after finals",
         f"regret after {FEW}, median (95% of seeds)",
         f"regret after {MANY}, median (95% of seeds)",
         f"seconds to within {WITHIN:.0%}, median",
@@ -68,7 +76,9 @@ def table(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
             sampler,
             _number(quantile(restarts, 0.5), longest),
             _number(quantile(restarts, 0.95), longest),
-            f"{share_close(replays, optimum):.0%} of {len(replays)}",
+            f"{share_close(short[sampler], optimum):.0%} of {len(short[sampler])}",
+            f"{_share([each.tried_per_s[-1] for each in short[sampler]], optimum):.0%}",
+            f"{_share([each.delivered_per_s for each in short[sampler]], optimum):.0%}",
             *(_regrets(replays, number, optimum) for number in (FEW, MANY)),
             _number(quantile(seconds, 0.5), longest_s),
             _number(quantile(seconds, 0.95), longest_s),
@@ -81,14 +91,14 @@ def table(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
 
 def share_close(replays: Sequence[Replay], optimum_per_s: float) -> float:
     """The fraction of seeds whose chosen config is within 3% of the optimum after 8 restarts."""
-    return float(np.mean([regret(each, FEW, optimum_per_s) <= WITHIN for each in replays]))
+    return _share([_after(each.chosen_per_s, FEW) for each in replays], optimum_per_s)
 
 
-def verdict(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
+def verdict(grid: Grid, short: Mapping[str, Sequence[Replay]]) -> str:
     """Whether the predicting sampler reaches the target on this grid; empty where it did not run."""
-    if PREDICTING not in found:
+    if PREDICTING not in short:
         return ""
-    share = share_close(found[PREDICTING], grid.optimum_per_s)
+    share = share_close(short[PREDICTING], grid.optimum_per_s)
     reached = "reached" if share >= TARGET_SHARE else "not reached"
     return f"{PREDICTING}: within {WITHIN:.0%} after {FEW} restarts in {share:.0%} of seeds, target 95%: {reached}"
 
@@ -96,6 +106,16 @@ def verdict(grid: Grid, found: Mapping[str, Sequence[Replay]]) -> str:
 def quantile(values: Sequence[float], level: float) -> float:
     """The smallest of the values that at least a fraction ``level`` of them does not exceed; infinite ones count."""
     return sorted(values)[max(0, math.ceil(round(level * len(values), 9)) - 1)]
+
+
+def _after(per_s: Sequence[float], restarts: int) -> float:
+    """The rate after so many restarts; a study may end before."""
+    return per_s[min(restarts, len(per_s)) - 1]
+
+
+def _share(rates_per_s: Sequence[float], optimum_per_s: float) -> float:
+    """The fraction of these rates that is within 3% of the optimum."""
+    return float(np.mean([rate >= (1 - WITHIN) * optimum_per_s for rate in rates_per_s]))
 
 
 def _regrets(replays: Sequence[Replay], restarts: int, optimum_per_s: float) -> str:

@@ -1,7 +1,8 @@
 """What the configs of a grid are likely to carry: recorded rates without most of their errors.
 
-A grid holds one measurement of most configs. Of hundreds that err by some percent the highest is a lucky one: the best
-recorded config, measured again, carries less than was recorded, and no search could deliver what no config carries.
+A grid holds one measurement of most configs, and the median of a few of the best. Of hundreds that err by some percent
+the highest is a lucky one: the best recorded config, measured again, carries less than was recorded, and no search
+could deliver what no config carries.
 Configs that differ little carry alike, so that the measurements of all tell more of one than its own does. That is a
 Gaussian process over the logarithm of the rates (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
 chapter 2), its scales and the size of the errors those that make the recorded rates likeliest (chapter 5). Nothing of
@@ -47,8 +48,8 @@ def likely(grid: Grid) -> Truth:
     features = _features(list(grid.space.candidates()))[kept]
     logs = np.log(rates[kept])
     centre = logs.mean()
-    # How much of each recorded rate is error: the best config was measured again and again.
-    weight = np.ones(len(kept))
+    # How much of each recorded rate is error: of medians less, and the best config was measured again and again.
+    weight = np.array([_weight(grid.measured.get(int(place), 1)) for place in kept])
     if grid.repeats:
         best = int(np.argmax(logs))
         logs[best], weight[best] = np.log(grid.repeats).mean(), 1 / len(grid.repeats)
@@ -64,6 +65,15 @@ def likely(grid: Grid) -> Truth:
     factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
     rates[kept] = np.exp(centre + covariance @ cho_solve(factor, logs - centre))
     return Truth(replace(grid, rates_per_s=[float(rate) for rate in rates]), error)
+
+
+def _weight(times: int) -> float:
+    """The variance of the median of so many measurements, in units of that of one.
+
+    That of two is their mean, that of three has 1.35 thirds, of more it is up to pi / 2 by their number (David
+    and Nagaraja, Order Statistics, 3rd edition, 2003, section 8).
+    """
+    return (1.0 if times <= 2 else 1.35) / times
 
 
 def _surprise(

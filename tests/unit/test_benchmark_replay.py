@@ -78,6 +78,7 @@ def computed(space_text: str = SPACE, subject: Subject = SUBJECTS["accelerator"]
         probe_s=0.3,
         recorded_on="2026-01-01",
         environment="computed",
+        measured={5: 3},
         noise=0.02,
         unlocated_s=SHORT_S,
         reference=[1000.0],
@@ -238,8 +239,24 @@ def test_seeds_that_share_arrivals_simulate_once(grid: Grid, monkeypatch: pytest
     assert set(seeds) == {0, 1}
 
 
-def study(*chosen_per_s: float) -> Replay:
-    return Replay("model", 0, chosen_per_s, [2.0 * (number + 1) for number in range(len(chosen_per_s))], "")
+def test_finals_measure_anew_and_tell_apart_what_single_trials_did_not(grid: Grid) -> None:
+    with remembered(arrivals=1):
+        found = [replay(grid, "model", seed, restarts=8, noise=0.1, final_rounds=3) for seed in range(12)]
+        assert replay(grid, "model", 3, restarts=8, noise=0.1, final_rounds=3) == found[3]
+        alone = replay(grid, "model", 3, restarts=8, noise=0.1)
+    assert alone.chosen_per_s == found[3].chosen_per_s
+    assert alone.delivered_per_s == alone.chosen_per_s[-1]
+    chosen, delivered = (
+        np.mean([rate(each) / each.tried_per_s[-1] for each in found])
+        for rate in (lambda each: each.chosen_per_s[-1], lambda each: each.delivered_per_s)
+    )
+    assert chosen < delivered < 1
+
+
+def study(*chosen_per_s: float, delivered_per_s: float = 0.0) -> Replay:
+    elapsed_s = [2.0 * (number + 1) for number in range(len(chosen_per_s))]
+    tried_per_s = np.maximum.accumulate(chosen_per_s).tolist()
+    return Replay("model", 0, chosen_per_s, tried_per_s, elapsed_s, "", delivered_per_s)
 
 
 def test_close_is_where_the_chosen_config_is_and_stays_within_three_percent() -> None:
@@ -267,9 +284,18 @@ def test_the_target_is_reached_with_95_percent_of_the_seeds(grid: Grid) -> None:
     assert verdict(grid, {"random": [close]}) == ""
 
 
+def test_what_was_chosen_tried_and_delivered_have_shares_of_their_own(grid: Grid) -> None:
+    best = grid.optimum_per_s
+    missed = replace(study(0.9 * best), tried_per_s=[0.99 * best])
+    short = [missed, missed, missed, study(0.98 * best, delivered_per_s=0.97 * best)]
+    short[0] = replace(missed, delivered_per_s=best)
+    cells = table(grid, {"model": [study(best)]}, {"model": short}).splitlines()[2].split(" | ")
+    assert cells[3:6] == ["25% of 4", "100%", "50%"]
+
+
 def test_table_and_plot_show_every_sampler(grid: Grid) -> None:
     found = {"model": [study(90, grid.optimum_per_s)], "random": [study(0, 10, 20)]}
-    lines = table(grid, found).splitlines()
+    lines = table(grid, found, found).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| model", "| random"]
     assert len({line.count("|") for line in lines}) == 1
     assert "over 3" in lines[3]
@@ -313,6 +339,7 @@ def test_what_was_recorded_is_what_is_packed(grid: Grid, tmp_path: Path) -> None
     again = [entry.name for _, entry in working.of("again")]
     best = np.argsort([-rate for rate in found.rates_per_s], kind="stable")[:3]
     assert sorted(again) == sorted([str(each) for each in best] * 2)
+    assert found.measured == {int(each): 3 for each in best}
 
 
 def test_an_interrupted_recording_goes_on_where_it_was(grid: Grid, tmp_path: Path) -> None:

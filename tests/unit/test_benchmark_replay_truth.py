@@ -27,7 +27,7 @@ def recorded() -> tuple[Grid, np.ndarray]:
     true = 100.0 * np.minimum(batches, 24) ** 0.8 * instances**0.3 / (1 + (instances / 3) ** 4)
     rates = true * np.random.default_rng(5).lognormal(0.0, ERROR, len(true))
     rates[:3] = 0.0
-    return replace(grid, rates_per_s=list(rates), repeats=[]), true
+    return replace(grid, rates_per_s=list(rates), repeats=[], measured={}), true
 
 
 def test_most_of_the_errors_are_gone_and_their_size_is_found(recorded: tuple[Grid, np.ndarray]) -> None:
@@ -54,3 +54,18 @@ def test_the_best_config_is_taken_for_what_it_came_to_again_and_again(recorded: 
     repeats = list(true[best] * np.random.default_rng(6).lognormal(0.0, ERROR, 20))
     found = likely(replace(grid, repeats=repeats)).grid.rates_per_s[best]
     assert found == pytest.approx(float(np.exp(np.log(repeats).mean())), rel=0.05)
+
+
+def test_repeats_that_scatter_do_not_outvote_all_that_is_alike(recorded: tuple[Grid, np.ndarray]) -> None:
+    grid, _ = recorded
+    best = int(np.argmax(grid.rates_per_s))
+    without = likely(grid).grid.rates_per_s[best]
+    twice = [1.1 * without, 1.3 * without]
+    assert without < likely(replace(grid, repeats=twice)).grid.rates_per_s[best] < 1.15 * without
+
+
+def test_a_rate_that_was_measured_often_is_trusted_more(recorded: tuple[Grid, np.ndarray]) -> None:
+    grid, _ = recorded
+    lucky = int(np.argmax(grid.rates_per_s))
+    once, often = (likely(replace(grid, measured=measured)).grid.rates_per_s[lucky] for measured in ({}, {lucky: 9}))
+    assert once < often < grid.rates_per_s[lucky]
