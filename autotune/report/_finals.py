@@ -8,7 +8,7 @@ import statistics
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.report._format import latency, rate
-from autotune.search import BASELINE, Finalist, Finals, StudyResult, complexity
+from autotune.search import BASELINE, Finalist, Finals, StudyResult
 
 
 def finals_lines(result: StudyResult) -> list[str]:
@@ -55,9 +55,7 @@ def _ties(finals: Finals) -> list[str]:
     others = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
     if finals.winner.trial.label == BASELINE:
         return [f"No significant difference to {others}: your config is as good, and stays."]
-    if all(complexity(finals.winner.trial) < complexity(each.trial) for each in finals.ties):
-        return [f"No significant difference to {others}: the simplest of them is delivered."]
-    return [f"No significant difference to {others}: what came out best, or the simplest close to it, is delivered."]
+    return [f"No significant difference to {others}: the simplest that came close to the best is delivered."]
 
 
 def _not_certified(finals: Finals) -> list[str]:

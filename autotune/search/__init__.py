@@ -1,7 +1,7 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
-from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals, complexity
+from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._plan import StudyPlan
@@ -30,7 +30,6 @@ __all__ = [
     "Trial",
     "TrialWatch",
     "check_sampler",
-    "complexity",
     "create_sampler",
     "kind_of_failure",
     "score",

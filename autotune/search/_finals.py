@@ -123,8 +123,8 @@ def decide(
     """Which finalist is delivered.
 
     The person's own config where nothing is shown to be better. Else the simplest of those that came within
-    ``min_gain`` of the best: few rounds can show a difference of some percent, and the simplest of all that were not
-    shown to be worse is worse more often than not where they came out so.
+    ``min_gain`` of the best: few rounds cannot show a difference of some percent, and what came out better by more than
+    that is likelier to be than not.
 
     Args:
         finalists: With as many rounds each.
@@ -140,7 +140,9 @@ def decide(
     ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
     own = next((each for each in kept if each.trial.label == BASELINE), None)
     close = [each for each in ties if _over(leader, each, kept, objective).value <= 1 + min_gain]
-    winner = own if own in ties and own else min((leader, *close), key=lambda each: complexity(each.trial))
+    winner = min((leader, *close), key=lambda each: complexity(each.trial))
+    if own is not None and own in ties:
+        winner = own
     proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
     return Finals(
         finalists=tuple(finalists),

@@ -61,7 +61,7 @@ def test_those_close_to_what_a_lucky_best_is_thought_to_come_to_contend_too() ->
     assert [each.number for each in contenders(trials, OBJECTIVE, 4, to_beat=3000)] == [1, 2, 0]
 
 
-def test_a_config_that_is_thought_no_better_than_a_simpler_one_does_not_contend() -> None:
+def test_a_config_that_a_simpler_one_is_thought_to_be_better_than_does_not_contend() -> None:
     four, three, two = (trial(number, 2000 - 10 * number, instance_count=5 - number) for number in (1, 2, 3))
     trials = [OWN, four, three, two]
     estimates = {1: 2010.0, 2: 2100.0, 3: 2000.0}
