@@ -54,7 +54,8 @@ def _ties(finals: Finals) -> list[str]:
         return []
     others = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
     if finals.winner.trial.label == BASELINE:
-        return [f"No significant difference to {others}: your config is as good, and stays."]
+        rounds = f"{finals.rounds} round{'' if finals.rounds == 1 else 's'}"
+        return [f"No significant difference to {others} in {rounds}: your config stays. More --final-rounds may tell."]
     return [f"No significant difference to {others}: the simplest that came close to the best is delivered."]
 
 

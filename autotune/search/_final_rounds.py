@@ -108,11 +108,11 @@ class FinalRounds:
         self._certify(trials, chosen)
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """Who takes part: fewer where the time left is short."""
+        """Who takes part: fewer where the time left is too short for all rounds of more. Few rounds show nothing."""
         plan = self._plan
         for most in range(MOST_CONTENDERS, 0, -1):
             chosen = contenders(trials, plan.objective, most, self._to_beat, self._estimates, plan.min_gain)
-            if len(chosen) <= 1 or self._affordable(chosen) >= min(2, plan.final_rounds):
+            if len(chosen) <= 1 or self._affordable(chosen) >= plan.final_rounds:
                 break
         return chosen
 
