@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from autotune.errors import AutotuneError
+from autotune.load._schedule import ClosedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,8 +126,22 @@ class LoadResult:
 
     @property
     def achieved_per_s(self) -> float:
-        """Inferences/s completed inside the window."""
-        return self.completed_in_window * self.batch_size / self.duration_s
+        """Inferences/s completed inside the window; those of a closed loop from its first turn on.
+
+        A closed loop begins with an idle server, of which nothing can come for as long as a first answer takes. So
+        its rate counts from when as many requests are answered as are outstanding at a time, unless less than half
+        of the window is left then, or it began in mid-flow: with requests that were sent before it.
+        """
+        since_s, before = self._first_turn()
+        return (self.completed_in_window - before) * self.batch_size / (self.duration_s - since_s)
+
+    def _first_turn(self) -> tuple[float, int]:
+        """How long the first turn of a closed loop took, in seconds, and how many it answered; zeros without one."""
+        if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.scheduled_s.min() < 0:
+            return 0.0, 0
+        count = min(self.schedule.concurrency, self.requests)
+        since_s = float(np.partition(self.scheduled_s + self.latency_s, count - 1)[count - 1])
+        return (since_s, count) if since_s <= self.duration_s / 2 else (0.0, 0)
 
     def percentile_s(self, quantile: float) -> float:
         """The latency that a fraction ``quantile`` of all requests kept, failed ones counting as infinite.

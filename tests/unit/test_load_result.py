@@ -1,0 +1,53 @@
+"""What a window of load came to, from the times of its requests."""
+
+import numpy as np
+import pytest
+
+from autotune.load import ClosedLoop, ConstantRate, LoadResult, Schedule
+
+
+def window(schedule: Schedule, scheduled_s: list[float], latency_s: list[float]) -> LoadResult:
+    """A window of one second of requests for two inferences each."""
+    return LoadResult(
+        schedule=schedule,
+        duration_s=1.0,
+        elapsed_s=1.2,
+        batch_size=2,
+        scheduled_s=np.array(scheduled_s),
+        latency_s=np.array(latency_s),
+        lateness_s=np.zeros(len(scheduled_s)),
+    )
+
+
+def turns(first_s: float) -> LoadResult:
+    """Two requests outstanding for the whole window, answered ``first_s`` after its start and each 0.1 s from then."""
+    sent_s = [0.0, 0.0]
+    for turn in range(round((1.0 - first_s) / 0.1) + 1):
+        sent_s += [first_s + turn * 0.1] * 2
+    answered_s = [*sent_s[2:], sent_s[-1] + 0.1, sent_s[-1] + 0.1]
+    return window(ClosedLoop(2), sent_s, [end - begin for begin, end in zip(sent_s, answered_s, strict=True)])
+
+
+@pytest.mark.parametrize("first_s", [0.1, 0.3])
+def test_a_closed_loop_is_rated_from_its_first_turn_on(first_s: float) -> None:
+    """Two requests of two inferences each 0.1 s, however long the server took to get going."""
+    assert turns(first_s).achieved_per_s == pytest.approx(40.0)
+
+
+def test_a_closed_loop_whose_first_turn_takes_most_of_the_window_is_rated_over_all_of_it() -> None:
+    result = turns(0.6)
+    assert result.completed_in_window == 10
+    assert result.achieved_per_s == pytest.approx(20.0)
+
+
+def test_a_closed_loop_without_an_answer_completes_nothing() -> None:
+    assert window(ClosedLoop(2), [0.0, 0.0], [np.inf, np.inf]).achieved_per_s == 0.0
+
+
+def test_a_closed_loop_that_began_in_mid_flow_is_rated_over_all_of_its_window() -> None:
+    sent_s = [-0.05, *np.arange(0.05, 1.0, 0.1)]
+    assert window(ClosedLoop(1), sent_s, [0.1] * len(sent_s)).achieved_per_s == pytest.approx(20.0)
+
+
+def test_an_open_loop_is_rated_over_all_of_its_window() -> None:
+    assert window(ConstantRate(2), [0.0, 0.5], [0.3, 0.3]).achieved_per_s == pytest.approx(4.0)
