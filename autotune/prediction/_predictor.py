@@ -67,6 +67,7 @@ class Predictor:
         self._instances = 1
         self._mean = np.zeros(0)
         self._spread = np.zeros(0)
+        self._apart = np.zeros(0)  # the spread of what they come to as multiples of what the best trial comes to
 
     @property
     def inapplicable(self) -> str:
@@ -115,15 +116,19 @@ class Predictor:
         self._space.add(outcome.candidate for outcome in known if outcome.candidate is not None)
         if best := self._best_of(outcomes):
             self._space.refine(best)
-        self._correct([*earlier, *outcomes])
+        residual = self._correct([*earlier, *outcomes])
         self.doubt = self._doubt(outcomes)
+        self._apart = self._spread
         found = [
-            forecast.expected if (forecast := self.forecast(outcome.candidate)) else value
+            (forecast.expected if (forecast := self.forecast(outcome.candidate)) else value, outcome.candidate)
             for outcome in outcomes
             if (value := measured_value(outcome, self._objective)) is not None
         ]
         if found:
-            self.best = max(found) if self._objective.maximise else min(found)
+            self.best, candidate = max(found, key=lambda each: self._sign * each[0])
+            index = self._space.index(candidate)
+            if index is not None:
+                _, self._apart = residual.predict(self._space.features, beside=self._space.features[index])
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate should come to; None where nothing can be said."""
@@ -186,19 +191,19 @@ class Predictor:
         return np.asarray(self._sign * np.log(self._space.values) + self._mean)
 
     def _hope(self) -> NDArray[np.float64]:
-        """By how much (one standard deviation) candidates may turn out better than expected.
+        """By how much (one standard deviation) candidates may turn out better, beside the best, than expected.
 
-        None for refinements: what is wrong about them is wrong about the best config that they lie next to, so that
-        only one that is expected to be better is worth a restart.
+        What is wrong about configs like the best one is wrong about that one too, so that a restart tells little of
+        them. None for refinements, which lie next to it: only one that is expected to be better is worth a restart.
         """
-        return np.maximum(np.where(self._space.coarse, self._spread, 0.0), 1e-9)
+        return np.maximum(np.where(self._space.coarse, self._apart, 0.0), 1e-9)
 
     def _best_of(self, outcomes: Sequence[TrialOutcome]) -> Candidate | None:
         """The candidate of the best of these trials; None where that lies outside the space, or none was located."""
         found = [(value, each.candidate) for each in outcomes if (value := measured_value(each, self._objective))]
         return max(found, key=lambda each: self._sign * each[0])[1] if found else None
 
-    def _correct(self, outcomes: Sequence[TrialOutcome]) -> None:
+    def _correct(self, outcomes: Sequence[TrialOutcome]) -> Residual:
         """Learns from each trial's value, or from the bound that it gives, what simulation gets wrong."""
         found, penalties = [], []
         for outcome in outcomes:
@@ -222,6 +227,7 @@ class Predictor:
         for index, candidate in enumerate(self._space.candidates if failing else ()):
             if not failing.keys().isdisjoint(candidate):
                 self._mean[index], self._spread[index] = _NEVER_WORKS, 0.0
+        return residual
 
     def _doubt(self, outcomes: Sequence[TrialOutcome]) -> str:
         """Why the simulation should not be followed: it is wrong about which of two configs is the better one.

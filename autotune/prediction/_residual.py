@@ -37,8 +37,16 @@ class Residual:
     errors: NDArray[np.float64]
     scale: float = 0.1
 
-    def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of the error of each config, noise left out; features of shape (m, d)."""
+    def predict(
+        self, features: NDArray[np.float64], beside: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation of the error of each config, noise left out.
+
+        Args:
+            features: Of the configs, shape (m, d).
+            beside: Of a config that they are to be compared with, shape (d,): the standard deviations are those of
+                the differences from its error then.
+        """
         prior = np.full(len(features), _SHARED**2 + 1.0)
         if not len(self.errors):
             return np.zeros(len(features)), self.scale * np.sqrt(prior)
@@ -46,6 +54,10 @@ class Residual:
         factor = cho_factor(covariance, lower=True)
         cross = _kernel(features, self.features)
         mean = cross @ cho_solve(factor, self.errors)
+        if beside is not None:
+            other = _kernel(beside[None], self.features)
+            prior = 2 * (prior - _kernel(features, beside[None])[:, 0])
+            cross = cross - other
         variance = prior - np.einsum("ij,ji->i", cross, cho_solve(factor, cross.T))
         fit = float(self.errors @ cho_solve(factor, self.errors))
         variance_scale = (_SCALE_WORTH * self.scale**2 + fit) / (_SCALE_WORTH + len(self.errors))
