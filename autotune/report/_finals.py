@@ -20,7 +20,9 @@ def finals_lines(result: StudyResult) -> list[str]:
         return _not_certified(finals)
     rounds = f"{finals.rounds} round{'' if finals.rounds == 1 else 's'}"
     lines = [f"Finals, {rounds} on fresh servers in turns:"]
-    lines += [f"  {_rounds(each, result.objective, each is finals.winner)}" for each in finals.finalists]
+    for each in finals.finalists:
+        left = f"; left after round {len(each.values)}" if len(each.values) < finals.rounds else ""
+        lines.append(f"  {_rounds(each, result.objective, each is finals.winner)}{left}")
     if finals.winner is None:
         proven = finals.certificate is not None and finals.certificate.outcome.feasible
         where = "in its trial and its certificate" if proven else "in its trial alone"

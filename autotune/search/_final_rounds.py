@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,8 +18,11 @@ from autotune.search._finals import (
     Finalist,
     Finals,
     contenders,
+    finalist,
     finals_of,
+    going_on,
     held_after,
+    restarts,
     undecided,
 )
 from autotune.search._observer import StudyObserver
@@ -28,7 +30,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._score import score
 from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
-MOST_CONTENDERS = 3
+MOST_CONTENDERS = 4
 CERTIFICATE_S = 20.0
 """Seconds to set aside for a certificate."""
 
@@ -95,13 +97,14 @@ class FinalRounds:
             return
         rounds = self._affordable(chosen)
         for number in range(1, rounds + _MORE_ROUNDS + 1):
-            if number > rounds and not self._wants_another(trials, chosen):
+            playing = self._playing(chosen, number)
+            if len(playing) <= 1 or (number > rounds and not self._wants_another(trials, playing)):
                 break
-            for trial in chosen if number % 2 else reversed(chosen):
+            for trial in playing if number % 2 else reversed(playing):
                 # Again where the load generator failed, or no promise is kept though the trial kept it.
                 for attempt in range(1, _ATTEMPTS + 1):
                     if len(self._rounds_of(trial)) < number:
-                        self._estimate(chosen, max(rounds, number) - number + 1)
+                        self._estimate(playing, max(rounds, number) - number + 1)
                         again_s = self._left_s() - CERTIFICATE_S - self._round_s([trial])
                         may_repeat = attempt < _ATTEMPTS and again_s > 0
                         self._round(trial, number, max(rounds, number), may_repeat=may_repeat)
@@ -120,10 +123,17 @@ class FinalRounds:
         """Rounds that fit into the time left, beside the certificate."""
         if len(chosen) == 1:
             return 0  # nothing to compare it with
-        left_s = self._left_s() - CERTIFICATE_S
-        if math.isinf(left_s):
-            return self._plan.final_rounds
-        return max(0, min(self._plan.final_rounds, int(left_s / self._round_s(chosen))))
+        wanted, left_s = self._plan.final_rounds, self._left_s() - CERTIFICATE_S
+        run_s = self._round_s(chosen) / len(chosen)
+        return max(
+            (rounds for rounds in range(wanted + 1) if restarts(len(chosen), rounds) * run_s <= left_s), default=0
+        )
+
+    def _playing(self, chosen: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
+        """Who plays a round, the earlier ones being over."""
+        objective = self._plan.objective
+        finalists = [finalist(trial, self._rounds_of(trial), objective) for trial in chosen]
+        return [each.trial for each in going_on(finalists, number - 1, objective)]
 
     def _round_s(self, chosen: Sequence[TrialRecord]) -> float:
         """Seconds that a round takes."""
@@ -138,9 +148,9 @@ class FinalRounds:
     def _finals(self, trials: Sequence[TrialRecord]) -> Finals | None:
         return finals_of(trials, self._runs, self._plan.objective, self._plan.min_gain)
 
-    def _wants_another(self, trials: Sequence[TrialRecord], chosen: Sequence[TrialRecord]) -> bool:
+    def _wants_another(self, trials: Sequence[TrialRecord], playing: Sequence[TrialRecord]) -> bool:
         finals = self._finals(trials)
-        affordable = self._left_s() - CERTIFICATE_S >= self._round_s(chosen)
+        affordable = self._left_s() - CERTIFICATE_S >= self._round_s(playing)
         return finals is not None and affordable and undecided(finals, self._plan.objective, self._plan.min_gain)
 
     def _round(self, trial: TrialRecord, number: int, rounds: int, *, may_repeat: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autotune.measurement.statistics import Ratio, paired_ratio
 from autotune.objective import Objective
@@ -22,6 +22,7 @@ CERTIFICATE: RunRole = "certificate"
 """Roles of the runs: a round of the finals, one that was held again, and the proof of what the winner carries."""
 
 _CLOSE = 0.9  # of the best value: a config that comes that close may be the better one
+_GO_ON = 2  # how many besides the person's own go on after the first round
 _NOT_HELD = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)  # says nothing of the config
 
 
@@ -31,7 +32,7 @@ class Finalist:
 
     Attributes:
         trial: The trial in which the search measured it.
-        runs: Its rounds, in order.
+        runs: Its rounds, in order; fewer than others' where it did not go on.
         values: What each came to: inferences/s, or seconds; 0 or infinite where it did not keep the promise.
     """
 
@@ -117,6 +118,27 @@ def _worth_their_complexity(
     return [trial for trial in trials if trial.number in kept]
 
 
+def going_on(finalists: Sequence[Finalist], rounds: int, objective: Objective) -> list[Finalist]:
+    """Who plays the next round after so many: those that came out best so far, and the person's own.
+
+    The best one takes more rounds to be told from the next one than from the last one. Who broke the promise in a round
+    cannot win any more. Successive rejects: Audibert, Bubeck and Munos, Best Arm Identification in Multi-Armed Bandits,
+    2010.
+    """
+    left = list(finalists)
+    for number in range(1, rounds + 1):
+        kept = [each for each in left if len(each.values) >= number and _keeps(each.values[:number])]
+        others = [each for each in kept if each.trial.label != BASELINE]
+        others.sort(key=lambda each: math.fsum(_logs(each.values[:number], objective)), reverse=True)
+        left = [each for each in kept if each.trial.label == BASELINE or each in others[:_GO_ON]]
+    return left
+
+
+def restarts(configs: int, rounds: int) -> int:
+    """How many servers so many rounds of so many configs start, one of them the person's own."""
+    return configs + (rounds - 1) * min(configs, _GO_ON + 1) if rounds else 0
+
+
 def decide(
     finalists: Sequence[Finalist], objective: Objective, min_gain: float, certificate: TrialRecord | None = None
 ) -> Finals:
@@ -127,16 +149,17 @@ def decide(
     that is likelier to be than not.
 
     Args:
-        finalists: With as many rounds each.
+        finalists: Of a round that not all have played yet, nothing counts.
         objective: What is looked for.
         min_gain: By what fraction a config must be better to matter.
         certificate: The proof for the winner, if there is one.
     """
-    rounds = min((len(each.values) for each in finalists), default=0)
-    kept = [each for each in finalists if rounds and all(0 < value < math.inf for value in each.values)]
+    rounds, played = _last_round(finalists, objective)
+    finalists = [replace(each, runs=each.runs[:rounds], values=each.values[:rounds]) for each in finalists]
+    kept = [finalists[place] for place in played if _keeps(finalists[place].values)]
     if not kept:
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
-    leader = max(kept, key=lambda each: math.fsum(_logs(each, objective)))
+    leader = max(kept, key=lambda each: math.fsum(_logs(each.values, objective)))
     ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
     own = next((each for each in kept if each.trial.label == BASELINE), None)
     close = [each for each in ties if _over(leader, each, kept, objective).value <= 1 + min_gain]
@@ -152,6 +175,21 @@ def decide(
         certificate=proven,
         rounds=rounds,
     )
+
+
+def _last_round(finalists: Sequence[Finalist], objective: Objective) -> tuple[int, list[int]]:
+    """The number of the last round that is complete, and the places of those that played it.
+
+    Who is two rounds behind was left out when the finals were gone on with.
+    """
+    most = max((len(each.values) for each in finalists), default=0)
+    rounds, played = 0, [*finalists]
+    while True:
+        left = going_on(finalists, rounds, objective)
+        left = [each for each in left if len(each.values) >= min(rounds + 1, most - 1)]
+        if not left or any(len(each.values) <= rounds for each in left):
+            return rounds, [place for place, each in enumerate(finalists) if rounds and each in played]
+        rounds, played = rounds + 1, left
 
 
 def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
@@ -181,17 +219,17 @@ def finals_of(
     certificate = next((run for run in reversed(held) if run.role == CERTIFICATE), None)
     if not by_config:
         return _only_certified(trials, certificate) if certificate else None
-    # One that is two rounds behind was left out when the finals were gone on with.
-    most = max(len(each) for each in by_config.values())
-    by_config = {config: each for config, each in by_config.items() if len(each) >= most - 1}
-    rounds = min(len(each) for each in by_config.values())
     finalists = []
     for config, records in by_config.items():
         trial = next((trial for trial in trials if trial.outcome.config_text == config), None)
         if trial is not None:
-            kept = tuple(records[:rounds])
-            finalists.append(Finalist(trial, kept, tuple(score(run.outcome, objective) for run in kept)))
+            finalists.append(finalist(trial, records, objective))
     return decide(finalists, objective, min_gain, certificate)
+
+
+def finalist(trial: TrialRecord, runs: Sequence[TrialRecord], objective: Objective) -> Finalist:
+    """A config with its rounds so far."""
+    return Finalist(trial, tuple(runs), tuple(score(run.outcome, objective) for run in runs))
 
 
 def held_after(trials: Sequence[TrialRecord], runs: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -228,9 +266,14 @@ def _merit(trial: TrialRecord, objective: Objective) -> float:
     return value if objective.maximise else 1 / value
 
 
-def _logs(finalist: Finalist, objective: Objective) -> list[float]:
+def _keeps(values: Sequence[float]) -> bool:
+    """Whether the promise was kept in each of these rounds."""
+    return all(0 < value < math.inf for value in values)
+
+
+def _logs(values: Sequence[float], objective: Objective) -> list[float]:
     sign = 1.0 if objective.maximise else -1.0
-    return [sign * math.log(value) for value in finalist.values]
+    return [sign * math.log(value) for value in values]
 
 
 def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:

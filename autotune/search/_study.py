@@ -22,6 +22,7 @@ from autotune.search._ask_tell import AskTell
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
 from autotune.search._final_rounds import CERTIFICATE_S, MOST_CONTENDERS, FinalRounds, Interrupted
+from autotune.search._finals import restarts
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult, summarise
@@ -179,7 +180,7 @@ class Coordinator:
     def _finals_s(self) -> float:
         """Seconds that the finals are likely to take."""
         rounds = self._plan.final_rounds
-        return rounds * MOST_CONTENDERS * measured_s(self._trials) + CERTIFICATE_S if rounds else 0.0
+        return restarts(MOST_CONTENDERS, rounds) * measured_s(self._trials) + CERTIFICATE_S if rounds else 0.0
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._started

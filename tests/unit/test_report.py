@@ -204,6 +204,17 @@ def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyR
     assert "no config that was tried beats it" not in "\n".join(verdict(held))
 
 
+def test_who_left_the_finals_is_told(won: StudyResult) -> None:
+    assert won.best is not None
+    assert won.baseline is not None
+    best, left = Finalist(won.best, (), (2000.0, 2010.0)), Finalist(won.baseline, (), (900.0,))
+    said = verdict(replace(won, finals=Finals((best, left), best, None, rounds=2)))
+    assert [line.endswith("; left after round 1") for line in said if line.startswith(("  *trial", "   trial"))] == [
+        False,
+        True,
+    ]
+
+
 def test_no_gain_is_told_over_a_config_that_broke_the_promise_in_the_finals(won: StudyResult) -> None:
     assert won.best is not None
     assert won.baseline is not None

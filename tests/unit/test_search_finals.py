@@ -21,7 +21,17 @@ from autotune.search import (
     TrialWatch,
     stored_result,
 )
-from autotune.search._finals import CERTIFICATE, FINAL, Finalist, contenders, decide, finals_of, undecided
+from autotune.search._finals import (
+    CERTIFICATE,
+    FINAL,
+    Finalist,
+    contenders,
+    decide,
+    finals_of,
+    going_on,
+    restarts,
+    undecided,
+)
 from autotune.space import Candidate
 from autotune.store import RunRole, Store, TrialRecord
 
@@ -152,6 +162,49 @@ def test_more_rounds_are_wanted_where_a_difference_was_seen_that_is_not_signific
     assert [undecided(each, OBJECTIVE, 0.02) for each in (scattered, equal, clear)] == [True, False, False]
 
 
+def numbers(finalists: list[Finalist]) -> list[int | None]:
+    return [each.trial.number for each in finalists]
+
+
+def test_the_two_best_so_far_and_the_persons_own_go_on() -> None:
+    first = [finalist(trial(number, 2000), rate) for number, rate in ((1, 1800), (2, 2100), (3, 2000))]
+    playing = [*first, finalist(OWN, 1000)]
+    assert numbers(going_on(playing, 0, OBJECTIVE)) == [1, 2, 3, 0]
+    assert numbers(going_on(playing, 1, OBJECTIVE)) == [2, 3, 0]
+    assert restarts(4, 3) == 4 + 3 + 3
+    assert restarts(2, 3) == 2 + 2 + 2
+    assert restarts(4, 0) == 0
+
+
+def test_who_broke_the_promise_in_a_round_does_not_go_on() -> None:
+    playing = [finalist(trial(1, 2000), 2000, 0.0), finalist(trial(2, 1900), 1900, 1900), finalist(OWN, 1000, 990)]
+    assert numbers(going_on(playing, 1, OBJECTIVE)) == [1, 2, 0]
+    assert numbers(going_on(playing, 2, OBJECTIVE)) == [2, 0]
+    assert numbers(going_on([finalist(trial(1, 2000), 2000), finalist(OWN, 0.0)], 1, OBJECTIVE)) == [1]
+
+
+def test_who_left_after_a_round_neither_wins_nor_shortens_the_finals() -> None:
+    one, two, three = (trial(number, 2000) for number in (1, 2, 3))
+    played = [finalist(one, 2000, 1990, 2010), finalist(two, 2100, 2090, 2110), finalist(three, 1950)]
+    finals = decide([*played, finalist(OWN, 1000, 1000, 1000)], OBJECTIVE, 0.02)
+    assert finals.rounds == 3
+    assert finals.winner is not None
+    assert finals.winner.trial is two
+    assert numbers(list(finals.finalists)) == [1, 2, 3, 0]
+    assert finals.gain is not None
+    assert finals.gain.rounds == 3
+
+
+def test_a_round_that_not_all_who_go_on_have_played_does_not_count() -> None:
+    one, two, three = (trial(number, 2000) for number in (1, 2, 3))
+    played = [finalist(one, 2000), finalist(two, 2100, 1500), finalist(three, 1950)]
+    finals = decide([*played, finalist(OWN, 1000)], OBJECTIVE, 0.02)
+    assert finals.rounds == 1
+    assert [each.values for each in finals.finalists] == [(2000,), (2100,), (1950,), (1000,)]
+    assert finals.winner is not None
+    assert finals.winner.trial is two
+
+
 @pytest.fixture
 def finalists(tmp_path: Path) -> StudyPlan:
     return plan(tmp_path, trials=4, final_rounds=3)
@@ -190,6 +243,32 @@ def test_rounds_take_turns_on_other_arrivals_and_end_with_a_certificate(finalist
     assert not executor.again[-1].question.located
     assert result.finals.certificate is not None
     assert result.measured is result.finals.certificate.outcome.measurement
+
+
+class Alike(Noted):
+    """Every config carries nearly the same, the person's own half of it."""
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        rate_per_s = 2000.0 + trial.number if trial.number else 1000.0
+        found = replace(measured(0.001), rate_per_s=rate_per_s, feasible=True)
+        return replace(outcome, kind=OutcomeKind.FEASIBLE, measurement=found)
+
+
+def test_only_the_first_round_is_played_by_all_that_came_close(tmp_path: Path, store: Store) -> None:
+    executor = Alike()
+    result = run(plan(tmp_path, trials=6, final_rounds=3), store, executor)
+    assert result.finals is not None
+    assert [(each.trial.number, len(each.values)) for each in result.finals.finalists] == [
+        (5, 3),
+        (4, 3),
+        (3, 1),
+        (0, 3),
+    ]
+    assert len([trial for trial in executor.again if "final" in trial.repeat]) == restarts(4, 3)
+    again = Alike()
+    assert _held(run(plan(tmp_path, trials=6, final_rounds=3), store, again)) == _held(result)
+    assert not again.trials
 
 
 class Spoiling(Noted):
@@ -329,7 +408,7 @@ def test_a_config_that_was_left_out_when_the_finals_were_gone_on_with_does_not_s
     finals = finals_of([OWN, better, other], runs, OBJECTIVE, 0.02)
     assert finals is not None
     assert finals.rounds == 3
-    assert [each.trial.number for each in finals.finalists] == [1, 0]
+    assert [(each.trial.number, len(each.values)) for each in finals.finalists] == [(2, 1), (1, 3), (0, 3)]
 
 
 def test_a_round_under_way_does_not_count_yet() -> None:
