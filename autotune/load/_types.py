@@ -79,6 +79,7 @@ class LoadResult:
         processes: Client processes that shared the load.
         send_s: Seconds spent in handing requests to the system, all together.
         receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
+        real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """
 
     schedule: Schedule
@@ -98,6 +99,7 @@ class LoadResult:
     processes: int = 1
     send_s: float = 0.0
     receive_s: float = 0.0
+    real_time: bool = False
 
     @property
     def requests(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
@@ -16,8 +17,10 @@ from autotune.server import RunningServer
 
 OnProbe = Callable[[Probe], None]
 
-_REPEATS = 2
+_REPEATS = 4
 _REPEATS_IN_ALL = 6
+# Before a window is run again, each time twice as long: what disturbs a machine lasts for a while.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.6
 _NEVER = StopRule()
 _LEAST_CONCURRENCY = 16
 _MOST_CONCURRENCY = 512
@@ -26,8 +29,8 @@ _MOST_CONCURRENCY = 512
 class Prober:
     """Offers loads to one running server and keeps every window, also when it is interrupted.
 
-    A window that turns out invalid (see `autotune.measurement.Guards`) is run again with another seed, twice at
-    most, and some times in all: a machine that stays disturbed is not waited for.
+    A window that turns out invalid (see `autotune.measurement.Guards`) is run again with another seed after a pause, a
+    few times at most and in all: a machine that stays disturbed for more than some seconds is not waited for.
 
     Args:
         server: A ready server.
@@ -101,6 +104,7 @@ class Prober:
         probe = self._probe(purpose, schedule(), duration_s, rule)
         repeats = min(_REPEATS, self._repeats) if repeat else 0
         while probe.verdict == "invalid" and repeats:
+            time.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (_REPEATS_IN_ALL - self._repeats)))
             repeats -= 1
             self._repeats -= 1
             probe = self._probe(purpose, schedule(), duration_s, rule)

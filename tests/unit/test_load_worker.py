@@ -51,6 +51,12 @@ def test_closing_ends_the_process(generator):
         generator.run(ClosedLoop(1), 0.05, 1.0)
 
 
+def test_the_result_says_whether_the_process_has_real_time_priority(generator):
+    result = generator.run(ClosedLoop(1), 0.05, 1.0)
+    policy = os.sched_getscheduler(generator.pids[0]) & ~os.SCHED_RESET_ON_FORK
+    assert result.real_time is (policy == os.SCHED_RR)
+
+
 def test_death_of_the_process_is_an_error_and_the_next_run_has_a_new_one(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
     pid = generator.pids[0]

@@ -176,6 +176,40 @@ def test_a_ceiling_that_is_kept_in_spite_of_a_late_client_is_kept() -> None:
             assert after.asked_per_s != before.asked_per_s
 
 
+class TakenAway(SimulatedServer):
+    """The cores are taken away now and then during some open windows: whoever wants one then waits for it."""
+
+    real_time = True
+    spell = range(1, 6)
+
+    def run(self, schedule, duration_s, timeout_s, watch=None):
+        result = super().run(schedule, duration_s, timeout_s, watch)
+        if sum(isinstance(run, PoissonRate) for run in self.runs) - 1 not in self.spell:
+            return replace(result, real_time=self.real_time)
+        late_s = np.where(np.arange(result.requests) % 10, 0.0, 0.003)
+        waited_s = result.latency_s + 4 * late_s
+        return replace(result, real_time=self.real_time, lateness_s=late_s, latency_s=waited_s)
+
+
+@pytest.mark.parametrize("real_time", [True, False])
+def test_a_spell_in_which_even_a_client_of_real_time_priority_is_late_is_waited_out(
+    real_time: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_s: list[float] = []
+    monkeypatch.setattr("autotune.measurement._prober.time.sleep", pauses_s.append)
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    calm = SimulatedServer(0.0002)
+    truth_per_s = _measure(calm, objective).located_per_s
+    server = TakenAway(0.0002)
+    server.real_time = real_time
+    found = Meter(server, server, objective).measure(replace(ROUGH_RATE, around_per_s=truth_per_s))
+    spoilt = [probe for probe in found.probes if probe.lateness_p99_s > 0.001]
+    assert len(spoilt) >= 4
+    assert {probe.verdict for probe in spoilt} == {"invalid" if real_time else "fails"}
+    assert pauses_s == ([0.1, 0.2, 0.4, 0.8] if real_time else [])
+    assert found.rate_per_s == pytest.approx(truth_per_s, rel=0.1)
+
+
 def test_a_late_client_is_not_to_blame_for_what_the_server_took_anyway() -> None:
     server = LateClient(0.0002)
     server.late_s = 0.0005

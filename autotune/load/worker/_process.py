@@ -65,7 +65,8 @@ def _serve(connection: Connection[Any, Any], generator: LoadGenerator, job: Job)
 
 def _fields(result: LoadResult) -> dict[str, Any]:
     """All of a result but its arrays, which follow as they lie in memory, without a copy by pickle."""
-    return {field.name: getattr(result, field.name) for field in fields(result) if field.name not in ARRAYS}
+    told = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in ARRAYS}
+    return {**told, "real_time": os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR}
 
 
 def _die_with(fd: int) -> None:
