@@ -19,7 +19,7 @@ help: ## this list
 
 demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, about two minutes
 	$(BIN)/autotune run --model-repository model_repository --model mnist --objective throughput --p99 5ms \
-		--launch embedded --time-budget 2m --study demo --results results
+		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 2m --study demo --results results
 	@echo
 	@echo "Exported config:  results/demo/best/mnist/config.pbtxt"
 	@echo "Every trial:      results/autotune.db   (look: $(BIN)/autotune studies show demo)"

@@ -78,8 +78,8 @@ def phrase(name: str, value: object) -> str:
 
 
 def _without_effect(name: str, value: object) -> bool:
-    """Values that say nothing beyond Triton's defaults."""
-    return (name, value) in {
+    """Values that say nothing beyond Triton's defaults; None is a field that is left out."""
+    return value is None or (name, value) in {
         ("max_queue_delay_microseconds", 0),
         ("preferred_batch_size", "none"),
         ("instance_kind", "auto"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -95,19 +96,21 @@ class FinalRounds:
         chosen = self._chosen(trials)
         if not chosen or not self._plan.final_rounds:
             return
-        rounds = self._affordable(chosen)
-        for number in range(1, rounds + _MORE_ROUNDS + 1):
+        for number in range(1, self._plan.final_rounds + _MORE_ROUNDS + 1):
             playing = self._playing(chosen, number)
-            if len(playing) <= 1 or (number > rounds and not self._wants_another(trials, playing)):
+            missing = [trial for trial in playing if len(self._rounds_of(trial)) < number]
+            more = self._affordable_rounds(missing) if missing else 1
+            if len(playing) <= 1 or not more or (number > self._plan.final_rounds and not self._undecided(trials)):
                 break
-            for trial in playing if number % 2 else reversed(playing):
+            rounds = max(number, min(self._plan.final_rounds, number - 1 + more))
+            for trial in missing if number % 2 else reversed(missing):
                 # Again where the load generator failed, or no promise is kept though the trial kept it.
                 for attempt in range(1, _ATTEMPTS + 1):
                     if len(self._rounds_of(trial)) < number:
-                        self._estimate(playing, max(rounds, number) - number + 1)
+                        self._estimate(playing, rounds - number + 1)
                         again_s = self._left_s() - CERTIFICATE_S - self._round_s([trial])
                         may_repeat = attempt < _ATTEMPTS and again_s > 0
-                        self._round(trial, number, max(rounds, number), may_repeat=may_repeat)
+                        self._round(trial, number, rounds, may_repeat=may_repeat)
         self._certify(trials, chosen)
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -115,19 +118,19 @@ class FinalRounds:
         plan = self._plan
         for most in range(MOST_CONTENDERS, 0, -1):
             chosen = contenders(trials, plan.objective, most, self._to_beat, self._estimates, plan.min_gain)
-            if len(chosen) <= 1 or self._affordable(chosen) >= plan.final_rounds:
+            if len(chosen) <= 1:
+                break
+            runs = restarts(len(chosen), plan.final_rounds)
+            if runs * self._round_s(chosen) / len(chosen) <= self._left_s() - CERTIFICATE_S:
                 break
         return chosen
 
-    def _affordable(self, chosen: Sequence[TrialRecord]) -> int:
-        """Rounds that fit into the time left, beside the certificate."""
-        if len(chosen) == 1:
-            return 0  # nothing to compare it with
-        wanted, left_s = self._plan.final_rounds, self._left_s() - CERTIFICATE_S
-        run_s = self._round_s(chosen) / len(chosen)
-        return max(
-            (rounds for rounds in range(wanted + 1) if restarts(len(chosen), rounds) * run_s <= left_s), default=0
-        )
+    def _affordable_rounds(self, playing: Sequence[TrialRecord]) -> int:
+        """Rounds of these that fit into the time left, beside the certificate; all without a time budget."""
+        left_s = self._left_s() - CERTIFICATE_S
+        if math.isinf(left_s):
+            return self._plan.final_rounds + _MORE_ROUNDS
+        return max(0, int(left_s / self._round_s(playing)))
 
     def _playing(self, chosen: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
         """Who plays a round, the earlier ones being over."""
@@ -148,10 +151,9 @@ class FinalRounds:
     def _finals(self, trials: Sequence[TrialRecord]) -> Finals | None:
         return finals_of(trials, self._runs, self._plan.objective, self._plan.min_gain)
 
-    def _wants_another(self, trials: Sequence[TrialRecord], playing: Sequence[TrialRecord]) -> bool:
+    def _undecided(self, trials: Sequence[TrialRecord]) -> bool:
         finals = self._finals(trials)
-        affordable = self._left_s() - CERTIFICATE_S >= self._round_s(playing)
-        return finals is not None and affordable and undecided(finals, self._plan.objective, self._plan.min_gain)
+        return finals is not None and undecided(finals, self._plan.objective, self._plan.min_gain)
 
     def _round(self, trial: TrialRecord, number: int, rounds: int, *, may_repeat: bool) -> None:
         objective = self._plan.objective

@@ -21,6 +21,7 @@ from autotune.measurement import Measurement, MeasureOptions, Meter, SweepResult
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report import export_trial, latency, rate, result_json, study_summary, sweep_table, verdict
+from autotune.report._format import describe_candidate
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, StudyResult
 from autotune.search._result import summarise
@@ -194,6 +195,16 @@ def test_rates_are_short(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.00412, "4.12ms"), (math.inf, "lost"), (math.nan, "-"), (None, "-")])
 def test_latencies_are_short(value: float | None, text: str) -> None:
     assert latency(value) == text
+
+
+def test_a_field_that_is_left_out_is_not_told() -> None:
+
+    def told(threads: int | None) -> str:
+        candidate = Candidate((("max_batch_size", 8), ("parameters.intra_op_thread_count", threads)))
+        return describe_candidate(candidate)
+
+    assert told(None) == "batch 8"
+    assert told(1) == "batch 8, parameters.intra_op_thread_count=1"
 
 
 def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyResult) -> None:

@@ -21,6 +21,7 @@ from autotune.search import (
     TrialWatch,
     stored_result,
 )
+from autotune.search._final_rounds import CERTIFICATE_S, FinalRounds
 from autotune.search._finals import (
     CERTIFICATE,
     FINAL,
@@ -315,6 +316,37 @@ def test_the_certificate_is_for_less_than_any_round_found(finalists: StudyPlan, 
     around_per_s = executor.again[-1].question.around_per_s
     assert around_per_s is not None
     assert around_per_s < min(result.finals.winner.values)
+
+
+@pytest.mark.parametrize(("affordable", "rounds"), [(1.9, 1), (2.9, 2), (4.0, 3)])
+def test_as_many_rounds_are_held_as_fit_into_the_time_left(
+    tmp_path: Path, store: Store, affordable: float, rounds: int
+) -> None:
+    """Two finalists, each of whose runs takes as long as its trial did."""
+    searched = plan(tmp_path, trials=2)
+    run(searched, store, Alike())
+    record = store.study("study")
+    assert record is not None
+    trials = store.trials(record)
+    round_s = sum(each.outcome.seconds for each in trials)
+    executor = Alike()
+
+    def left_s() -> float:
+        return CERTIFICATE_S + affordable * round_s - sum(round_s / 2 for _ in executor.again)
+
+    environment = capture({"mode": "pretended"}, "digest")
+    FinalRounds(
+        replace(searched, final_rounds=3),
+        record,
+        store,
+        executor,
+        environment,
+        SilentObserver(),
+        left_s,
+        to_beat=None,
+        estimates={},
+    ).hold(trials)
+    assert len([trial for trial in executor.again if "final" in trial.repeat]) == 2 * rounds
 
 
 def test_finals_are_no_trials_of_the_study(finalists: StudyPlan, store: Store) -> None:
