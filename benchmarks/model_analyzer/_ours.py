@@ -14,6 +14,7 @@ from benchmarks.model_analyzer._search import Search
 NAME = "autotune"
 # What `autotune run` ends with where a config keeps the promise, and where none does.
 _SUCCESSES = (0, 3)
+_REFUSED = 2
 
 
 def search(
@@ -38,6 +39,9 @@ def search(
         limit_s: Seconds after which it is ended.
         directory: Where results go.
         options: Further options of ``autotune run``.
+
+    Raises:
+        SystemExit: It refuses the options.
     """
     directory.mkdir()
     command = [sys.executable, "-m", "autotune", "run", "--model-repository", str(repository), "--model", model]
@@ -47,6 +51,8 @@ def search(
     ended = run_bounded(command, output, limit_s, errors=errors)
     if ended.returncode not in _SUCCESSES:
         said = errors.read_text(errors="replace").strip().splitlines()
+        if ended.returncode == _REFUSED:
+            raise SystemExit(said[-1] if said else "autotune refuses the options")
         why = "unfinished" if ended.returncode is None else f"failed with exit code {ended.returncode}"
         message = f"{why} after {ended.seconds:.0f} s: {said[-1] if said else 'it said nothing'}"
         return Search(NAME, False, ended.seconds, ended.seconds, message=message)

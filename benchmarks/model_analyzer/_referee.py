@@ -76,12 +76,15 @@ def sweep(
 ) -> Sweep:
     """One fresh server under each concurrency, until half of the requests are over the ceiling.
 
-    In a closed loop latency grows with concurrency: from there on, no higher one keeps the ceiling.
+    In a closed loop latency grows with concurrency: from there on, no higher one keeps the ceiling. A pause of the
+    machine may do that too, so that such a load is offered once more.
     """
     loads: list[Load] = []
     with deployment.serve(config, deployment.directory / "referee.log") as served:
         for concurrency in concurrencies:
             run = served.generator.run(ClosedLoop(concurrency), window_s, TIMEOUT_S)
+            if not run.percentile_s(0.5) <= ceiling.limit_s:
+                run = served.generator.run(ClosedLoop(concurrency), window_s, TIMEOUT_S)
             loads.append(Load(concurrency, run.achieved_per_s, run.percentile_s(ceiling.quantile), run.failed))
             if not run.percentile_s(0.5) <= ceiling.limit_s:
                 break
