@@ -88,6 +88,7 @@ def main() -> None:
             if window is not None:
                 found.append(OnServer(batching, measured.rate_per_s, window))
     print(f"\n{len(drawn) - len(found)} of {len(drawn)} configs keep {ceiling} at no rate")
+    print(f"{sum(bool(each.window.invalid) for each in found)} windows stayed disturbed")
     report("as the product simulates", found, service, ceiling, arguments.seed)
     for by in arguments.varies_by:
         report(f"executions vary by {by:g}", found, service.varying(by), ceiling, arguments.seed)

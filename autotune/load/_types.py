@@ -132,18 +132,20 @@ class LoadResult:
 
         A closed loop begins with an idle server, of which nothing can come for as long as a first answer takes. So
         its rate counts from when as many requests are answered as are outstanding at a time, unless less than half
-        of the window is left then, or it began in mid-flow: with requests that were sent before it.
-        """
-        since_s, before = self._first_turn()
-        return (self.completed_in_window - before) * self.batch_size / (self.duration_s - since_s)
+        of the window is left then. Answers may come many at once, of which one window holds a turn more than another
+        that is hardly shorter: a request counts by the part of its latency that lies in the window.
 
-    def _first_turn(self) -> tuple[float, int]:
-        """How long the first turn of a closed loop took, in seconds, and how many it answered; zeros without one."""
+        A window that began in mid-flow, with requests that were sent before it, counts what was answered in it.
+        """
         if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.scheduled_s.min() < 0:
-            return 0.0, 0
-        count = min(self.schedule.concurrency, self.requests)
-        since_s = float(np.partition(self.scheduled_s + self.latency_s, count - 1)[count - 1])
-        return (since_s, count) if since_s <= self.duration_s / 2 else (0.0, 0)
+            return self.completed_in_window * self.batch_size / self.duration_s
+        answered_s = self.scheduled_s + self.latency_s
+        turn = min(self.schedule.concurrency, self.requests)
+        since_s = float(np.partition(answered_s, turn - 1)[turn - 1])
+        since_s = since_s if since_s <= self.duration_s / 2 else 0.0
+        inside_s = np.minimum(answered_s, self.duration_s) - np.maximum(self.scheduled_s, since_s)
+        completed = float((np.maximum(inside_s, 0.0) / self.latency_s).sum())
+        return completed * self.batch_size / (self.duration_s - since_s)
 
     def percentile_s(self, quantile: float) -> float:
         """The latency that a fraction ``quantile`` of all requests kept, failed ones counting as infinite.

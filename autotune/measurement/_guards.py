@@ -28,8 +28,10 @@ class Guards:
             ease. Latency counts from the scheduled time, so this much of it may be the client's doing.
         lateness_of_limit: The same as a fraction of the strictest latency ceiling; the larger of both is allowed.
             The quarter of a millisecond is this fraction of 5 ms.
-        lateness_by_server: How many times as late a server may make a client of real-time priority whose cores it
-            shares; later than that, the cores themselves were taken away.
+        lateness_by_server: How many times as late as is allowed a client of real-time priority may be because of
+            what it does itself, a batch of answers that comes at once, say; later than that, and than
+            ``lateness_by_server_s``, the cores themselves were taken away.
+        lateness_by_server_s: The same in seconds.
         client_cpu: CPU seconds per second of one client process. Beyond it requests begin to wait for the
             client rather than for the server, in closed loops too, where nothing is ever dispatched late.
         attempted: Fraction of the scheduled requests that the client sent within the window, at least.
@@ -43,6 +45,7 @@ class Guards:
     lateness_p99_s: float = 0.00025
     lateness_of_limit: float = 0.05
     lateness_by_server: float = 4.0
+    lateness_by_server_s: float = 0.002
     client_cpu: float = 0.70
     attempted: float = 0.99
     others_cpu: float = 0.10

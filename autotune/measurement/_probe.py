@@ -103,15 +103,15 @@ def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) ->
 
 
 def _was_kept_waiting(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
-    """Whether the client was so late as no server makes it: then its cores were taken away, and the server's with them.
+    """Whether the client was too late for the server to have done it: cores were taken away, from the server as well.
 
-    With real-time priority a client is late by a few tenths of a millisecond on the busiest cores; while the hypervisor
-    runs others on them, by several, and what the server took meanwhile is as long.
+    With real-time priority a client was late by a few tenths of a millisecond on the busiest cores; while the
+    hypervisor ran others on them, by several, and what the server took meanwhile was as long.
     """
     guards = Guards()
     allowed_s = guards.lateness_allowed_s(min((each.limit_s for each in ceilings), default=None))
     late_s = float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0
-    return result.real_time and late_s > guards.lateness_by_server * allowed_s
+    return result.real_time and late_s > max(guards.lateness_by_server_s, guards.lateness_by_server * allowed_s)
 
 
 def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:

@@ -17,9 +17,10 @@ from autotune.server import RunningServer
 
 OnProbe = Callable[[Probe], None]
 
-_REPEATS = 4
+# Of a window, of one that is longer than this, and in all.
+_REPEATS, _REPEATS_OF_LONG, _LONG_S = 4, 2, 3.0
 _REPEATS_IN_ALL = 6
-# Before a window is run again, each time twice as long: what disturbs a machine lasts for a while.
+# Before a window is run again, each time in a measurement twice as long: what disturbs a machine lasts for a while.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.6
 _NEVER = StopRule()
 _LEAST_CONCURRENCY = 16
@@ -102,7 +103,8 @@ class Prober:
         self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True
     ) -> Probe:
         probe = self._probe(purpose, schedule(), duration_s, rule)
-        repeats = min(_REPEATS, self._repeats) if repeat else 0
+        most = _REPEATS if duration_s <= _LONG_S else _REPEATS_OF_LONG
+        repeats = min(most, self._repeats) if repeat else 0
         while probe.verdict == "invalid" and repeats:
             time.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (_REPEATS_IN_ALL - self._repeats)))
             repeats -= 1

@@ -98,7 +98,7 @@ class Probe:
         started_at: Unix time of its start.
         duration_s: Length of the window.
         offered_per_s: Inferences/s scheduled.
-        achieved_per_s: Inferences/s completed within the window.
+        achieved_per_s: Inferences/s completed within the window, as `autotune.load.LoadResult` counts them.
         requests: Requests scheduled.
         errors: Failed or unfinished requests by kind.
         latency_s: Statistic (``p50``, ``p90``, ``p95``, ``p99``, ``avg``, and each ceiling's) to seconds.

@@ -48,6 +48,8 @@ class Residual:
                 the differences from its error then.
         """
         prior = np.full(len(features), _SHARED**2 + 1.0)
+        if beside is not None:
+            prior = 2 * (prior - _kernel(features, beside[None])[:, 0])
         if not len(self.errors):
             return np.zeros(len(features)), self.scale * np.sqrt(prior)
         covariance = _kernel(self.features, self.features) + _NOISE**2 * np.eye(len(self.errors))
@@ -55,9 +57,7 @@ class Residual:
         cross = _kernel(features, self.features)
         mean = cross @ cho_solve(factor, self.errors)
         if beside is not None:
-            other = _kernel(beside[None], self.features)
-            prior = 2 * (prior - _kernel(features, beside[None])[:, 0])
-            cross = cross - other
+            cross = cross - _kernel(beside[None], self.features)
         variance = prior - np.einsum("ij,ji->i", cross, cho_solve(factor, cross.T))
         fit = float(self.errors @ cho_solve(factor, self.errors))
         variance_scale = (_SCALE_WORTH * self.scale**2 + fit) / (_SCALE_WORTH + len(self.errors))

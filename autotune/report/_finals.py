@@ -47,7 +47,10 @@ def _against(finals: Finals) -> list[str]:
     if finals.gain is None:
         own = next((each for each in finals.finalists if each.trial.label == BASELINE), None)
         broken = sum(not 0 < value < math.inf for value in own.values) if own else 0
-        return [f"Your config broke the promise in {broken} of {finals.rounds} rounds."] if broken else []
+        if not own or not broken:
+            return []
+        rounds = f"{len(own.values)} round{'' if len(own.values) == 1 else 's'}"
+        return [f"Your config broke the promise in {broken} of {rounds}."]
     return [f"Against your config: {finals.gain.value:.2f} times{_interval(finals.gain)}."]
 
 

@@ -61,7 +61,8 @@ def describe_candidate(candidate: Candidate | None) -> str:
     """A candidate's parameters on one line; None is the person's own config, outside the space."""
     if candidate is None:
         return "as it is in the repository"
-    return ", ".join(phrase(name, value) for name, value in candidate if not _without_effect(name, value))
+    told = ", ".join(phrase(name, value) for name, value in candidate if not _without_effect(name, value))
+    return told or "nothing set"
 
 
 def phrase(name: str, value: object) -> str:
@@ -74,7 +75,7 @@ def phrase(name: str, value: object) -> str:
         "instance_count": f"{value} instance{'' if value == 1 else 's'}",
         "instance_kind": str(value),
     }
-    return phrases.get(name, f"{name}={value}")
+    return phrases.get(name, f"{name} unset" if value is None else f"{name}={value}")
 
 
 def _without_effect(name: str, value: object) -> bool:

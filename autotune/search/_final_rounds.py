@@ -100,7 +100,9 @@ class FinalRounds:
             playing = self._playing(chosen, number)
             missing = [trial for trial in playing if len(self._rounds_of(trial)) < number]
             more = self._affordable_rounds(missing) if missing else 1
-            if len(playing) <= 1 or not more or (number > self._plan.final_rounds and not self._undecided(trials)):
+            if len(chosen) == 1 or not playing or not more:
+                break
+            if number > self._plan.final_rounds and not self._undecided(trials):
                 break
             rounds = max(number, min(self._plan.final_rounds, number - 1 + more))
             for trial in missing if number % 2 else reversed(missing):
@@ -114,11 +116,14 @@ class FinalRounds:
         self._certify(trials, chosen)
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """Who takes part: fewer where the time left is too short for all rounds of more. Few rounds show nothing."""
+        """Who takes part: fewer where the time left is too short for all rounds of more. Few rounds show nothing.
+
+        Finals that were begun are gone on with by all.
+        """
         plan = self._plan
         for most in range(MOST_CONTENDERS, 0, -1):
             chosen = contenders(trials, plan.objective, most, self._to_beat, self._estimates, plan.min_gain)
-            if len(chosen) <= 1:
+            if len(chosen) <= 1 or any(map(self._rounds_of, chosen)):
                 break
             runs = restarts(len(chosen), plan.final_rounds)
             if runs * self._round_s(chosen) / len(chosen) <= self._left_s() - CERTIFICATE_S:

@@ -49,7 +49,8 @@ class Finals:
         finalists: The configs, in the order in which they took turns.
         winner: The one that is delivered; None where none kept the promise in every round.
         gain: Its value over the person's own config's, round by round; None where one of them was not measured. Its
-            interval is nominal: rounds may have been added because the first ones left it open.
+            interval is nominal: rounds may have been added because the first ones left it open, and the first one
+            also said who went on.
         ties: Finalists whose difference to the winner is not significant or not worth having.
         certificate: The run that was to show what the winner, or where none won the best of the search, carries; None
             where there was none.
@@ -122,34 +123,34 @@ def going_on(finalists: Sequence[Finalist], rounds: int, objective: Objective) -
     """Who plays the next round after so many: those that came out best so far, and the person's own.
 
     The best one takes more rounds to be told from the next one than from the last one. Who broke the promise in a round
-    cannot win any more. Successive rejects: Audibert, Bubeck and Munos, Best Arm Identification in Multi-Armed Bandits,
-    2010.
+    cannot win any more; who could not be measured in one, because the load generator failed, catches up. Successive
+    rejects: Audibert, Bubeck and Munos, Best Arm Identification in Multi-Armed Bandits, 2010.
     """
     left = list(finalists)
     for number in range(1, rounds + 1):
-        kept = [each for each in left if len(each.values) >= number and _keeps(each.values[:number])]
+        kept = [each for each in left if _keeps(each.values[:number])]
         others = [each for each in kept if each.trial.label != BASELINE]
-        others.sort(key=lambda each: math.fsum(_logs(each.values[:number], objective)), reverse=True)
+        others.sort(key=lambda each: _mean_log(each.values[:number], objective), reverse=True)
         left = [each for each in kept if each.trial.label == BASELINE or each in others[:_GO_ON]]
     return left
 
 
 def restarts(configs: int, rounds: int) -> int:
-    """How many servers so many rounds of so many configs start, one of them the person's own."""
+    """How many servers so many rounds of so many configs start at most, one of them the person's own."""
     return configs + (rounds - 1) * min(configs, _GO_ON + 1) if rounds else 0
 
 
 def decide(
     finalists: Sequence[Finalist], objective: Objective, min_gain: float, certificate: TrialRecord | None = None
 ) -> Finals:
-    """Which finalist is delivered.
+    """Which finalist is delivered, of those that played the last complete round.
 
     The person's own config where nothing is shown to be better. Else the simplest of those that came within
     ``min_gain`` of the best: few rounds cannot show a difference of some percent, and what came out better by more than
     that is likelier to be than not.
 
     Args:
-        finalists: Of a round that not all have played yet, nothing counts.
+        finalists: With their rounds so far; a round that one who goes on has not played yet does not count.
         objective: What is looked for.
         min_gain: By what fraction a config must be better to matter.
         certificate: The proof for the winner, if there is one.
@@ -180,7 +181,7 @@ def decide(
 def _last_round(finalists: Sequence[Finalist], objective: Objective) -> tuple[int, list[int]]:
     """The number of the last round that is complete, and the places of those that played it.
 
-    Who is two rounds behind was left out when the finals were gone on with.
+    Who is two rounds behind the foremost was left out when the finals were gone on with, and is not waited for.
     """
     most = max((len(each.values) for each in finalists), default=0)
     rounds, played = 0, [*finalists]
@@ -217,7 +218,8 @@ def finals_of(
         if run.role == FINAL:
             by_config.setdefault(run.outcome.config_text, []).append(run)
     certificate = next((run for run in reversed(held) if run.role == CERTIFICATE), None)
-    if not by_config:
+    own = next((trial for trial in trials if trial.label == BASELINE and trial.outcome.feasible), None)
+    if not by_config or (own and own.outcome.config_text not in by_config):  # which is the last one in a first round
         return _only_certified(trials, certificate) if certificate else None
     finalists = []
     for config, records in by_config.items():
@@ -280,6 +282,11 @@ def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:
     """The ratio of two, its interval by the scatter of all that kept the promise."""
     beside = [each.values for each in kept if each is not ours and each is not theirs]
     return paired_ratio(ours.values, theirs.values, beside=beside)
+
+
+def _mean_log(values: Sequence[float], objective: Objective) -> float:
+    """The mean of their logarithms, signed so that more is better; infinite where nothing is known yet."""
+    return math.fsum(_logs(values, objective)) / len(values) if values else math.inf
 
 
 def _over(leader: Finalist, other: Finalist, kept: Sequence[Finalist], objective: Objective) -> Ratio:

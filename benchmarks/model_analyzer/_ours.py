@@ -52,7 +52,7 @@ def search(
     if ended.returncode not in _SUCCESSES:
         said = errors.read_text(errors="replace").strip().splitlines()
         if ended.returncode == _REFUSED:
-            raise SystemExit(said[-1] if said else "autotune refuses the options")
+            raise SystemExit("\n".join(said) or "autotune refuses the options")
         why = "unfinished" if ended.returncode is None else f"failed with exit code {ended.returncode}"
         message = f"{why} after {ended.seconds:.0f} s: {said[-1] if said else 'it said nothing'}"
         return Search(NAME, False, ended.seconds, ended.seconds, message=message)

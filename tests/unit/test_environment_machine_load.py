@@ -24,7 +24,10 @@ import sys, time
 end = time.process_time() + float(sys.argv[1])
 while time.process_time() < end: pass
 """
-_PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]]); print('reaped')"
+_PARENT = (
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]]);"
+    "print('reaped', flush=True)"
+)
 
 
 def _burn(seconds):

@@ -48,3 +48,20 @@ def test_intervals_cover_as_often_as_a_normal_says():
         inside += int((np.abs(truth[10:] - mean) <= 1.96 * spread).sum())
         total += 20
     assert inside / total == pytest.approx(0.95, abs=0.03)
+
+
+def test_beside_a_config_only_what_it_does_not_share_is_uncertain():
+    residual = Residual(GRID[[0, 5]], np.array([-0.3, 0.1]))
+    mean, spread = residual.predict(GRID)
+    same_mean, apart = residual.predict(GRID, beside=GRID[0])
+    assert same_mean == pytest.approx(mean)
+    assert apart[0] == pytest.approx(0.0, abs=1e-6)
+    assert apart[1] < spread[1]
+    assert apart[1] < apart[2] < apart[3]
+
+
+def test_before_anything_is_measured_what_all_configs_share_cancels_between_two():
+    nothing = Residual(np.zeros((0, 1)), np.zeros(0), scale=0.1)
+    _, apart = nothing.predict(GRID, beside=GRID[0])
+    assert apart[0] == pytest.approx(0.0, abs=1e-6)
+    assert apart[5] == pytest.approx(0.1 * np.sqrt(2), rel=1e-3)

@@ -21,7 +21,7 @@ from autotune.measurement import Measurement, MeasureOptions, Meter, SweepResult
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report import export_trial, latency, rate, result_json, study_summary, sweep_table, verdict
-from autotune.report._format import describe_candidate
+from autotune.report._format import describe_candidate, phrase
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, StudyResult
 from autotune.search._result import summarise
@@ -205,6 +205,7 @@ def test_a_field_that_is_left_out_is_not_told() -> None:
 
     assert told(None) == "batch 8"
     assert told(1) == "batch 8, parameters.intra_op_thread_count=1"
+    assert phrase("parameters.intra_op_thread_count", None) == "parameters.intra_op_thread_count unset"
 
 
 def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyResult) -> None:
@@ -236,6 +237,10 @@ def test_no_gain_is_told_over_a_config_that_broke_the_promise_in_the_finals(won:
     assert held.gain is None
     said = verdict(held)
     assert "Your config broke the promise in 1 of 3 rounds." in said
+    left = Finalist(won.baseline, (), (0.0,))  # and played no other round
+    assert "Your config broke the promise in 1 of 1 round." in verdict(
+        replace(won, finals=Finals((best, left), best, None, rounds=3))
+    )
     assert not any("your config does not keep the promise" in line for line in said)
 
 

@@ -246,6 +246,30 @@ def test_rounds_take_turns_on_other_arrivals_and_end_with_a_certificate(finalist
     assert result.measured is result.finals.certificate.outcome.measurement
 
 
+class Failing(Noted):
+    """The load generator fails in the first two runs of the finals of one trial."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number, self._left = number, 2
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        if self._left and trial.repeat and trial.number == self._number:
+            self._left -= 1
+            return replace(outcome, kind=OutcomeKind.CLIENT_FAILED, measurement=None)
+        return outcome
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_who_could_not_be_measured_in_a_round_catches_up(finalists: StudyPlan, store: Store, number: int) -> None:
+    result = run(finalists, store, Failing(number))
+    assert result.finals is not None
+    assert {each.trial.number for each in result.finals.finalists} >= {0, number}
+    assert {len(each.values) for each in result.finals.finalists} == {3}
+    assert result.finals.gain is not None
+
+
 class Alike(Noted):
     """Every config carries nearly the same, the person's own half of it."""
 
@@ -254,6 +278,18 @@ class Alike(Noted):
         rate_per_s = 2000.0 + trial.number if trial.number else 1000.0
         found = replace(measured(0.001), rate_per_s=rate_per_s, feasible=True)
         return replace(outcome, kind=OutcomeKind.FEASIBLE, measurement=found)
+
+
+class Interrupting(Alike):
+    """A person interrupts the run of that number."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._at = at
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        return replace(outcome, kind=OutcomeKind.INTERRUPTED) if len(self.trials) > self._at else outcome
 
 
 def test_only_the_first_round_is_played_by_all_that_came_close(tmp_path: Path, store: Store) -> None:
@@ -349,6 +385,24 @@ def test_as_many_rounds_are_held_as_fit_into_the_time_left(
     assert len([trial for trial in executor.again if "final" in trial.repeat]) == 2 * rounds
 
 
+def test_finals_that_were_begun_are_gone_on_with_by_all_however_little_time_is_left(
+    tmp_path: Path, store: Store
+) -> None:
+    searched = plan(tmp_path, trials=6, final_rounds=3)
+    assert run(searched, store, Interrupting(6 + 4)).interrupted  # after the first round of four
+    record = store.study("study")
+    assert record is not None
+    executor = Alike()
+    environment = capture({"mode": "pretended"}, "digest")
+
+    def left_s() -> float:
+        return CERTIFICATE_S + 0.35 - sum(0.1 for _ in executor.again)
+
+    rounds = FinalRounds(searched, record, store, executor, environment, SilentObserver(), left_s, None, {})
+    rounds.hold(store.trials(record))
+    assert [each.number for each in executor.again if "final" in each.repeat] == [0, 4, 5]
+
+
 def test_finals_are_no_trials_of_the_study(finalists: StudyPlan, store: Store) -> None:
     result = run(finalists, store, Noted())
     assert len(result.trials) == 4
@@ -441,6 +495,11 @@ def test_a_config_that_was_left_out_when_the_finals_were_gone_on_with_does_not_s
     assert finals is not None
     assert finals.rounds == 3
     assert [(each.trial.number, len(each.values)) for each in finals.finalists] == [(2, 1), (1, 3), (0, 3)]
+
+
+def test_a_first_round_that_the_persons_own_has_not_played_decides_nothing() -> None:
+    better = trial(1, 2000)
+    assert finals_of([OWN, better], [run_of(better, 0, 2000)], OBJECTIVE, 0.02) is None
 
 
 def test_a_round_under_way_does_not_count_yet() -> None:
