@@ -131,21 +131,27 @@ class LoadResult:
         """Inferences/s completed inside the window; those of a closed loop from its first turn on.
 
         A closed loop begins with an idle server, of which nothing can come for as long as a first answer takes. So
-        its rate counts from when as many requests are answered as are outstanding at a time, unless less than half
-        of the window is left then. Answers may come many at once, of which one window holds a turn more than another
-        that is hardly shorter: a request counts by the part of its latency that lies in the window.
+        its rate counts from when as many requests are answered as are outstanding at a time. Answers may come many
+        at once, of which one window holds a turn more than another that is hardly shorter: from then on a request
+        counts by the part of its latency that lies in the window.
 
-        A window that began in mid-flow, with requests that were sent before it, counts what was answered in it.
+        Where less than half of the window is left then, or it began in mid-flow, with requests that were sent before
+        it, what was answered in it counts.
         """
-        if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.scheduled_s.min() < 0:
+        begun_s = self._first_turn_s()
+        if begun_s is None:
             return self.completed_in_window * self.batch_size / self.duration_s
-        answered_s = self.scheduled_s + self.latency_s
+        answered_s = np.minimum(self.scheduled_s + self.latency_s, self.duration_s)
+        inside_s = np.maximum(0.0, answered_s - np.maximum(self.scheduled_s, begun_s))
+        return float((inside_s / self.latency_s).sum()) * self.batch_size / (self.duration_s - begun_s)
+
+    def _first_turn_s(self) -> float | None:
+        """When a closed loop had turned once, in seconds; None where its rate does not count from there."""
+        if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.scheduled_s.min() < 0:
+            return None
         turn = min(self.schedule.concurrency, self.requests)
-        since_s = float(np.partition(answered_s, turn - 1)[turn - 1])
-        since_s = since_s if since_s <= self.duration_s / 2 else 0.0
-        inside_s = np.minimum(answered_s, self.duration_s) - np.maximum(self.scheduled_s, since_s)
-        completed = float((np.maximum(inside_s, 0.0) / self.latency_s).sum())
-        return completed * self.batch_size / (self.duration_s - since_s)
+        begun_s = float(np.partition(self.scheduled_s + self.latency_s, turn - 1)[turn - 1])
+        return begun_s if begun_s <= self.duration_s / 2 else None
 
     def percentile_s(self, quantile: float) -> float:
         """The latency that a fraction ``quantile`` of all requests kept, failed ones counting as infinite.
