@@ -17,7 +17,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 	|| sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
-demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, about three minutes with the installation
+demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, three minutes with installing
 	$(BIN)/autotune run --model-repository model_repository --model mnist --objective throughput --p99 5ms \
 		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 2m --study demo --results results
 	@echo

@@ -79,6 +79,7 @@ class LoadResult:
         processes: Client processes that shared the load.
         send_s: Seconds spent in handing requests to the system, all together.
         receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
+        mid_flow: Whether the window began with requests outstanding, of which those that it answered count.
         real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """
 
@@ -99,6 +100,7 @@ class LoadResult:
     processes: int = 1
     send_s: float = 0.0
     receive_s: float = 0.0
+    mid_flow: bool = False
     real_time: bool = False
 
     @property
@@ -135,8 +137,7 @@ class LoadResult:
         at once, of which one window holds a turn more than another that is hardly shorter: from then on a request
         counts by the part of its latency that lies in the window.
 
-        Where less than half of the window is left then, or it began in mid-flow, with requests that were sent before
-        it, what was answered in it counts.
+        Where less than half of the window is left then, or it began in mid-flow, what was answered in it counts.
         """
         begun_s = self._first_turn_s()
         if begun_s is None:
@@ -147,7 +148,7 @@ class LoadResult:
 
     def _first_turn_s(self) -> float | None:
         """When a closed loop had turned once, in seconds; None where its rate does not count from there."""
-        if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.scheduled_s.min() < 0:
+        if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.mid_flow:
             return None
         turn = min(self.schedule.concurrency, self.requests)
         begun_s = float(np.partition(self.scheduled_s + self.latency_s, turn - 1)[turn - 1])

@@ -275,21 +275,11 @@ class Alike(Noted):
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         outcome = super().execute(trial, watch)
+        if outcome.kind is OutcomeKind.INTERRUPTED:
+            return outcome
         rate_per_s = 2000.0 + trial.number if trial.number else 1000.0
         found = replace(measured(0.001), rate_per_s=rate_per_s, feasible=True)
         return replace(outcome, kind=OutcomeKind.FEASIBLE, measurement=found)
-
-
-class Interrupting(Alike):
-    """A person interrupts the run of that number."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self._at = at
-
-    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-        outcome = super().execute(trial, watch)
-        return replace(outcome, kind=OutcomeKind.INTERRUPTED) if len(self.trials) > self._at else outcome
 
 
 def test_only_the_first_round_is_played_by_all_that_came_close(tmp_path: Path, store: Store) -> None:
@@ -389,7 +379,7 @@ def test_finals_that_were_begun_are_gone_on_with_by_all_however_little_time_is_l
     tmp_path: Path, store: Store
 ) -> None:
     searched = plan(tmp_path, trials=6, final_rounds=3)
-    assert run(searched, store, Interrupting(6 + 4)).interrupted  # after the first round of four
+    assert run(searched, store, Alike(interrupted_at=6 + 4)).interrupted  # after the first round of four
     record = store.study("study")
     assert record is not None
     executor = Alike()

@@ -48,6 +48,7 @@ def measured(schedule: Schedule, batch_size: int, warmup_s: float, export: Expor
         client_cpu_s=ended.cpu_between(start_ns / 1e9, last_ns / 1e9),
         error_example=f"{next(iter(errors))}: perf_analyzer fell behind its rate" if errors else "",
         started_at=time.perf_counter() - (time.time_ns() - start_ns) / 1e9,
+        mid_flow=True,
     )
 
 
