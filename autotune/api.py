@@ -15,6 +15,7 @@ from autotune.objective import Ceiling, Objective, parse_ceilings, parse_duratio
 from autotune.request import (
     RunFlags,
     checked_study_name,
+    client_time_for,
     default_study_name,
     expected_payloads,
     find_model,
@@ -77,7 +78,9 @@ def tune(
         UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
             shape of an input that neither its config nor its file describes).
     """
-    goal = parse_objective(objective, parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg), min_throughput, load)
+    ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
+    client_s = client_time_for(flags, searched=load == "closed")
+    goal = parse_objective(objective, ceilings, min_throughput, load, client_s)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
     probe_s = parse_duration(probe_duration, "--probe-duration")
     if not 0 <= min_gain < 1:
@@ -182,15 +185,23 @@ def measure(
     if model_config is not None:
         config = ModelConfig.parse(read_text(Path(model_config), "--model-config"), str(model_config))
     traffic = traffic_for(spec, config, flags, batch_size=batch_size, seed=seed)
+    client_s = client_time_for(flags, searched=load == "closed", given=concurrency is not None)
     loads = schedules(
-        concurrency, rate, trace, trace_format=trace_format, arrivals=arrivals, seed=seed, batch_size=batch_size
+        concurrency,
+        rate,
+        trace,
+        trace_format=trace_format,
+        arrivals=arrivals,
+        seed=seed,
+        batch_size=batch_size,
+        client_s=client_s,
     )
     loads = loads if loads or ceilings else (ClosedLoop(1),)
     if loads and load != "open":
         raise UsageError(
             f"--load: {load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
         )
-    objective = None if loads else parse_objective("throughput", ceilings, load=load)
+    objective = None if loads else parse_objective("throughput", ceilings, load=load, client_s=client_s)
     check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
     launcher, why = launcher_for(flags)
     directory = writable_directory(Path(results)) / "measurements"

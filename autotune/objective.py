@@ -97,6 +97,7 @@ class Objective:
         load: How throughput is measured. ``"open"``: Poisson arrivals, as of many clients who know nothing of each
             other. ``"closed"``: a number of outstanding requests, each of which is followed by the next one, as
             perf_analyzer and Model Analyzer do.
+        client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
     """
 
     goal: GoalName
@@ -104,6 +105,7 @@ class Objective:
     rate_per_s: float | None = None
     optimised_statistic: str = "p99"
     load: LoadName = "open"
+    client_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
@@ -123,7 +125,8 @@ class Objective:
     def __str__(self) -> str:
         promise = ", ".join(str(ceiling) for ceiling in self.ceilings)
         if self.goal == "throughput":
-            loop = " in a closed loop" if self.load == "closed" else ""
+            client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
+            loop = f" in a closed loop{client}" if self.load == "closed" else ""
             return f"highest throughput{loop} with {promise}"
         held = f" with {promise}" if promise else ""
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"
@@ -141,7 +144,11 @@ def parse_ceilings(**statistics: str | None) -> tuple[Ceiling, ...]:
 
 
 def parse_objective(
-    goal: str, ceilings: tuple[Ceiling, ...], min_throughput: float | None = None, load: str = "open"
+    goal: str,
+    ceilings: tuple[Ceiling, ...],
+    min_throughput: float | None = None,
+    load: str = "open",
+    client_s: float = 0.0,
 ) -> Objective:
     """The objective that ``--objective`` and its companions describe.
 
@@ -154,4 +161,10 @@ def parse_objective(
         raise UsageError(f"--load: {load!r} is unknown; use open or closed")
     if goal not in get_args(GoalName):
         raise UsageError(f"--objective: {goal!r} is unknown; use throughput or latency")
-    return Objective(cast("GoalName", goal), ceilings, rate_per_s=min_throughput, load=cast("LoadName", load))
+    return Objective(
+        cast("GoalName", goal),
+        ceilings,
+        rate_per_s=min_throughput,
+        load=cast("LoadName", load),
+        client_s=client_s,
+    )

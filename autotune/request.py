@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.server import Launcher
 
+# About what perf_analyzer 2.50 takes for a request (`benchmarks/perf_analyzer_throughput.py`). With a client that takes
+# nothing configs seem good whose batches fall apart under any other.
+_CLIENT_S = 70e-6
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -49,6 +52,7 @@ class TrafficFlags(TypedDict, total=False):
     shared_memory: str
     client: str
     perf_analyzer: str | Path | None
+    client_time: str | None
 
 
 class RunFlags(LaunchFlags, TrafficFlags, total=False):
@@ -114,6 +118,30 @@ def traffic_for(
     check_client(traffic)
     expected_payloads(spec, config, traffic)
     return traffic
+
+
+def client_time_for(flags: TrafficFlags, *, searched: bool, given: bool = False) -> float:
+    """Seconds that the client of a closed loop takes for each answer.
+
+    Args:
+        flags: What the person asked for.
+        searched: Whether the loop is to find the most that keeps the ceilings: then it takes some unless told
+            otherwise.
+        given: Whether the outstanding requests are given.
+
+    Raises:
+        UsageError: A time that cannot be read, or that no closed loop of our own client is there to take.
+    """
+    from autotune.load import OWN_CLIENT
+
+    text, client = flags.get("client_time"), flags.get("client", OWN_CLIENT)
+    if text is None:
+        return _CLIENT_S if searched and client == OWN_CLIENT else 0.0
+    if not (searched or given):
+        raise UsageError("--client-time: only a closed loop waits for its client; drop it, or add --load closed")
+    if client != OWN_CLIENT:
+        raise UsageError(f"--client-time: {client} takes what it takes; drop it, or use --client {OWN_CLIENT}")
+    return 0.0 if text == "none" else parse_duration(text, "--client-time")
 
 
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:

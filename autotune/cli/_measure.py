@@ -75,6 +75,7 @@ def measure(
     payloads: options.Payloads = 1,
     streaming: options.Streaming = False,
     shared_memory: options.SharedMemory = "none",
+    client_time: options.ClientTime = None,
     client: options.Client = "autotune",
     perf_analyzer: options.PerfAnalyzer = None,
     batch_size: options.BatchSize = 1,

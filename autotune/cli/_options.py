@@ -90,6 +90,17 @@ ModelOption = Annotated[
     option("--model", "NAME", "The model; may be left out where the repository holds one.", panel=Panel.MODEL),
 ]
 
+ClientTime = Annotated[
+    str | None,
+    option(
+        "--client-time",
+        "DURATION|none",
+        "Closed loops: what the client takes for each answer before it sends the next request, on average (70us with"
+        " --load closed, which is about perf_analyzer's; none with --concurrency).",
+        panel=Panel.LOAD,
+    ),
+]
+
 Protocol = Annotated[str, option("--protocol", "http|grpc", "How requests are sent.", panel=Panel.LOAD)]
 Shape = Annotated[
     list[str] | None,

@@ -140,6 +140,7 @@ def run(
     payloads: options.Payloads = 1,
     streaming: options.Streaming = False,
     shared_memory: options.SharedMemory = "none",
+    client_time: options.ClientTime = None,
     client: options.Client = "autotune",
     perf_analyzer: options.PerfAnalyzer = None,
     results: options.Results = Path("results"),

@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """``concurrency`` requests outstanding at any time; the next is sent when one completes."""
+    """``concurrency`` requests outstanding at any time; the next is sent when one completes.
+
+    Attributes:
+        concurrency: Requests outstanding.
+        client_s: Seconds that the client takes for each answer before it sends the next request: answers that come
+            together wait for it one after the other, as part of their latency. A mean; each is drawn from an
+            exponential distribution, since batches that only fill in step would seem good otherwise.
+    """
 
     concurrency: int
+    client_s: float = 0.0
     length_s: ClassVar[float | None] = None
 
     def check(self) -> None:

@@ -15,9 +15,12 @@ from autotune.objective import Ceiling
 _MOST_WINDOWS = 8
 _MOST_CONCURRENCY = 1024
 _RULE = StopRule(fails_alpha=0.05)
-_SHORTEST = 0.5  # of a probe
+# Of a probe: while looking, and of what was found. A lucky window of half a second would be delivered else.
+_LOOKING, _CONFIRMING = 0.5, 1.0
 # About what part of the strictest limit the mean latency comes to where the limit is just kept.
 _MEAN_OF_LIMIT = 0.7
+# As a multiple, how far from where to begin concurrencies are that are better to begin with.
+_NEAR = 1.2
 # Nearer to each other two concurrencies are not told apart by what they complete.
 _NARROW = 1.15
 # Latency grows with what is outstanding; a little less than where that meets the limit is tried.
@@ -29,8 +32,8 @@ _FLAT = 0.02
 _CLEARLY_LESS = 0.03
 # Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
 _CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
-# Of the concurrency that was found: nearer to it no window of seconds proves anything.
-_CERTIFIED_PARTS = (0.95, 0.8)
+# Of the concurrency that was found: where latency leaves room all of it, as fewer may not fill the batches any more.
+_CERTIFIED_PARTS = (1.0, 0.8)
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,14 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
         return Climbed(failing or best[0], beaten=True)
     for part in _CONFIRMED_PARTS:
         concurrency = max(1, int((best[0].concurrency or 1) * part))
-        again = _window(prober, concurrency, question, best[0].achieved_per_s)
+        again = _window(prober, concurrency, question, best[0].achieved_per_s, _CONFIRMING)
         if again.holds:
             return Climbed(again, beaten=again.achieved_per_s < to_beat)
     return Climbed(screened, beaten=screened.achieved_per_s < to_beat)
 
 
 def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
-    """Tests with fresh windows that a little fewer outstanding requests keep every ceiling, and clearly fewer then.
+    """Tests with fresh windows that as many outstanding requests keep every ceiling, and clearly fewer then.
 
     Each attempt takes half of the chance of being wrong, so that both together stay within 1 - confidence. Where
     neither is proved, the surest that held counts.
@@ -118,23 +121,29 @@ def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[P
     return held, failing
 
 
-def _window(prober: Prober, concurrency: int, question: Question, seen_per_s: float) -> Probe:
+def _window(
+    prober: Prober, concurrency: int, question: Question, seen_per_s: float, shortest: float = _LOOKING
+) -> Probe:
     """So many outstanding requests, for long enough at the throughput that is expected or was seen."""
     options = prober.options
-    shortest_s = options.probe_s * max(_SHORTEST, min(1.0, question.effort))
+    shortest_s = options.probe_s * max(shortest, min(1.0, question.effort))
     requests_per_s = max(_expected_per_s(question), seen_per_s) / prober.batch_size
     window_s = options.window_s(shortest_s, requests_per_s, prober.objective)
     return prober.closed_loop("locate", concurrency, window_s, _RULE)
 
 
 def _first(prober: Prober, question: Question) -> int:
-    """Where to begin: by Little's law where the throughput is known about, else enough to fill every instance."""
+    """Where to begin: by Little's law where the throughput is known about, else enough to fill every instance.
+
+    A little more or less fills batches to the last place.
+    """
     expected_per_s = _expected_per_s(question)
     if not expected_per_s:
         return max(2, prober.saturating_concurrency() // 2)
     strictest_s = min(each.limit_s for each in prober.objective.ceilings)
     requests = _MEAN_OF_LIMIT * strictest_s * expected_per_s / prober.batch_size
-    return max(2, min(_MOST_CONCURRENCY, round(requests)))
+    full = prober.filling_batches(requests)
+    return max(2, min(_MOST_CONCURRENCY, full if 1 / _NEAR <= full / requests <= _NEAR else round(requests)))
 
 
 def _expected_per_s(question: Question) -> float:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autotune.load import ClosedLoop
 from autotune.measurement._types import Probe
+from autotune.objective import format_duration
 
 _INSTANCES_BUSY = 0.85
 # Where server and client leave the cores so little to spare and the client takes so much of them, it is in the way.
 _CORES_BUSY, _CLIENT_TAKES = 0.9, 0.1
+# Of the time of a closed loop's client.
+_CLIENT_BUSY = 0.9
 
 
 def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> str:
     """The limit in words, as the lowest failing load above the one that held shows it; empty where nothing does.
 
-    - ``client``: every window that failed above it was disturbed by a client that was too busy or too late.
+    - ``client``: every window that failed above it was disturbed by a client that was too busy or too late, or the
+      time that the client of a closed loop is told to take for each answer is used up.
     - ``compute``: server and client use up the cores that they share, or the instances are busy nearly all the time,
       by the server's own clock.
     - ``queueing``: they are not, and requests spend longer waiting than being computed.
@@ -26,7 +31,20 @@ def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int
     if failing and all(any("client" in reason for reason in probe.invalid) for probe in failing):
         return f"client: {failing[0].invalid[0]}"
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
-    return _crowded(seen) or _server(seen, instances)
+    return _told_to_take_time(decided_by) or _crowded(seen) or _server(seen, instances)
+
+
+def _told_to_take_time(probe: Probe) -> str:
+    """That the closed loop's client takes too long for more; empty where it does not."""
+    schedule = probe.schedule
+    if not isinstance(schedule, ClosedLoop):
+        return ""
+    if probe.achieved_per_s / probe.batch_size * schedule.client_s < _CLIENT_BUSY:
+        return ""
+    return (
+        f"client: taking {format_duration(schedule.client_s)} for each request, it completes"
+        f" {probe.batch_size / schedule.client_s:,.0f} inferences/s at most; give a shorter --client-time"
+    )
 
 
 def _server(seen: Probe, instances: int) -> str:

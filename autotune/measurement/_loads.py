@@ -19,6 +19,7 @@ def schedules(
     arrivals: str = "poisson",
     seed: int,
     batch_size: int,
+    client_s: float = 0.0,
 ) -> tuple[Schedule, ...]:
     """Closed loops for ``--concurrency``, open ones for ``--rate`` (inferences/s) and ``--trace``; none for none.
 
@@ -46,7 +47,7 @@ def schedules(
     if concurrency is None:
         return ()
     steps = parse_sweep(str(concurrency), "--concurrency", whole=True)
-    return tuple(ClosedLoop(int(step)) for step in steps)
+    return tuple(ClosedLoop(int(step), client_s) for step in steps)
 
 
 def parse_sweep(text: str, flag: str, *, whole: bool = False) -> list[float]:

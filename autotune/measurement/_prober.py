@@ -78,7 +78,8 @@ class Prober:
         self, purpose: Purpose, concurrency: int, duration_s: float, rule: StopRule = _NEVER, *, repeat: bool = True
     ) -> Probe:
         """A closed loop of ``concurrency`` requests for ``duration_s``."""
-        return self._valid(purpose, lambda: ClosedLoop(concurrency), duration_s, rule, repeat=repeat)
+        schedule = ClosedLoop(concurrency, self.objective.client_s)
+        return self._valid(purpose, lambda: schedule, duration_s, rule, repeat=repeat)
 
     def at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float, rule: StopRule = _NEVER) -> Probe:
         """Poisson arrivals of ``rate_per_s`` inferences/s for ``at_least_s``, longer where that is too few requests."""
@@ -157,6 +158,11 @@ class Prober:
         """Of the open-loop windows that count, the lowest rate above one at which a ceiling broke; None for none."""
         failed = [probe for probe in self.counted if not probe.holds and probe.concurrency is None]
         return min((probe.asked_per_s for probe in failed if probe.asked_per_s > above_per_s), default=None)
+
+    def filling_batches(self, concurrency: float) -> int:
+        """The nearest number of outstanding requests that makes full batches; 0 where that is none."""
+        requests = self._largest_batch / self.batch_size
+        return round(round(concurrency / requests) * requests)
 
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""

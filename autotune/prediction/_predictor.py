@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ _ENOUGH_TO_CORRELATE = 4
 _TELLS_APART, _ENOUGH_PAIRS, _LEAST_AGREEMENT = 0.1, 10, 0.2
 _ENOUGH_TO_DOUBT = 60  # trials
 _SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
-# In a closed loop it is a matter of microseconds whether a request still comes in time for the next batch.
-_SCALE_CLOSED = 0.20
+# In a closed loop a little less latency lets many more requests be outstanding, which fill larger batches.
+_SCALE_CLOSED = 0.15
 # More trials would teach hardly more, and take longer to learn from than a trial takes.
 _ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 
@@ -312,17 +313,25 @@ def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
     for outcome in itertools.islice(measured, _ENOUGH_FOR_TIMES):
         measurement = outcome.measurement
         assert measurement is not None  # noqa: S101 - filtered above
-        instances = measurement.instances or ModelConfig.parse(outcome.config_text, "trial").instance_count
+        config = _config(outcome.config_text)
+        instances = measurement.instances or config.instance_count
+        delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
         if instances:
-            windows += [Window(instances, probe) for probe in measurement.probes]
+            windows += [Window(instances, probe, delay_s) for probe in measurement.probes]
     return windows
+
+
+@lru_cache(maxsize=4 * _ENOUGH_FOR_TIMES)
+def _config(text: str) -> ModelConfig:
+    """The config of a trial, parsed once."""
+    return ModelConfig.parse(text, "trial")
 
 
 def _default_instances(outcomes: Sequence[TrialOutcome]) -> int:
     """How many instances Triton makes of the model where its config does not say; 1 where no trial showed it."""
     for outcome in outcomes:
         made = outcome.measurement.instances if outcome.measurement is not None else 0
-        if made and not ModelConfig.parse(outcome.config_text, "trial").instance_count:
+        if made and not _config(outcome.config_text).instance_count:
             return made
     return 1
 

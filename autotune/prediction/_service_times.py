@@ -46,10 +46,12 @@ class Window:
     Attributes:
         instances: Instances of the model.
         probe: What it counted.
+        delay_s: How long its config lets a request wait for company.
     """
 
     instances: int
     probe: Probe
+    delay_s: float = 0.0
 
     @property
     def executions(self) -> int:
@@ -75,7 +77,7 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         largest_batch: Up to which size they are wanted; beyond what was seen they go on in a straight line.
     """
     known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.probe.server.batch_compute_ns]
-    screens = [each for each in known if each.probe.schedule == ClosedLoop(1) and each.answered]
+    screens = [each for each in known if each.probe.concurrency == 1 and each.answered]
     if not screens:
         return None
     fewest = min(each.instances for each in known)
@@ -185,9 +187,11 @@ def _apart(windows: Sequence[Window]) -> list[tuple[int, float]]:
 
 def _apart_s(window: Window) -> float:
     """Seconds from one departure to the next. They happen until the last answer; what the instances were busy for tells
-    how long that was.
+    how long that was. It lacks what the first executions did not wait for each other: one departure less for each
+    instance than for the next, which on average is half of one for each but one.
     """
-    return window.probe.duration_s * max(1.0, window.occupied) / window.executions
+    departures = max(1.0, window.executions - (window.instances - 1) / 2)
+    return window.probe.duration_s * max(1.0, window.occupied) / departures
 
 
 def _merged(
@@ -228,8 +232,8 @@ def _client_s(windows: Sequence[Window]) -> float:
 
 
 def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
-    """Latency outside queue and execution: of one request at a time, less what its execution took."""
-    latency_s = np.concatenate([[edge - _mean_s(each) for edge, _ in each.probe.histogram] for each in screens])
+    """Latency outside queue and execution: of one request at a time, less what its execution took, and its delay."""
+    latency_s = np.concatenate([[edge - _alone_s(each) for edge, _ in each.probe.histogram] for each in screens])
     count = np.concatenate([[times for _, times in each.probe.histogram] for each in screens])
     kept = np.isfinite(latency_s)
     order = np.argsort(latency_s[kept])
@@ -238,5 +242,8 @@ def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(0.0, values[np.searchsorted(cumulated, levels)]))
 
 
-def _mean_s(window: Window) -> float:
-    return float(window.probe.server.busy_s / window.executions)
+def _alone_s(window: Window) -> float:
+    """Mean seconds that one request at a time spent in execution and in waiting for company that does not come."""
+    server = window.probe.server
+    waited_s = server.queue_ns / 1e9 / max(1, server.success_count)
+    return float(server.busy_s / window.executions) + min(window.delay_s, waited_s)

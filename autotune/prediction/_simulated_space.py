@@ -30,12 +30,9 @@ _FAR_WORSE = 50.0
 _ALONE = 200
 # Every config is simulated roughly, the best of them again as finely as tells close ones apart.
 _COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
-# Of a closed loop latencies were seen to be simulated up to a sixth too long where its batches keep in step: probably
-# since part of the CPU time that answers and requests take runs while an execution is still counted. With fewer
-# requests outstanding batches are smaller, so that what a config completes falls off a cliff where its latency just
-# meets the limit. A config that is taken for too good costs a race, one that is taken for half as good would never be
-# tried.
-_BENEFIT_OF_THE_DOUBT = 1.15
+# With fewer requests outstanding batches are smaller, so that what a config completes in a closed loop falls off a
+# cliff where its latency just meets the limit. What completes as much under a lower limit is surer to do so.
+_DOUBTS = (0.8, 0.9, 1.0, 1.1)
 
 
 class SimulatedSpace:
@@ -186,8 +183,10 @@ class SimulatedSpace:
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
         objective = self._objective
         if objective.load == "closed":
-            lenient = [replace(each, limit_s=each.limit_s * _BENEFIT_OF_THE_DOUBT) for each in objective.ceilings]
-            return highest_throughputs(batchings, service, lenient, requests=requests, seed=self._seed)
+            service = replace(service, client_s=max(service.client_s, objective.client_s))
+            return highest_throughputs(
+                batchings, service, objective.ceilings, doubts=_DOUBTS, requests=requests, seed=self._seed
+            )
         if objective.maximise:
             return highest_rates(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
         return lowest_latency(

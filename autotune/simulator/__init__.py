@@ -26,7 +26,7 @@ limiter off, one batcher per model, no queue policy. What it does, and where:
 CPU time of server and client is one resource that requests take in turn before they reach the batcher, and that
 executions take from them.
 
-A closed loop is fed by one client that sends one request after the other, and its executions vary by a tenth.
+A closed loop has one client, which takes one answer after the other and sends the next request for each.
 
 Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
 (``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, ensembles, several GPUs.

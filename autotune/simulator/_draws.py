@@ -29,23 +29,27 @@ class Draws:
         factors: By how much each execution's time is stretched, in order of execution.
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
             next payload.
+        client: How long the client takes for each request of a closed loop, as a multiple of the mean.
     """
 
     arrivals: NDArray[np.float64]
     overhead_s: NDArray[np.float64]
     factors: NDArray[np.float64]
     batcher_first: NDArray[np.bool_]
+    client: NDArray[np.float64]
 
     @classmethod
     def of(cls, service: ServiceTimes, requests: int, seed: int) -> Draws:
         """The numbers for ``requests`` requests; equal seeds give equal ones."""
-        streams = np.random.SeedSequence(seed).spawn(4)
-        gaps, overheads, factors, races = (np.random.default_rng(each) for each in streams)
+        streams = np.random.SeedSequence(seed).spawn(5)
+        gaps, overheads, factors, races, client = (np.random.default_rng(each) for each in streams)
         arrivals = np.cumsum(gaps.exponential(size=requests))
         arrivals *= requests / arrivals[-1] if requests else 1.0
+        client_takes = client.exponential(size=requests)
         return cls(
             arrivals,
             service.overhead_s[overheads.integers(len(service.overhead_s), size=requests)],
             service.spread[factors.integers(len(service.spread), size=requests)],
             races.random(requests) < BATCHER_FIRST,
+            client_takes / client_takes.mean() if requests else client_takes,
         )

@@ -31,8 +31,8 @@ class ServiceTimes:
         request_cpu_s: CPU seconds that a request takes, whatever its batch, by the number of cores; 0 where CPU time
             does not matter.
         execution_cpu_s: The same for an execution.
-        client_s: Seconds in which the client takes an answer and sends the next request: those of a closed loop arrive
-            that far apart, at least.
+        client_s: Seconds in which the client of a closed loop takes an answer and sends the next request, on average,
+            drawn for each from an exponential distribution: answers that come together wait for it.
     """
 
     host_s: NDArray[np.float64]

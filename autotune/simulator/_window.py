@@ -107,6 +107,7 @@ class Runner:
             concurrency,
             self._think_s,
             self._service.client_s,
+            self._draws.client,
             self._draws.overhead_s,
             self._draws.factors,
             self._draws.batcher_first,

@@ -116,6 +116,8 @@ def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, word
         (["--p99", "5ms", "--sampler", "luck"], "--sampler: unknown sampler 'luck'; use model, tpe, random, grid, gp"),
         (["--p99", "5ms", "--load", "half"], "--load: 'half' is unknown; use open or closed"),
         (["--objective", "latency", "--rate", "9", "--load", "closed"], "--load: --objective latency offers the rate"),
+        (["--p99", "5ms", "--client-time", "1ms"], "--client-time: only a closed loop waits for its client; drop it"),
+        (["--p99", "5ms", "--load", "closed", "--client-time", "5"], "--client-time: '5' has no unit; write 5ms"),
         (["--p99", "5ms", "--min-gain", "2"], "--min-gain: 2 is no gain; use a fraction from 0 to below 1"),
         (["--p99", "5ms", "--final-rounds", "-1"], "--final-rounds: -1 rounds cannot be held; use 0 or more"),
         (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),

@@ -138,7 +138,10 @@ class TestCommand:
     def test_closed_loop_is_asynchronous_on_request(self):
         assert "--async" in load_arguments(ClosedLoop(8), PerfAnalyzerOptions(asynchronous=True))
 
-    @pytest.mark.parametrize("schedule", [Trace.of("t", np.array([0.0, 0.1])), Share(ConstantRate(10), 0, 2)])
+    @pytest.mark.parametrize(
+        "schedule",
+        [Trace.of("t", np.array([0.0, 0.1])), Share(ConstantRate(10), 0, 2), ClosedLoop(8, client_s=0.0001)],
+    )
     def test_other_schedules_are_refused_in_one_line(self, schedule):
         name = type(schedule).__name__
         with pytest.raises(UsageError, match=rf"^--client perf_analyzer: [^\n]*not a {name}; use --client autotune"):

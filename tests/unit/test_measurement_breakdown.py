@@ -94,6 +94,14 @@ def test_closed_loops_and_lower_rates_say_nothing_about_the_limit():
     assert not limited_by([closed, lower, probe()], probe(), 1).startswith("client")
 
 
+def test_a_client_that_is_told_to_take_time_for_each_answer_is_the_limit_where_it_has_none_left():
+    busy = probe(schedule=ClosedLoop(8, client_s=0.00095))  # of the 1,000/s
+    assert limited_by([busy], busy, 1) == (
+        "client: taking 950us for each request, it completes 1,053 inferences/s at most; give a shorter --client-time"
+    )
+    assert not limited_by([], probe(schedule=ClosedLoop(8, client_s=0.0005)), 1).startswith("client")
+
+
 def crowded(client_cpu: float, server_cpu_s: float, **changes) -> Probe:
     usage = Usage(client_cpu=client_cpu, server_cpu_s=server_cpu_s, cores=2, seconds=1.25)
     return probe(1200, holds=False, usage=replace(usage, **changes))

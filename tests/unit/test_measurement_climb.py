@@ -146,6 +146,12 @@ def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:
     assert measured.rate_per_s == pytest.approx(undisturbed.rate_per_s, rel=0.05)
 
 
+@pytest.mark.parametrize(("expected_per_s", "first"), [(2000, 22), (3000, 32), (4800, 64), (3500, 39)])
+def test_the_climb_begins_where_batches_are_full_if_that_is_near(expected_per_s: float, first: int) -> None:
+    _, server = _measure(0.016, replace(LOCATED_RATE, around_per_s=expected_per_s))
+    assert next(schedule for schedule in server.runs if schedule != ClosedLoop(1)) == ClosedLoop(first)
+
+
 def test_a_certificate_is_of_a_window_of_its_own() -> None:
     measured, _ = _measure(0.008, CERTIFIED_RATE)
     assert measured.certified
@@ -156,7 +162,7 @@ def test_a_certificate_is_of_a_window_of_its_own() -> None:
     again, _ = _measure(0.008, Question(concurrency=32, located=False))
     assert [probe.purpose for probe in again.probes if probe.purpose != "warm-up"] == ["screen", "certify"]
     assert again.decided_by is not None
-    assert again.decided_by.schedule == ClosedLoop(30)
+    assert again.decided_by.schedule == ClosedLoop(32)
 
 
 def test_a_concurrency_that_breaks_the_ceiling_is_certified_lower() -> None:

@@ -369,7 +369,7 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
     space: SearchSpace, load: Literal["open", "closed"], tried: bool
 ) -> None:
     slowest_s = max(edge for edge, _ in screen().probe.histogram if math.isfinite(edge))  # one request at a time
-    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", slowest_s / 1.05),), load=load))
+    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", slowest_s / 1.02),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert predictor.keeps(candidate(space, 8, 1)) == tried
 

@@ -74,9 +74,13 @@ def saturated(size: int, gap_s: float = 0.0) -> Window:
 
 
 def sharing(size: int, instances: int) -> Window:
-    """Instances that queue up before the shared device: one batch leaves every ``device_s``."""
-    count = round(1.0 / device_s(size))
-    return window({size: count}, {size: instances * device_s(size)}, instances=instances)
+    """Instances that queue up before the shared device: one batch leaves every ``device_s``, until all are done.
+
+    Each waits for all others, but for the first ones, when the device is free or not all have come.
+    """
+    count = round(1.0 / device_s(size)) + instances
+    waits = instances * (1 - (instances - 1) / 2 / count)
+    return window({size: count}, {size: waits * device_s(size)}, instances=instances)
 
 
 def test_times_alone_are_straight_between_the_sizes_seen_and_beyond():
@@ -169,6 +173,16 @@ def test_overhead_is_the_latency_of_one_request_at_a_time_without_its_execution(
     found = service_times([screen(overhead_s=0.0003), saturated(8)], 8)
     assert found is not None
     assert np.quantile(found.overhead_s, [0.1, 0.5, 0.95]) == pytest.approx([0.0003, 0.0003, 0.0013], rel=0.01)
+
+
+def test_a_request_alone_that_waits_for_company_has_no_longer_overhead():
+    alone = screen(overhead_s=0.0053)
+    waiting = replace(
+        alone, delay_s=0.005, probe=replace(alone.probe, server=replace(alone.probe.server, queue_ns=300 * 5_000_000))
+    )
+    found = service_times([waiting, saturated(8)], 8)
+    assert found is not None
+    assert np.median(found.overhead_s) == pytest.approx(0.0003, rel=0.01)
 
 
 def test_nothing_is_known_without_a_window_of_one_request_at_a_time():

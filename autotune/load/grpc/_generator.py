@@ -50,7 +50,7 @@ class GrpcGenerator:
         run = GrpcRun(self._calls, connections, limit, outcomes, duration_s, timeout_s, teller)
         try:
             if isinstance(schedule, ClosedLoop):
-                run.closed_loop(limit)
+                run.closed_loop(schedule)
             else:
                 run.open_loop()
             elapsed_s = run.finish()

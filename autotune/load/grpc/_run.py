@@ -9,11 +9,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from autotune.load._failure_kinds import kind_of
+from autotune.load._pace import Pace
 from autotune.load.grpc._answers import Answers
 
 if TYPE_CHECKING:
     from autotune.load._outcomes import Outcomes
     from autotune.load._progress import ProgressTeller
+    from autotune.load._schedule import ClosedLoop
     from autotune.load.grpc._call import Call
     from autotune.load.grpc._connections import Connection, Connections
     from autotune.load.grpc._headers import Failure
@@ -71,6 +73,7 @@ class GrpcRun:
         # Closed loop: when slots whose call got no answer may send again; None in open loop.
         self._resting: deque[float] | None = None
         self._free_slots = 0
+        self._pace: Pace | None = None
         self.started_at = time.perf_counter()
 
     def open_loop(self) -> None:
@@ -105,10 +108,11 @@ class GrpcRun:
             for fd, event in events:
                 handle(fd, event)
 
-    def closed_loop(self, concurrency: int) -> None:
-        """Keeps ``concurrency`` calls outstanding until the window ends, then waits for the last ones."""
+    def closed_loop(self, schedule: ClosedLoop) -> None:
+        """Keeps calls outstanding until the window ends, then waits for the last ones."""
         resting = self._resting = deque()
-        self._free_slots = concurrency
+        self._free_slots = schedule.concurrency
+        self._pace = Pace(schedule.client_s, schedule.concurrency) if schedule.client_s else None
         clock, start, handle, teller = time.perf_counter, self.started_at, self._handle, self._teller
         poll = self._connections.epoll.poll
         while True:
@@ -235,6 +239,9 @@ class GrpcRun:
             if 0 < stream.began_at < began:
                 self.receive_s += began - stream.began_at
             self._outstanding -= 1
+            if self._pace is not None:
+                self._pace.take()
+                now = time.perf_counter() - self.started_at
             answered = self.answers.take(stream, self.started_at, now)
             if self._resting is None:
                 continue
@@ -242,6 +249,9 @@ class GrpcRun:
                 self._free_slots += 1
             else:
                 self._resting.append(now + _REST_S)
+            if self._pace is not None:
+                self._refill(connection)
+                self._write(connection)
         self.receive_s += time.perf_counter() - began
 
     def _write_all(self) -> None:

@@ -46,7 +46,7 @@ class HttpGenerator:
         run = HttpRun(self._target, connections, outcomes, duration_s, timeout_s, ProgressTeller(watch, outcomes))
         try:
             if isinstance(schedule, ClosedLoop):
-                run.closed_loop(limit)
+                run.closed_loop(schedule)
             else:
                 run.open_loop()
             elapsed_s = run.finish()

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from autotune.load._failure_kinds import kind_of
+from autotune.load._pace import Pace
 from autotune.load.http._connections import IDLE, Connection, Connections
 from autotune.load.http._response import BadResponse, ResponseReader
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from autotune.load._outcomes import Outcomes
     from autotune.load._progress import ProgressTeller
+    from autotune.load._schedule import ClosedLoop
     from autotune.load._target import Target
 
 _RECEIVE_BYTES = 65536
@@ -73,6 +75,7 @@ class HttpRun:
         # Closed loop: when slots whose connection failed may send again; None in open loop.
         self._resting: deque[float] | None = None
         self._free_slots = 0
+        self._pace: Pace | None = None
         self._skipped = bytearray(_SKIP_BYTES)
         self.started_at = time.perf_counter()
 
@@ -117,10 +120,11 @@ class HttpRun:
             for fd, event in events:
                 handle(fd, event)
 
-    def closed_loop(self, concurrency: int) -> None:
-        """Keeps ``concurrency`` requests outstanding until the window ends, then waits for the last ones."""
+    def closed_loop(self, schedule: ClosedLoop) -> None:
+        """Keeps requests outstanding until the window ends, then waits for the last ones."""
         resting = self._resting = deque()
-        self._free_slots = concurrency
+        self._free_slots = schedule.concurrency
+        self._pace = Pace(schedule.client_s, schedule.concurrency) if schedule.client_s else None
         clock, start, handle, teller = time.perf_counter, self.started_at, self._handle, self._teller
         poll = self._connections.epoll.poll
         while True:
@@ -288,6 +292,8 @@ class HttpRun:
         self._succeed(connection, reusable)
 
     def _succeed(self, connection: Connection, reusable: bool = True) -> None:
+        if self._pace is not None:
+            self._pace.take()
         clock = time.perf_counter()
         self.receive_s += clock - connection.first_byte_at
         now = self._last_s = clock - self.started_at

@@ -54,15 +54,15 @@ def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str
     Raises:
         UsageError: A schedule that perf_analyzer cannot offer.
     """
-    if isinstance(schedule, ClosedLoop):
+    if isinstance(schedule, ClosedLoop) and not schedule.client_s:
         return ["--concurrency-range", str(schedule.concurrency), *(["--async"] if options.asynchronous else [])]
     if isinstance(schedule, ConstantRate | PoissonRate):
         distribution = "constant" if isinstance(schedule, ConstantRate) else "poisson"
         rate = f"{schedule.rate_per_s:.6f}"
         return ["--request-rate-range", rate, "--request-distribution", distribution, "--async"]
     raise UsageError(
-        f"--client perf_analyzer: offers closed loops, constant and Poisson rates, not a {type(schedule).__name__};"
-        " use --client autotune for it"
+        "--client perf_analyzer: offers closed loops without a client's time, constant and Poisson rates,"
+        f" not a {type(schedule).__name__}; use --client autotune for it"
     )
 
 
