@@ -38,6 +38,8 @@ _ENOUGH_TO_DOUBT = 60  # trials
 _SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
 # In a closed loop a little less latency lets many more requests be outstanding, which fill larger batches.
 _SCALE_CLOSED = 0.15
+# Configs no farther below the best one, by the logarithm, are refined as well.
+_AS_GOOD = 0.03
 # More trials would teach hardly more, and take longer to learn from than a trial takes.
 _ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 
@@ -45,7 +47,7 @@ _ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 class Predictor:
     """Predicts the candidates of a space from the trials measured so far.
 
-    Those are the coarse ones and, as trials find a best one, the refinements next to it.
+    Those are the coarse ones and, as trials find the best ones, the refinements next to them.
 
     Args:
         space: What is searched.
@@ -199,10 +201,15 @@ class Predictor:
         """
         return np.maximum(np.where(self._space.coarse, self._apart, 0.0), 1e-9)
 
-    def _best_of(self, outcomes: Sequence[TrialOutcome]) -> Candidate | None:
-        """The candidate of the best of these trials; None where that lies outside the space, or none was located."""
+    def _best_of(self, outcomes: Sequence[TrialOutcome]) -> list[Candidate]:
+        """The candidates of the best of these trials, as far as they lie in the space: which one is best is chance."""
         found = [(value, each.candidate) for each in outcomes if (value := measured_value(each, self._objective))]
-        return max(found, key=lambda each: self._sign * each[0])[1] if found else None
+        best = max((self._sign * math.log(value) for value, _ in found), default=0.0)
+        return [
+            candidate
+            for value, candidate in found
+            if candidate is not None and self._sign * math.log(value) >= best - _AS_GOOD
+        ]
 
     def _correct(self, outcomes: Sequence[TrialOutcome]) -> Residual:
         """Learns from each trial's value, or from the bound that it gives, what simulation gets wrong."""

@@ -48,7 +48,7 @@ class SimulatedSpace:
         inapplicable: Why its configs cannot be simulated, in words; empty where they can.
         candidates: The candidates, in the order of the arrays; none where there are too many.
         coarse: Which of them are coarse, shape (candidates,).
-        open: Those and the refinements next to the best config.
+        open: Those and the refinements next to the best configs.
         predictions: What was simulated of each; empty before `simulate`.
         values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept.
         features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
@@ -120,9 +120,9 @@ class SimulatedSpace:
             self.predictions += self._simulated(self._batchings[first:], self._service)
             self._settle()
 
-    def refine(self, best: Candidate) -> None:
-        """Adds the refinements next to the best config, and opens them alone."""
-        around = self._space.refinements(best)
+    def refine(self, best: Iterable[Candidate]) -> None:
+        """Adds the refinements next to the best configs, and opens them alone."""
+        around = list(dict.fromkeys(each for config in best for each in self._space.refinements(config)))
         self.add(around)
         self.open = self.coarse.copy()
         self.open[[self._index[each.key] for each in around if each.key in self._index]] = True
