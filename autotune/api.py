@@ -79,7 +79,7 @@ def tune(
             shape of an input that neither its config nor its file describes).
     """
     ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
-    client_s = client_time_for(flags, searched=load == "closed")
+    client_s = client_time_for(flags, ceilings, searched=load == "closed")
     goal = parse_objective(objective, ceilings, min_throughput, load, client_s)
     budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
     probe_s = parse_duration(probe_duration, "--probe-duration")
@@ -185,7 +185,7 @@ def measure(
     if model_config is not None:
         config = ModelConfig.parse(read_text(Path(model_config), "--model-config"), str(model_config))
     traffic = traffic_for(spec, config, flags, batch_size=batch_size, seed=seed)
-    client_s = client_time_for(flags, searched=load == "closed", given=concurrency is not None)
+    client_s = client_time_for(flags, ceilings, searched=load == "closed", given=concurrency is not None)
     loads = schedules(
         concurrency,
         rate,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from autotune.errors import UsageError
-from autotune.objective import Objective, format_duration, parse_duration
+from autotune.objective import Ceiling, Objective, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from autotune.load import Payload, Traffic
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 # About what perf_analyzer 2.50 takes for a request (`benchmarks/perf_analyzer_throughput.py`). With a client that takes
 # nothing configs seem good whose batches fall apart under any other.
-_CLIENT_S = 70e-6
+_CLIENT_S, _LONGEST_CLIENT_S = 70e-6, 10e-3
+# As a multiple of it: of a lower ceiling it would be a part that matters.
+_CEILING = 20
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -120,13 +122,14 @@ def traffic_for(
     return traffic
 
 
-def client_time_for(flags: TrafficFlags, *, searched: bool, given: bool = False) -> float:
+def client_time_for(flags: TrafficFlags, ceilings: Sequence[Ceiling], *, searched: bool, given: bool = False) -> float:
     """Seconds that the client of a closed loop takes for each answer.
 
     Args:
         flags: What the person asked for.
+        ceilings: What is promised.
         searched: Whether the loop is to find the most that keeps the ceilings: then it takes some unless told
-            otherwise.
+            otherwise, or a ceiling is too low for it.
         given: Whether the outstanding requests are given.
 
     Raises:
@@ -136,12 +139,18 @@ def client_time_for(flags: TrafficFlags, *, searched: bool, given: bool = False)
 
     text, client = flags.get("client_time"), flags.get("client", OWN_CLIENT)
     if text is None:
-        return _CLIENT_S if searched and client == OWN_CLIENT else 0.0
+        low = min((each.limit_s for each in ceilings), default=0.0) < _CEILING * _CLIENT_S
+        return _CLIENT_S if searched and client == OWN_CLIENT and not low else 0.0
     if not (searched or given):
-        raise UsageError("--client-time: only a closed loop waits for its client; drop it, or add --load closed")
+        raise UsageError(
+            "--client-time: only a closed loop waits for its client; drop it, or add --load closed (or --concurrency)"
+        )
     if client != OWN_CLIENT:
         raise UsageError(f"--client-time: {client} takes what it takes; drop it, or use --client {OWN_CLIENT}")
-    return 0.0 if text == "none" else parse_duration(text, "--client-time")
+    client_s = 0.0 if text == "none" else parse_duration(str(text), "--client-time")
+    if client_s > _LONGEST_CLIENT_S:
+        raise UsageError(f"--client-time: {text} for each request is too long to measure a server by; use 10ms at most")
+    return client_s
 
 
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:

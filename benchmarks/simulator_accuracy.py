@@ -106,7 +106,8 @@ def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceil
         measured, _ = on_a_server(deployment, start.config, ceiling, seed=0, question=replace(LOCATED, profiled=True))
         largest = max(largest, start.config.max_batch_size)
         if start.config.instance_count:
-            windows += [Window(start.config.instance_count, probe) for probe in measured.probes]
+            delay_s = float(start.config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
+            windows += [Window(start.config.instance_count, probe, delay_s) for probe in measured.probes]
     service = service_times(windows, largest)
     if service is None:
         raise SystemExit("the windows of the profile hold no execution")

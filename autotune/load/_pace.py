@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from random import Random
 
-# Sleeping ends some microseconds late, which is no matter: what comes next counts from when this should have ended.
+# Not worth going to sleep for.
 _SHORTEST_SLEEP_S = 10e-6
 
 
 class Pace:
-    """Makes answers wait for a client that deals with one after the other.
+    """Makes answers wait for a client that deals with one after the other. What this process does for each of them
+    comes on top.
 
     Args:
         mean_s: Seconds for an answer, each drawn from an exponential distribution with this mean.
-        seed: Of those draws.
+        seed: Of those draws; the same for every window of one concurrency.
     """
 
     def __init__(self, mean_s: float, seed: int) -> None:

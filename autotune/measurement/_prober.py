@@ -161,8 +161,8 @@ class Prober:
 
     def filling_batches(self, concurrency: float) -> int:
         """The nearest number of outstanding requests that makes full batches; 0 where that is none."""
-        requests = self._largest_batch / self.batch_size
-        return round(round(concurrency / requests) * requests)
+        requests = max(1, self._largest_batch // self.batch_size)
+        return round(concurrency / requests) * requests
 
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""

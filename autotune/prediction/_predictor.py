@@ -197,9 +197,10 @@ class Predictor:
         """By how much (one standard deviation) candidates may turn out better, beside the best, than expected.
 
         What is wrong about configs like the best one is wrong about that one too, so that a restart tells little of
-        them. None for refinements, which lie next to it: only one that is expected to be better is worth a restart.
+        them. Half as much for refinements, of which there are many next to it: few are worth a restart that are not
+        expected to be better.
         """
-        return np.maximum(np.where(self._space.coarse, self._apart, 0.0), 1e-9)
+        return np.maximum(np.where(self._space.coarse, 1.0, 0.5) * self._apart, 1e-9)
 
     def _best_of(self, outcomes: Sequence[TrialOutcome]) -> list[Candidate]:
         """The candidates of the best of these trials, as far as they lie in the space: which one is best is chance."""

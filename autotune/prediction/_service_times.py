@@ -232,7 +232,9 @@ def _client_s(windows: Sequence[Window]) -> float:
 
 
 def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
-    """Latency outside queue and execution: of one request at a time, less what its execution took, and its delay."""
+    """Latency outside queue and execution: of one request at a time, less what its execution and the client took, and
+    its delay.
+    """
     latency_s = np.concatenate([[edge - _alone_s(each) for edge, _ in each.probe.histogram] for each in screens])
     count = np.concatenate([[times for _, times in each.probe.histogram] for each in screens])
     kept = np.isfinite(latency_s)
@@ -243,7 +245,11 @@ def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
 
 
 def _alone_s(window: Window) -> float:
-    """Mean seconds that one request at a time spent in execution and in waiting for company that does not come."""
+    """Mean seconds that one request at a time spent in execution, in waiting for company that does not come, and for
+    the client where that is told to take its time.
+    """
     server = window.probe.server
     waited_s = server.queue_ns / 1e9 / max(1, server.success_count)
-    return float(server.busy_s / window.executions) + min(window.delay_s, waited_s)
+    schedule = window.probe.schedule
+    client_s = schedule.client_s if isinstance(schedule, ClosedLoop) else 0.0
+    return float(server.busy_s / window.executions) + min(window.delay_s, waited_s) + client_s

@@ -99,7 +99,7 @@ def test_a_client_that_is_told_to_take_time_for_each_answer_is_the_limit_where_i
     assert limited_by([busy], busy, 1) == (
         "client: taking 950us for each request, it completes 1,053 inferences/s at most; give a shorter --client-time"
     )
-    assert not limited_by([], probe(schedule=ClosedLoop(8, client_s=0.0005)), 1).startswith("client")
+    assert not limited_by([], probe(schedule=ClosedLoop(8, client_s=0.0003)), 1).startswith("client")
 
 
 def crowded(client_cpu: float, server_cpu_s: float, **changes) -> Probe:

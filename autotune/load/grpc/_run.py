@@ -251,7 +251,7 @@ class GrpcRun:
                 self._resting.append(now + _REST_S)
             if self._pace is not None:
                 self._refill(connection)
-                self._write(connection)
+                self._flush(connection)  # whether that failed is seen once all answers were taken
         self.receive_s += time.perf_counter() - began
 
     def _write_all(self) -> None:
@@ -260,12 +260,15 @@ class GrpcRun:
 
     def _write(self, connection: Connection) -> None:
         """Writes what calls began and what servers asked for, all in one; drops a connection that failed."""
+        self._flush(connection)
+        if connection.session.failure is not None:
+            self._break(connection, connection.session.failure)
+
+    def _flush(self, connection: Connection) -> None:
         if connection.session.pieces:
             began = time.perf_counter()
             connection.flush()
             self.send_s += time.perf_counter() - began
-        if connection.session.failure is not None:
-            self._break(connection, connection.session.failure)
 
     def _break(self, connection: Connection, failure: Failure) -> None:
         """Drops a connection and counts the calls under way on it."""

@@ -61,7 +61,7 @@ def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str
         rate = f"{schedule.rate_per_s:.6f}"
         return ["--request-rate-range", rate, "--request-distribution", distribution, "--async"]
     raise UsageError(
-        "--client perf_analyzer: offers closed loops without a client's time, constant and Poisson rates,"
+        "--client perf_analyzer: offers closed loops (taking the time that it takes), constant and Poisson rates,"
         f" not a {type(schedule).__name__}; use --client autotune for it"
     )
 
