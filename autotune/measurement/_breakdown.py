@@ -16,7 +16,7 @@ class Breakdown:
         network_s: On the way in both directions, and in the server's protocol front end.
         queue_s: Waiting in the server's queue.
         compute_input_s, compute_infer_s, compute_output_s: In the model's execution, by the server's clock.
-        client_receive_s: From the response's first byte to its last.
+        client_receive_s: From the response's first byte to its last, and what the client of a closed loop takes then.
     """
 
     client_send_s: float

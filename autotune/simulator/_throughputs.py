@@ -47,7 +47,7 @@ def highest_throughputs(
 
     Returns:
         One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
-        ceiling, for all doubts.
+        ceiling, for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept.
     """
     widest = max(doubts)
     lenient = [replace(each, limit_s=each.limit_s * widest) for each in ceilings]
