@@ -19,7 +19,7 @@ _RULE = StopRule(fails_alpha=0.05)
 _LOOKING, _CONFIRMING = 0.5, 1.0
 # About what part of the strictest limit the mean latency comes to where the limit is just kept.
 _MEAN_OF_LIMIT = 0.7
-# As a multiple, how far from where to begin concurrencies are that are better to begin with.
+# Up to this multiple of where to begin, either way, a concurrency that fills batches is taken instead.
 _NEAR = 1.2
 # Nearer to each other two concurrencies are not told apart by what they complete.
 _NARROW = 1.15
@@ -136,7 +136,7 @@ def _window(
 def _first(prober: Prober, question: Question) -> int:
     """Where to begin: by Little's law where the throughput is known about, else enough to fill every instance.
 
-    A little more or less fills batches to the last place.
+    Instead, a number near it that makes full batches, where there is one.
     """
     expected_per_s = _expected_per_s(question)
     if not expected_per_s:

@@ -187,8 +187,8 @@ def _apart(windows: Sequence[Window]) -> list[tuple[int, float]]:
 
 def _apart_s(window: Window) -> float:
     """Seconds from one departure to the next. They happen until the last answer; what the instances were busy for tells
-    how long that was. It lacks what the first executions did not wait for each other: one departure less for each
-    instance than for the next, which on average is half of one for each but one.
+    how long that was. The instances' first executions waited for none, one, two, ... others and not for all: of their
+    times half a departure is missing for each instance but one.
     """
     departures = max(1.0, window.executions - (window.instances - 1) / 2)
     return window.probe.duration_s * max(1.0, window.occupied) / departures
