@@ -89,7 +89,7 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
     return ServiceTimes(
         host_s=alone_s - device_s + gap_s,
         device_s=device_s,
-        overhead_s=_overhead_s(screens),
+        overhead_s=_overhead_s(_calmest(screens)),
         spread=np.ones(1),
         request_cpu_s=request_cpu_s,
         execution_cpu_s=execution_cpu_s,
@@ -229,6 +229,15 @@ def _client_s(windows: Sequence[Window]) -> float:
         and (usage := window.probe.usage) is not None
     ]
     return float(np.quantile(taken_s, _CLIENT_AT_WORK)) if taken_s else 0.0
+
+
+def _calmest(screens: Sequence[Window]) -> list[Window]:
+    """Those of the fewest instances, as far as nothing disturbed them: threads of further instances may keep each
+    other waiting even where there is one request at a time, which other configs have no part in.
+    """
+    undisturbed = [each for each in screens if each.probe.verdict != "invalid"] or screens
+    fewest = min(each.instances for each in undisturbed)
+    return [each for each in undisturbed if each.instances == fewest]
 
 
 def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:

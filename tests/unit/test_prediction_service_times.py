@@ -185,6 +185,22 @@ def test_a_request_alone_that_waits_for_company_has_no_longer_overhead():
     assert np.median(found.overhead_s) == pytest.approx(0.0003, rel=0.01)
 
 
+def test_overhead_is_not_what_further_instances_or_a_disturbance_add():
+    calm, crowded, paused = screen(), replace(screen(overhead_s=0.02), instances=4), screen(overhead_s=0.01)
+    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=("the machine was paused",)))
+    found = service_times([calm, crowded, paused, saturated(8)], 8)
+    assert found is not None
+    assert found.overhead_s.max() == pytest.approx(0.0013, rel=0.01)
+
+
+def test_disturbed_windows_tell_the_overhead_where_there_are_no_others():
+    paused = screen(overhead_s=0.01)
+    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=("the machine was paused",)))
+    found = service_times([paused, saturated(8)], 8)
+    assert found is not None
+    assert np.median(found.overhead_s) == pytest.approx(0.01, rel=0.01)
+
+
 def test_nothing_is_known_without_a_window_of_one_request_at_a_time():
     assert service_times([saturated(8)], 8) is None
     assert service_times([], 8) is None
