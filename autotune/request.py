@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # nothing configs seem good whose batches fall apart under any other.
 _CLIENT_S, _LONGEST_CLIENT_S = 70e-6, 10e-3
 # As a multiple of it: of a lower ceiling it would be a part that matters.
-_CEILING = 20
+_CEILING = 100
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

@@ -96,7 +96,7 @@ ClientTime = Annotated[
         "--client-time",
         "DURATION|none",
         "Closed loops: what the client takes for each answer before it sends the next request, on average (70us with"
-        " --load closed, which is about perf_analyzer's, but for ceilings under 1.4ms; none with --concurrency).",
+        " --load closed, which is about perf_analyzer's, but for ceilings under 7ms; none with --concurrency).",
         panel=Panel.LOAD,
     ),
 ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from random import Random
+
+import numpy as np
+
+from autotune.client_time import client_times
 
 # Not worth going to sleep for.
 _SHORTEST_SLEEP_S = 10e-6
+_BLOCK = 2000  # answers
 
 
 class Pace:
@@ -14,19 +18,22 @@ class Pace:
     comes on top.
 
     Args:
-        mean_s: Seconds for an answer, each drawn from an exponential distribution with this mean.
+        mean_s: Mean seconds for an answer; see `autotune.client_time`.
         seed: Of those draws; the same for every window of one concurrency.
     """
 
     def __init__(self, mean_s: float, seed: int) -> None:
-        self._rate_per_s = 1 / mean_s
-        self._random = Random(seed)  # noqa: S311 - nothing is kept secret
+        self._mean_s = mean_s
+        self._random = np.random.default_rng(seed)
+        self._takes_s: list[float] = []
         self._free_at = 0.0
 
     def take(self) -> None:
         """Waits until the client is done with the answers before, and with this one."""
         now = time.perf_counter()
-        self._free_at = max(self._free_at, now) + self._random.expovariate(self._rate_per_s)
+        if not self._takes_s:
+            self._takes_s = (self._mean_s * client_times(self._random, _BLOCK)).tolist()
+        self._free_at = max(self._free_at, now) + self._takes_s.pop()
         rest_s = self._free_at - now
         if rest_s > _SHORTEST_SLEEP_S:
             time.sleep(rest_s - _SHORTEST_SLEEP_S)

@@ -25,8 +25,7 @@ class ClosedLoop:
     Attributes:
         concurrency: Requests outstanding.
         client_s: Seconds that the client takes for each answer before it sends the next request: answers that come
-            together wait for it one after the other, as part of their latency. A mean; each is drawn from an
-            exponential distribution, since batches that only fill in step would seem good otherwise.
+            together wait for it one after the other, as part of their latency. A mean: see `autotune.client_time`.
     """
 
     concurrency: int

@@ -33,7 +33,8 @@ _CLEARLY_LESS = 0.03
 # Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
 _CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 # Of the concurrency that was found: where latency leaves room all of it, as fewer may not fill the batches any more.
-_CERTIFIED_PARTS = (1.0, 0.8)
+# The last one only where none before it kept every ceiling.
+_CERTIFIED_PARTS = (1.0, 0.8, 0.65)
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
 def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
     """Tests with fresh windows that as many outstanding requests keep every ceiling, and clearly fewer then.
 
-    Each attempt takes half of the chance of being wrong, so that both together stay within 1 - confidence. Where
-    neither is proved, the one with more outstanding requests that held counts: fewer are not much surer then, and
+    Each attempt takes its part of the chance of being wrong, so that all together stay within 1 - confidence. Where
+    nothing is proved, the one with more outstanding requests that held counts: fewer are not much surer then, and
     complete less.
     """
     options = prober.options
@@ -87,6 +88,8 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
     window_s = min(options.certify_s, within_s / len(_CERTIFIED_PARTS))
     attempts: list[Certificate] = []
     for part in _CERTIFIED_PARTS:
+        if part == _CERTIFIED_PARTS[-1] and any(each.kept for each in attempts):
+            break
         rule = StopRule(holds_alpha=alpha, fails_alpha=0.05)
         probe = prober.closed_loop("certify", max(1, int(concurrency * part)), window_s, rule)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)

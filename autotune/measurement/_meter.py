@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from autotune.load import LoadGenerator
 from autotune.measurement._certify import Certificate, certify
@@ -153,6 +154,11 @@ class Meter:
     def _measure_in_closed_loop(self, screened: Probe, question: Question) -> None:
         concurrency = question.concurrency
         if question.located or concurrency is None:
+            profiled = [
+                probe.achieved_per_s for probe in self._prober.counted if probe.purpose == "profile" and probe.holds
+            ]
+            if profiled and question.around_per_s is None:
+                question = replace(question, around_per_s=max(profiled))
             climbed = climb(self._prober, screened, question)
             self._decided_by, self._kept = climbed.probe, not climbed.beaten
             if climbed.beaten:

@@ -36,8 +36,6 @@ _ENOUGH_TO_CORRELATE = 4
 _TELLS_APART, _ENOUGH_PAIRS, _LEAST_AGREEMENT = 0.1, 10, 0.2
 _ENOUGH_TO_DOUBT = 60  # trials
 _SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
-# In a closed loop a little less latency lets many more requests be outstanding, which fill larger batches.
-_SCALE_CLOSED = 0.15
 # Configs no farther below the best one, by the logarithm, are refined as well.
 _AS_GOOD = 0.03
 # More trials would teach hardly more, and take longer to learn from than a trial takes.
@@ -226,8 +224,7 @@ class Predictor:
                 penalties.append((index, penalty))
         best = heapq.nlargest(_ENOUGH_TO_CORRECT, found)
         rows = self._space.features[[index for _, index, _ in best]]
-        scale = _SCALE_CLOSED if self._objective.load == "closed" else _SCALE
-        scale = scale if self.tells_all_apart else _SCALE_UNKNOWN
+        scale = _SCALE if self.tells_all_apart else _SCALE_UNKNOWN
         residual = Residual(rows, np.array([error for _, _, error in best]), scale)
         self._mean, self._spread = residual.predict(self._space.features)
         if penalties:

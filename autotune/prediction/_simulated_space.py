@@ -32,7 +32,7 @@ _ALONE = 200
 _COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
 # With fewer requests outstanding batches are smaller, so that what a config completes in a closed loop falls off a
 # cliff where its latency just meets the limit. What completes as much under a lower limit is surer to do so.
-_DOUBTS = (0.8, 0.9, 1.0, 1.1)
+_DOUBTS = (0.9, 1.0, 1.1)
 
 
 class SimulatedSpace:

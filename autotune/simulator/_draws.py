@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.client_time import client_times
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,11 +47,10 @@ class Draws:
         gaps, overheads, factors, races, client = (np.random.default_rng(each) for each in streams)
         arrivals = np.cumsum(gaps.exponential(size=requests))
         arrivals *= requests / arrivals[-1] if requests else 1.0
-        client_takes = client.exponential(size=requests)
         return cls(
             arrivals,
             service.overhead_s[overheads.integers(len(service.overhead_s), size=requests)],
             service.spread[factors.integers(len(service.spread), size=requests)],
             races.random(requests) < BATCHER_FIRST,
-            client_takes / client_takes.mean() if requests else client_takes,
+            client_times(client, requests),
         )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
-CONCURRENCIES = (*range(1, 8), *(step << power for power in range(1, 8) for step in (4, 5, 6, 7)))
-"""Outstanding requests that are tried: 1 to 896, four to every doubling."""
+CONCURRENCIES = (*range(1, 16), *(step << power for power in range(1, 7) for step in range(8, 16)))
+"""Outstanding requests that are tried: 1 to 960, eight to every doubling."""
 
 
 def highest_throughputs(

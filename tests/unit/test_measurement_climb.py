@@ -171,5 +171,38 @@ def test_a_concurrency_that_breaks_the_ceiling_is_certified_lower() -> None:
     assert measured.decided_by is not None
     assert measured.decided_by.schedule == ClosedLoop(19)
     assert measured.confidence >= 0.95
-    neither, _ = _measure(0.004, Question(concurrency=60, located=False))
-    assert not neither.feasible
+    lower, _ = _measure(0.004, Question(concurrency=29, located=False))
+    assert lower.feasible
+    assert lower.decided_by is not None
+    assert lower.decided_by.schedule == ClosedLoop(18)
+    none, _ = _measure(0.004, Question(concurrency=60, located=False))
+    assert not none.feasible
+
+
+class NowAndThenLate(BatchingServer):
+    """Of each hundred and twenty requests it answers one late."""
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals, latency = super()._closed_loop(concurrency, duration_s)
+        latency[119::120] = 0.1
+        return arrivals, latency
+
+
+def test_what_kept_its_ceilings_without_proof_is_not_given_up_for_far_less() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.008),), load="closed")
+    server = NowAndThenLate()
+    meter = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0)
+    measured = meter.measure(Question(concurrency=20, located=False))
+    assert [schedule.concurrency for schedule in server.runs if schedule != ClosedLoop(1)] == [20, 16]
+    assert measured.feasible
+    assert measured.confidence < 0.95
+    assert measured.decided_by is not None
+    assert measured.decided_by.schedule == ClosedLoop(20)
+
+
+def test_the_climb_begins_at_what_a_profile_shows() -> None:
+    profiled, _ = _measure(0.004, replace(LOCATED_RATE, profiled=True))
+    unknown, _ = _measure(0.004, LOCATED_RATE)
+    first, without = (next(probe for probe in each.probes if probe.purpose == "locate") for each in (profiled, unknown))
+    assert first.holds
+    assert not without.holds
