@@ -57,6 +57,17 @@ def test_the_result_says_whether_the_process_has_real_time_priority(generator):
     assert result.real_time is (policy == os.SCHED_RR)
 
 
+def test_no_connection_makes_the_descriptor_table_grow_in_mid_run(generator):
+    def size() -> int:
+        status = Path(f"/proc/{generator.pids[0]}/status").read_text()
+        return int(status.split("FDSize:")[1].split()[0])
+
+    generator.run(ClosedLoop(1), 0.05, 1.0)
+    before = size()
+    generator.run(ClosedLoop(300), 0.05, 1.0)
+    assert size() == before
+
+
 def test_death_of_the_process_is_an_error_and_the_next_run_has_a_new_one(generator):
     generator.run(ClosedLoop(1), 0.05, 1.0)
     pid = generator.pids[0]
