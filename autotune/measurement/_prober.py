@@ -97,8 +97,8 @@ class Prober:
         self.counted = [probe for probe in self.counted if not any(probe is each for each in probes)]
 
     def _seed(self) -> int:
-        """A seed that no other window of this measurement has."""
-        return self._first_seed + len(self.probes)
+        """A seed that no other window of this measurement has, however long it took to warm up."""
+        return self._first_seed + sum(probe.purpose != "warm-up" for probe in self.probes)
 
     def _valid(
         self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True

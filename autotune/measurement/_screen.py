@@ -9,21 +9,35 @@ from autotune.measurement._judge import StopRule
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
-_WARM_UP_WINDOW_S = 0.2
+_ALONE_S, _BURST_S = 0.2, 0.1
 _WARM_UP_SETTLED = 0.05
+# The most that a burst may leave each instance to do should it answer one request after the other.
+_BURST_WORK_S = 1.0
 _ATTEMPTS, _WHERE_CERTAIN = 3, 2
 _RULE = StopRule(holds_alpha=0.05, fails_alpha=0.01, hopeless=True)
 
 
 def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
-    """Offers one request at a time until latency stops falling; bounded by ``warm_up_s``."""
+    """Offers one request at a time, as many as fill the batches of all instances, and one again; within ``warm_up_s``.
+
+    The latter two until latency stops falling. What a framework does when an instance first meets a batch of some size,
+    and a server when as many connect, would otherwise be told of the config's first windows.
+    """
     deadline = clock() + prober.options.warm_up_s
-    best_s = math.inf
-    while clock() < deadline:
-        p50_s = prober.closed_loop("warm-up", 1, _WARM_UP_WINDOW_S, repeat=False).latency_s["p50"]
-        if p50_s > best_s * (1 - _WARM_UP_SETTLED):
-            return
-        best_s = p50_s
+    alone_s = _p50_s(prober, 1)
+    filling = min(prober.saturating_concurrency(), prober.instances * max(1, int(_BURST_WORK_S / alone_s)))
+    for concurrency, seen_s in ((filling, math.inf), (1, alone_s)):
+        settled_s = seen_s
+        while clock() < deadline:
+            p50_s = _p50_s(prober, concurrency)
+            if p50_s > settled_s * (1 - _WARM_UP_SETTLED):
+                break
+            settled_s = p50_s
+
+
+def _p50_s(prober: Prober, concurrency: int) -> float:
+    window_s = _ALONE_S if concurrency == 1 else _BURST_S
+    return prober.closed_loop("warm-up", concurrency, window_s, repeat=False).latency_s["p50"]
 
 
 def screen(prober: Prober) -> Probe:

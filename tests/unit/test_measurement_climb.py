@@ -139,8 +139,8 @@ def test_a_spell_of_pauses_does_not_throw_far_back() -> None:
 
 
 def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:
-    undisturbed, server = _measure(0.008)
-    first = next(index for index, schedule in enumerate(server.runs) if schedule != ClosedLoop(1))
+    undisturbed, _ = _measure(0.008)
+    first = [probe.purpose for probe in undisturbed.probes].index("locate")
     measured, disturbed = _measure(0.008, replace(LOCATED_RATE, beat_per_s=5000), slow_in_window=first)
     assert disturbed.runs[first] == disturbed.runs[first + 1]
     assert measured.rate_per_s == pytest.approx(undisturbed.rate_per_s, rel=0.05)
@@ -148,8 +148,8 @@ def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:
 
 @pytest.mark.parametrize(("expected_per_s", "first"), [(2000, 22), (3000, 32), (4800, 64), (3500, 39)])
 def test_the_climb_begins_where_batches_are_full_if_that_is_near(expected_per_s: float, first: int) -> None:
-    _, server = _measure(0.016, replace(LOCATED_RATE, around_per_s=expected_per_s))
-    assert next(schedule for schedule in server.runs if schedule != ClosedLoop(1)) == ClosedLoop(first)
+    measured, _ = _measure(0.016, replace(LOCATED_RATE, around_per_s=expected_per_s))
+    assert next(probe.schedule for probe in measured.probes if probe.purpose == "locate") == ClosedLoop(first)
 
 
 def test_a_certificate_is_of_a_window_of_its_own() -> None:
@@ -193,7 +193,7 @@ def test_what_kept_its_ceilings_without_proof_is_not_given_up_for_far_less() -> 
     server = NowAndThenLate()
     meter = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0)
     measured = meter.measure(Question(concurrency=20, located=False))
-    assert [schedule.concurrency for schedule in server.runs if schedule != ClosedLoop(1)] == [20, 16]
+    assert [probe.concurrency for probe in measured.probes if probe.purpose == "certify"] == [20, 16]
     assert measured.feasible
     assert measured.confidence < 0.95
     assert measured.decided_by is not None

@@ -270,6 +270,37 @@ def test_warms_up_until_latency_settles() -> None:
     assert measured.feasible
 
 
+@dataclass
+class _MeetsBatches(SimulatedServer):
+    """Takes 50 ms longer for each of the first requests of a window that has more outstanding than any before."""
+
+    most_outstanding: int = 1
+
+    def model_config(self) -> dict[str, object]:
+        return {"max_batch_size": 8, "instance_group": [{"count": 2}]}
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals, latency = super()._closed_loop(concurrency, duration_s)
+        latency[: max(0, concurrency - self.most_outstanding)] += 0.05
+        self.most_outstanding = max(self.most_outstanding, concurrency)
+        return arrivals, latency
+
+
+def test_batches_of_all_instances_are_met_before_anything_is_judged() -> None:
+    server = _MeetsBatches()
+    measured = _measure(server, Objective("throughput", (Ceiling("p99", 0.02),), load="closed"))
+    assert server.most_outstanding >= 32
+    judged = [probe for probe in measured.probes if probe.purpose != "warm-up" and (probe.concurrency or 0) <= 32]
+    assert judged
+    assert all(probe.latency_s["p99"] < 0.05 for probe in judged)
+
+
+def test_a_burst_leaves_a_slow_server_little_to_do() -> None:
+    server = _MeetsBatches(service_s=0.4)
+    _measure(server, Objective("throughput", (Ceiling("p99", 0.5),)))
+    assert server.runs[1] == ClosedLoop(4)  # 0.8 s of each instance's time
+
+
 def test_every_open_probe_draws_its_own_schedule() -> None:
     server = SimulatedServer()
     _measure(server, Objective("throughput", (Ceiling("p99", 0.005),)))
@@ -521,12 +552,16 @@ def test_a_certificate_keeps_to_the_time_it_is_given() -> None:
 
 @pytest.mark.parametrize(("question", "longer"), [(ROUGH_RATE, 1.14), (LOCATED_RATE, 2.0)])
 def test_windows_after_the_first_are_longer_by_the_effort(question: Question, longer: float) -> None:
-    server = SimulatedServer(0.0002)
-    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.005),))).measure(question)
-    first, *others = [probe.duration_s for probe in measured.probes if probe.purpose == "locate" and not probe.stopped]
-    assert first == 1.0
-    assert others
-    assert others == pytest.approx([longer] * len(others))
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    later: list[float] = []
+    for seed in range(3):
+        server = SimulatedServer(0.0002)
+        measured = Meter(server, server, objective, MeasureOptions(seed=seed)).measure(question)
+        located = [probe for probe in measured.probes if probe.purpose == "locate"]
+        assert located[0].stopped or located[0].duration_s == 1.0
+        later += [probe.duration_s for probe in located[1:] if not probe.stopped]
+    assert later
+    assert later == pytest.approx([longer] * len(later))
 
 
 @dataclass
