@@ -61,7 +61,12 @@ def describe_candidate(candidate: Candidate | None) -> str:
     """A candidate's parameters on one line; None is the person's own config, outside the space."""
     if candidate is None:
         return "as it is in the repository"
-    told = ", ".join(phrase(name, value) for name, value in candidate if not _without_effect(name, value))
+    batches = candidate.as_dict().get("dynamic_batching") is not False
+    told = ", ".join(
+        phrase(name, value)
+        for name, value in candidate
+        if not _without_effect(name, value) and (batches or name != "max_batch_size")
+    )
     return told or "nothing set"
 
 

@@ -208,6 +208,12 @@ def test_a_field_that_is_left_out_is_not_told() -> None:
     assert phrase("parameters.intra_op_thread_count", None) == "parameters.intra_op_thread_count unset"
 
 
+def test_a_batch_size_that_nothing_batches_to_is_not_told() -> None:
+    """Without dynamic batching the space's largest one stands for all of them."""
+    off = Candidate((("max_batch_size", 64), ("dynamic_batching", False), ("instance_count", 1)))
+    assert describe_candidate(off) == "no dynamic batching, 1 instance"
+
+
 def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyResult) -> None:
     assert won.baseline is not None
     own = Finalist(won.baseline, (), (900.0, 910.0))
