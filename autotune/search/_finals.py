@@ -7,6 +7,7 @@ few that matter anew, on fresh servers and in turns, and compare them round by r
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -130,7 +131,7 @@ def going_on(finalists: Sequence[Finalist], rounds: int, objective: Objective) -
     for number in range(1, rounds + 1):
         kept = [each for each in left if _keeps(each.values[:number])]
         others = [each for each in kept if each.trial.label != BASELINE]
-        others.sort(key=lambda each: _mean_log(each.values[:number], objective), reverse=True)
+        others.sort(key=lambda each: _typical(each.values[:number], objective), reverse=True)
         left = [each for each in kept if each.trial.label == BASELINE or each in others[:_GO_ON]]
     return left
 
@@ -145,9 +146,9 @@ def decide(
 ) -> Finals:
     """Which finalist is delivered, of those that played the last complete round.
 
-    The person's own config where nothing is shown to be better. Else the simplest of those that came within
-    ``min_gain`` of the best: few rounds cannot show a difference of some percent, and what came out better by more than
-    that is likelier to be than not.
+    The person's own config where nothing is shown to be better. Else, by their median rounds, the simplest of those
+    that came within ``min_gain`` of the best: few rounds cannot show a difference of some percent, and what came out
+    better by more than that is likelier to be than not.
 
     Args:
         finalists: With their rounds so far; a round that one who goes on has not played yet does not count.
@@ -160,10 +161,10 @@ def decide(
     kept = [finalists[place] for place in played if _keeps(finalists[place].values)]
     if not kept:
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
-    leader = max(kept, key=lambda each: math.fsum(_logs(each.values, objective)))
+    leader = max(kept, key=lambda each: _typical(each.values, objective))
     ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
     own = next((each for each in kept if each.trial.label == BASELINE), None)
-    close = [each for each in ties if _over(leader, each, kept, objective).value <= 1 + min_gain]
+    close = [each for each in ties if not _seems_better(leader, each, objective, min_gain)]
     winner = min((leader, *close), key=lambda each: complexity(each.trial))
     if own is not None and own in ties:
         winner = own
@@ -201,8 +202,7 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
         return True
     tied = (finals.winner, *finals.ties)
     simplest = min(tied, key=lambda each: complexity(each.trial))
-    better = (_over(each, simplest, tied, objective).value for each in tied if each is not simplest)
-    return any(ratio > 1 + min_gain for ratio in better)
+    return any(_seems_better(each, simplest, objective, min_gain) for each in tied)
 
 
 def finals_of(
@@ -273,20 +273,25 @@ def _keeps(values: Sequence[float]) -> bool:
     return all(0 < value < math.inf for value in values)
 
 
-def _logs(values: Sequence[float], objective: Objective) -> list[float]:
-    sign = 1.0 if objective.maximise else -1.0
-    return [sign * math.log(value) for value in values]
-
-
 def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:
     """The ratio of two, its interval by the scatter of all that kept the promise."""
     beside = [each.values for each in kept if each is not ours and each is not theirs]
     return paired_ratio(ours.values, theirs.values, beside=beside)
 
 
-def _mean_log(values: Sequence[float], objective: Objective) -> float:
-    """The mean of their logarithms, signed so that more is better; infinite where nothing is known yet."""
-    return math.fsum(_logs(values, objective)) / len(values) if values else math.inf
+def _typical(values: Sequence[float], objective: Objective) -> float:
+    """The logarithm of the median round, signed so that more is better; infinite where nothing is known yet.
+
+    A spell in which the machine is disturbed spoils a round of one config and not of the other, and a mean with it.
+    """
+    if not values:
+        return math.inf
+    return (1.0 if objective.maximise else -1.0) * statistics.median(math.log(value) for value in values)
+
+
+def _seems_better(one: Finalist, other: Finalist, objective: Objective, min_gain: float) -> bool:
+    """Whether one came out better by what matters, be it significant or not."""
+    return _typical(one.values, objective) - _typical(other.values, objective) > math.log1p(min_gain)
 
 
 def _over(leader: Finalist, other: Finalist, kept: Sequence[Finalist], objective: Objective) -> Ratio:

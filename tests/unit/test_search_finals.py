@@ -122,6 +122,15 @@ def test_what_came_out_best_is_delivered_though_a_simpler_one_is_not_shown_to_be
     assert undecided(finals, OBJECTIVE, 0.02)
 
 
+def test_a_round_in_which_the_machine_was_disturbed_decides_nothing() -> None:
+    four, two = trial(1, 5991, instance_count=4), trial(2, 5976, instance_count=2)
+    runs = [finalist(four, 5806, 5672, 5672), finalist(two, 4783, 6007, 5966), finalist(OWN, 1789, 1850, 1830)]
+    finals = decide(runs, OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial is two
+    assert not undecided(finals, OBJECTIVE, 0.02)
+
+
 def test_a_persons_own_config_that_ties_stays_however_complicated_it_is() -> None:
     own = trial(0, 1000, label=BASELINE, instance_count=4, preferred_batch_size="8", max_queue_delay_microseconds=100)
     finals = decide([finalist(trial(1, 1020), 1020, 980, 1040), finalist(own, 1000, 1010, 1000)], OBJECTIVE, 0.02)
