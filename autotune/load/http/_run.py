@@ -281,6 +281,8 @@ class HttpRun:
         connection.reader = None
         reusable = reader.keep_alive and connection.unsent is None
         if not 200 <= reader.status < 300:
+            if self._pace is not None:
+                self._pace.take()
             self._outcomes.fail(f"http {reader.status}", reader.body)
             self._outstanding -= 1
             self._last_s = time.perf_counter() - self.started_at
