@@ -35,6 +35,9 @@ _CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 # Of the concurrency that was found: where latency leaves room all of it, as fewer may not fill the batches any more.
 # The last one only where none before it kept every ceiling.
 _CERTIFIED_PARTS = (1.0, 0.8, 0.65)
+# Of its window, after which an attempt ends that would not be long enough for a proof: soon at first, as fewer
+# outstanding requests are more easily shown to keep the ceilings.
+_GIVE_UP_FIRST_PART, _GIVE_UP_PART = 0.2, 0.5
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,9 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
 def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math.inf) -> Certificate:
     """Tests with fresh windows that as many outstanding requests keep every ceiling, and clearly fewer then.
 
-    Each attempt takes its part of the chance of being wrong, so that all together stay within 1 - confidence. Where
-    nothing is proved, the one with more outstanding requests that held counts: fewer are not much surer then, and
-    complete less.
+    Each attempt takes its part of the chance of being wrong, so that all together stay within 1 - confidence; it ends
+    once its window is seen to be too short for a proof. Where nothing is proved, the one with more outstanding requests
+    that held counts: fewer are not much surer then, and complete less.
     """
     options = prober.options
     wanted = 1 - options.confidence
@@ -90,7 +93,8 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
     for part in _CERTIFIED_PARTS:
         if part == _CERTIFIED_PARTS[-1] and any(each.kept for each in attempts):
             break
-        rule = StopRule(holds_alpha=alpha, fails_alpha=0.05)
+        give_up_part = _GIVE_UP_PART if attempts else _GIVE_UP_FIRST_PART
+        rule = StopRule(holds_alpha=alpha, fails_alpha=0.05, give_up_after_s=give_up_part * window_s)
         probe = prober.closed_loop("certify", max(1, int(concurrency * part)), window_s, rule)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append(Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds))

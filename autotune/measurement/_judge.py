@@ -63,7 +63,7 @@ class Judge:
         rule: When to end the window.
         clustering: The least design effect: the requests that the server answers together.
         requests_per_s: The rate that is offered; None in a closed loop, which cannot queue up.
-        planned: Requests that the whole window would have; None where unknown.
+        window_s: How long the whole window would be.
 
     Attributes:
         decided: What ended the window; empty where nothing did.
@@ -79,7 +79,7 @@ class Judge:
         *,
         clustering: float = 1.0,
         requests_per_s: float | None = None,
-        planned: float | None = None,
+        window_s: float = math.inf,
     ) -> None:
         self.decided: Literal["", "holds", "fails", "given up"] = ""
         self.certain = False
@@ -92,8 +92,8 @@ class Judge:
         backlog_s = _BACKLOG_LIMITS * max((ceiling.limit_s for ceiling in ceilings), default=math.inf)
         self._backlog = math.inf if requests_per_s is None else max(_LEAST_BACKLOG, requests_per_s * backlog_s)
         self._backlogged = 0
-        self._planned = math.inf if planned is None else planned
-        self._requests_per_s = requests_per_s or math.inf
+        self._planned = math.inf if requests_per_s is None else requests_per_s * window_s
+        self._window_s = window_s
 
     @property
     def watch(self) -> Watch | None:
@@ -153,7 +153,7 @@ class Judge:
         clustered = verdict.late > 0 or verdict.design_effect > _CLUSTERED * max(1.0, self._clustering)
         if after_s is None or verdict.blocks * BLOCK_S < after_s or not clustered:
             return False
-        return counts.e_holds_after(_OVERRATED * self._planned / self._requests_per_s / BLOCK_S) < 1 / alpha
+        return counts.e_holds_after(_OVERRATED * self._window_s / BLOCK_S) < 1 / alpha
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:
         earlier = self._rule.earlier or tuple(() for _ in self._ceilings)

@@ -125,9 +125,7 @@ class Prober:
             duration_s=duration_s,
             timeout_s=drain_timeout_s(self.objective),
             ceilings=ceilings,
-            judge=Judge(
-                ceilings, rule, clustering=self.clustering(), requests_per_s=rate, planned=rate and rate * duration_s
-            ),
+            judge=Judge(ceilings, rule, clustering=self.clustering(), requests_per_s=rate, window_s=duration_s),
         )
         self.probes.append(probe)
         self._on_probe(probe)

@@ -180,11 +180,13 @@ def test_a_concurrency_that_breaks_the_ceiling_is_certified_lower() -> None:
 
 
 class NowAndThenLate(BatchingServer):
-    """Of each hundred and twenty requests it answers one late."""
+    """Of so many requests it answers one late."""
+
+    one_in: int = 120
 
     def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
         arrivals, latency = super()._closed_loop(concurrency, duration_s)
-        latency[119::120] = 0.1
+        latency[self.one_in - 1 :: self.one_in] = 0.1
         return arrivals, latency
 
 
@@ -206,3 +208,16 @@ def test_the_climb_begins_at_what_a_profile_shows() -> None:
     first, without = (next(probe for probe in each.probes if probe.purpose == "locate") for each in (profiled, unknown))
     assert first.holds
     assert not without.holds
+
+
+def test_a_certificate_whose_windows_are_too_short_for_a_proof_ends_early() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.008),), load="closed")
+    server = NowAndThenLate()
+    server.one_in = 102
+    meter = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0)
+    measured = meter.measure(Question(concurrency=20, located=False))
+    attempts = [probe for probe in measured.probes if probe.purpose == "certify"]
+    assert [probe.duration_s for probe in attempts] == pytest.approx([2.0, 5.0], abs=0.1)  # of 10 s
+    assert measured.feasible
+    assert measured.decided_by is not None
+    assert measured.decided_by.schedule == ClosedLoop(20)

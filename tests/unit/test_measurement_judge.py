@@ -46,7 +46,7 @@ def test_more_late_requests_than_a_whole_window_may_have_end_it_only_where_that_
 ) -> None:
     """As a pause leaves them: all of one block, none before it."""
     rule = StopRule(fails_alpha=0.01, hopeless=hopeless)
-    judge = Judge((Ceiling("p99", 0.02),), rule, requests_per_s=400.0, planned=400.0)
+    judge = Judge((Ceiling("p99", 0.02),), rule, requests_per_s=400.0, window_s=1.0)
     blocks_told = 9
     late = (*[0] * (blocks_told - 1), 20)
     judge.on_progress(Progress(0.5, (20,) * blocks_told, (late,) * 4, 0))
