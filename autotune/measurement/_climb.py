@@ -37,7 +37,7 @@ _CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 _CERTIFIED_PARTS = (1.0, 0.8, 0.65)
 # Of its window, after which an attempt ends that would not be long enough for a proof: soon at first, as fewer
 # outstanding requests are more easily shown to keep the ceilings.
-_GIVE_UP_FIRST_PART, _GIVE_UP_PART = 0.2, 0.5
+_GIVE_UP_FIRST_PART, _GIVE_UP_PART = 0.3, 0.5
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
     for part in _CERTIFIED_PARTS:
         if part == _CERTIFIED_PARTS[-1] and any(each.kept for each in attempts):
             break
-        give_up_part = _GIVE_UP_PART if attempts else _GIVE_UP_FIRST_PART
-        rule = StopRule(holds_alpha=alpha, fails_alpha=0.05, give_up_after_s=give_up_part * window_s)
+        give_up_after_s = max(options.probe_s, (_GIVE_UP_PART if attempts else _GIVE_UP_FIRST_PART) * window_s)
+        rule = StopRule(holds_alpha=alpha, fails_alpha=0.05, give_up_after_s=give_up_after_s)
         probe = prober.closed_loop("certify", max(1, int(concurrency * part)), window_s, rule)
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append(Certificate(probe, max(0.0, 1 - (1 - sure) * wanted / alpha), kept=probe.holds))

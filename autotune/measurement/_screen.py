@@ -6,38 +6,49 @@ import math
 from collections.abc import Callable
 
 from autotune.measurement._judge import StopRule
+from autotune.measurement._options import drain_timeout_s
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
-_ALONE_S, _BURST_S = 0.2, 0.1
+_WARM_UP_WINDOW_S = 0.1
 _WARM_UP_SETTLED = 0.05
-# The most that a burst may leave each instance to do should it answer one request after the other.
-_BURST_WORK_S = 1.0
+# Of the time that answers are waited for: the most that the median one of a burst may take, so that all come in time.
+_BURST_PART = 0.5
 _ATTEMPTS, _WHERE_CERTAIN = 3, 2
 _RULE = StopRule(holds_alpha=0.05, fails_alpha=0.01, hopeless=True)
 
 
 def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
-    """Offers one request at a time, as many as fill the batches of all instances, and one again; within ``warm_up_s``.
+    """Offers bursts that fill the batches of all instances, then one request at a time, until latency stops falling.
 
-    The latter two until latency stops falling. What a framework does when an instance first meets a batch of some size,
-    and a server when as many connect, would otherwise be told of the config's first windows.
+    Bounded by ``warm_up_s``. What a framework does when an instance first meets a batch of some size, and a server when
+    as many connect, would otherwise be told of the config's first windows. Bursts grow from one request for each
+    instance, so that a slow server has answered them all before anything is measured.
     """
     deadline = clock() + prober.options.warm_up_s
-    alone_s = _p50_s(prober, 1)
-    filling = min(prober.saturating_concurrency(), prober.instances * max(1, int(_BURST_WORK_S / alone_s)))
-    for concurrency, seen_s in ((filling, math.inf), (1, alone_s)):
-        settled_s = seen_s
-        while clock() < deadline:
-            p50_s = _p50_s(prober, concurrency)
-            if p50_s > settled_s * (1 - _WARM_UP_SETTLED):
-                break
+    most_s = _BURST_PART * drain_timeout_s(prober.objective)
+    concurrency, settled_s = max(1, prober.instances), math.inf
+    while clock() < deadline:
+        p50_s = _p50_s(prober, concurrency)
+        if not math.isfinite(p50_s):
+            break
+        larger = min(prober.saturating_concurrency(), int(concurrency * most_s / p50_s))
+        if larger > concurrency:
+            concurrency, settled_s = larger, math.inf
+        elif p50_s > settled_s * (1 - _WARM_UP_SETTLED):
+            break
+        else:
             settled_s = p50_s
+    settled_s = math.inf
+    while clock() < deadline:
+        p50_s = _p50_s(prober, 1)
+        if p50_s > settled_s * (1 - _WARM_UP_SETTLED):
+            break
+        settled_s = p50_s
 
 
 def _p50_s(prober: Prober, concurrency: int) -> float:
-    window_s = _ALONE_S if concurrency == 1 else _BURST_S
-    return prober.closed_loop("warm-up", concurrency, window_s, repeat=False).latency_s["p50"]
+    return prober.closed_loop("warm-up", concurrency, _WARM_UP_WINDOW_S, repeat=False).latency_s["p50"]
 
 
 def screen(prober: Prober) -> Probe:

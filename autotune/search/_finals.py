@@ -146,9 +146,9 @@ def decide(
 ) -> Finals:
     """Which finalist is delivered, of those that played the last complete round.
 
-    The person's own config where nothing is shown to be better. Else, by their median rounds, the simplest of those
-    that came within ``min_gain`` of the best: few rounds cannot show a difference of some percent, and what came out
-    better by more than that is likelier to be than not.
+    The person's own config where nothing is shown to be better. Else, of those that are, the simplest whose median
+    round came within ``min_gain`` of the best one's: few rounds cannot show a difference of some percent, and what came
+    out better by more than that is likelier to be than not.
 
     Args:
         finalists: With their rounds so far; a round that one who goes on has not played yet does not count.
@@ -161,13 +161,12 @@ def decide(
     kept = [finalists[place] for place in played if _keeps(finalists[place].values)]
     if not kept:
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
-    leader = max(kept, key=lambda each: _typical(each.values, objective))
-    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
     own = next((each for each in kept if each.trial.label == BASELINE), None)
-    close = [each for each in ties if not _seems_better(leader, each, objective, min_gain)]
-    winner = min((leader, *close), key=lambda each: complexity(each.trial))
-    if own is not None and own in ties:
-        winner = own
+    better = [each for each in kept if own is None or _is_better(each, own, kept, objective, min_gain)]
+    leader = max(better or kept, key=lambda each: _typical(each.values, objective))
+    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
+    close = [each for each in better if not _seems_better(leader, each, objective, min_gain)]
+    winner = own if own and not better else min(close, key=lambda each: complexity(each.trial))
     proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
     return Finals(
         finalists=tuple(finalists),
@@ -302,6 +301,13 @@ def _over(leader: Finalist, other: Finalist, kept: Sequence[Finalist], objective
 def _is_tie(ratio: Ratio, min_gain: float) -> bool:
     """Whether it is not worth having or, by the scatter of the rounds (a single one shows none), not significant."""
     return ratio.value <= 1 + min_gain or (ratio.rounds > 1 and ratio.low <= 1)
+
+
+def _is_better(one: Finalist, own: Finalist, kept: Sequence[Finalist], objective: Objective, min_gain: float) -> bool:
+    """Whether one is shown to be better than the person's own, by what matters."""
+    if one is own or not _seems_better(one, own, objective, min_gain):
+        return False
+    return not _is_tie(_over(one, own, kept, objective), min_gain)
 
 
 def _config(finalist: Finalist) -> str:

@@ -217,7 +217,7 @@ def test_a_certificate_whose_windows_are_too_short_for_a_proof_ends_early() -> N
     meter = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0)
     measured = meter.measure(Question(concurrency=20, located=False))
     attempts = [probe for probe in measured.probes if probe.purpose == "certify"]
-    assert [probe.duration_s for probe in attempts] == pytest.approx([2.0, 5.0], abs=0.1)  # of 10 s
+    assert [probe.duration_s for probe in attempts] == pytest.approx([3.0, 5.0], abs=0.1)  # of 10 s
     assert measured.feasible
     assert measured.decided_by is not None
     assert measured.decided_by.schedule == ClosedLoop(20)

@@ -131,6 +131,16 @@ def test_a_round_in_which_the_machine_was_disturbed_decides_nothing() -> None:
     assert not undecided(finals, OBJECTIVE, 0.02)
 
 
+def test_the_best_by_median_that_is_not_shown_to_beat_the_persons_own_gives_way_to_one_that_is() -> None:
+    scattered, steady = trial(1, 1330), trial(2, 1320, instance_count=2)
+    runs = [finalist(scattered, 1330, 1330, 985), finalist(steady, 1320, 1320, 1320), finalist(OWN, 1000, 1000, 1000)]
+    finals = decide(runs, OBJECTIVE, 0.02)
+    assert finals.winner is not None
+    assert finals.winner.trial is steady
+    assert finals.gain is not None
+    assert finals.gain.low > 1
+
+
 def test_a_persons_own_config_that_ties_stays_however_complicated_it_is() -> None:
     own = trial(0, 1000, label=BASELINE, instance_count=4, preferred_batch_size="8", max_queue_delay_microseconds=100)
     finals = decide([finalist(trial(1, 1020), 1020, 980, 1040), finalist(own, 1000, 1010, 1000)], OBJECTIVE, 0.02)

@@ -101,7 +101,9 @@ def _prepare_process() -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.suppress(OSError):
-        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTORS - 1))
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _DESCRIPTORS if allowed == resource.RLIM_INFINITY else min(allowed, _DESCRIPTORS)
+        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, most - 1))
     try:
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_REAL_TIME_PRIORITY))
     except OSError:
