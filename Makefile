@@ -17,9 +17,9 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 	|| sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
-demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, three minutes with installing
+demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, four minutes with installing
 	$(BIN)/autotune run --model-repository model_repository --model mnist --objective throughput --p99 5ms \
-		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 2m --study demo --results results
+		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 3m --study demo --results results
 	@echo
 	@echo "Exported config:  results/demo/best/mnist/config.pbtxt"
 	@echo "Every trial:      results/autotune.db   (look: $(BIN)/autotune studies show demo)"
