@@ -90,8 +90,8 @@ def _die_with(fd: int) -> None:
 def _prepare_process() -> None:
     """Room for as many connections as the system allows, timers that end when they should, and its turn at once.
 
-    Linux lets the table of file descriptors grow by doubling, and makes a process of several threads wait for some
-    13 ms each time, in the middle of the window that opens one connection too many. It is grown beforehand.
+    Linux lets the table of file descriptors grow by doubling, and makes a process of several threads wait for
+    milliseconds each time, in the middle of the window that opens one connection too many. It is grown beforehand.
 
     A client that waits for a core behind the server it measures sends late: with real-time priority it never does,
     with a raised ordinary one it may wait until the server's time slice ends. Both need a privilege
