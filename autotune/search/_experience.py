@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _EARLIER_STUDIES = 3
 _STARTS = 4  # trials that a study begins with, at most
+_LEAST_TRIALS = 3  # of a study that ends because nothing is left to win
 
 
 class Experience:
@@ -110,9 +111,14 @@ class Experience:
         }
 
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
-        """That no config that is left can plausibly beat the best by more than is asked for; empty where one can."""
+        """That no config that is left can plausibly beat the best by more than is asked for; empty where one can.
+
+        Nor is it said after one or two trials: where the starts do not lie in the space, none of its configs was tried.
+        """
         predictor = self.predictor
         if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
+            return ""
+        if len(trials) < _LEAST_TRIALS and not self.warm:
             return ""
         tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
         may_win = predictor.may_win(self._plan.min_gain)

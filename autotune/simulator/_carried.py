@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,15 +28,40 @@ _BATCHES_TO_SATURATE = 60
 _ALWAYS = ("p50", "p99", "avg")
 
 
-def carriers(
-    candidates: Sequence[Batching], service: ServiceTimes, ceilings: Sequence[Ceiling], requests: int, seed: int
-) -> Iterator[Carrier]:
-    """One for each candidate; all meet the same requests and share their arrays, so only the newest may be used."""
+def predict_each(
+    candidates: Sequence[Batching],
+    service: ServiceTimes,
+    ceilings: Sequence[Ceiling],
+    requests: int,
+    seed: int,
+    predict: Callable[[Carrier], Prediction],
+) -> list[Prediction]:
+    """What ``predict`` says of each candidate, in their order; all meet the same requests.
+
+    A thread for every core takes its share of them: compiled code and numpy's sorting leave the interpreter to others.
+    """
     reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
     draws = Draws.of(reached, requests, seed)
+
+    def share(number: int) -> list[Prediction]:
+        carriers = _carriers(candidates[number::threads], reached, ceilings, draws)
+        return [predict(carrier) for carrier in carriers]
+
+    threads = max(1, min(len(os.sched_getaffinity(0)), len(candidates)))
+    predictions: list[Prediction | None] = [None] * len(candidates)
+    with ThreadPoolExecutor(threads) as pool:
+        for number, found in enumerate(pool.map(share, range(threads))):
+            predictions[number::threads] = found
+    return [each for each in predictions if each is not None]
+
+
+def _carriers(
+    candidates: Sequence[Batching], service: ServiceTimes, ceilings: Sequence[Ceiling], draws: Draws
+) -> Iterator[Carrier]:
+    """One for each candidate; they share their arrays, so that only the newest may be used."""
     carrier = None
     for batching in candidates:
-        carrier = Carrier(batching, reached, ceilings, draws, carrier.runner if carrier else None)
+        carrier = Carrier(batching, service, ceilings, draws, carrier.runner if carrier else None)
         yield carrier
 
 

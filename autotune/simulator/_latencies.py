@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import carriers
+from autotune.simulator._carried import predict_each
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
+    from autotune.simulator._carried import Carrier
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -40,8 +41,9 @@ def lowest_latency(
         One prediction per candidate, in their order: with ``rate_per_s`` where it is carried under the ceilings and
         without a queue that grows, with 0 else.
     """
-    predictions: list[Prediction] = []
-    for carrier in carriers(candidates, service, ceilings, requests, seed):
+
+    def answered(carrier: Carrier) -> Prediction:
         carried = rate_per_s < carrier.saturation_per_s and carrier.level(rate_per_s) <= 1
-        predictions.append(carrier.at(rate_per_s, carried=carried, statistics=(statistic,)))
-    return predictions
+        return carrier.at(rate_per_s, carried=carried, statistics=(statistic,))
+
+    return predict_each(candidates, service, ceilings, requests, seed, answered)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import carriers
+from autotune.simulator._carried import predict_each
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
@@ -61,7 +61,7 @@ def highest_rates(
         One prediction per candidate, in their order; latencies are those at the highest rate that was simulated and
         carried, less than `RESOLUTION` below.
     """
-    return [_highest(carrier) for carrier in carriers(candidates, service, ceilings, requests, seed)]
+    return predict_each(candidates, service, ceilings, requests, seed, _highest)
 
 
 def _highest(carrier: Carrier) -> Prediction:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import carriers
+from autotune.simulator._carried import predict_each
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 CONCURRENCIES = (*range(1, 16), *(step << power for power in range(1, 7) for step in range(8, 16)))
 """Outstanding requests that are tried: 1 to 960, eight to every doubling."""
+# Down to this part of what takes as long as the limit on average every one of them is tried, every so many from there.
+_NEAR, _FARTHER = 0.4, 3
 
 
 def highest_throughputs(
@@ -32,8 +36,9 @@ def highest_throughputs(
     """What each config completes in a closed loop of as many outstanding requests as keep every ceiling.
 
     Each answer makes room for the next request, which is sent once the client has dealt with it. More outstanding
-    requests mostly complete more, and wait longer: so the most that keep the ceilings are looked for, by bisection over
-    `CONCURRENCIES`, and of those that were simulated on the way the one that completes the most is taken.
+    requests mostly complete more, and wait longer: so the most that keep the ceilings are looked for, of
+    `CONCURRENCIES` and from above, as fewer may miss a ceiling that more keep: those left over from a full batch wait
+    for a whole queue delay. Of those that were simulated on the way the one that completes the most is taken.
 
     Args:
         candidates: The configs.
@@ -49,31 +54,38 @@ def highest_throughputs(
         One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
         ceiling, for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept.
     """
-    widest = max(doubts)
-    lenient = [replace(each, limit_s=each.limit_s * widest) for each in ceilings]
-    return [
-        _highest(carrier, ceilings, sorted(doubts, reverse=True))
-        for carrier in carriers(candidates, service, lenient, requests, seed)
-    ]
+    descending = sorted(doubts, reverse=True)
+    lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]
+
+    def highest(carrier: Carrier) -> Prediction:
+        return _highest(carrier, ceilings, descending, service.client_s)
+
+    return predict_each(candidates, service, lenient, requests, seed, highest)
 
 
-def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[float]) -> Prediction:
+def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[float], client_s: float) -> Prediction:
     """The mean over the doubts, from the widest limits to the narrowest, at the concurrency of the middle one."""
     found: dict[int, Prediction | None] = {}
     best: list[Prediction] = []
-    most = len(CONCURRENCIES)
+    longest_s = max((each.limit_s for each in ceilings), default=math.inf)
+
+    def keeps(index: int, limits_s: Mapping[str, float]) -> bool:
+        if index not in found:
+            found[index] = carrier.in_closed_loop(CONCURRENCIES[index])
+        return _keeps(found[index], limits_s)
+
     for doubt in doubts:
         limits_s = {each.statistic: each.limit_s * doubt for each in ceilings}
-        low, high = 0, most  # those before ``low`` keep the ceilings, ``high`` and more do not
-        while low < high:
-            middle = (low + high) // 2
-            if middle not in found:
-                found[middle] = carrier.in_closed_loop(CONCURRENCIES[middle])
-            if _keeps(found[middle], limits_s):
-                low = middle + 1
-            else:
-                high = middle
-        most = low
+        # By Little's law more outstanding ones take longer than the limit on average.
+        most = max(1.0, carrier.saturation_per_s * (longest_s * doubt + client_s))
+        failing = bisect.bisect_right(CONCURRENCIES, most)
+        held = failing - 1
+        while held >= 0 and not keeps(held, limits_s):
+            step = 1 if CONCURRENCIES[held] > _NEAR * most else _FARTHER
+            failing, held = held, held - min(step, max(1, held))
+        while failing > held + 1 and held >= 0:
+            middle = (held + failing) // 2
+            held, failing = (middle, failing) if keeps(middle, limits_s) else (held, middle)
         if kept := [each for each in found.values() if each is not None and _keeps(each, limits_s)]:
             best.append(max(kept, key=lambda each: each.rate_per_s))
     if not best:

@@ -71,11 +71,16 @@ class Parameter:
         return tuple(choice for choice in self.choices if choice not in self.between)
 
     def around(self, value: ParameterValue) -> tuple[ParameterValue, ...]:
-        """The choices between powers of two that lie next to ``value``, itself left out."""
+        """The choices between powers of two that lie next to ``value``; so may itself."""
         powers = [int(str(each)) for each in self.coarse] if self.between and isinstance(value, int) else []
         low = max((power for power in powers if power < int(str(value))), default=0)
         high = min((power for power in powers if power > int(str(value))), default=math.inf)
-        return tuple(each for each in sorted(self.between) if low < each < high and each != value)
+        return tuple(each for each in sorted(self.between) if low < each < high)
+
+    def beside(self, value: ParameterValue) -> tuple[ParameterValue, ...]:
+        """The whole numbers next below and next above ``value``, where it is one of them."""
+        at = next((index for index, number in enumerate(self._numbers) if number == value), None)
+        return () if at is None else (*self._numbers[max(0, at - 1) : at], *self._numbers[at + 1 : at + 2])
 
     @cached_property
     def optuna_name(self) -> str:

@@ -133,17 +133,22 @@ class SearchSpace:
         return self._candidate(values)
 
     def refinements(self, best: Candidate) -> tuple[Candidate, ...]:
-        """The candidates that differ from the best one in a single value, which lies next to its own.
+        """The candidates whose values between powers of two lie next to the best one's, each with its queue delay and
+        with the next ones: a batch of another size takes another time to fill.
 
-        Those between powers of two: a space is searched coarsely, then as finely as it says around what is good.
+        A space is searched coarsely, then as finely as it says around what is good.
         """
         values = best.as_dict()
+        delays = [
+            delay for each in self.parameters if each.name == QUEUE_DELAY for delay in each.beside(values[QUEUE_DELAY])
+        ]
         found = [
-            self._candidate({**values, each.name: value})
+            self._candidate({**values, each.name: value, **delay})
             for each in self.parameters
             for value in each.around(values[each.name])
+            for delay in ({}, *({QUEUE_DELAY: delay} for delay in delays))
         ]
-        return tuple(candidate for candidate in found if candidate != best)
+        return tuple(dict.fromkeys(candidate for candidate in found if candidate != best))
 
     def __contains__(self, candidate: Candidate) -> bool:
         """Whether it is one of the candidates."""

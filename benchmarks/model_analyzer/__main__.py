@@ -30,14 +30,14 @@ from autotune.measurement import Deployment
 from autotune.objective import Ceiling, parse_duration
 from autotune.repository import ModelConfig, ModelRepository, ModelSpec
 from autotune.server import LaunchOptions, choose_launcher
+from autotune.space import SearchSpace
 from benchmarks.model_analyzer import _ours, _peer
 from benchmarks.model_analyzer._record import recorded_peers, write_record
 from benchmarks.model_analyzer._referee import Sweep, judge
 from benchmarks.model_analyzer._search import Search
 from benchmarks.model_analyzer._table import searches_table, verdicts
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parent.parent / "model_repository"
+REPOSITORY = Path(__file__).parent.parent.parent / "model_repository"
 CEILINGS = {"accelerator": "20ms", "mnist": "10ms"}
 MAX_BATCH_SIZE = 64
 MAX_INSTANCES = 4
@@ -80,7 +80,7 @@ def main() -> None:
         "max_batch_size": MAX_BATCH_SIZE,
         "max_instances": MAX_INSTANCES,
         "model_analyzer_settings": peer.settings,
-        "space": yaml.safe_load(arguments.space.read_text()),
+        "space": dict(SearchSpace.default().describe()),
         "autotune_options": arguments.autotune,
     }
     with working_directory(arguments.directory) as directory:
@@ -104,7 +104,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--limit", default="25m", help="time after which a search is ended")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="into Model Analyzer's config")
     parser.add_argument("--recorded", type=Path, help="take Model Analyzer's searches from this earlier --output")
-    parser.add_argument("--space", type=Path, default=HERE / "space.yaml", help="what autotune searches")
     parser.add_argument("--protocol", choices=("http", "grpc"), default="http", help="for all clients")
     parser.add_argument("--rounds", type=int, default=5, help="fresh servers for each config; 0 judges nothing")
     parser.add_argument("--concurrency", default=",".join(map(str, CONCURRENCIES)), help="what the referee offers")
@@ -148,7 +147,6 @@ def search_all(
                 REPOSITORY,
                 spec.name,
                 f"{ceiling_ms}ms",
-                space=arguments.space,
                 protocol=arguments.protocol,
                 limit_s=peer.limit_s,
                 directory=directory / "autotune",

@@ -22,19 +22,17 @@ def search(
     model: str,
     p99: str,
     *,
-    space: Path,
     protocol: str,
     limit_s: float,
     directory: Path,
     options: Sequence[str] = (),
 ) -> Search:
-    """Runs ``autotune run`` with everything it writes in ``directory``, which must not exist.
+    """Runs ``autotune run`` on its default space with everything it writes in ``directory``, which must not exist.
 
     Args:
         repository: The model repository.
         model: The model.
         p99: The ceiling, such as ``20ms``.
-        space: The search space.
         protocol: ``http`` or ``grpc``.
         limit_s: Seconds after which it is ended.
         directory: Where results go.
@@ -45,7 +43,7 @@ def search(
     """
     directory.mkdir()
     command = [sys.executable, "-m", "autotune", "run", "--model-repository", str(repository), "--model", model]
-    command += ["--p99", p99, "--launch", "embedded", "--protocol", protocol, "--search-space", str(space)]
+    command += ["--p99", p99, "--launch", "embedded", "--protocol", protocol]
     command += ["--results", str(directory / "results"), "--json", *options]
     output, errors = directory / "result.json", directory / "log"
     ended = run_bounded(command, output, limit_s, errors=errors)

@@ -385,7 +385,7 @@ def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_wher
     known = [outcome(None, 1, 3000.0), outcome(best, 1, 6000.0)]
     learnt.learn(known)
     around = [each for each in learnt.candidates if not space.is_coarse(each)]
-    assert [each["max_batch_size"] for each in around] == [24, 40, 48, 56]
+    assert [each["max_batch_size"] for each in around] == [24, 24, 40, 40, 48, 48, 56, 56]  # with both delays
     may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(0.02), strict=True))
     wanted = [each["max_batch_size"] for each in around if may_win[each.key]]
     assert wanted == [each["max_batch_size"] for each in around if expected(learnt, each) > 1.02 * (learnt.best or 0)]

@@ -100,6 +100,18 @@ def test_the_simulation_finds_the_largest_batch_in_few_trials_and_stops(tmp_path
     assert result.stopped == "no config that is left can plausibly beat the best by more than 2%"
 
 
+def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_were_tried(
+    tmp_path: Path, store: Store
+) -> None:
+    executor = Accelerator()
+    one_by_one = "parameters: {max_batch_size: [1], dynamic_batching: [false], instance_count: [2, 3, 4]}"
+    plan = study(tmp_path, space=SearchSpace.parse(one_by_one, "space.yaml"))
+    batched = BASE.with_value("max_batch_size", 64).with_value("dynamic_batching", {})
+    result = run(replace(plan, spec=replace(plan.spec, config=batched)), store, executor)
+    assert [trial.candidate is not None for trial in executor.trials] == [False, True, True]
+    assert result.stopped == "no config that is left can plausibly beat the best by more than 2%"
+
+
 def test_only_the_first_trials_are_profiled_and_every_trial_races_the_best(tmp_path: Path, store: Store) -> None:
     executor = Accelerator()
     run(study(tmp_path), store, executor)

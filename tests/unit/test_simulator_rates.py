@@ -212,3 +212,14 @@ def test_what_a_client_is_held_up_for_counts_where_the_ceiling_is_near_it():
     (lenient,) = highest_throughputs([batching], service, [Ceiling("p99", 0.1)])
     assert strict.latency_s["p99"] <= 0.03
     assert 0 < strict.rate_per_s < 0.8 * lenient.rate_per_s
+
+
+def test_more_outstanding_requests_may_keep_a_ceiling_that_fewer_miss():
+    # Full batches leave at once; with too few outstanding requests for them, each waits for the whole delay.
+    batching, ceiling = Batching(32, dynamic=True, max_queue_delay_s=0.01), [Ceiling("p99", 0.009)]
+    service = _unsteady()
+    (seldom,) = lowest_latency([batching], service, 10.0, "p50")
+    assert seldom.latency_s["p50"] > 0.01
+    (prediction,) = highest_throughputs([batching], service, ceiling)
+    assert prediction.mean_batch == pytest.approx(32, rel=0.05)
+    assert prediction.rate_per_s > 0.9 * prediction.saturation_per_s

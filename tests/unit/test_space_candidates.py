@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from autotune.repository import ModelConfig
-from autotune.space import SearchSpace
+from autotune.space import Candidate, SearchSpace
 
 SPACES = {
     "default": SearchSpace.default(),
@@ -105,11 +105,20 @@ def test_a_space_is_refined_by_what_lies_next_to_the_best_config():
     best = space.triton_default(ModelConfig.parse("max_batch_size: 32", "x"))
     assert space.is_coarse(best)
     around = space.refinements(best)
-    assert [each["max_batch_size"] for each in around] == [24, 40, 48, 56]
+    tried = [(each["max_batch_size"], each["max_queue_delay_microseconds"]) for each in around]
+    assert tried == [(size, delay_us) for size in (24, 40, 48, 56) for delay_us in (0, 100)]
     assert not any(space.is_coarse(each) for each in around)
     assert {each["instance_count"] for each in around} == {best["instance_count"]}
-    assert [space.coarsened(each)["max_batch_size"] for each in around] == [32, 32, 64, 64]
-    assert [each["max_batch_size"] for each in space.refinements(around[2])] == [40, 56]
+    assert [space.coarsened(each)["max_batch_size"] for each in around[::2]] == [32, 32, 64, 64]
+
+
+def test_a_refinement_is_refined_by_what_lies_next_to_it():
+    space = SPACES["default"]
+    best = space.triton_default(ModelConfig.parse("max_batch_size: 32", "x"))
+    best = Candidate.from_dict({**best.as_dict(), "max_batch_size": 48, "max_queue_delay_microseconds": 5000})
+    tried = [(each["max_batch_size"], each["max_queue_delay_microseconds"]) for each in space.refinements(best)]
+    around = [(size, delay_us) for size in (40, 48, 56) for delay_us in (5000, 2000, 7000)]
+    assert tried == [each for each in around if each != (48, 5000)]
 
 
 def test_nothing_is_refined_where_the_batch_size_has_no_effect():
