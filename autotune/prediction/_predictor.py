@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
-from autotune.measurement import Measurement
+from autotune.measurement import Measurement, Probe
 from autotune.objective import Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction._failures import FAILED, failing_values
@@ -312,7 +312,9 @@ def measured_value(outcome: TrialOutcome, objective: Objective) -> float | None:
 
 
 def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
-    """Every window of the first trials whose instances are known."""
+    """The windows of the first trials whose instances are known; of those that were run again, as something disturbed
+    them, the last ones.
+    """
     windows = []
     measured = (outcome for outcome in outcomes if outcome.measurement is not None)
     for outcome in itertools.islice(measured, _ENOUGH_FOR_TIMES):
@@ -322,8 +324,18 @@ def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
         instances = measurement.instances or config.instance_count
         delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
         if instances:
-            windows += [Window(instances, probe, delay_s) for probe in measurement.probes]
+            windows += [Window(instances, probe, delay_s) for probe in _settled(measurement.probes)]
     return windows
+
+
+def _settled(probes: Sequence[Probe]) -> list[Probe]:
+    """The windows without those that something disturbed and whose like was run later without."""
+    calm = {(probe.purpose, probe.schedule): index for index, probe in enumerate(probes) if not probe.invalid}
+    return [
+        probe
+        for index, probe in enumerate(probes)
+        if not probe.invalid or calm.get((probe.purpose, probe.schedule), -1) < index
+    ]
 
 
 @lru_cache(maxsize=4 * _ENOUGH_FOR_TIMES)

@@ -246,6 +246,23 @@ def test_profiling_offers_twice_the_load_time_after_time_and_stands_in_for_satur
     assert "saturate" not in {probe.purpose for probe in measured.probes}
 
 
+class BusyClient(SimulatedServer):
+    """A client that takes a whole core where 8 requests are outstanding."""
+
+    def run(self, schedule, duration_s, timeout_s, watch=None):
+        result = super().run(schedule, duration_s, timeout_s, watch)
+        return replace(result, client_cpu_s=duration_s) if schedule == ClosedLoop(8) else result
+
+
+def test_a_disturbed_window_of_a_profile_is_run_once_more_and_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autotune.measurement._prober.time.sleep", lambda pause_s: pytest.fail("paused"))
+    server = BusyClient()
+    objective = Objective("throughput", (Ceiling("p99", 0.005),))
+    measured = Meter(server, server, objective).measure(Question(certified=False, profiled=True))
+    profiled = [probe.schedule for probe in measured.probes if probe.purpose == "profile"]
+    assert profiled == [ClosedLoop(each) for each in (2, 4, 8, 8, 16)]
+
+
 def test_latency_is_measured_at_the_rate_that_must_be_carried() -> None:
     measured = _measure(SimulatedServer(), Objective("latency", (), rate_per_s=500))
     assert measured.feasible

@@ -127,6 +127,24 @@ def test_batching_carries_more_and_instances_no_more_than_what_they_share_lets_t
     assert expected(predictor, candidate(space, 64, 1)) > 5 * side_by_side
 
 
+def test_a_disturbed_window_counts_only_where_it_was_not_run_again(predictor: Predictor, space: SearchSpace) -> None:
+    calm = outcome(None, 1, 4000.0)
+    assert calm.measurement is not None
+    last = calm.measurement.probes[-1]
+    slow = {size: 3 * nanoseconds for size, nanoseconds in last.server.batch_compute_ns.items()}
+    disturbed = replace(last, server=replace(last.server, batch_compute_ns=slow), invalid=("steal",))
+
+    def carried(*probes: Probe) -> float:
+        assert calm.measurement is not None
+        learnt = Predictor(space, BASE, OBJECTIVE)
+        before = calm.measurement.probes[:-1]
+        learnt.learn([replace(calm, measurement=replace(calm.measurement, probes=(*before, *probes)))])
+        return simulated(learnt, candidate(space, 64, 1))
+
+    assert carried(disturbed, last) == carried(last)
+    assert carried(disturbed) < 0.7 * carried(last)
+
+
 def test_a_measured_rate_below_the_simulated_one_lowers_what_is_expected_of_all(
     predictor: Predictor, space: SearchSpace
 ) -> None:
@@ -369,7 +387,8 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
     space: SearchSpace, load: Literal["open", "closed"], tried: bool
 ) -> None:
     slowest_s = max(edge for edge, _ in screen().probe.histogram if math.isfinite(edge))  # one request at a time
-    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", slowest_s / 1.02),), load=load))
+    # Hardly more than that, which simulated executions miss, as they vary.
+    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 1.01 * slowest_s),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert predictor.keeps(candidate(space, 8, 1)) == tried
 
