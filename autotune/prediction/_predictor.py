@@ -35,7 +35,9 @@ _ENOUGH_TO_CORRELATE = 4
 # where it is right about few more of so many pairs than it is wrong about.
 _TELLS_APART, _ENOUGH_PAIRS, _LEAST_AGREEMENT = 0.1, 10, 0.2
 _ENOUGH_TO_DOUBT = 60  # trials
-_SCALE, _SCALE_UNKNOWN = 0.10, 0.30  # with parameters that a simulation knows nothing of
+# By what fraction configs differ in how far the simulation is off: at a Poisson rate, in a closed loop, which it comes
+# closer to, and where there are parameters that it knows nothing of.
+_SCALE, _SCALE_CLOSED, _SCALE_UNKNOWN = 0.10, 0.05, 0.30
 # Configs no farther below the best one, by the logarithm, are refined as well.
 _AS_GOOD = 0.03
 # More trials would teach hardly more, and take longer to learn from than a trial takes.
@@ -187,6 +189,13 @@ class Predictor:
         """1 where more is better, -1 where less is."""
         return 1.0 if self._objective.maximise else -1.0
 
+    @property
+    def _scale(self) -> float:
+        """By what fraction configs differ, before any was measured, in how far the simulation is off."""
+        if not self.tells_all_apart:
+            return _SCALE_UNKNOWN
+        return _SCALE_CLOSED if self._objective.load == "closed" else _SCALE
+
     def _merit(self) -> NDArray[np.float64]:
         """The logarithm of the expected value, signed so that more is better."""
         return np.asarray(self._sign * np.log(self._space.values) + self._mean)
@@ -224,8 +233,7 @@ class Predictor:
                 penalties.append((index, penalty))
         best = heapq.nlargest(_ENOUGH_TO_CORRECT, found)
         rows = self._space.features[[index for _, index, _ in best]]
-        scale = _SCALE if self.tells_all_apart else _SCALE_UNKNOWN
-        residual = Residual(rows, np.array([error for _, _, error in best]), scale)
+        residual = Residual(rows, np.array([error for _, _, error in best]), self._scale)
         self._mean, self._spread = residual.predict(self._space.features)
         if penalties:
             self._mean -= np.max([penalty * self._space.likeness(index) for index, penalty in penalties], axis=0)

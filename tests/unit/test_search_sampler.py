@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -234,6 +235,34 @@ def test_an_enqueued_candidate_may_lie_between_powers_of_two():
     wanted = next(each for each in space.candidates() if each["max_batch_size"] == 40)
     session.enqueue_trial(space.optuna_params(wanted))
     assert space.canonical(session.ask(space.distributions()).params) == wanted
+
+
+class Promises:
+    """A predictor of these improvements, by instance count."""
+
+    ready, doubt = True, ""
+
+    def __init__(self, space: SearchSpace, improvements: dict[int, float]) -> None:
+        self.candidates = list(space.candidates())
+        self._improvements = improvements
+
+    def improvement(self) -> np.ndarray:
+        return np.array([self._improvements[each["instance_count"]] for each in self.candidates])
+
+
+@pytest.mark.parametrize(
+    ("improvements", "order"),
+    [({1: 0.0, 2: 0.400, 3: 0.404}, [2, 3, 1]), ({1: 0.0, 2: 0.400, 3: 0.440}, [3, 2, 1])],
+)
+def test_of_configs_that_promise_about_the_same_the_one_with_fewest_instances_is_proposed(improvements, order):
+    space = SearchSpace.parse("parameters: {instance_count: [1, 2, 3]}", "x")
+    predictor = Promises(space, improvements)
+    sampler = create_sampler("model", space, seed=0, startup_trials=3, finished=set(), predictor=predictor)
+    session = optuna.create_study(sampler=sampler, direction="maximize")
+    for instances in order:
+        trial = session.ask(space.distributions())
+        assert space.canonical(trial.params)["instance_count"] == instances
+        session.tell(trial, 1.0)
 
 
 def test_an_unknown_sampler_is_a_usage_error():
