@@ -161,11 +161,14 @@ def _model(context: Context) -> Strategy:
         if predictor is None or not predictor.ready or predictor.doubt:
             yield from otherwise(study, trial, search_space, rng)
             return
-        instances = [each.as_dict().get("instance_count") or 0 for each in predictor.candidates]
-        with np.errstate(divide="ignore"):
-            about = np.round(np.log(predictor.improvement()) / _ABOUT_THE_SAME)
-        for index in np.lexsort((instances, -about)):
-            yield context.space.optuna_params(predictor.candidates[index])
+        promised = predictor.improvement()
+        order = np.argsort(-promised, kind="stable")
+        while len(order):
+            alike = int((promised[order] >= (1 - _ABOUT_THE_SAME) * promised[order[0]]).sum())
+            candidates = [predictor.candidates[index] for index in order[:alike]]
+            for candidate in sorted(candidates, key=lambda each: each.as_dict().get("instance_count") or 0):
+                yield context.space.optuna_params(candidate)
+            order = order[alike:]
 
     return proposals
 
