@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autotune.measurement._certify import Certificate
@@ -32,6 +33,7 @@ _FLAT = 0.02
 _CLEARLY_LESS = 0.03
 # Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
 _CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+_AS_MANY = 1.1  # times as many requests, or as few
 # Of the concurrency that was found: where latency leaves room all of it, as fewer may not fill the batches any more.
 # The last one only where none before it kept every ceiling.
 _CERTIFIED_PARTS = (1.0, 0.8, 0.65)
@@ -70,8 +72,7 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     best = sorted(held, key=lambda each: each.achieved_per_s, reverse=True)
     if best[0].achieved_per_s < to_beat:
         return Climbed(failing or best[0], beaten=True)
-    for part in _CONFIRMED_PARTS:
-        concurrency = max(1, int((best[0].concurrency or 1) * part))
+    for concurrency in _to_confirm(best):
         again = _window(prober, concurrency, question, best[0].achieved_per_s, _CONFIRMING)
         if again.holds:
             return Climbed(again, beaten=again.achieved_per_s < to_beat)
@@ -101,6 +102,21 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
         if probe.holds and sure >= 1 - alpha:
             break
     return max(attempts, key=lambda each: (each.kept, each.confidence >= options.confidence))  # the first of equals
+
+
+def _to_confirm(best: Sequence[Probe]) -> Iterator[int]:
+    """Outstanding requests to offer again, fewer each time: those of the best of the windows that held, then parts of
+    them; instead of a part what is near it and held, as batches may be full with that many and not with others.
+    """
+    highest = best[0].concurrency or 1
+    held = {each.concurrency or 1 for each in best[1:]}
+    for part in _CONFIRMED_PARTS:
+        concurrency = max(1, int(highest * part))
+        near = [each for each in held if concurrency / _AS_MANY <= each <= concurrency * _AS_MANY and each < highest]
+        if near:
+            concurrency = min(near, key=lambda each: abs(each - concurrency))
+            held.discard(concurrency)
+        yield concurrency
 
 
 def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[Probe], Probe | None]:

@@ -54,6 +54,7 @@ class Predictor:
         base: The config that candidates change.
         objective: What is looked for.
         seed: Of the simulated arrivals.
+        min_gain: The fraction by which another config has to be better to be worth it.
 
     Attributes:
         doubt: Why what is predicted should not be followed, in words; empty where it should.
@@ -61,10 +62,13 @@ class Predictor:
             The highest of several noisy values is mostly a lucky one.
     """
 
-    def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int = 0) -> None:
+    def __init__(
+        self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int = 0, min_gain: float = 0.0
+    ) -> None:
         self.doubt = ""
         self.best: float | None = None
         self._objective = objective
+        self._min_gain = min_gain
         self._space = SimulatedSpace(space, base, objective, seed)
         self._service: ServiceTimes | None = None
         self._instances = 1
@@ -159,11 +163,11 @@ class Predictor:
         improvement = over * norm.cdf(over / spread) + spread * norm.pdf(over / spread)
         return np.where(self._space.open, improvement, 0.0)
 
-    def may_win(self, min_gain: float) -> NDArray[np.bool_]:
-        """Which candidates may plausibly (with 10% and more) beat `best` by more than the fraction ``min_gain``."""
+    def may_win(self) -> NDArray[np.bool_]:
+        """Which candidates may plausibly (with 10% and more) beat `best` by more than the least gain."""
         if self.best is None:
             return np.ones(len(self.candidates), np.bool_)
-        over = self._merit() - self._sign * math.log(self.best) - math.log1p(min_gain)
+        over = self._merit() - self._sign * math.log(self.best) - math.log1p(self._min_gain)
         return np.asarray(self._space.open & (norm.cdf(over / self._hope()) >= _LIKELY))
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:

@@ -52,7 +52,7 @@ class Experience:
         self.warm = False
         if plan.sampler != MODEL:
             return
-        self.predictor = Predictor(plan.space, base, plan.objective, plan.seed)
+        self.predictor = Predictor(plan.space, base, plan.objective, plan.seed, plan.min_gain)
         if self.predictor.inapplicable:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
         elif not plan.cold_start:
@@ -121,7 +121,7 @@ class Experience:
         if len(trials) < _LEAST_TRIALS and not self.warm:
             return ""
         tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
-        may_win = predictor.may_win(self._plan.min_gain)
+        may_win = predictor.may_win()
         if any(candidate.key not in tried for candidate in compress(predictor.candidates, may_win)):
             return ""
         return f"no config that is left can plausibly beat the best by more than {self._plan.min_gain:.0%}"

@@ -10,6 +10,7 @@ from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop
 from autotune.measurement import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, Measurement, MeasureOptions, Meter, Question
+from autotune.measurement._climb import _to_confirm
 from autotune.objective import Ceiling, Objective
 
 
@@ -136,6 +137,13 @@ def test_a_spell_of_pauses_does_not_throw_far_back() -> None:
     measured, _ = _measure(0.00405, replace(LOCATED_RATE, concurrency=20), luck={20: [1.0, 0.5], 18: [0.5], 16: [0.5]})
     assert measured.decided_by is not None
     assert measured.decided_by.schedule == ClosedLoop(13)
+
+
+def test_fewer_are_offered_again_where_they_were_seen_to_hold() -> None:
+    measured, _ = _measure(0.008)
+    held = [replace(measured.probes[0], schedule=ClosedLoop(each)) for each in (93, 80, 1)]
+    assert list(_to_confirm(held)) == [93, 80, 74, 60, 46, 32, 18]
+    assert list(_to_confirm(held[2:])) == [1] * 7
 
 
 def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:

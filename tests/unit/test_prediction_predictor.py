@@ -275,12 +275,14 @@ def test_improvement_is_largest_where_most_is_expected_or_least_is_known(predict
         assert (best is not None and at_most < 1) or predictor.improvement().argmax() == values.argmax()
 
 
-def test_what_cannot_win_by_more_than_is_asked_for_is_left_out(predictor: Predictor) -> None:
+def test_what_cannot_win_by_more_than_is_asked_for_is_left_out(predictor: Predictor, space: SearchSpace) -> None:
     best = max(predictor.forecast(each).expected for each in predictor.candidates)  # type: ignore[union-attr]
 
     def left(best: float, min_gain: float) -> int:
-        predictor.best = best
-        return int(predictor.may_win(min_gain).sum())
+        asked = Predictor(space, BASE, OBJECTIVE, min_gain=min_gain)
+        asked.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
+        asked.best = best
+        return int(asked.may_win().sum())
 
     assert left(0.5 * best, 0.02) > left(best, 0.02) >= left(best, 0.5)
     assert left(10 * best, 0.02) == 0
@@ -398,19 +400,19 @@ def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_wher
     space = SearchSpace.parse(text, "space.yaml")
     # A ceiling that batches of 64 break, and those of 32 leave room under.
     objective = Objective("throughput", (Ceiling("p99", 2.2 * alone_s(48)),))
-    learnt = Predictor(space, BASE, objective)
+    learnt = Predictor(space, BASE, objective, min_gain=0.02)
     best = candidate(space, 32, 1)
     assert all(space.is_coarse(each) for each in learnt.candidates)
     known = [outcome(None, 1, 3000.0), outcome(best, 1, 6000.0)]
     learnt.learn(known)
     around = [each for each in learnt.candidates if not space.is_coarse(each)]
     assert [each["max_batch_size"] for each in around] == [24, 24, 40, 40, 48, 48, 56, 56]  # with both delays
-    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(0.02), strict=True))
+    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(), strict=True))
     wanted = [each["max_batch_size"] for each in around if may_win[each.key]]
     assert wanted == [each["max_batch_size"] for each in around if expected(learnt, each) > 1.02 * (learnt.best or 0)]
     assert 40 in wanted
     assert 24 not in wanted
 
     learnt.learn([*known, outcome(candidate(space, 8, 1), 1, 9000.0)])  # the best is elsewhere now
-    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(0.02), strict=True))
+    may_win = dict(zip((each.key for each in learnt.candidates), learnt.may_win(), strict=True))
     assert not any(may_win[each.key] for each in around)

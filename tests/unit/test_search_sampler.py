@@ -238,25 +238,35 @@ def test_an_enqueued_candidate_may_lie_between_powers_of_two():
 
 
 class Promises:
-    """A predictor of these improvements, by instance count."""
+    """A predictor of these improvements, by instance count; only some may win."""
 
     ready, doubt = True, ""
 
-    def __init__(self, space: SearchSpace, improvements: dict[int, float]) -> None:
+    def __init__(self, space: SearchSpace, improvements: dict[int, float], may_win: tuple[int, ...]) -> None:
         self.candidates = list(space.candidates())
         self._improvements = improvements
+        self._may_win = may_win
 
     def improvement(self) -> np.ndarray:
         return np.array([self._improvements[each["instance_count"]] for each in self.candidates])
 
+    def may_win(self) -> np.ndarray:
+        return np.array([each["instance_count"] in self._may_win for each in self.candidates])
+
 
 @pytest.mark.parametrize(
-    ("improvements", "order"),
-    [({1: 0.0, 2: 0.400, 3: 0.404}, [2, 3, 1]), ({1: 0.0, 2: 0.400, 3: 0.440}, [3, 2, 1])],
+    ("improvements", "may_win", "order"),
+    [
+        ({1: 0.0, 2: 0.400, 3: 0.404}, (2, 3), [2, 3, 1]),
+        ({1: 0.0, 2: 0.400, 3: 0.440}, (2, 3), [3, 2, 1]),
+        ({1: 0.3, 2: 0.200, 3: 0.100}, (2,), [2, 1, 3]),
+    ],
 )
-def test_of_configs_that_promise_about_the_same_the_one_with_fewest_instances_is_proposed(improvements, order):
+def test_what_may_win_is_proposed_first_and_of_what_promises_the_same_the_fewest_instances(
+    improvements, may_win, order
+):
     space = SearchSpace.parse("parameters: {instance_count: [1, 2, 3]}", "x")
-    predictor = Promises(space, improvements)
+    predictor = Promises(space, improvements, may_win)
     sampler = create_sampler("model", space, seed=0, startup_trials=3, finished=set(), predictor=predictor)
     session = optuna.create_study(sampler=sampler, direction="maximize")
     for instances in order:

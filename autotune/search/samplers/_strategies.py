@@ -13,9 +13,10 @@ from autotune.errors import UsageError
 from autotune.search.samplers._candidate_sampler import CandidateSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
 
+    from numpy.typing import NDArray
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
@@ -149,7 +150,8 @@ def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
 def _model(context: Context) -> Strategy:
     """By expected improvement over the best so far, as a simulation predicts it that measured trials correct.
 
-    Of those that promise about the same the one with the fewest instances: what simulated instances gain by being many,
+    Those that may plausibly win come first: as long as there is one a study goes on. Of those that promise about the
+    same the one with the fewest instances: what simulated instances gain by being many,
     real ones may lose by sharing cores that nobody simulates.
     """
     otherwise = _tpe(context)
@@ -161,16 +163,25 @@ def _model(context: Context) -> Strategy:
         if predictor is None or not predictor.ready or predictor.doubt:
             yield from otherwise(study, trial, search_space, rng)
             return
-        promised = predictor.improvement()
+        promised, may_win = predictor.improvement(), predictor.may_win()
         order = np.argsort(-promised, kind="stable")
-        while len(order):
-            alike = int((promised[order] >= (1 - _ABOUT_THE_SAME) * promised[order[0]]).sum())
-            candidates = [predictor.candidates[index] for index in order[:alike]]
-            for candidate in sorted(candidates, key=lambda each: each.as_dict().get("instance_count") or 0):
-                yield context.space.optuna_params(candidate)
-            order = order[alike:]
+        for ranked in (order[may_win[order]], order[~may_win[order]]):
+            for index in _fewest_instances_first(predictor, ranked, promised):
+                yield context.space.optuna_params(predictor.candidates[index])
 
     return proposals
+
+
+def _fewest_instances_first(
+    predictor: Predictor, ranked: NDArray[np.intp], promised: NDArray[np.float64]
+) -> Iterator[int]:
+    """Candidates that promise the most first; of those about as good as the best that is left, the simplest ones."""
+    while len(ranked):
+        alike = int((promised[ranked] >= (1 - _ABOUT_THE_SAME) * promised[ranked[0]]).sum())
+        yield from sorted(
+            ranked[:alike], key=lambda each: predictor.candidates[each].as_dict().get("instance_count") or 0
+        )
+        ranked = ranked[alike:]
 
 
 SAMPLERS: dict[str, Callable[[Context], Strategy]] = {
