@@ -21,7 +21,7 @@ from autotune.prediction._service_times import Window, service_times
 from autotune.prediction._simulated_space import SimulatedSpace
 from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
-from autotune.space import Candidate, SearchSpace
+from autotune.space import AS_GOOD, Candidate, SearchSpace
 
 _CHANGED, _CPU_CHANGED = 0.03, 0.15
 _BEATEN_BY, _BEATEN_FAR, _BEATEN_BY_MISS = 0.03, 0.5, 0.25
@@ -38,8 +38,6 @@ _ENOUGH_TO_DOUBT = 60  # trials
 # By what fraction configs differ in how far the simulation is off: at a Poisson rate, in a closed loop, which it comes
 # closer to, and where there are parameters that it knows nothing of.
 _SCALE, _SCALE_CLOSED, _SCALE_UNKNOWN = 0.10, 0.05, 0.30
-# Configs no farther below the best one, by the logarithm, are refined as well.
-_AS_GOOD = 0.03
 # More trials would teach hardly more, and take longer to learn from than a trial takes.
 _ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
 
@@ -220,7 +218,7 @@ class Predictor:
         return [
             candidate
             for value, candidate in found
-            if candidate is not None and self._sign * math.log(value) >= best - _AS_GOOD
+            if candidate is not None and self._sign * math.log(value) >= best - AS_GOOD
         ]
 
     def _correct(self, outcomes: Sequence[TrialOutcome]) -> Residual:

@@ -3,6 +3,6 @@
 from autotune.space._advice import advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._parameter import SIMULATED, Parameter
-from autotune.space._space import SearchSpace
+from autotune.space._space import AS_GOOD, SearchSpace
 
-__all__ = ["SIMULATED", "Candidate", "Parameter", "ParameterValue", "SearchSpace", "advice"]
+__all__ = ["AS_GOOD", "SIMULATED", "Candidate", "Parameter", "ParameterValue", "SearchSpace", "advice"]

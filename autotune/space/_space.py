@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from autotune.repository import ModelConfig, ModelSpec
 
+AS_GOOD = 0.03
+"""Configs no farther below the best one, by the logarithm, are refined as well: which one is best is chance."""
+
 _TRITON_DEFAULT_BATCH = 4  # what Triton gives a batching model whose config does not say
 
 

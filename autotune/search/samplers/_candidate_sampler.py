@@ -5,7 +5,7 @@ and measuring a candidate twice is a wasted restart. `CandidateSampler` therefor
 sampler behind it proposes and asks again while the candidate was already tried, so that Optuna, its storage
 and its dashboard only ever see canonical, distinct candidates.
 
-Values that a space refines others by are proposed next to the best trial so far only; elsewhere the nearest coarse
+Values that a space refines others by are proposed next to the best trials so far only; elsewhere the nearest coarse
 ones are.
 
 Randomness of trial n depends on the seed and n alone: a study that is stopped and resumed proposes what an
@@ -14,6 +14,7 @@ uninterrupted one would have, where the strategy goes by the study's trials alon
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -24,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autotune.errors import AutotuneError
 from autotune.search.samplers._constraints import publish_constraints
+from autotune.space import AS_GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -170,19 +172,25 @@ class CandidateSampler(BaseSampler):
         return all(params.get(name) == value for name, value in fixed.items())
 
     def _around(self, study: Study) -> set[str]:
-        """Keys of the refinements that may be proposed: those next to the best trial so far."""
+        """Keys of the refinements that may be proposed: those next to the best trials so far, within `AS_GOOD`."""
         space = self._space
         if not space.is_refined:
             return set()
         try:
-            best = study.best_trial.params
+            best = study.best_value
         except ValueError:  # nothing kept the promise so far
             return set()
-        known = space.distributions().keys() <= best.keys()
-        return {each.key for each in space.refinements(space.canonical(best))} if known else set()
+        worst = abs(best) * math.expm1(AS_GOOD)  # those that kept no promise are told far worse values
+        names = space.distributions().keys()
+        return {
+            refinement.key
+            for each in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if each.value is not None and abs(each.value - best) <= worst and names <= each.params.keys()
+            for refinement in space.refinements(space.canonical(each.params))
+        }
 
     def _is_open(self, candidate: Candidate, around: AbstractSet[str]) -> bool:
-        """Whether a candidate may be proposed: a coarse one, or one that is next to the best trial."""
+        """Whether a candidate may be proposed: a coarse one, or one that is next to one of the best trials."""
         return not self._space.is_refined or self._space.is_coarse(candidate) or candidate.key in around
 
     def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:
