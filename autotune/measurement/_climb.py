@@ -32,7 +32,7 @@ _FLAT = 0.02
 # A throughput as far below the one to beat is not the scatter of a window.
 _CLEARLY_LESS = 0.03
 # Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
-_CONFIRMED_PARTS = (1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+_CONFIRMED_PARTS = (0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
 _AS_MANY = 1.1  # times as many requests, or as few
 # Of the concurrency that was found: where latency leaves room all of it, as fewer may not fill the batches any more.
 # The last one only where none before it kept every ceiling.
@@ -109,6 +109,7 @@ def _to_confirm(best: Sequence[Probe]) -> Iterator[int]:
     them; instead of a part what is near it and held, as batches may be full with that many and not with others.
     """
     highest = best[0].concurrency or 1
+    yield highest
     held = {each.concurrency or 1 for each in best[1:]}
     for part in _CONFIRMED_PARTS:
         concurrency = max(1, int(highest * part))

@@ -32,6 +32,6 @@ def _window(prober: Prober, concurrency: int, duration_s: float) -> Probe:
     windows that are judged need more.
     """
     probe = prober.closed_loop("profile", concurrency, duration_s, repeat=False)
-    if probe.verdict == "invalid":
+    if probe.invalid:
         probe = prober.closed_loop("profile", concurrency, duration_s, repeat=False)
     return probe

@@ -116,8 +116,8 @@ class Predictor:
             return
         instances = _default_instances(known)
         if self._service is None or instances != self._instances or _differ(self._service, service):
-            self._service, self._instances = service, instances
             self._space.simulate(service, instances)
+            self._service, self._instances = service, instances
         self._space.add(outcome.candidate for outcome in known if outcome.candidate is not None)
         if best := self._best_of(outcomes):
             self._space.refine(best)
@@ -340,12 +340,14 @@ def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
 
 def _settled(probes: Sequence[Probe]) -> list[Probe]:
     """The windows without those that something disturbed and whose like was run later without."""
-    calm = {(probe.purpose, probe.schedule): index for index, probe in enumerate(probes) if not probe.invalid}
-    return [
-        probe
-        for index, probe in enumerate(probes)
-        if not probe.invalid or calm.get((probe.purpose, probe.schedule), -1) < index
-    ]
+    calm = {_load(probe): index for index, probe in enumerate(probes) if not probe.invalid}
+    return [probe for index, probe in enumerate(probes) if not probe.invalid or calm.get(_load(probe), -1) < index]
+
+
+def _load(probe: Probe) -> tuple[str, bool, float]:
+    """What a window offered, whatever its arrivals were."""
+    closed = probe.concurrency is not None
+    return probe.purpose, closed, probe.concurrency or probe.asked_per_s
 
 
 @lru_cache(maxsize=4 * _ENOUGH_FOR_TIMES)

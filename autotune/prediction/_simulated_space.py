@@ -104,12 +104,12 @@ class SimulatedSpace:
             service: How long executions take.
             instances: How many Triton makes where a config does not say.
         """
-        self._service, self._instances = service, instances
-        self._batchings = [
+        batchings = [
             batching if counted else replace(batching, instances=instances)
             for batching, counted in zip(self._batchings, self._counted, strict=True)
         ]
-        self.predictions = self._simulated(self._batchings, service)
+        self.predictions = self._simulated(batchings, service)  # a person may interrupt it
+        self._service, self._instances, self._batchings = service, instances, batchings
         self._settle()
 
     def add(self, candidates: Iterable[Candidate]) -> None:

@@ -22,6 +22,9 @@ CONCURRENCIES = (*range(1, 16), *(step << power for power in range(1, 7) for ste
 """Outstanding requests that are tried: 1 to 960, eight to every doubling."""
 # Down to this part of what takes as long as the limit on average every one of them is tried, every so many from there.
 _NEAR, _FARTHER = 0.4, 3
+# What a closed loop completes over what is thought to saturate a config; the percentile from which on a limit bounds
+# the mean.
+_MARGIN, _MOST = 1.1, 0.9
 
 
 def highest_throughputs(
@@ -38,7 +41,8 @@ def highest_throughputs(
     Each answer makes room for the next request, which is sent once the client has dealt with it. More outstanding
     requests mostly complete more, and wait longer: so the most that keep the ceilings are looked for, of
     `CONCURRENCIES` and from above, as fewer may miss a ceiling that more keep: those left over from a full batch wait
-    for a whole queue delay. Of those that were simulated on the way the one that completes the most is taken.
+    for a whole queue delay. Of those that were simulated on the way, and of the next lower number that makes full
+    batches, the one that completes the most is taken.
 
     Args:
         candidates: The configs.
@@ -51,8 +55,8 @@ def highest_throughputs(
         seed: Draws their overheads and the spread of executions.
 
     Returns:
-        One prediction per candidate, in their order; with a rate of 0 where even one request at a time breaks a
-        ceiling, for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept.
+        One prediction per candidate, in their order; with a rate of 0 where none of those tried keeps every ceiling,
+        for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept.
     """
     descending = sorted(doubts, reverse=True)
     lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]
@@ -67,7 +71,10 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
     """The mean over the doubts, from the widest limits to the narrowest, at the concurrency of the middle one."""
     found: dict[int, Prediction | None] = {}
     best: list[Prediction] = []
-    longest_s = max((each.limit_s for each in ceilings), default=math.inf)
+    # Most requests in time, or the mean of all, is a mean of about as much at most.
+    bounded = all(math.isnan(each.quantile) or each.quantile >= _MOST for each in ceilings)
+    longest_s = max((each.limit_s for each in ceilings), default=math.inf) if bounded else math.inf
+    full = carrier.runner.batching.max_batch_size
 
     def keeps(index: int, limits_s: Mapping[str, float]) -> bool:
         if index not in found:
@@ -77,7 +84,7 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
     for doubt in doubts:
         limits_s = {each.statistic: each.limit_s * doubt for each in ceilings}
         # By Little's law more outstanding ones take longer than the limit on average.
-        most = max(1.0, carrier.saturation_per_s * (longest_s * doubt + client_s))
+        most = max(1.0, _MARGIN * carrier.saturation_per_s * (longest_s * doubt + client_s))
         failing = bisect.bisect_right(CONCURRENCIES, most)
         held = failing - 1
         while held >= 0 and not keeps(held, limits_s):
@@ -86,6 +93,8 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
         while failing > held + 1 and held >= 0:
             middle = (held + failing) // 2
             held, failing = (middle, failing) if keeps(middle, limits_s) else (held, middle)
+        if held >= 0 and CONCURRENCIES[held] > full:  # just enough for full batches may complete more
+            keeps(bisect.bisect_right(CONCURRENCIES, CONCURRENCIES[held] // full * full) - 1, limits_s)
         if kept := [each for each in found.values() if each is not None and _keeps(each, limits_s)]:
             best.append(max(kept, key=lambda each: each.rate_per_s))
     if not best:

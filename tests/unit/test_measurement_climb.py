@@ -141,9 +141,13 @@ def test_a_spell_of_pauses_does_not_throw_far_back() -> None:
 
 def test_fewer_are_offered_again_where_they_were_seen_to_hold() -> None:
     measured, _ = _measure(0.008)
-    held = [replace(measured.probes[0], schedule=ClosedLoop(each)) for each in (93, 80, 1)]
-    assert list(_to_confirm(held)) == [93, 80, 74, 60, 46, 32, 18]
-    assert list(_to_confirm(held[2:])) == [1] * 7
+
+    def offered(*held: int) -> list[int]:
+        return list(_to_confirm([replace(measured.probes[0], schedule=ClosedLoop(each)) for each in held]))
+
+    assert offered(93, 80, 1) == [93, 80, 74, 60, 46, 32, 18]
+    assert offered(108, 100, 1) == [108, 100, 86, 70, 54, 37, 21]
+    assert offered(1) == [1] * 7
 
 
 def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:

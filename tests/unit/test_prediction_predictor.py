@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from test_prediction_service_times import alone_s, device_s, saturated, screen, sharing
 
+from autotune.load import PoissonRate
 from autotune.measurement import Measurement, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
@@ -142,6 +143,9 @@ def test_a_disturbed_window_counts_only_where_it_was_not_run_again(predictor: Pr
         return simulated(learnt, candidate(space, 64, 1))
 
     assert carried(disturbed, last) == carried(last)
+    rates = [PoissonRate(last.achieved_per_s, seed) for seed in (1, 2)]
+    before, again = (replace(each, schedule=rate) for each, rate in zip((disturbed, last), rates, strict=True))
+    assert carried(before, again) == carried(again)
     assert carried(disturbed) < 0.7 * carried(last)
 
 

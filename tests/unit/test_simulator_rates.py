@@ -7,6 +7,7 @@ import pytest
 
 from autotune.objective import Ceiling
 from autotune.simulator import Batching, ServiceTimes, highest_rate, highest_rates, highest_throughputs, lowest_latency
+from autotune.simulator._carried import predict_each
 from autotune.simulator._throughputs import CONCURRENCIES
 
 SIZES = np.arange(1, 33)
@@ -223,3 +224,17 @@ def test_more_outstanding_requests_may_keep_a_ceiling_that_fewer_miss():
     (prediction,) = highest_throughputs([batching], service, ceiling)
     assert prediction.mean_batch == pytest.approx(32, rel=0.05)
     assert prediction.rate_per_s > 0.9 * prediction.saturation_per_s
+
+
+@pytest.mark.parametrize("delay_s", [0.002, 0.005])
+@pytest.mark.parametrize("max_batch", [16, 32, 40])
+def test_a_number_that_makes_full_batches_is_not_passed_over(max_batch, delay_s):
+    batching, service = Batching(max_batch, dynamic=True, max_queue_delay_s=delay_s), _unsteady(client_s=0.00002)
+
+    def best_of_all(carrier):
+        tried = (carrier.in_closed_loop(concurrency) for concurrency in CONCURRENCIES)
+        return max((each for each in tried if each is not None), key=lambda each: each.rate_per_s)
+
+    (best,) = predict_each([batching], service, P99_20_MS, 20_000, 0, best_of_all)
+    (found,) = highest_throughputs([batching], service, P99_20_MS, requests=20_000)
+    assert found.rate_per_s > 0.97 * best.rate_per_s

@@ -72,6 +72,7 @@ class CandidateSampler(BaseSampler):
         listed = self._candidates.items() if self._candidates and space.is_refined else ()
         self._refined = {key for key, candidate in listed if not space.is_coarse(candidate)}
         self._key_of_trial: dict[int, str] = {}
+        self._next_to_trial: dict[int, frozenset[str]] = {}
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Ends the trial at its birth where nothing is left to propose.
@@ -182,12 +183,16 @@ class CandidateSampler(BaseSampler):
             return set()
         worst = abs(best) * math.expm1(AS_GOOD)  # those that kept no promise are told far worse values
         names = space.distributions().keys()
-        return {
-            refinement.key
+        good = [
+            each
             for each in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             if each.value is not None and abs(each.value - best) <= worst and names <= each.params.keys()
-            for refinement in space.refinements(space.canonical(each.params))
-        }
+        ]
+        for each in good:
+            if each.number not in self._next_to_trial:
+                refinements = space.refinements(space.canonical(each.params))
+                self._next_to_trial[each.number] = frozenset(refinement.key for refinement in refinements)
+        return set().union(*(self._next_to_trial[each.number] for each in good))
 
     def _is_open(self, candidate: Candidate, around: AbstractSet[str]) -> bool:
         """Whether a candidate may be proposed: a coarse one, or one that is next to one of the best trials."""

@@ -177,7 +177,7 @@ def _fewest_instances_first(
 ) -> Iterator[int]:
     """Candidates that promise the most first; of those about as good as the best that is left, the simplest ones."""
     while len(ranked):
-        alike = int((promised[ranked] >= (1 - _ABOUT_THE_SAME) * promised[ranked[0]]).sum())
+        alike = max(1, int((promised[ranked] >= (1 - _ABOUT_THE_SAME) * promised[ranked[0]]).sum()))
         yield from sorted(
             ranked[:alike], key=lambda each: predictor.candidates[each].as_dict().get("instance_count") or 0
         )
