@@ -63,6 +63,9 @@ def main() -> None:
     rows = {"ours: model": asks_s(model, space, arguments.trials, arguments.asks)}
     rows["ours: model, learning from a trial"] = learning_s
     rows |= {name: asks_s(sampler, space, arguments.trials, arguments.asks) for name, sampler in samplers.items()}
+    # Next to each of them there are values between powers of two.
+    plain = create_sampler("random", space, seed=1, startup_trials=10, finished=set())
+    rows["ours: random, all trials about as good"] = asks_s(plain, space, arguments.trials, arguments.asks, values=3)
     for name, seconds in rows.items():
         print(f"| {name} | {1e3 * statistics.median(seconds):.1f} | {1e3 * max(seconds):.1f} |")
     for name, seconds in rows.items():
@@ -96,12 +99,18 @@ def taught(space: SearchSpace, trials: int, times: int) -> tuple[Predictor, list
     return predictor, seconds
 
 
-def asks_s(sampler: optuna.samplers.BaseSampler, space: SearchSpace, trials: int, asks: int) -> list[float]:
-    """Seconds of each ask of a study with that many finished trials; the first, which reads them, is left out."""
+def asks_s(
+    sampler: optuna.samplers.BaseSampler, space: SearchSpace, trials: int, asks: int, values: int = 97
+) -> list[float]:
+    """Seconds of each ask of a study with that many finished trials, worth so many different values below 97; the
+    first, which reads them, is left out.
+    """
     study = optuna.create_study(sampler=sampler, direction="maximize")
     study.add_trials(
         optuna.trial.create_trial(
-            params=space.optuna_params(candidate), distributions=space.distributions(), value=float(number % 97)
+            params=space.optuna_params(candidate),
+            distributions=space.distributions(),
+            value=float(96 - number % values),
         )
         for number, candidate in enumerate(itertools.islice(space.candidates(), trials))
     )
