@@ -151,8 +151,8 @@ def _model(context: Context) -> Strategy:
     """By expected improvement over the best so far, as a simulation predicts it that measured trials correct.
 
     Those that may plausibly win come first: as long as there is one a study goes on. Of those that promise about the
-    same the one with the fewest instances: what simulated instances gain by being many,
-    real ones may lose by sharing cores that nobody simulates.
+    same the one with the fewest instances: what simulated instances gain by being many, real ones may lose by sharing
+    cores that nobody simulates.
     """
     otherwise = _tpe(context)
 
