@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,19 +41,25 @@ def predict_each(
     """What ``predict`` says of each candidate, in their order; all meet the same requests.
 
     A thread for every core takes its share of them: compiled code and numpy's sorting leave the interpreter to others.
+    A person who interrupts waits for no more than the candidate that each of them is at.
     """
     reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
     draws = Draws.of(reached, requests, seed)
 
+    ended = Event()
+
     def share(number: int) -> list[Prediction]:
         carriers = _carriers(candidates[number::threads], reached, ceilings, draws)
-        return [predict(carrier) for carrier in carriers]
+        return [predict(carrier) for carrier in takewhile(lambda _: not ended.is_set(), carriers)]
 
     threads = max(1, min(len(os.sched_getaffinity(0)), len(candidates)))
     predictions: list[Prediction | None] = [None] * len(candidates)
     with ThreadPoolExecutor(threads) as pool:
-        for number, found in enumerate(pool.map(share, range(threads))):
-            predictions[number::threads] = found
+        try:
+            for number, found in enumerate(pool.map(share, range(threads))):
+                predictions[number::threads] = found
+        finally:
+            ended.set()
     return [each for each in predictions if each is not None]
 
 

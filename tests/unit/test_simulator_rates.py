@@ -1,5 +1,8 @@
 """The rates that the simulator predicts, and what they depend on."""
 
+import signal
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -197,7 +200,7 @@ def test_doubts_about_the_limits_weigh_what_is_completed_under_each():
 
 
 def test_a_client_that_sends_one_request_after_the_other_fills_fewer_batches_in_time():
-    # Far above the 9 ms for which this client is held up at one answer in a hundred.
+    # Far above the 7 ms for which this client is held up at one answer in a hundred.
     batching, ceiling = Batching(32, dynamic=True, instances=2), [Ceiling("p99", 0.1)]
     (at_once,) = highest_throughputs([batching], _unsteady(), ceiling)
     (slowly,) = highest_throughputs([batching], _unsteady(client_s=0.0004), ceiling)
@@ -209,9 +212,9 @@ def test_a_client_that_sends_one_request_after_the_other_fills_fewer_batches_in_
 def test_what_a_client_is_held_up_for_counts_where_the_ceiling_is_near_it():
     batching = Batching(32, dynamic=True, instances=2)
     service = _unsteady(client_s=0.0004)
-    (strict,) = highest_throughputs([batching], service, [Ceiling("p99", 0.03)])
+    (strict,) = highest_throughputs([batching], service, [Ceiling("p99", 0.02)])
     (lenient,) = highest_throughputs([batching], service, [Ceiling("p99", 0.1)])
-    assert strict.latency_s["p99"] <= 0.03
+    assert strict.latency_s["p99"] <= 0.02
     assert 0 < strict.rate_per_s < 0.8 * lenient.rate_per_s
 
 
@@ -238,3 +241,18 @@ def test_a_number_that_makes_full_batches_is_not_passed_over(max_batch, delay_s)
     (best,) = predict_each([batching], service, P99_20_MS, 20_000, 0, best_of_all)
     (found,) = highest_throughputs([batching], service, P99_20_MS, requests=20_000)
     assert found.rate_per_s > 0.97 * best.rate_per_s
+
+
+def test_an_interrupt_does_not_wait_for_all_candidates():
+    candidates = [Batching(8, dynamic=True)] * 400
+    predicted = []
+
+    def slowly(carrier):
+        if not predicted:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        predicted.append(carrier.saturation_per_s)
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_each(candidates, _accelerator(), P99_20_MS, 100, 0, slowly)
+    assert 0 < len(predicted) < 100
