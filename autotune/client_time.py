@@ -16,7 +16,8 @@ def client_times(random: np.random.Generator, answers: int) -> NDArray[np.float6
 
     Most follow an exponential distribution; one in a hundred answers is held up, as if another process had the core.
     perf_analyzer's client is, on a machine that it shares with the server. Without this, closed loops fall in step with
-    their server: a config whose batches fill only because they filled before would seem good.
+    their server: a config whose batches fill only because they filled before would seem good. The time for which it is
+    held up was chosen so that p99s are perf_analyzer's on average (`benchmarks/client_time.py`).
 
     Every hundred answers have one that is held up, and all of these together are spread as their distribution is: how
     much a window shows of them should not be chance.

@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).parent.parent / "model_repository"
 MODEL = "accelerator"
 CEILINGS = (Ceiling("p99", 0.02),)
 INSTANCES = 2
-# Batch size, queue delay in microseconds, concurrencies from about what fills one batch more than the instances hold.
+# Batch size, queue delay in microseconds, and outstanding requests: about two to four batches.
 CONFIGS = (
     (40, 7000, (64, 72, 80, 88, 96)),
     (32, 7000, (64, 72, 80, 88, 96)),

@@ -245,10 +245,10 @@ def test_a_number_that_makes_full_batches_is_not_passed_over(max_batch, delay_s)
 
 def test_an_interrupt_does_not_wait_for_all_candidates():
     candidates = [Batching(8, dynamic=True)] * 400
-    predicted = []
+    predicted, first = [], threading.Lock()
 
     def slowly(carrier):
-        if not predicted:
+        if first.acquire(blocking=False):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         predicted.append(carrier.saturation_per_s)
         time.sleep(0.01)
