@@ -3,9 +3,10 @@
 `plain` tunes `iris`, where batching is thought not to pay: the plain config it comes with should win, or nothing
 significantly better be found. As that is only thought, what is delivered is measured beside the plain config after the
 study, on fresh servers in turns: a gain that is found there too is one. `optimal` tunes the model of a recorded grid
-from the grid's best config: no gain should be reported. `optimum` tunes it from its own with 8 restarts: the config
-delivered should carry within 3% of what the grid's best one does, both measured after the study on fresh servers in
-turns. `budget` tunes `accelerator` within 1, 2, 3, ... minutes: it should be over, finals included, within 10% more.
+from the grid's best config, in the grid's space: no gain should be reported. `optimum` tunes it from its own, in that
+space too, with 8 restarts: the config delivered should carry within 3% of what the grid's best one does, both measured
+after the study on fresh servers in turns. `budget` tunes `accelerator` within 1, 2, 3, ... minutes: it should be over,
+finals included, within 10% more.
 
     python -m benchmarks.studies plain|optimal|optimum|budget [--grid accelerator_slow] [--runs 5] [--rounds 5]
         [--launch embedded]
@@ -68,12 +69,13 @@ def main() -> None:
                     said += f"; {in_words(ratio)} of the plain config afterwards"
                     as_it_should = ratio.low > 1
             elif arguments.outcome == "optimal":
-                models = repository_with(grid.subject, optimum(grid), directory)
-                found = tuned(grid.subject, models, directory, arguments.launch, seed)
+                models, space = repository_with(grid.subject, optimum(grid), directory), space_of(grid, directory)
+                found = tuned(grid.subject, models, directory, arguments.launch, seed, space)
                 said, as_it_should = gain_in_words(found), no_gain(found)
             else:
-                models = repository_with(grid.subject, grid.subject.spec().config, directory)
-                found = tuned(grid.subject, models, directory, arguments.launch, seed, trials=RESTARTS)
+                own = grid.subject.spec().config
+                models, space = repository_with(grid.subject, own, directory), space_of(grid, directory)
+                found = tuned(grid.subject, models, directory, arguments.launch, seed, space, trials=RESTARTS)
                 ratio = over(grid.subject, found, optimum(grid), directory, arguments.launch, arguments.rounds)
                 said = f"{gain_in_words(found)}; {in_words(ratio)} of the optimum"
                 as_it_should = ratio.value >= 1 - WITHIN
@@ -91,6 +93,7 @@ def tuned(
     directory: Path,
     launch: str,
     seed: int,
+    search_space: Path | None = None,
     trials: int | None = None,
     time_budget: str | None = None,
 ) -> StudyResult:
@@ -99,6 +102,7 @@ def tuned(
         repository,
         subject.model,
         p99=subject.p99,
+        search_space=search_space,
         trials=trials,
         time_budget=time_budget,
         seed=seed,
@@ -129,6 +133,13 @@ def repository_with(subject: Subject, config: ModelConfig, directory: Path) -> P
     shutil.copytree(REPOSITORY / subject.model, model)
     (model / "config.pbtxt").write_text(config.to_text())
     return model.parent
+
+
+def space_of(grid: Grid, directory: Path) -> Path:
+    """A file with the space that the grid holds: in a larger one its best config need not be the best."""
+    path = directory / "space.yaml"
+    path.write_text(grid.space_text)
+    return path
 
 
 def optimum(grid: Grid) -> ModelConfig:
