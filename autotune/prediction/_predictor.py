@@ -187,6 +187,11 @@ class Predictor:
         return index is not None and self._space.predictions[index].rate_per_s > 0
 
     @property
+    def keeps_any(self) -> bool:
+        """Whether any config keeps the ceilings, as simulated."""
+        return any(prediction.rate_per_s > 0 for prediction in self._space.predictions)
+
+    @property
     def _sign(self) -> float:
         """1 where more is better, -1 where less is."""
         return 1.0 if self._objective.maximise else -1.0

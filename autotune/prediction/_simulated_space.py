@@ -19,6 +19,7 @@ from autotune.simulator import (
     highest_throughputs,
     lowest_latency,
     simulate,
+    statistics_s,
 )
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 
@@ -51,7 +52,8 @@ class SimulatedSpace:
         coarse: Which of them are coarse, shape (candidates,).
         open: Those and the refinements next to the best configs.
         predictions: What was simulated of each; empty before `simulate`.
-        values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept.
+        values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept, the worse
+            the farther they are from keeping it.
         features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
     """
 
@@ -144,16 +146,14 @@ class SimulatedSpace:
         of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
         best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
         of.update(zip(best, self._predictions(best, service, _FINE_REQUESTS), strict=True))
-        of = {
-            batching: prediction if self._keeps_alone(batching, service) else replace(prediction, rate_per_s=0.0)
-            for batching, prediction in of.items()
-        }
+        of = {batching: self._checked_alone(batching, service, prediction) for batching, prediction in of.items()}
         return [of[batching] for batching in batchings]
 
     def _settle(self) -> None:
         """Values and features of what was simulated."""
         values = np.array([self._value(prediction) for prediction in self.predictions])
-        self.values = _floored(values, maximise=self._objective.maximise)
+        missed_by = np.array([self._missed_by(prediction) for prediction in self.predictions])
+        self.values = _floored(values, missed_by, maximise=self._objective.maximise)
         self.features = np.array(
             [
                 [
@@ -167,19 +167,22 @@ class SimulatedSpace:
             ]
         )
 
-    def _keeps_alone(self, batching: Batching, service: ServiceTimes) -> bool:
-        """Whether requests far apart keep the ceilings: each waits for the whole queue delay, as company never comes.
+    def _checked_alone(self, batching: Batching, service: ServiceTimes, prediction: Prediction) -> Prediction:
+        """The prediction; that of requests far apart where those break a ceiling: each waits for the whole queue delay,
+        as company never comes.
 
         A trial that looks for the highest rate begins with that question.
         """
-        if not batching.max_queue_delay_s or not self._objective.maximise:
-            return True
+        if not prediction.rate_per_s or not batching.max_queue_delay_s or not self._objective.maximise:
+            return prediction
         latency_s = simulate(batching, service, np.arange(_ALONE) * 1.0, self._seed).latency_s
-        return all(
-            float(latency_s.mean() if math.isnan(each.quantile) else np.quantile(latency_s, each.quantile))
-            <= each.limit_s
-            for each in self._objective.ceilings
-        )
+        alone = replace(prediction, rate_per_s=0.0, latency_s=statistics_s(latency_s, tuple(prediction.latency_s)))
+        return prediction if self._missed_by(alone) <= 1 else alone
+
+    def _missed_by(self, prediction: Prediction) -> float:
+        """The latency farthest over its ceiling, as a multiple of that; 1 at most where none is over."""
+        ratios = (prediction.latency_s[each.statistic] / each.limit_s for each in self._objective.ceilings)
+        return max(ratios, default=1.0)
 
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
         objective = self._objective
@@ -211,13 +214,17 @@ class SimulatedSpace:
         return prediction.latency_s[self._objective.optimised_statistic] if prediction.rate_per_s > 0 else math.inf
 
 
-def _floored(values: NDArray[np.float64], *, maximise: bool) -> NDArray[np.float64]:
-    """The values, those that keep no promise replaced by far worse ones than the best, so that logarithms exist."""
-    usable = values[np.isfinite(values) & (values > 0)]
-    best = (usable.max() if maximise else usable.min()) if len(usable) else 1.0
+def _floored(values: NDArray[np.float64], missed_by: NDArray[np.float64], *, maximise: bool) -> NDArray[np.float64]:
+    """The values, so that logarithms exist; those that keep no promise replaced by far worse ones than the best, worse
+    in proportion to how far they miss it.
+    """
+    kept = np.isfinite(values) & (values > 0)
+    best = (values[kept].max() if maximise else values[kept].min()) if kept.any() else 1.0
     worst = best / _FAR_WORSE if maximise else best * _FAR_WORSE
-    clipped = np.where(np.isfinite(values) & (values > 0), values, worst)
-    return np.maximum(clipped, worst) if maximise else np.minimum(clipped, worst)
+    missed_by = np.maximum(missed_by, 1.0)
+    floor = worst / missed_by if maximise else worst * missed_by
+    bounded = np.maximum(values, worst) if maximise else np.minimum(values, worst)
+    return np.where(kept, bounded, floor)
 
 
 def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:

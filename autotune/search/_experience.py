@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
+from autotune.outcome import OutcomeKind
 from autotune.prediction import Predictor, failing_values
 from autotune.search._score import best_of, score
 from autotune.search.samplers import MODEL
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _EARLIER_STUDIES = 3
 _STARTS = 4  # trials that a study begins with, at most
 _LEAST_TRIALS = 3  # of a study that ends because nothing is left to win
+_LEAST_IN_VAIN = 8  # of one that ends because nothing keeps the promise: the starts, and those simulated to miss least
 
 
 class Experience:
@@ -109,6 +111,15 @@ class Experience:
             for trial in trials
             if trial.number is not None and (forecast := forecasts.get(trial.number))
         }
+
+    def nothing_keeps(self, trials: Sequence[TrialRecord]) -> str:
+        """That neither a trial kept the promise nor any config does as simulated; empty where one might."""
+        predictor = self.predictor
+        if predictor is None or not predictor.ready or predictor.doubt or len(trials) < _LEAST_IN_VAIN:
+            return ""
+        if predictor.keeps_any or any(trial.outcome.kind is not OutcomeKind.INFEASIBLE for trial in trials):
+            return ""
+        return f"none of the first {len(trials)} configs keeps the promise, nor does any other as simulated"
 
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
         """That no config that is left can plausibly beat the best by more than is asked for; empty where one can.

@@ -278,6 +278,7 @@ class Coordinator:
             enough_trials(trials, plan.trials)
             or failing_alike(trials)
             or hopeless(trials)
+            or self._experience.nothing_keeps(trials)
             or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, self._finals_s())
         )
         if stop or before_search:

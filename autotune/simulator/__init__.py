@@ -34,7 +34,7 @@ Left out: the time that threads take to wake up (it is in the overhead), shared 
 
 from autotune.simulator._batching import Batching
 from autotune.simulator._latencies import lowest_latency
-from autotune.simulator._prediction import Prediction
+from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._rates import highest_rate, highest_rates
 from autotune.simulator._service import ServiceTimes
 from autotune.simulator._throughputs import highest_throughputs
@@ -50,4 +50,5 @@ __all__ = [
     "highest_throughputs",
     "lowest_latency",
     "simulate",
+    "statistics_s",
 ]

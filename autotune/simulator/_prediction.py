@@ -21,8 +21,8 @@ class Prediction:
     Attributes:
         rate_per_s: The Poisson rate that is carried under every ceiling; 0 where none is.
         saturation_per_s: Requests/s with the queue never empty.
-        latency_s: Latency by statistic (``p50``, ``p99``, ``avg`` and those of the ceilings) at that rate, or at the
-            lowest one that was tried where none is carried.
+        latency_s: Latency by statistic (``p50``, ``p99``, ``avg`` and those of the ceilings) at that rate, or at a low
+            one where none is carried.
         mean_batch: Requests per execution at that rate.
     """
 

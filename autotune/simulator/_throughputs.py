@@ -25,6 +25,7 @@ _NEAR, _FARTHER = 0.4, 3
 # What a closed loop completes over what is thought to saturate a config; the percentile from which on a limit bounds
 # the mean.
 _MARGIN, _MOST = 1.1, 0.9
+_FAR_APART = 0.02  # of the saturation: requests hardly meet
 
 
 def highest_throughputs(
@@ -56,7 +57,8 @@ def highest_throughputs(
 
     Returns:
         One prediction per candidate, in their order; with a rate of 0 where none of those tried keeps every ceiling,
-        for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept.
+        for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept, or of requests
+        that hardly meet.
     """
     descending = sorted(doubts, reverse=True)
     lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]
@@ -98,7 +100,7 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
         if kept := [each for each in found.values() if each is not None and _keeps(each, limits_s)]:
             best.append(max(kept, key=lambda each: each.rate_per_s))
     if not best:
-        return carrier.at(carrier.saturation_per_s, carried=False)
+        return carrier.at(_FAR_APART * carrier.saturation_per_s, carried=False)
     rate_per_s = sum(each.rate_per_s for each in best) / len(doubts)
     return replace(best[len(best) // 2], rate_per_s=rate_per_s)
 

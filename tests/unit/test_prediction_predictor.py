@@ -394,9 +394,21 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
 ) -> None:
     slowest_s = max(edge for edge, _ in screen().probe.histogram if math.isfinite(edge))  # one request at a time
     # Hardly more than that, which simulated executions miss, as they vary.
-    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 1.01 * slowest_s),), load=load))
+    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 1.12 * slowest_s),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert predictor.keeps(candidate(space, 8, 1)) == tried
+
+
+@pytest.mark.parametrize("load", ["closed", "open"])
+def test_where_no_config_keeps_the_promise_those_that_miss_it_least_come_first(
+    space: SearchSpace, load: Literal["open", "closed"]
+) -> None:
+    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 0.5 * alone_s(1)),), load=load))
+    predictor.learn([outcome(None, 1, None)])
+    assert not predictor.keeps_any
+    at_once, held_back = (simulated(predictor, candidate(space, 8, 1, delay=delay)) for delay in (0, 1000))
+    assert at_once > held_back > 0
+    assert predictor.candidates[int(np.argmax(predictor.improvement()))]["max_queue_delay_microseconds"] in (None, 0)
 
 
 def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_where_they_carry_more() -> None:

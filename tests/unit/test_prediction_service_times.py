@@ -142,11 +142,11 @@ def test_small_batches_share_the_same_part_where_all_that_waited_were_of_one_siz
     assert found.device_s / (found.host_s + found.device_s) == pytest.approx(device_s(16) / alone_s(16), rel=0.02)
 
 
-def test_executions_vary_by_a_twentieth():
+def test_executions_vary_by_a_tenth():
     found = service_times([screen(), saturated(8)], 8)
     assert found is not None
     assert found.spread.mean() == pytest.approx(1.0)
-    assert np.log(found.spread).std() == pytest.approx(0.05, rel=0.05)
+    assert np.log(found.spread).std() == pytest.approx(0.1, rel=0.05)
 
 
 def test_instances_that_do_not_slow_each_other_down_share_nothing():

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from test_prediction_predictor import BASE, OBJECTIVE, SPACE, outcome
+from test_prediction_service_times import alone_s
 from test_search_study import store
 
 from autotune.environment import capture
-from autotune.objective import Objective
+from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelSpec
 from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch
@@ -192,6 +193,26 @@ def test_a_space_whose_every_config_breaks_the_ceiling_ends_early_with_the_neare
     assert result.nearest is not None
     assert len(executor.trials) <= 6
     assert "broke a ceiling with a single request at a time" in result.stopped
+
+
+def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(tmp_path: Path, store: Store) -> None:
+    class Tight(Accelerator):
+        """No rate keeps the promise, though single requests do."""
+
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            self.trials.append(trial)
+            broken = outcome(trial.candidate, trial.config.instance_count, None)
+            return replace(broken, config_text=trial.config.to_text(), seconds=1.0)
+
+    executor = Tight()
+    tight = replace(OBJECTIVE, ceilings=(Ceiling("p99", 0.5 * alone_s(1)),))
+    result = run(study(tmp_path, objective=tight), store, executor)
+    assert result.best is None
+    assert result.stopped == "none of the first 8 configs keeps the promise, nor does any other as simulated"
+    # With 20 ms the simulation holds most configs to be good, so that it goes on.
+    going_on = Tight()
+    run(study(tmp_path, "again", cold_start=True), store, going_on)
+    assert len(going_on.trials) == 12
 
 
 def test_a_model_that_cannot_be_simulated_is_searched_by_tpe_and_told_so(tmp_path: Path, store: Store) -> None:
