@@ -35,12 +35,14 @@ class Forecast:
         expected: The same, corrected by what the simulator got wrong so far.
         spread: Standard deviation of the logarithm of the true value about ``expected``.
         mean_batch: Inferences in an execution at that load, as simulated.
+        concurrency: Outstanding requests with which a closed loop comes to it, as simulated; None where there is none.
     """
 
     simulated: float
     expected: float
     spread: float
     mean_batch: float
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True)

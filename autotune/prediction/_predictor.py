@@ -146,6 +146,7 @@ class Predictor:
             expected=value * math.exp(self._sign * float(self._mean[index])),
             spread=float(self._spread[index]),
             mean_batch=self._space.predictions[index].mean_batch,
+            concurrency=self._space.predictions[index].concurrency,
         )
 
     def improvement(self) -> NDArray[np.float64]:

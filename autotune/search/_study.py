@@ -209,7 +209,9 @@ class Coordinator:
         asked, candidate = self._optuna.ask()
         config = self._plan.space.apply(candidate, self._base)
         forecast = self._experience.forecast(candidate) if self._plan.objective.maximise else None
-        question = replace(self._question(), around_per_s=forecast.expected if forecast else None)
+        question = self._question()
+        if forecast:
+            question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
         return asked, PROPOSED, Trial(asked.number, candidate, config, question)
 
     def _question(self) -> Question:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import takewhile
 from threading import Event
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ class Carrier:
         # The drain at the end is left out as the start is.
         first, last = int(WARM_UP * self._requests), int((1 - WARM_UP) * self._requests) - 1
         completed_per_s = float((last - first) / (ended_s[last] - ended_s[first]))
-        return self._prediction(completed_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
+        executions = int(self.runner.executions.sum())
+        return replace(self._prediction(completed_per_s, self.runner.latency_s, executions), concurrency=concurrency)
 
     def _run(self, sent_s: NDArray[np.float64], scale: float, concurrency: int = 0) -> tuple[float, int, int]:
         """How close a window comes to breaking a ceiling, the requests that it finished and left behind."""

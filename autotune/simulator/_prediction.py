@@ -24,12 +24,14 @@ class Prediction:
         latency_s: Latency by statistic (``p50``, ``p99``, ``avg`` and those of the ceilings) at that rate, or at a low
             one where none is carried.
         mean_batch: Requests per execution at that rate.
+        concurrency: Outstanding requests of the closed loop that completes it; None where requests arrive at random.
     """
 
     rate_per_s: float
     saturation_per_s: float
     latency_s: Mapping[str, float]
     mean_batch: float
+    concurrency: int | None = None
 
 
 def statistics_s(latency_s: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:

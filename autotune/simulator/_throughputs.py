@@ -57,8 +57,8 @@ def highest_throughputs(
 
     Returns:
         One prediction per candidate, in their order; with a rate of 0 where none of those tried keeps every ceiling,
-        for all doubts. Latencies and mean batch are those of the middle one of the doubts that are kept, or of requests
-        that hardly meet.
+        for all doubts. Latencies, mean batch and concurrency are those of the middle one of the doubts that are kept,
+        or those of requests that hardly meet.
     """
     descending = sorted(doubts, reverse=True)
     lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]

@@ -123,6 +123,17 @@ def test_only_the_first_trials_are_profiled_and_every_trial_races_the_best(tmp_p
     assert all(trial.question.beat_per_s for trial in executor.trials[1:])
 
 
+def test_a_closed_loop_begins_with_as_many_requests_as_are_simulated_to_complete_the_most(
+    tmp_path: Path, store: Store
+) -> None:
+    executor = Accelerator()
+    run(study(tmp_path, objective=replace(OBJECTIVE, load="closed")), store, executor)
+    begun = [trial.question.concurrency for trial in executor.trials]
+    assert begun[:4] == [None] * 4
+    assert begun[4:]
+    assert all(begun[4:])
+
+
 def test_trials_are_stored_with_what_was_forecast_for_them(tmp_path: Path, store: Store) -> None:
     result = run(study(tmp_path), store, Accelerator())
     assert result.trials[-1].outcome.forecast is not None

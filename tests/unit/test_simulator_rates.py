@@ -170,7 +170,8 @@ def test_a_closed_loop_obeys_littles_law(batching):
     for limit_s in (0.004, 0.01, 0.05):
         (prediction,) = highest_throughputs([batching], _unsteady(), [Ceiling("p99", limit_s)])
         outstanding = prediction.rate_per_s * prediction.latency_s["avg"]
-        assert min(abs(outstanding / each - 1) for each in CONCURRENCIES) < 0.02
+        assert prediction.concurrency in CONCURRENCIES
+        assert outstanding == pytest.approx(prediction.concurrency, rel=0.02)
         assert prediction.latency_s["p99"] <= limit_s
         assert prediction.rate_per_s <= 1.03 * prediction.saturation_per_s
 
