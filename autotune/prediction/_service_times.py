@@ -34,7 +34,8 @@ _OVERHEAD_SAMPLES = 200
 _ENOUGH_FOR_CPU = 6
 # Triton counts executions and what they took together, not by how much each one differed from the next. Simulated as
 # all alike, instances that share a device would take turns at it for ever without waiting, and the requests of a closed
-# loop would come just in time for full batches, which no server does (`benchmarks/simulator_accuracy.py --varies-by`).
+# loop would come just in time for full batches, which no server does. A tenth is what rates close to saturation show,
+# where it decides which config is best; below it they vary less (`benchmarks/simulator_accuracy.py --varies-by`).
 _VARIES_BY = 0.1
 _CLIENT_AT_WORK = 0.1  # of the windows, those in which it had the most to do
 

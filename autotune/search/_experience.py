@@ -113,11 +113,16 @@ class Experience:
         }
 
     def nothing_keeps(self, trials: Sequence[TrialRecord]) -> str:
-        """That neither a trial kept the promise nor any config does as simulated; empty where one might."""
+        """That neither a trial kept the promise nor any config does as simulated; empty where one might.
+
+        Where configs differ in what is not simulated, such as threads, one might.
+        """
         predictor = self.predictor
         if predictor is None or not predictor.ready or predictor.doubt or len(trials) < _LEAST_IN_VAIN:
             return ""
-        if predictor.keeps_any or any(trial.outcome.kind is not OutcomeKind.INFEASIBLE for trial in trials):
+        if not predictor.tells_all_apart or predictor.keeps_any:
+            return ""
+        if any(trial.outcome.kind is not OutcomeKind.INFEASIBLE for trial in trials):
             return ""
         return f"none of the first {len(trials)} configs keeps the promise, nor does any other as simulated"
 

@@ -224,6 +224,10 @@ def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(t
     going_on = Tight()
     run(study(tmp_path, "again", cold_start=True), store, going_on)
     assert len(going_on.trials) == 12
+    # Threads are not simulated: another number of them may keep the promise.
+    threads = SearchSpace.parse(SPACE + "fields:\n  parameters.threads: ['1', '2']\n", "space.yaml")
+    run(study(tmp_path, "threads", objective=tight, space=threads, cold_start=True), store, going_on)
+    assert len(going_on.trials) == 24
 
 
 def test_a_model_that_cannot_be_simulated_is_searched_by_tpe_and_told_so(tmp_path: Path, store: Store) -> None:
