@@ -4,6 +4,7 @@
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
     python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
+    python -m benchmarks.replay simulate [--varies-by 0.05,0.1]      how close the simulation comes to each grid
 
 Scored is the product's own coordinator with its starts, samplers, stopping rule, race and finals; only servers are left
 out. What a config carries is taken from the recorded rates of all, which takes most of their errors away
@@ -21,6 +22,7 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -41,6 +43,7 @@ from benchmarks.replay._plot import plot
 from benchmarks.replay._record import Recorder, measuring
 from benchmarks.replay._repeats import repeats
 from benchmarks.replay._replay import replays
+from benchmarks.replay._simulated import GOOD, closeness
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
 from benchmarks.replay._table import FEW, WITHIN, near_best, table, verdict
@@ -62,6 +65,8 @@ def main() -> None:
             record(arguments)
         elif arguments.command == "repeat":
             repeat(arguments)
+        elif arguments.command == "simulate":
+            simulate(arguments)
         else:
             score(arguments)
     except UsageError as error:
@@ -97,6 +102,9 @@ def parse_arguments() -> argparse.Namespace:
     scoring.add_argument("--recorded", action="store_true", help="take the recorded rates for true, errors and all")
     scoring.add_argument("--arrivals", type=int, default=5, help="different seeds of the simulated arrivals")
     scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
+    simulating = commands.add_parser("simulate", help="compare the simulation with recorded grids")
+    simulating.add_argument("grids", nargs="*", type=Path, help="names or files; all that are recorded unless given")
+    simulating.add_argument("--varies-by", default="", help="executions' standard deviations to simulate with, too")
     return parser.parse_args()
 
 
@@ -155,6 +163,18 @@ def file_of(grid: Path) -> Path:
     return path
 
 
+def files_of(grids: Sequence[Path]) -> list[Path]:
+    """The files of the grids that a person names, or of all that are recorded.
+
+    Raises:
+        SystemExit: There is none, or not one of them.
+    """
+    paths = [file_of(each) for each in grids] or sorted(GRIDS.glob("*.json"))
+    if not paths:
+        raise SystemExit(f"no grid in {GRIDS}; record one first")
+    return paths
+
+
 def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
     """What is recorded, and how."""
     text = arguments.space.read_text("utf-8")
@@ -180,14 +200,35 @@ def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) ->
     }
 
 
+def simulate(arguments: argparse.Namespace) -> None:
+    """Prints a table: a row for each grid and each standard deviation of executions."""
+    try:
+        others = [float(each) for each in arguments.varies_by.split(",") if each]
+    except ValueError:
+        raise SystemExit(f"--varies-by: {arguments.varies_by}: write numbers, such as 0.05,0.1") from None
+    print(
+        f"| grid | executions vary by | configs from {GOOD:.0%} of the best on | simulated by recorded, mean | spread ",
+        end="",
+    )
+    print("| rank correlation | regret of the simulated best |\n|---|---|---|---|---|---|---|")
+    for path in files_of(arguments.grids):
+        grid = likely(Grid.read(path)).grid
+        for by in (None, *others):
+            found = closeness(grid, by)
+            varies_by = "as the product has it" if by is None else f"{by:.0%}"
+            print(
+                f"| {grid.subject.name} | {varies_by} | {found.configs} "
+                f"| {found.bias:+.1%} | {found.spread:.1%} | {found.rank_correlation:.2f} | {found.regret:.1%} |",
+                flush=True,
+            )
+
+
 def score(arguments: argparse.Namespace) -> None:
     """Prints a table for each grid and writes its plot."""
     samplers = arguments.samplers.split(",")
     for sampler in samplers:
         check_sampler(sampler)
-    paths = [file_of(each) for each in arguments.grids] or sorted(GRIDS.glob("*.json"))
-    if not paths:
-        raise SystemExit(f"no grid in {GRIDS}; record one first")
+    paths = files_of(arguments.grids)
     with remembered(arguments.arrivals):
         for path in paths:
             recorded = Grid.read(path)

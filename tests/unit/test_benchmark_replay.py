@@ -30,6 +30,7 @@ from benchmarks.replay._pack import noise, pack
 from benchmarks.replay._plot import plot
 from benchmarks.replay._record import Recorder
 from benchmarks.replay._replay import Replay, replay
+from benchmarks.replay._simulated import closeness
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
 from benchmarks.replay._table import quantile, regret, restarts_to_close, table, verdict
@@ -212,6 +213,18 @@ def test_the_simulation_finds_the_optimum_of_what_it_simulated_in_eight_restarts
     with remembered(arrivals=1):
         found = [replay(grid, "model", seed, restarts=10, noise=0.01) for seed in range(3)]
     assert max(restarts_to_close(each, grid.optimum_per_s) for each in found) <= 8
+
+
+def test_a_grid_that_was_simulated_is_told_to_be_close_and_one_turned_around_is_not(grid: Grid) -> None:
+    found = closeness(grid, varies_by=1e-9)  # as the grid's executions, which do not vary
+    assert abs(found.bias) < 0.05
+    assert found.spread < 0.02
+    assert found.rank_correlation > 0.9
+    assert found.regret < 0.05
+    assert closeness(grid, varies_by=0.3).bias < found.bias - 0.1
+    turned = closeness(replace(grid, rates_per_s=grid.rates_per_s[::-1]))
+    assert turned.spread > 0.2
+    assert turned.rank_correlation < 0.5
 
 
 def test_a_seed_replays_the_same_study_and_another_one_another(grid: Grid) -> None:
