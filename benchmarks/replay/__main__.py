@@ -104,8 +104,15 @@ def parse_arguments() -> argparse.Namespace:
     scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
     simulating = commands.add_parser("simulate", help="compare the simulation with recorded grids")
     simulating.add_argument("grids", nargs="*", type=Path, help="names or files; all that are recorded unless given")
-    simulating.add_argument("--varies-by", default="", help="executions' standard deviations to simulate with, too")
+    simulating.add_argument(
+        "--varies-by", type=numbers, default=(), help="executions' standard deviations to simulate with, too"
+    )
     return parser.parse_args()
+
+
+def numbers(text: str) -> list[float]:
+    """Of ``0.05,0.1``."""
+    return [float(each) for each in text.split(",")]
 
 
 def record(arguments: argparse.Namespace) -> None:
@@ -202,18 +209,13 @@ def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) ->
 
 def simulate(arguments: argparse.Namespace) -> None:
     """Prints a table: a row for each grid and each standard deviation of executions."""
-    try:
-        others = [float(each) for each in arguments.varies_by.split(",") if each]
-    except ValueError:
-        raise SystemExit(f"--varies-by: {arguments.varies_by}: write numbers, such as 0.05,0.1") from None
     print(
-        f"| grid | executions vary by | configs from {GOOD:.0%} of the best on | simulated by recorded, mean | spread ",
-        end="",
+        f"| grid | executions vary by | configs from {GOOD:.0%} of the best on | simulated by recorded, mean | spread "
+        "| rank correlation | regret of the simulated best |\n|---|---|---|---|---|---|---|"
     )
-    print("| rank correlation | regret of the simulated best |\n|---|---|---|---|---|---|---|")
     for path in files_of(arguments.grids):
         grid = likely(Grid.read(path)).grid
-        for by in (None, *others):
+        for by in (None, *arguments.varies_by):
             found = closeness(grid, by)
             varies_by = "as the product has it" if by is None else f"{by:.0%}"
             print(

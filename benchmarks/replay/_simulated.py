@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from autotune.prediction import Window, service_times
-from autotune.repository import ModelConfig, completed_config
-from autotune.simulator import Batching, ServiceTimes, highest_rates
+from autotune.repository import completed_config
+from autotune.simulator import Batching, highest_rates
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._windows import unpacked
 
@@ -59,32 +59,21 @@ def closeness(grid: Grid, varies_by: float | None = None) -> Closeness:
 
 def _simulated(grid: Grid, varies_by: float | None) -> NDArray[np.float64]:
     """Inferences/s of each candidate in the space's order; next to nothing where no rate keeps the ceiling."""
-    configs = _configs(grid)
-    batchings = [batching for config in configs if (batching := Batching.of(config))]
-    service = _service_times(grid, max(each.max_batch_size for each in batchings))
+    base = completed_config(grid.subject.spec())
+    configs = {candidate.key: grid.space.apply(candidate, base) for candidate in grid.space.candidates()}
+    windows = [
+        Window(config.instance_count, probe, batching.max_queue_delay_s)
+        for start in grid.starts
+        if (config := configs.get(start.key, base)).instance_count and (batching := Batching.of(config))
+        for probe in unpacked(start.windows)
+    ]
+    batchings = [batching for config in configs.values() if (batching := Batching.of(config))]
+    service = service_times(windows, max(each.max_batch_size for each in batchings))
+    if service is None:
+        raise SystemExit(f"{grid.subject.name}: its windows hold no execution; record it again")
     if varies_by is not None:
         service = service.varying(varies_by)
     distinct = list(dict.fromkeys(batchings))
     predicted = highest_rates(distinct, service, grid.subject.objective.ceilings)
     rates = dict(zip(distinct, (each.rate_per_s for each in predicted), strict=True))
     return np.maximum([rates[each] for each in batchings], 1.0)
-
-
-def _configs(grid: Grid) -> list[ModelConfig]:
-    base = completed_config(grid.subject.spec())
-    return [grid.space.apply(candidate, base) for candidate in grid.space.candidates()]
-
-
-def _service_times(grid: Grid, largest_batch: int) -> ServiceTimes:
-    base = completed_config(grid.subject.spec())
-    starts = {candidate.key: grid.space.apply(candidate, base) for candidate in grid.space.candidates()}
-    windows = []
-    for start in grid.starts:
-        config = starts.get(start.key, base)
-        delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
-        if config.instance_count:
-            windows += [Window(config.instance_count, probe, delay_s) for probe in unpacked(start.windows)]
-    service = service_times(windows, largest_batch)
-    if service is None:
-        raise SystemExit(f"{grid.subject.name}: its windows hold no execution; record it again")
-    return service
