@@ -374,7 +374,7 @@ def _default_instances(outcomes: Sequence[TrialOutcome]) -> int:
 def _differ(before: ServiceTimes, now: ServiceTimes) -> bool:
     """Whether executions of any size take notably other times, or share another part of them, or the cores' time."""
     cpu_s = before.request_cpu_s + before.execution_cpu_s, now.request_cpu_s + now.execution_cpu_s
-    if abs(cpu_s[1] - cpu_s[0]) > _CPU_CHANGED * max(cpu_s):
+    if abs(cpu_s[1] - cpu_s[0]) > _CPU_CHANGED * max(cpu_s) or abs(now.contention - before.contention) > _CHANGED:
         return True
     sizes = np.unique(np.geomspace(1, len(now.host_s), 12).astype(int)) - 1
     total_s = (before.host_s + before.device_s)[sizes]

@@ -7,6 +7,8 @@ Analysis of Queueing Network Models, ACM Computing Surveys 10, 1978):
 - One instance alone takes ``S(b) = host(b) + device(b)``: the mean compute time of executions of that size.
 - With n instances always at work, executions leave every ``max(device, S / n)`` seconds. Where they took longer than
   alone, they waited for the shared part, and the time between departures is ``device``; elsewhere it is no less.
+- Where they leave less often than those of one instance alone, all is shared, and instances get into each other's way:
+  each of the others makes ``device`` longer by the same fraction.
 
 What server and client take of the cores in a window is thought to be so much for each request, so much for each
 execution, and so much for each second however little there is to do (threads that spin): the demands that fit all
@@ -83,11 +85,13 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         return None
     fewest = min(each.instances for each in known)
     alone = [each for each in known if each.instances == fewest]
-    alone_s = _by_size(alone, largest_batch)
+    largest_seen = max(max(each.probe.server.batch_executions) for each in known)
+    alone_s = _by_size(alone, max(largest_batch, largest_seen))
     gap_s = _gap_s(alone) if fewest == 1 else 0.0
-    device_s = _device_s([each for each in known if each.instances > 1], alone_s)
+    several = [each for each in known if each.instances > 1]
+    device_s = _device_s(several, alone_s)
     request_cpu_s, execution_cpu_s = _cpu_s(known)
-    return ServiceTimes(
+    found = ServiceTimes(
         host_s=alone_s - device_s + gap_s,
         device_s=device_s,
         overhead_s=_overhead_s(_calmest(screens)),
@@ -95,7 +99,9 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         request_cpu_s=request_cpu_s,
         execution_cpu_s=execution_cpu_s,
         client_s=_client_s(known),
-    ).varying(_VARIES_BY)
+        contention=_contention(several, alone_s) if fewest == 1 else 0.0,
+    )
+    return found.varying(_VARIES_BY).up_to(largest_batch)
 
 
 def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float64]:
@@ -168,13 +174,31 @@ def _waiting(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> list[tu
     found = []
     for window in windows:
         server = window.probe.server
-        expected_s = sum(
-            count * alone_s[min(size, len(alone_s)) - 1] for size, count in server.batch_executions.items()
-        )
-        if window.occupied >= _BUSY and server.busy_s / expected_s > _WAITED:
-            fraction = min(1.0, _apart_s(window) * window.executions / expected_s)
+        if window.occupied >= _BUSY and server.busy_s / _expected_s(window, alone_s) > _WAITED:
+            fraction = min(1.0, _apart_by_expected(window, alone_s))
             found.append((server.mean_batch_size, fraction, window.executions))
     return found
+
+
+def _contention(windows: Sequence[Window], alone_s: NDArray[np.float64]) -> float:
+    """By what fraction each further instance at work slows down what all carry: the median over the windows."""
+    found = [
+        (_apart_by_expected(window, alone_s) - 1) / (window.instances - 1)
+        for window in windows
+        if window.occupied >= _BUSY
+    ]
+    return max(0.0, float(np.median(found))) if found else 0.0
+
+
+def _apart_by_expected(window: Window, alone_s: NDArray[np.float64]) -> float:
+    """Seconds from one departure to the next, as a multiple of those of one instance alone."""
+    return _apart_s(window) * window.executions / _expected_s(window, alone_s)
+
+
+def _expected_s(window: Window, alone_s: NDArray[np.float64]) -> float:
+    """Seconds that its executions would take alone, together."""
+    executions = window.probe.server.batch_executions.items()
+    return float(sum(count * alone_s[size - 1] for size, count in executions))
 
 
 def _apart(windows: Sequence[Window]) -> list[tuple[int, float]]:

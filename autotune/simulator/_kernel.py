@@ -87,6 +87,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     device_s: Floats,
     request_cpu_s: float,
     execution_cpu_s: float,
+    contention: float,
     max_batch: int,
     dynamic: bool,
     delay_s: float,
@@ -120,6 +121,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         device_s: The device part.
         request_cpu_s: Seconds for which a request keeps all cores busy before it reaches the batcher.
         execution_cpu_s: Seconds for which an execution does; it need not wait for them, but requests do.
+        contention: By what fraction the device part takes longer for each other instance that is at work.
         max_batch: The largest batch.
         dynamic: Whether the dynamic batcher is on.
         delay_s: Its queue delay.
@@ -281,7 +283,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 factor = factors[executed]
                 doing[instance], first[instance], last[instance] = _HOST, start, served
                 due_s[instance] = now_s + host_s[size - 1] * factor
-                device_part_s[instance] = device_s[size - 1] * factor
+                device_part_s[instance] = device_s[size - 1] * factor * (1 + contention * (instances - idle))
                 for request in range(start, served):
                     queue_s[request] = now_s - ready_s[request]
                 cpu_free_s = max(cpu_free_s, now_s) + execution_cpu_s

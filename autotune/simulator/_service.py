@@ -18,7 +18,8 @@ class ServiceTimes:
 
     An execution first spends its host part, side by side with other instances, then its device part on the one
     resource that all instances share, first come, first served; the instance is busy through both. So n instances
-    carry at most b / device_s, and at most n * b / (host_s + device_s).
+    carry at most b / device_s, and at most n * b / (host_s + device_s). Where they get into each other's way, as
+    threads that spin do, the device part takes longer for each of the others that is at work when it starts.
 
     Besides, requests and executions take CPU time of one machine, on which server and client may run. Where requests
     come so often that it is used up, they wait for it before they reach the batcher.
@@ -33,6 +34,7 @@ class ServiceTimes:
         execution_cpu_s: The same for an execution.
         client_s: Seconds in which the client of a closed loop takes an answer and sends the next request, on average,
             drawn for each from an exponential distribution: answers that come together wait for it.
+        contention: By what fraction the device part takes longer for each other instance that is at work.
     """
 
     host_s: NDArray[np.float64]
@@ -42,6 +44,7 @@ class ServiceTimes:
     request_cpu_s: float = 0.0
     execution_cpu_s: float = 0.0
     client_s: float = 0.0
+    contention: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("host_s", "device_s", "overhead_s", "spread"):
@@ -54,7 +57,7 @@ class ServiceTimes:
             raise ValueError(f"{len(self.host_s)} host times and {len(self.device_s)} device times; one each per size")
         if not (self.host_s + self.device_s > 0).all():
             raise ValueError("an execution of some size takes no time at all")
-        for name in ("request_cpu_s", "execution_cpu_s", "client_s"):
+        for name in ("request_cpu_s", "execution_cpu_s", "client_s", "contention"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: expected a finite number from 0 on, found {getattr(self, name)}")
 

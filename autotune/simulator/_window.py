@@ -115,6 +115,7 @@ class Runner:
             self._service.device_s,
             self._service.request_cpu_s,
             self._service.execution_cpu_s,
+            self._service.contention,
             self.batching.max_batch_size,
             self.batching.dynamic,
             self.batching.max_queue_delay_s,

@@ -32,8 +32,8 @@ def remembered(arrivals: int) -> Iterator[None]:
         seed: int,
     ) -> list[Prediction]:
         times = tuple(vars(service)[name].tobytes() for name in ("host_s", "device_s", "overhead_s", "spread"))
-        cpu_s = service.request_cpu_s, service.execution_cpu_s
-        key = (tuple(candidates), *times, cpu_s, tuple(ceilings), requests, seed % arrivals)
+        numbers = service.request_cpu_s, service.execution_cpu_s, service.contention
+        key = (tuple(candidates), *times, numbers, tuple(ceilings), requests, seed % arrivals)
         if key not in known:
             known[key] = highest_rates(candidates, service, ceilings, requests=requests, seed=seed % arrivals)
         return known[key]

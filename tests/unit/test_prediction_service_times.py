@@ -163,6 +163,28 @@ def test_instances_that_were_not_always_busy_say_nothing_of_what_they_share():
     assert found.device_s == pytest.approx(np.zeros(8))
 
 
+def in_each_others_way(size: int, instances: int, contention: float) -> Window:
+    """Instances that always have a batch to do, each execution of which takes all of what they share."""
+    apart_s = alone_s(size) * (1 + contention * (instances - 1))
+    count = round(1.0 / apart_s) + instances
+    waits = instances * (1 - (instances - 1) / 2 / count)
+    return window({size: count}, {size: waits * apart_s}, instances=instances)
+
+
+def test_instances_that_carry_less_than_one_are_in_each_others_way():
+    crowded = [in_each_others_way(8, 2, 0.2), in_each_others_way(8, 4, 0.2), in_each_others_way(16, 4, 0.3)]
+    found = service_times([screen(), saturated(8), saturated(16), *crowded], 16)
+    assert found is not None
+    assert found.contention == pytest.approx(0.2, abs=0.02)
+    assert found.device_s[7] == pytest.approx(alone_s(8), rel=0.01)
+
+
+def test_instances_that_share_a_device_are_not_in_each_others_way():
+    found = service_times([screen(), saturated(8), sharing(8, 4)], 8)
+    assert found is not None
+    assert found.contention == 0.0
+
+
 def test_what_an_instance_spends_between_executions_is_its_own_time():
     found = service_times([screen(), saturated(8, gap_s=0.0004)], 8)
     assert found is not None

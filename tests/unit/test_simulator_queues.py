@@ -51,6 +51,19 @@ def test_a_device_carries_what_its_own_time_allows(instances):
     assert simulated.carried_per_s == pytest.approx(1 / 1.25 if instances == 1 else 1, rel=0.002)
 
 
+@pytest.mark.parametrize("instances", [1, 3])
+def test_instances_in_each_others_way_carry_less_than_one(instances):
+    service = replace(_service(device_s=1), contention=0.25)
+    simulated = simulate(Batching(1, dynamic=False, instances=instances), service, np.zeros(1000))
+    assert simulated.carried_per_s == pytest.approx(1 / (1 + 0.25 * (instances - 1)), rel=0.002)
+
+
+def test_instances_are_in_nobodys_way_while_the_others_idle():
+    service = replace(_service(device_s=1), contention=0.25)
+    latency_s = simulate(Batching(1, dynamic=False, instances=3), service, np.arange(10) * 2.0).latency_s
+    assert latency_s == pytest.approx(np.ones(10))
+
+
 def test_a_batch_carries_its_items_for_the_price_of_one_execution():
     service = ServiceTimes(np.full(8, 0.5), np.full(8, 0.5), np.zeros(1), np.ones(1))
     simulated = simulate(Batching(8, dynamic=True, max_queue_delay_s=0.1), service, np.zeros(8000))
