@@ -36,6 +36,7 @@ class Forecast:
         spread: Standard deviation of the logarithm of the true value about ``expected``.
         mean_batch: Inferences in an execution at that load, as simulated.
         concurrency: Outstanding requests with which a closed loop comes to it, as simulated; None where there is none.
+        keeps: Whether it keeps the promise, as simulated; where it does not, the values only say that it is far worse.
     """
 
     simulated: float
@@ -43,6 +44,7 @@ class Forecast:
     spread: float
     mean_batch: float
     concurrency: int | None = None
+    keeps: bool = True
 
 
 @dataclass(frozen=True)

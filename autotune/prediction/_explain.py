@@ -106,12 +106,12 @@ class _Winner:
         return self.space.canonical(self.space.optuna_params(changed))
 
     def _predicted(self, candidate: Candidate, other: Candidate) -> float | None:
-        if self.predictor is None or not self.predictor.keeps(candidate):
+        if self.predictor is None:
             return None
         ours, theirs = self.predictor.forecast(candidate), self.predictor.forecast(other)
-        if ours is None or theirs is None:
+        if ours is None or theirs is None or not ours.keeps:
             return None
-        return self._times(ours.expected, theirs.expected) if self.predictor.keeps(other) else math.inf
+        return self._times(ours.expected, theirs.expected) if theirs.keeps else math.inf
 
     def _measured(self, other: Candidate) -> tuple[float | None, bool, int | None]:
         """How many times better the winner was than ``other``, whether that is a bound, and which trial says so."""

@@ -140,13 +140,14 @@ class Predictor:
         index = self._space.index(candidate) if self.ready else None
         if index is None:
             return None
-        value = float(self._space.values[index])
+        value, prediction = float(self._space.values[index]), self._space.predictions[index]
         return Forecast(
             simulated=value,
             expected=value * math.exp(self._sign * float(self._mean[index])),
             spread=float(self._spread[index]),
-            mean_batch=self._space.predictions[index].mean_batch,
-            concurrency=self._space.predictions[index].concurrency,
+            mean_batch=prediction.mean_batch,
+            concurrency=prediction.concurrency,
+            keeps=prediction.rate_per_s > 0,
         )
 
     def improvement(self) -> NDArray[np.float64]:
@@ -181,11 +182,6 @@ class Predictor:
             if (forecast := self.forecast(outcome.candidate))
             and (value := measured_value(outcome, self._objective)) is not None
         ]
-
-    def keeps(self, candidate: Candidate) -> bool:
-        """Whether a candidate keeps the ceilings at some rate, or at the one asked for, as simulated."""
-        index = self._space.index(candidate) if self.ready else None
-        return index is not None and self._space.predictions[index].rate_per_s > 0
 
     @property
     def keeps_any(self) -> bool:

@@ -130,11 +130,11 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
 
 
 def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
-    """What was simulated before the trial ran."""
-    if outcome.forecast is None:
-        return "-"
-    simulated = outcome.forecast.simulated
-    return rate(simulated) if objective.maximise else latency(simulated)
+    """What was simulated before the trial ran; ``none`` where it was not to keep the promise."""
+    forecast = outcome.forecast
+    if forecast is None or not forecast.keeps:
+        return "-" if forecast is None else "none"
+    return rate(forecast.simulated) if objective.maximise else latency(forecast.simulated)
 
 
 def _rate_of(outcome: TrialOutcome) -> str:

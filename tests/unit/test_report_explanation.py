@@ -134,6 +134,16 @@ def test_the_table_has_what_was_predicted_before_each_trial_where_there_is_room(
     assert "…" not in table
 
 
+def test_a_config_that_was_not_to_keep_the_promise_has_no_number_predicted(won: StudyResult) -> None:
+    first, second = won.trials
+    assert second.outcome.forecast is not None
+    hopeless = replace(second.outcome, forecast=replace(second.outcome.forecast, keeps=False))
+    table = printed(replace(won, trials=(first, replace(second, outcome=hopeless))), 140).partition("Best:")[0]
+    (row,) = [line for line in table.splitlines() if line.split()[:1] in (["1"], ["*1"])]
+    assert row.split()[1] == "none"
+    assert "2,346" not in table
+
+
 def test_the_table_of_a_study_that_foresaw_nothing_has_no_such_column() -> None:
     assert "predicted" not in printed(result(trial(0, BASELINE, 0.001)), 140)
 
