@@ -37,6 +37,8 @@ class Forecast:
         mean_batch: Inferences in an execution at that load, as simulated.
         concurrency: Outstanding requests with which a closed loop comes to it, as simulated; None where there is none.
         keeps: Whether it keeps the promise, as simulated; where it does not, the values only say that it is far worse.
+        win_probability: How likely it was to beat the best of the trials by more than the least gain; None where no
+            trial had kept the promise.
     """
 
     simulated: float
@@ -45,6 +47,7 @@ class Forecast:
     mean_batch: float
     concurrency: int | None = None
     keeps: bool = True
+    win_probability: float | None = None
 
 
 @dataclass(frozen=True)

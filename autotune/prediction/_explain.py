@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction._explanation import Agreement, Coverage, Explanation, ParameterEffect
+from autotune.prediction._failures import NOT_THE_CONFIGS_FAULT
 from autotune.prediction._predictor import Predictor, measured_value
 from autotune.repository import ModelConfig
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
@@ -19,7 +20,6 @@ _NOTHING_SEEN = "no trial showed how long executions take"
 _BATCH = "max_batch_size"
 _OWN = "your config"
 _DEFAULT = "Triton's default batching"
-_NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED)
 
 
 def explain(
@@ -117,7 +117,7 @@ class _Winner:
         """How many times better the winner was than ``other``, whether that is a bound, and which trial says so."""
         ours = measured_value(self.outcome, self.objective)
         for number, outcome in self.outcomes.items():
-            if outcome.candidate != other or ours is None or outcome.kind in _NOT_THE_CONFIGS_FAULT:
+            if outcome.candidate != other or ours is None or outcome.kind in NOT_THE_CONFIGS_FAULT:
                 continue
             theirs = measured_value(outcome, self.objective)
             if theirs is not None:

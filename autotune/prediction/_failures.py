@@ -1,4 +1,4 @@
-"""Parameter values with which no config ever worked."""
+"""Whose fault it is where a trial ends without a measurement, and parameter values that never worked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from autotune.space import ParameterValue
 
 FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
 """Ends that are the config's fault, or may be."""
+NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED)
+"""Ends that say nothing of it."""
 
 _TRIALS = 2
 

@@ -15,7 +15,7 @@ from scipy.stats import norm, spearmanr
 from autotune.measurement import Measurement, Probe
 from autotune.objective import Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
-from autotune.prediction._failures import FAILED, failing_values
+from autotune.prediction._failures import FAILED, NOT_THE_CONFIGS_FAULT, failing_values
 from autotune.prediction._residual import Residual
 from autotune.prediction._service_times import Window, service_times
 from autotune.prediction._simulated_space import SimulatedSpace
@@ -30,6 +30,7 @@ _NO_CEILING = ("race", "rate", "lost")
 _FAILED, _OUT_OF_REACH = 2.0, 0.7
 _NEVER_WORKS = -10.0
 _LIKELY = 0.1
+_WINS_BEFORE = 1.0  # what the prior of promised and of come wins is worth
 _ENOUGH_TO_CORRELATE = 4
 # The order of two configs is put to the simulation where it holds one to be better by this; it is not to be followed
 # where it is right about few more of so many pairs than it is wrong about.
@@ -72,6 +73,7 @@ class Predictor:
         self._instances = 1
         self._mean = np.zeros(0)
         self._spread = np.zeros(0)
+        self._come_true = 1.0
         self._apart = np.zeros(0)  # the spread of what they come to as multiples of what the best trial comes to
 
     @property
@@ -123,6 +125,7 @@ class Predictor:
             self._space.refine(best)
         residual = self._correct([*earlier, *outcomes])
         self.doubt = self._doubt(outcomes)
+        self._come_true = self._wins_come_true(outcomes)
         self._apart = self._spread
         found = [
             (forecast.expected if (forecast := self.forecast(outcome.candidate)) else value, outcome.candidate)
@@ -148,6 +151,7 @@ class Predictor:
             mean_batch=prediction.mean_batch,
             concurrency=prediction.concurrency,
             keeps=prediction.rate_per_s > 0,
+            win_probability=None if self.best is None else float(self._win_probability(self.best)[index]),
         )
 
     def improvement(self) -> NDArray[np.float64]:
@@ -167,8 +171,7 @@ class Predictor:
         """Which candidates may plausibly (with 10% and more) beat `best` by more than the least gain."""
         if self.best is None:
             return np.ones(len(self.candidates), np.bool_)
-        over = self._merit() - self._sign * math.log(self.best) - math.log1p(self._min_gain)
-        return np.asarray(self._space.open & (norm.cdf(over / self._hope()) >= _LIKELY))
+        return np.asarray(self._space.open & (self._come_true * self._win_probability(self.best) >= _LIKELY))
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:
         """Spearman's correlation of simulated and measured values; None with fewer than four located trials."""
@@ -203,6 +206,30 @@ class Predictor:
     def _merit(self) -> NDArray[np.float64]:
         """The logarithm of the expected value, signed so that more is better."""
         return np.asarray(self._sign * np.log(self._space.values) + self._mean)
+
+    def _win_probability(self, best: float) -> NDArray[np.float64]:
+        """How likely each candidate is to beat this value by more than the least gain."""
+        over = self._merit() - self._sign * math.log(best) - math.log1p(self._min_gain)
+        return np.asarray(norm.cdf(over / self._hope()))
+
+    def _wins_come_true(self, outcomes: Sequence[TrialOutcome]) -> float:
+        """Which part of the wins that were promised came, at most 1.
+
+        Trials that are promised to win, each with some probability, and do not say that promises are too high, as they
+        are where measurements scatter: one lucky value makes all configs look as if they might be so much better.
+        With a Gamma prior that is worth one promised win, of which one came (Gelman et al., Bayesian Data Analysis,
+        section 2.6).
+        """
+        best, promised, won = -math.inf, _WINS_BEFORE, _WINS_BEFORE
+        for outcome in outcomes:
+            value = measured_value(outcome, self._objective)
+            merit = -math.inf if value is None else self._sign * math.log(value)
+            promise = outcome.forecast.win_probability if outcome.forecast is not None else None
+            if promise is not None and outcome.kind not in NOT_THE_CONFIGS_FAULT:
+                promised += promise
+                won += merit > best + math.log1p(self._min_gain)
+            best = max(best, merit)
+        return min(1.0, won / promised)
 
     def _hope(self) -> NDArray[np.float64]:
         """By how much (one standard deviation) candidates may turn out better, beside the best, than expected.

@@ -298,6 +298,26 @@ def test_what_cannot_win_by_more_than_is_asked_for_is_left_out(predictor: Predic
     assert left(10 * best, 0.02) == 0
 
 
+def test_promises_to_win_that_did_not_come_true_are_believed_less(predictor: Predictor, space: SearchSpace) -> None:
+    tried = candidate(space, 8, 1)
+    found = 0.7 * expected(predictor, tried)
+
+    def may_win(promise: float | None, trials: list[TrialOutcome]) -> int:
+        forecast = predictor.forecast(tried)
+        assert forecast is not None
+        learnt = Predictor(space, BASE, OBJECTIVE)
+        promising = [replace(each, forecast=replace(forecast, win_probability=promise)) for each in trials]
+        learnt.learn([outcome(None, 1, 4000.0), *promising])
+        return int(learnt.may_win().sum())
+
+    lost = [outcome(tried, 1, found)] * 6
+    won = [outcome(tried, 1, 1.1**each * found) for each in range(6)]
+    nobodys = [replace(each, kind=OutcomeKind.CLIENT_FAILED, measurement=None) for each in lost]
+    assert may_win(0.8, lost) < may_win(0.1, lost) < may_win(None, lost)
+    assert may_win(0.8, won) == may_win(None, won)
+    assert may_win(0.8, nobodys) == may_win(None, nobodys)
+
+
 def test_one_lucky_value_is_not_taken_for_the_best(predictor: Predictor, space: SearchSpace) -> None:
     tried = [each for each in predictor.candidates if each["dynamic_batching"]]
     sober = {each.key: 0.7 * predictor.forecast(each).simulated for each in tried}  # type: ignore[union-attr]
