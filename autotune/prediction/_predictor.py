@@ -73,6 +73,7 @@ class Predictor:
         self._instances = 1
         self._mean = np.zeros(0)
         self._spread = np.zeros(0)
+        self._wins: NDArray[np.float64] | None = None  # how likely; None before there is a value to beat
         self._come_true = 1.0
         self._apart = np.zeros(0)  # the spread of what they come to as multiples of what the best trial comes to
 
@@ -112,6 +113,7 @@ class Predictor:
         """
         if self.inapplicable:
             return
+        self._wins = None
         known = [*outcomes, *earlier, *elsewhere]
         service = service_times(_windows(known), self._space.largest_batch)
         if service is None:
@@ -137,6 +139,8 @@ class Predictor:
             index = self._space.index(candidate)
             if index is not None:
                 _, self._apart = residual.predict(self._space.features, beside=self._space.features[index])
+        if self.best is not None:
+            self._wins = self._win_probability(self.best)
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate should come to; None where nothing can be said."""
@@ -151,7 +155,7 @@ class Predictor:
             mean_batch=prediction.mean_batch,
             concurrency=prediction.concurrency,
             keeps=prediction.rate_per_s > 0,
-            win_probability=None if self.best is None else float(self._win_probability(self.best)[index]),
+            win_probability=None if self._wins is None else float(self._wins[index]),
         )
 
     def improvement(self) -> NDArray[np.float64]:

@@ -437,6 +437,20 @@ def test_where_no_config_keeps_the_promise_those_that_miss_it_least_come_first(
     assert predictor.candidates[int(np.argmax(predictor.improvement()))]["max_queue_delay_microseconds"] in (None, 0)
 
 
+def test_each_forecast_says_how_likely_the_config_wins_also_where_refinements_came_to_the_space() -> None:
+    space = SearchSpace.parse(SPACE.replace("[1, 8, 32, 64]", "{low: 1, high: 64, scale: log2, refine: 8}"), "s")
+    learnt = Predictor(space, BASE, OBJECTIVE)
+    known = [outcome(None, 1, 3000.0), outcome(candidate(space, 32, 1), 1, 6000.0)]
+    learnt.learn(known[:1])
+    before = len(learnt.candidates)
+    learnt.learn(known)
+    assert len(learnt.candidates) > before
+    forecasts = [learnt.forecast(each) for each in learnt.candidates]
+    told = [each.win_probability for each in forecasts if each is not None and each.win_probability is not None]
+    assert len(told) == len(learnt.candidates)
+    assert [each >= 0.1 for each in told] == learnt.may_win().tolist()  # all is open here
+
+
 def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_where_they_carry_more() -> None:
     text = SPACE.replace("[1, 8, 32, 64]", "{low: 1, high: 64, scale: log2, refine: 8}")
     space = SearchSpace.parse(text, "space.yaml")
