@@ -219,10 +219,9 @@ class Predictor:
     def _wins_come_true(self, outcomes: Sequence[TrialOutcome]) -> float:
         """Which part of the wins that were promised came, at most 1.
 
-        Trials that are promised to win, each with some probability, and do not say that promises are too high, as they
-        are where measurements scatter: one lucky value makes all configs look as if they might be so much better.
-        With a Gamma prior that is worth one promised win, of which one came (Gelman et al., Bayesian Data Analysis,
-        section 2.6).
+        Every trial is promised to win with some probability. Where many lose, the promises are too high, as they are
+        where measurements scatter: one lucky value makes all configs look as if they might be as much better. With a
+        Gamma prior worth one win that was promised and came (Gelman et al., Bayesian Data Analysis, section 2.6).
         """
         best, promised, won = -math.inf, _WINS_BEFORE, _WINS_BEFORE
         for outcome in outcomes:

@@ -19,7 +19,7 @@ class ServiceTimes:
     An execution first spends its host part, side by side with other instances, then its device part on the one
     resource that all instances share, first come, first served; the instance is busy through both. So n instances
     carry at most b / device_s, and at most n * b / (host_s + device_s). Where they get into each other's way, as
-    threads that spin do, the device part takes longer for each of the others that is at work when it starts.
+    threads that spin do, an execution's device part takes longer for each other instance at work when it begins.
 
     Besides, requests and executions take CPU time of one machine, on which server and client may run. Where requests
     come so often that it is used up, they wait for it before they reach the batcher.
