@@ -6,19 +6,19 @@ import heapq
 import itertools
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import Measurement
 from autotune.objective import Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction._failures import FAILED, NOT_THE_CONFIGS_FAULT, failing_values
 from autotune.prediction._residual import Residual
-from autotune.prediction._service_times import Window, service_times
+from autotune.prediction._service_times import service_times
 from autotune.prediction._simulated_space import SimulatedSpace
+from autotune.prediction._trial_windows import default_instances, windows_of
 from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
 from autotune.space import AS_GOOD, Candidate, SearchSpace
@@ -39,8 +39,7 @@ _ENOUGH_TO_DOUBT = 60  # trials
 # By what fraction configs differ in how far the simulation is off: at a Poisson rate, in a closed loop, which it comes
 # closer to, and where there are parameters that it knows nothing of.
 _SCALE, _SCALE_CLOSED, _SCALE_UNKNOWN = 0.10, 0.05, 0.30
-# More trials would teach hardly more, and take longer to learn from than a trial takes.
-_ENOUGH_FOR_TIMES, _ENOUGH_TO_CORRECT = 30, 256
+_ENOUGH_TO_CORRECT = 256  # trials; more would teach hardly more, and take longer to learn from than a trial takes
 
 
 class Predictor:
@@ -115,10 +114,10 @@ class Predictor:
             return
         self._wins = None
         known = [*outcomes, *earlier, *elsewhere]
-        service = service_times(_windows(known), self._space.largest_batch)
+        service = service_times(windows_of(known), self._space.largest_batch)
         if service is None:
             return
-        instances = _default_instances(known)
+        instances = default_instances(known)
         if self._service is None or instances != self._instances or _differ(self._service, service):
             self._space.simulate(service, instances)
             self._service, self._instances = service, instances
@@ -351,50 +350,6 @@ def measured_value(outcome: TrialOutcome, objective: Objective) -> float | None:
     if measured is None or not outcome.feasible:
         return None
     return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
-
-
-def _windows(outcomes: Sequence[TrialOutcome]) -> list[Window]:
-    """The windows of the first trials whose instances are known; of those that were run again, as something disturbed
-    them, the last ones.
-    """
-    windows = []
-    measured = (outcome for outcome in outcomes if outcome.measurement is not None)
-    for outcome in itertools.islice(measured, _ENOUGH_FOR_TIMES):
-        measurement = outcome.measurement
-        assert measurement is not None  # noqa: S101 - filtered above
-        config = _config(outcome.config_text)
-        instances = measurement.instances or config.instance_count
-        delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
-        if instances:
-            windows += [Window(instances, probe, delay_s) for probe in _settled(measurement.probes)]
-    return windows
-
-
-def _settled(probes: Sequence[Probe]) -> list[Probe]:
-    """The windows without those that something disturbed and whose like was run later without."""
-    calm = {_load(probe): index for index, probe in enumerate(probes) if not probe.invalid}
-    return [probe for index, probe in enumerate(probes) if not probe.invalid or calm.get(_load(probe), -1) < index]
-
-
-def _load(probe: Probe) -> tuple[str, bool, float]:
-    """What a window offered, whatever its arrivals were."""
-    closed = probe.concurrency is not None
-    return probe.purpose, closed, probe.concurrency or probe.asked_per_s
-
-
-@lru_cache(maxsize=4 * _ENOUGH_FOR_TIMES)
-def _config(text: str) -> ModelConfig:
-    """The config of a trial, parsed once."""
-    return ModelConfig.parse(text, "trial")
-
-
-def _default_instances(outcomes: Sequence[TrialOutcome]) -> int:
-    """How many instances Triton makes of the model where its config does not say; 1 where no trial showed it."""
-    for outcome in outcomes:
-        made = outcome.measurement.instances if outcome.measurement is not None else 0
-        if made and not _config(outcome.config_text).instance_count:
-            return made
-    return 1
 
 
 def _differ(before: ServiceTimes, now: ServiceTimes) -> bool:
