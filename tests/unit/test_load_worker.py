@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ending import ends
 from load_suite import NullServer, payload
 
 from autotune.errors import UsageError
@@ -31,15 +32,6 @@ def generator(server):
     assert isinstance(generator, Fleet)
     yield generator
     generator.close()
-
-
-def _gone(pid: int, within_s: float = 3.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_closing_ends_the_process(generator):
@@ -86,7 +78,7 @@ def test_interrupted_run_ends_the_process_and_the_next_run_is_its_own(generator)
     with pytest.raises(KeyboardInterrupt):
         generator.run(ClosedLoop(1), 5.0, 1.0)
     assert time.monotonic() - started < 2
-    assert _gone(pid)
+    assert ends(pid)
     assert generator.run(ConstantRate(100), 0.1, 1.0).requests == 10
 
 
@@ -116,7 +108,7 @@ time.sleep(30)
         time.sleep(0.1)
         assert psutil.pid_exists(pid)
         parent.kill()
-    assert _gone(pid)
+    assert ends(pid)
 
 
 def test_process_outlives_the_thread_that_started_it(server):
