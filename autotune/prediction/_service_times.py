@@ -10,6 +10,9 @@ Analysis of Queueing Network Models, ACM Computing Surveys 10, 1978):
 - Where they leave less often than those of one instance alone, all is shared, and instances get into each other's way:
   each of the others makes ``device`` longer by the same fraction.
 
+What larger batches take of ``host`` more than one item does is thought to be gathering inputs before ``device`` and
+handing out outputs after it, in the proportion of what Triton says that models spent on the two.
+
 What server and client take of the cores in a window is thought to be so much for each request, so much for each
 execution, and so much for each second however little there is to do (threads that spin): the demands that fit all
 windows best, none of them below zero.
@@ -36,9 +39,10 @@ _OVERHEAD_SAMPLES = 200
 _ENOUGH_FOR_CPU = 6
 # Triton counts executions and what they took together, not by how much each one differed from the next. Simulated as
 # all alike, instances that share a device would take turns at it for ever without waiting, and the requests of a closed
-# loop would come just in time for full batches, which no server does. A tenth is what rates close to saturation show,
-# where it decides which config is best; below it they vary less (`benchmarks/simulator_accuracy.py --varies-by`).
-_VARIES_BY = 0.1
+# loop would come just in time for full batches, which no server does. A twentieth comes closest to servers' latencies
+# (`benchmarks/simulator_accuracy.py --varies-by`); rates near saturation hardly tell (`benchmarks/replay simulate`).
+_VARIES_BY = 0.05
+_HANDED_OUT = 0.5  # where Triton's statistics do not tell
 _CLIENT_AT_WORK = 0.1  # of the windows, those in which it had the most to do
 
 
@@ -100,6 +104,7 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         execution_cpu_s=execution_cpu_s,
         client_s=_client_s(known),
         contention=_contention(several, alone_s) if fewest == 1 else 0.0,
+        handed_out=_handed_out(known),
     )
     return found.varying(_VARIES_BY).up_to(largest_batch)
 
@@ -226,6 +231,13 @@ def _merged(
     groups = np.concatenate([[0], np.cumsum(np.diff(x) > 0.2)])
     total = np.bincount(groups, weight)
     return np.bincount(groups, weight * x) / total, np.bincount(groups, weight * y) / total
+
+
+def _handed_out(windows: Sequence[Window]) -> float:
+    """What handing out the outputs takes by that and gathering the inputs."""
+    inputs_ns = sum(window.probe.server.compute_input_ns for window in windows)
+    outputs_ns = sum(window.probe.server.compute_output_ns for window in windows)
+    return outputs_ns / (inputs_ns + outputs_ns) if inputs_ns + outputs_ns else _HANDED_OUT
 
 
 def _cpu_s(windows: Sequence[Window]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from autotune.simulator._compiled import compiled
 # States of the payload that the batcher fills.
 _EMPTY, _QUEUED, _TAKEN = 0, 1, 2
 # What an instance does.
-_IDLE, _HOST, _DEVICE = 0, 1, 2
+_IDLE, _HOST, _DEVICE, _AFTER = 0, 1, 2, 3
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +85,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     batcher_first: NDArray[np.bool_],
     host_s: Floats,
     device_s: Floats,
+    after_s: Floats,
     request_cpu_s: float,
     execution_cpu_s: float,
     contention: float,
@@ -119,6 +120,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
             next payload, in order of execution, shape (n,).
         host_s: The host part of an execution by batch size, from 1 on.
         device_s: The device part.
+        after_s: How much of the host part follows the device part.
         request_cpu_s: Seconds for which a request keeps all cores busy before it reaches the batcher.
         execution_cpu_s: Seconds for which an execution does; it need not wait for them, but requests do.
         contention: By what fraction the device part takes longer for each other instance that is at work.
@@ -154,6 +156,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     due_s = np.empty(instances)
     due_s[:] = np.inf
     device_part_s = np.empty(instances)
+    after_part_s = np.empty(instances)
     first = np.empty(instances, np.int64)
     last = np.empty(instances, np.int64)
     idle = instances
@@ -176,6 +179,10 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 doing[next_instance] = _DEVICE
                 device_free_s = max(now_s, device_free_s) + device_part_s[next_instance]
                 due_s[next_instance] = device_free_s
+                wakes = False
+            elif doing[next_instance] == _DEVICE and after_part_s[next_instance] > 0:
+                doing[next_instance] = _AFTER
+                due_s[next_instance] = now_s + after_part_s[next_instance]
                 wakes = False
             else:
                 doing[next_instance] = _IDLE
@@ -282,8 +289,9 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                     instance += 1
                 factor = factors[executed]
                 doing[instance], first[instance], last[instance] = _HOST, start, served
-                due_s[instance] = now_s + host_s[size - 1] * factor
+                due_s[instance] = now_s + (host_s[size - 1] - after_s[size - 1]) * factor
                 device_part_s[instance] = device_s[size - 1] * factor * (1 + contention * (instances - idle))
+                after_part_s[instance] = after_s[size - 1] * factor
                 for request in range(start, served):
                     queue_s[request] = now_s - ready_s[request]
                 cpu_free_s = max(cpu_free_s, now_s) + execution_cpu_s

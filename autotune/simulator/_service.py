@@ -16,10 +16,13 @@ _SPREAD_SAMPLES = 200
 class ServiceTimes:
     """How long an execution takes.
 
-    An execution first spends its host part, side by side with other instances, then its device part on the one
-    resource that all instances share, first come, first served; the instance is busy through both. So n instances
-    carry at most b / device_s, and at most n * b / (host_s + device_s). Where they get into each other's way, as
-    threads that spin do, an execution's device part takes longer for each other instance at work when it begins.
+    An execution spends its host part side by side with other instances and its device part on the one resource that
+    all instances share, first come, first served; the instance is busy through both. So n instances carry at most
+    b / device_s, and at most n * b / (host_s + device_s). Where they get into each other's way, as threads that spin
+    do, an execution's device part takes longer for each other instance at work when it begins.
+
+    Inputs are gathered on the host before the device part, outputs handed out after it. How much of the host part comes
+    after decides who is first at the device: all before it, small batches overtake large ones, which evens them out.
 
     Besides, requests and executions take CPU time of one machine, on which server and client may run. Where requests
     come so often that it is used up, they wait for it before they reach the batcher.
@@ -35,6 +38,7 @@ class ServiceTimes:
         client_s: Seconds in which the client of a closed loop takes an answer and sends the next request, on average,
             drawn for each from an exponential distribution: answers that come together wait for it.
         contention: By what fraction the device part takes longer for each other instance that is at work.
+        handed_out: Which part of the host time that a batch takes beyond one item's follows the device part.
     """
 
     host_s: NDArray[np.float64]
@@ -45,6 +49,7 @@ class ServiceTimes:
     execution_cpu_s: float = 0.0
     client_s: float = 0.0
     contention: float = 0.0
+    handed_out: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("host_s", "device_s", "overhead_s", "spread"):
@@ -60,11 +65,18 @@ class ServiceTimes:
         for name in ("request_cpu_s", "execution_cpu_s", "client_s", "contention"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: expected a finite number from 0 on, found {getattr(self, name)}")
+        if not 0 <= self.handed_out <= 1:
+            raise ValueError(f"handed_out: expected a fraction from 0 to 1, found {self.handed_out}")
 
     @property
     def largest_batch(self) -> int:
         """The largest batch size that is known."""
         return len(self.host_s)
+
+    @property
+    def after_s(self) -> NDArray[np.float64]:
+        """How much of the host part follows the device part, shape (B,)."""
+        return np.asarray(self.handed_out * np.maximum(0.0, self.host_s - self.host_s[0]))
 
     def varying(self, by: float) -> ServiceTimes:
         """The same with executions whose times vary, lognormally, by the standard deviation ``by`` of the logarithm."""

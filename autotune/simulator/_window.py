@@ -83,6 +83,7 @@ class Runner:
         self.executions = np.zeros(batching.max_batch_size + 1, np.int64)
         self.over = np.empty(0)
         self._service = service
+        self._after_s = service.after_s
         self._draws = draws
         self._think_s = float(draws.overhead_s.mean()) if requests else 0.0
         self._preferred = batching.sent_at_once()
@@ -113,6 +114,7 @@ class Runner:
             self._draws.batcher_first,
             self._service.host_s,
             self._service.device_s,
+            self._after_s,
             self._service.request_cpu_s,
             self._service.execution_cpu_s,
             self._service.contention,

@@ -32,7 +32,7 @@ def remembered(arrivals: int) -> Iterator[None]:
         seed: int,
     ) -> list[Prediction]:
         times = tuple(vars(service)[name].tobytes() for name in ("host_s", "device_s", "overhead_s", "spread"))
-        numbers = service.request_cpu_s, service.execution_cpu_s, service.contention
+        numbers = service.request_cpu_s, service.execution_cpu_s, service.contention, service.handed_out
         key = (tuple(candidates), *times, numbers, tuple(ceilings), requests, seed % arrivals)
         if key not in known:
             known[key] = highest_rates(candidates, service, ceilings, requests=requests, seed=seed % arrivals)

@@ -31,6 +31,8 @@ def _packed(probe: Probe) -> dict[str, Any]:
         "duration_s": round(probe.duration_s, 4),
         "executions": {str(size): count for size, count in server.batch_executions.items()},
         "compute_us": {str(size): round(ns / 1e3) for size, ns in server.batch_compute_ns.items()},
+        "input_us": round(server.compute_input_ns / 1e3),
+        "output_us": round(server.compute_output_ns / 1e3),
         "usage": _usage(probe.usage) if probe.usage else None,
         # Only one request at a time tells what a request takes outside of its execution.
         "histogram": _histogram(probe) if probe.purpose == "screen" else [],
@@ -77,6 +79,9 @@ def _unpacked(window: dict[str, Any]) -> Probe:
             inference_count=inferences,
             execution_count=sum(executions.values()),
             success_count=inferences,
+            # Grids that were recorded before these were kept do not tell.
+            compute_input_ns=int(window.get("input_us", 0)) * 1000,
+            compute_output_ns=int(window.get("output_us", 0)) * 1000,
             batch_executions=executions,
             batch_compute_ns={int(size): int(us) * 1000 for size, us in window["compute_us"].items()},
         ),

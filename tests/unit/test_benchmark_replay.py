@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_prediction_service_times import alone_s, device_s, saturated, screen, sharing
+from test_prediction_service_times import alone_s, copying, device_s, saturated, screen, sharing
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -126,7 +126,7 @@ def test_a_grid_that_lacks_a_config_is_refused(grid: Grid) -> None:
 
 
 def test_packed_windows_teach_the_same_service_times() -> None:
-    originals = [screen(), saturated(8), saturated(64), sharing(8, 4), sharing(64, 4)]
+    originals = [screen(), saturated(8), copying(saturated(64), 10_000, 30_000), sharing(8, 4), sharing(64, 4)]
     instances = [each.instances for each in originals]
     again = unpacked(json.loads(json.dumps(packed(each.probe for each in originals))))
     found = service_times([Window(count, probe) for count, probe in zip(instances, again, strict=True)], 64)
@@ -135,6 +135,7 @@ def test_packed_windows_teach_the_same_service_times() -> None:
     assert wanted is not None
     for name in ("host_s", "device_s", "overhead_s"):
         assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-3, abs=1e-6)
+    assert found.handed_out == wanted.handed_out == 0.75
 
 
 def test_a_looked_up_trial_finds_the_recorded_rate_but_for_the_noise(grid: Grid) -> None:

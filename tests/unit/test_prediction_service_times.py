@@ -142,11 +142,11 @@ def test_small_batches_share_the_same_part_where_all_that_waited_were_of_one_siz
     assert found.device_s / (found.host_s + found.device_s) == pytest.approx(device_s(16) / alone_s(16), rel=0.02)
 
 
-def test_executions_vary_by_a_tenth():
+def test_executions_vary_by_a_twentieth():
     found = service_times([screen(), saturated(8)], 8)
     assert found is not None
     assert found.spread.mean() == pytest.approx(1.0)
-    assert np.log(found.spread).std() == pytest.approx(0.1, rel=0.05)
+    assert np.log(found.spread).std() == pytest.approx(0.05, rel=0.05)
 
 
 def test_instances_that_do_not_slow_each_other_down_share_nothing():
@@ -183,6 +183,24 @@ def test_instances_that_share_a_device_are_not_in_each_others_way():
     found = service_times([screen(), saturated(8), sharing(8, 4)], 8)
     assert found is not None
     assert found.contention == 0.0
+
+
+def copying(each: Window, input_ns: int, output_ns: int) -> Window:
+    """The window of a model whose inputs and outputs took that long to copy, in all."""
+    server = replace(each.probe.server, compute_input_ns=input_ns, compute_output_ns=output_ns)
+    return replace(each, probe=replace(each.probe, server=server))
+
+
+def test_what_is_handed_out_is_told_by_triton():
+    found = service_times([copying(screen(), 10, 20), copying(saturated(8), 190, 580)], 8)
+    assert found is not None
+    assert found.handed_out == pytest.approx(600 / 800)
+
+
+def test_half_is_handed_out_where_nothing_tells():
+    found = service_times([screen(), saturated(8)], 8)
+    assert found is not None
+    assert found.handed_out == 0.5
 
 
 def test_what_an_instance_spends_between_executions_is_its_own_time():

@@ -1,5 +1,7 @@
 """When batches start and what is in them: hand-made arrivals with exact times."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,30 @@ def test_a_queueing_batch_grows_at_the_end_of_an_execution_only_if_the_batcher_i
     assert runner.latency_s == pytest.approx(latency_s)
 
 
+@pytest.mark.parametrize(
+    ("handed_out", "latency_s"),
+    [
+        pytest.param(0.0, [2.5, 2.5, 1.4], id="a-small-batch-overtakes-one-whose-inputs-were-long-in-coming"),
+        pytest.param(0.6, [2.0, 2.0, 2.3], id="some-before-and-some-after"),
+        pytest.param(1.0, [2.0, 2.0, 1.9], id="an-instance-hands-out-while-another-has-the-device"),
+    ],
+)
+def test_what_is_handed_out_follows_the_device(handed_out, latency_s):
+    service = ServiceTimes(np.array([0.0, 1.0]), np.ones(2), np.zeros(1), np.ones(1), handed_out=handed_out)
+    batching = Batching(2, dynamic=True, max_queue_delay_s=0.4, instances=2)
+    simulated = simulate(batching, service, np.array([0, 0, 0.1]))  # the third one waits for company until 0.5
+    assert simulated.latency_s == pytest.approx(latency_s)
+
+
+def test_one_instance_takes_as_long_whatever_is_handed_out():
+    service = ServiceTimes(np.array([0.1, 0.3]), np.ones(2), np.zeros(1), np.ones(1))
+    for handed_out in (0.0, 0.7, 1.0):
+        later = simulate(Batching(2, dynamic=True), replace(service, handed_out=handed_out), np.zeros(1000))
+        assert later.makespan_s == pytest.approx(
+            simulate(Batching(2, dynamic=True), service, np.zeros(1000)).makespan_s
+        )
+
+
 def test_comparing_shapes_wakes_the_batcher_for_every_request():
     batching = Batching(8, dynamic=True, max_queue_delay_s=0.5, compares_shapes=True)
     # {0} runs from 0.5 to 2.5, {0.6} queues from 1.1 on; the one at 1.2 joins it at once
@@ -195,3 +221,9 @@ def test_times_of_unknown_sizes_go_on_in_a_line(known_s, size, expected_s):
 def test_impossible_service_times_are_refused(host_s, device_s, spread):
     with pytest.raises(ValueError, match=r"time|expected"):
         ServiceTimes(np.array(host_s), np.array(device_s), np.zeros(1), np.array(spread))
+
+
+@pytest.mark.parametrize("handed_out", [-0.1, 1.1, np.nan])
+def test_only_a_fraction_is_handed_out(handed_out):
+    with pytest.raises(ValueError, match="handed_out: expected a fraction"):
+        ServiceTimes(np.ones(1), np.ones(1), np.zeros(1), np.ones(1), handed_out=handed_out)
