@@ -118,7 +118,7 @@ class Predictor:
         if service is None:
             return
         instances = default_instances(known)
-        if self._service is None or instances != self._instances or _differ(self._service, service):
+        if self._service is None or instances != self._instances or differ(self._service, service):
             self._space.simulate(service, instances)
             self._service, self._instances = service, instances
         self._space.add(outcome.candidate for outcome in known if outcome.candidate is not None)
@@ -352,12 +352,13 @@ def measured_value(outcome: TrialOutcome, objective: Objective) -> float | None:
     return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
 
 
-def _differ(before: ServiceTimes, now: ServiceTimes) -> bool:
-    """Whether executions of any size take notably other times, or share another part of them, or the cores' time."""
+def differ(before: ServiceTimes, now: ServiceTimes) -> bool:
+    """Whether executions take notably other times: on their own before or after the rest, of that, or of the cores."""
     cpu_s = before.request_cpu_s + before.execution_cpu_s, now.request_cpu_s + now.execution_cpu_s
     if abs(cpu_s[1] - cpu_s[0]) > _CPU_CHANGED * max(cpu_s) or abs(now.contention - before.contention) > _CHANGED:
         return True
     sizes = np.unique(np.geomspace(1, len(now.host_s), 12).astype(int)) - 1
-    total_s = (before.host_s + before.device_s)[sizes]
-    moved_s = np.abs(now.host_s - before.host_s)[sizes] + np.abs(now.device_s - before.device_s)[sizes]
-    return bool((moved_s > _CHANGED * total_s).any())
+    total_s = before.host_s + before.device_s
+    parts = ((before.host_s, now.host_s), (before.device_s, now.device_s), (before.after_s, now.after_s))
+    moved_s = sum(np.abs(after - earlier) for earlier, after in parts)
+    return bool((moved_s > _CHANGED * total_s)[sizes].any())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ from autotune.measurement import Measurement, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
+from autotune.prediction._predictor import differ
 from autotune.repository import ModelConfig
+from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace
 
 OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.02),))
@@ -251,6 +253,22 @@ def test_execution_times_come_from_the_studys_own_trials_first(space: SearchSpac
     learnt.learn([own] * 30, [replace(own, measurement=slow)] * 30)
     tried = candidate(space, 8, 1)
     assert simulated(learnt, tried) == pytest.approx(simulated(alone, tried))
+
+
+@pytest.mark.parametrize(
+    ("changes", "anew"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"handed_out": 0.52}, False, id="hardly-more-handed-out"),
+        pytest.param({"handed_out": 0.9}, True, id="more-handed-out"),
+        pytest.param({"contention": 0.2}, True, id="instances-in-each-others-way"),
+        pytest.param({"execution_cpu_s": 0.002}, True, id="the-cores"),
+        pytest.param({"device_s": np.array([1.0, 1.1])}, True, id="the-device"),
+    ],
+)
+def test_what_would_be_simulated_otherwise_is_simulated_anew(changes: dict[str, Any], anew: bool) -> None:
+    times = ServiceTimes(np.array([1.0, 2.0]), np.ones(2), np.zeros(1), np.ones(1), 0.001, 0.001, handed_out=0.5)
+    assert differ(times, replace(times, **changes)) == anew
 
 
 def slower(probe: Probe) -> Probe:
