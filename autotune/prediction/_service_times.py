@@ -234,7 +234,7 @@ def _merged(
 
 
 def _handed_out(windows: Sequence[Window]) -> float:
-    """What handing out the outputs takes by that and gathering the inputs."""
+    """Which part of what models spent on inputs and outputs they spent on outputs."""
     inputs_ns = sum(window.probe.server.compute_input_ns for window in windows)
     outputs_ns = sum(window.probe.server.compute_output_ns for window in windows)
     return outputs_ns / (inputs_ns + outputs_ns) if inputs_ns + outputs_ns else _HANDED_OUT
