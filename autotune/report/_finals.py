@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.report._format import latency, rate
-from autotune.search import BASELINE, Finalist, Finals, StudyResult
+from autotune.search import BASELINE, Finalist, Finals, StudyResult, typical
 
 
 def finals_lines(result: StudyResult) -> list[str]:
@@ -36,7 +35,8 @@ def _rounds(finalist: Finalist, objective: Objective, won: bool) -> str:
     kept = [value if 0 < value < math.inf else None for value in finalist.values]
     values = ", ".join("broke the promise" if value is None else shown(value) for value in kept)
     unit = " inferences/s" if objective.maximise else f" {objective.optimised_statistic}"
-    middle = f" (median {shown(statistics.median(finalist.values))})" if len(kept) > 1 and None not in kept else ""
+    name = "median" if len(kept) <= 4 else "mean without best and worst"
+    middle = f" ({name} {shown(typical(finalist.values))})" if len(kept) > 1 and None not in kept else ""
     mark = "*" if won else " "
     own = " (your config)" if finalist.trial.label == BASELINE else ""
     return f"{mark}trial {finalist.trial.number}{own}: {values}{unit}{middle}"

@@ -146,9 +146,9 @@ def decide(
 ) -> Finals:
     """Which finalist is delivered, of those that played the last complete round.
 
-    The person's own config where nothing is shown to be better. Else, of those that are, the simplest whose median
-    round came within ``min_gain`` of the best one's: few rounds cannot show a difference of some percent, and what came
-    out better by more than that is likelier to be than not.
+    The person's own config where nothing is shown to be better. Else, of those that are, the simplest whose rounds
+    came, by `typical`, within ``min_gain`` of the best one's: few rounds cannot show a difference of some percent, and
+    what came out better by more than that is likelier to be than not.
 
     Args:
         finalists: With their rounds so far; a round that one who goes on has not played yet does not count.
@@ -278,14 +278,20 @@ def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:
     return paired_ratio(ours.values, theirs.values, beside=beside)
 
 
-def _typical(values: Sequence[float], objective: Objective) -> float:
-    """The logarithm of the median round, signed so that more is better; infinite where nothing is known yet.
+def typical(values: Sequence[float]) -> float:
+    """What rounds come to: their mean, the best and the worst one left out; the median of three or four.
 
-    A spell in which the machine is disturbed spoils a round of one config and not of the other, and a mean with it.
+    A spell in which the machine is disturbed spoils one round of a config and not of another, and a mean with it. A
+    config that carries much less in two rounds of five does so by itself: some batches are full on one server and fall
+    apart on the next one, which a median does not see.
     """
-    if not values:
-        return math.inf
-    return (1.0 if objective.maximise else -1.0) * statistics.median(math.log(value) for value in values)
+    middle = sorted(values)[1:-1] if len(values) > 2 else values
+    return statistics.fmean(middle)
+
+
+def _typical(values: Sequence[float], objective: Objective) -> float:
+    """The logarithm of what rounds come to, signed so that more is better; infinite where nothing is known yet."""
+    return (1.0 if objective.maximise else -1.0) * math.log(typical(values)) if values else math.inf
 
 
 def _seems_better(one: Finalist, other: Finalist, objective: Objective, min_gain: float) -> bool:

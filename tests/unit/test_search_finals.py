@@ -31,6 +31,7 @@ from autotune.search._finals import (
     finals_of,
     going_on,
     restarts,
+    typical,
     undecided,
 )
 from autotune.space import Candidate
@@ -129,6 +130,26 @@ def test_a_round_in_which_the_machine_was_disturbed_decides_nothing() -> None:
     assert finals.winner is not None
     assert finals.winner.trial is two
     assert not undecided(finals, OBJECTIVE, 0.02)
+
+
+def test_a_config_that_falls_apart_on_two_servers_of_five_gives_way_to_a_steady_one() -> None:
+    two_faced, steady = trial(1, 6600), trial(2, 6100)
+    own = finalist(OWN, 1800, 1810, 1790, 1800, 1805)
+    beside = finalist(steady, 6096, 6054, 6130, 6112, 6090)
+    apart = decide([finalist(two_faced, 6600, 4303, 6581, 4385, 6390), beside, own], OBJECTIVE, 0.02)
+    assert apart.winner is not None
+    assert apart.winner.trial is steady
+    disturbed_once = decide([finalist(two_faced, 6600, 4303, 6581, 6560, 6390), beside, own], OBJECTIVE, 0.02)
+    assert disturbed_once.winner is not None
+    assert disturbed_once.winner.trial is two_faced
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [((5.0,), 5.0), ((5.0, 7.0), 6.0), ((9.0, 5.0, 6.0), 6.0), ((9.0, 5.0, 6.0, 8.0), 7.0), ((1, 2, 6, 7, 99), 5.0)],
+)
+def test_what_rounds_come_to_leaves_out_the_best_and_the_worst(values: tuple[float, ...], expected: float) -> None:
+    assert typical(values) == pytest.approx(expected)
 
 
 def test_the_best_by_median_that_is_not_shown_to_beat_the_persons_own_gives_way_to_one_that_is() -> None:
