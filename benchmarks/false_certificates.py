@@ -107,9 +107,7 @@ def read(output: Path) -> list[Repeat]:
 
 def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -> Repeat:
     """Certifies a rate for a config drawn with ``seed`` and offers it again."""
-    random = np.random.default_rng(seed)
-    config, full_batch_s = drawn(random, faster)
-    ceiling = Ceiling(str(random.choice(["p99", "p95"])), full_batch_s * random.uniform(*CEILING_EXECUTIONS))
+    config, ceiling = drawn_promise(np.random.default_rng(seed), faster)
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     spec = ModelRepository(REPOSITORY).model("accelerator")
     deployment = Deployment(spec, launcher, directory)
@@ -136,15 +134,16 @@ def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -
     return repeat
 
 
-def drawn(random: np.random.Generator, faster: float) -> tuple[ModelConfig, float]:
-    """A config of the accelerator, so many times faster, and the seconds that a full batch takes it."""
+def drawn_promise(random: np.random.Generator, faster: float) -> tuple[ModelConfig, Ceiling]:
+    """A config of the accelerator, so many times faster, and what it promises."""
     batch, instances = int(random.choice(BATCHES)), int(random.choice(INSTANCES))
     host, fixed, per_item = (random.uniform(*span) / faster for span in (HOST_MS, FIXED_MS, PER_ITEM_MS))
     config = ModelRepository(REPOSITORY).model("accelerator").config
     config = config.with_value("max_batch_size", batch).with_value("instance_group[0].count", instances)
     for name, value in (("host_ms", host), ("device_fixed_ms", fixed), ("device_per_item_ms", per_item)):
         config = config.with_value(f"parameters.{name}", f"{value:.3f}")
-    return config, (host + fixed + batch * per_item) / 1e3
+    full_batch_s = (host + fixed + batch * per_item) / 1e3
+    return config, Ceiling(str(random.choice(["p99", "p95"])), full_batch_s * random.uniform(*CEILING_EXECUTIONS))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ _FAILS_ALPHA = 0.05
 _ENOUGH_REQUESTS = 8000
 _ENOUGH_BATCHES = 800
 _MOST_LENGTHS = 3.0
-# All attempts but the last together take one window; with less than this part of it left the next one is the last,
-# and may take as much again.
+# All attempts but the last together take one window; with less than this part of it left the next one is the last. That
+# may take as long as a window may be: it ends with the proof, and without one all the time was for nothing.
 _LAST_PART = 0.5
 # The rate just below the located one may be given up soon, later ones after this part of what is left.
 _GIVE_UP_FIRST_PART = 0.1
@@ -56,8 +56,9 @@ def certify(
 
     An attempt ends as soon as it is clear that its window would be too short for the proof, because late requests
     cluster too much at its rate. What it showed counts for the next one, as a lower rate has no more late requests.
-    Where more than half as many as may be were late, the next starts anew with half the chance of being wrong. The
-    first takes half of it, so that all together stay within 1 - confidence.
+    Where only the window was too short in the end, the next one goes on at the same rate, as the last one. Where more
+    than half as many as may be were late, the next starts anew with half the chance of being wrong. The first takes
+    half of it, so that all together stay within 1 - confidence.
 
     A model that is too slow for a proof at any rate keeps the rate at which far fewer requests were late than may
     be, with the confidence that was reached. Where no attempt was proved, the surest that held below every one that
@@ -79,28 +80,31 @@ def certify(
     enough_s = enough * prober.batch_size / rate_per_s
     usual_s = max(options.certify_s, min(enough_s, _MOST_LENGTHS * options.certify_s))
     all_s = left_s = min(effort * usual_s, within_s / 2)
+    last_s = max(all_s, min(effort * _MOST_LENGTHS * options.certify_s, within_s - all_s))
     attempts: list[tuple[Probe, float]] = []
+    last = False
     for attempt in range(1, _ATTEMPTS + 1):
-        last = attempt == _ATTEMPTS or left_s < _LAST_PART * all_s
+        last = last or attempt == _ATTEMPTS or left_s < _LAST_PART * all_s
         give_up_after_s = _GIVE_UP_PART * left_s if attempts else _GIVE_UP_FIRST_PART * left_s
         rule = StopRule(
             alpha, _FAILS_ALPHA, hopeless=True, give_up_after_s=None if last else give_up_after_s, earlier=earlier
         )
-        probe = prober.at_rate("certify", rate_per_s, all_s if last else left_s, rule)
+        probe = prober.at_rate("certify", rate_per_s, last_s if last else left_s, rule)
         left_s -= probe.duration_s
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha)))
         if probe.holds and sure >= 1 - alpha:
             return Certificate(*attempts[-1], kept=True)
-        if probe.holds and not probe.stopped and _comfortable(probe):
-            break
-        earlier = tuple(evidence.effective for evidence in probe.evidence)
-        if not (probe.holds and _comfortable(probe)):
-            earlier, alpha = (), alpha / 2
-        rate_per_s /= step
-        step *= _STEP_GROWS
+        promising = probe.holds and _comfortable(probe)
+        earlier = tuple(evidence.effective for evidence in probe.evidence) if promising else ()
+        alpha = alpha if promising else alpha / 2
+        too_short = promising and not probe.stopped
+        if not too_short:
+            rate_per_s /= step
+            step *= _STEP_GROWS
         if last:
             break
+        last = too_short
     below_per_s = min([failing_per_s or math.inf, *(each.asked_per_s for each, _ in attempts if not each.holds)])
     held = max(
         (each for each in attempts if each[0].holds and each[0].asked_per_s < below_per_s),

@@ -22,13 +22,14 @@ class MeasureOptions:
     Attributes:
         probe_s: One probe while the rate is looked for, at least; longer where the rate is too low to fill the
             percentile.
-        certify_s: The most that one attempt takes to show that a rate holds; up to three times that where requests
-            are few.
+        certify_s: What one attempt takes to show that a rate holds, at most; the last one, and where requests are
+            few, up to three times that.
         confirm_s: The probe at a rate that was asked for (``--objective latency``).
         screen_s: The most the concurrency-1 probe takes that decides whether the ceilings can be kept at all.
         warm_up_s: The most a warm-up takes.
         resolution: Looking for the rate ends when the failing one is within this fraction of the holding one.
-        margin: How far below the located rate the certified one lies.
+        margin: How far below the located rate the certified one lies, at least. Nearer to it requests cluster so much
+            that no window of seconds proves anything.
         confidence: Asked of the certificate.
         seed: Base seed of the Poisson schedules; every probe draws its own from it.
     """
@@ -39,7 +40,7 @@ class MeasureOptions:
     screen_s: float = 0.3
     warm_up_s: float = 2.0
     resolution: float = 0.03
-    margin: float = 0.03
+    margin: float = 0.08
     confidence: float = 0.95
     seed: int = 0
 

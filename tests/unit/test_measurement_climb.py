@@ -194,7 +194,7 @@ def test_a_concurrency_that_breaks_the_ceiling_is_certified_lower() -> None:
 class NowAndThenLate(BatchingServer):
     """Of so many requests it answers one late."""
 
-    one_in: int = 120
+    one_in: int = 105
 
     def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
         arrivals, latency = super()._closed_loop(concurrency, duration_s)

@@ -18,9 +18,9 @@ guarantee approximate, and simulations of queues decide how D must be estimated 
 *   Those counts are evidence themselves. The tail of a queue's latency is no heavier than exponential (Kingman 1964;
     Asmussen, Applied Probability and Queues, 2003, chapter X), so where a fraction p0 exceeds the limit L, at least
     about p0^f exceed f L: 4% exceed 0.7 L where 1% exceed L. `TAIL_SLACK` of that is tested at each of the lower
-    limits, and the e-values are averaged. A busy queue is so certified within seconds much closer to the crossing.
-    Where fewer requests exceed a lower limit than go with those that are late (one, where none is yet), they are late
-    for another reason than the queue, or may be, and that limit's evidence counts as none.
+    limits, and the e-values are averaged (`OWN_WEIGHT`). A busy queue is so certified within seconds much closer to
+    the crossing. Where fewer requests exceed a lower limit than go with those that are late (one, where none is yet),
+    they are late for another reason than the queue, or may be, and that limit's evidence counts as none.
 *   "fails" needs late requests, and these show their own clustering, so there D is not carried over: an
     overloaded rate is refused in a fraction of a second.
 
@@ -46,6 +46,10 @@ SLOW_FRACTIONS = (0.7, 0.5, 0.35)
 
 TAIL_SLACK = 0.5
 """How much less than an exponential tail's share of requests may exceed a lower limit, see above."""
+
+OWN_WEIGHT = 0.6
+"""What the evidence at the latency limit itself counts in the average; that at the lower ones shares the rest alike. A
+queue either shows by a lower limit what it carries, and then by much more than is asked for, or not at all."""
 
 ENOUGH_BUNCHES = 8
 """Effective late requests over a limit that make the design effects at still lower limits needless. With fewer, more
@@ -186,7 +190,7 @@ class LateCounts:
         return tuple(effective), to_hold
 
     def _e_holds(self, effective: Sequence[tuple[float, float]]) -> float:
-        """The average over the limits.
+        """The weighted average over the limits.
 
         That of e-values is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021). Earlier
         windows are part of the same test, which goes on: what they showed cannot be left out where it is little.
@@ -198,7 +202,8 @@ class LateCounts:
                 self._slow[index - 1].late_fraction < TAIL_SLACK * late_at_least ** SLOW_FRACTIONS[index - 1]
             )
             evidence.append(0.0 if contradicted else e_holds(requests, late, self._allowed(index)))
-        return sum(evidence) / len(evidence)
+        own, *lower = evidence
+        return OWN_WEIGHT * own + (1 - OWN_WEIGHT) * sum(lower) / len(lower) if lower else own
 
     def _allowed(self, index: int) -> float:
         """The fraction that may exceed the limit, or one of `SLOW_FRACTIONS` of it."""
