@@ -1,0 +1,33 @@
+"""The benchmark that puts certificates beside the truth knows the truth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.false_certificates import drawn_promise
+from benchmarks.simulated_certificates import carried_per_s, certified, late, simulated
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_what_a_config_carries_lies_where_its_promise_breaks(seed: int) -> None:
+    config, ceiling = drawn_promise(np.random.default_rng(seed), 16.0)
+    batching, service = simulated(config)
+    carried = carried_per_s(batching, service, ceiling)
+    allowed = 1 - ceiling.quantile
+    assert late(batching, service, ceiling, 0.9 * carried, 200.0) < allowed
+    assert late(batching, service, ceiling, 1.1 * carried, 200.0) > allowed
+
+
+def test_a_certificate_is_put_beside_the_truth() -> None:
+    found = certified(5, 16.0)
+    assert found is not None
+    assert found.proven
+    assert 0.6 < found.of_truth < 1
+    assert found.late < 1
+    assert found.located == pytest.approx(1, abs=0.15)
