@@ -62,7 +62,7 @@ class Certified:
         return self.confidence >= CONFIDENCE
 
 
-class BatchingServer(SimulatedServer):
+class SimulatedAccelerator(SimulatedServer):
     """A model of the accelerator behind Triton's batcher."""
 
     def __init__(self, batching: Batching, service: ServiceTimes) -> None:
@@ -135,7 +135,7 @@ def certified(seed: int, faster: float) -> Certified | None:
     """The certificate of what is drawn with ``seed``; None where no rate kept the promise."""
     config, ceiling = drawn_promise(np.random.default_rng(seed), faster)
     batching, service = simulated(config)
-    server = BatchingServer(batching, service)
+    server = SimulatedAccelerator(batching, service)
     objective = Objective("throughput", (ceiling,))
     measured = Meter(server, server, objective, MeasureOptions.of(1.0, seed)).measure()
     if not measured.feasible:

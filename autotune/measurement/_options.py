@@ -28,8 +28,8 @@ class MeasureOptions:
         screen_s: The most the concurrency-1 probe takes that decides whether the ceilings can be kept at all.
         warm_up_s: The most a warm-up takes.
         resolution: Looking for the rate ends when the failing one is within this fraction of the holding one.
-        margin: How far below the located rate the certified one lies, at least. Nearer to it requests cluster so much
-            that no window of seconds proves anything.
+        margin: How far below the located rate the certified one lies, at least. Nearer to it late requests cluster
+            more, and a proof takes longer.
         confidence: Asked of the certificate.
         seed: Base seed of the Poisson schedules; every probe draws its own from it.
     """

@@ -233,6 +233,21 @@ def test_who_left_the_finals_is_told(won: StudyResult) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((2000.0,), "2,000 inferences/s"),
+        ((2000.0, 2100.0, 1990.0), "(median 2,000)"),
+        ((2000.0, 2100.0, 1990.0, 1400.0, 1401.0), "(mean without best and worst 1,797)"),
+    ],
+)
+def test_what_a_finalists_rounds_come_to_is_told(won: StudyResult, values: tuple[float, ...], said: str) -> None:
+    assert won.best is not None
+    best = Finalist(won.best, (), values)
+    lines = verdict(replace(won, finals=Finals((best,), best, None, rounds=len(values))))
+    assert next(line for line in lines if line.startswith("  *trial")).endswith(said)
+
+
 def test_no_gain_is_told_over_a_config_that_broke_the_promise_in_the_finals(won: StudyResult) -> None:
     assert won.best is not None
     assert won.baseline is not None

@@ -49,7 +49,7 @@ TAIL_SLACK = 0.5
 
 OWN_WEIGHT = 0.6
 """What the evidence at the latency limit itself counts in the average; that at the lower ones shares the rest alike.
-With a quarter for each, fewer certificates are proven on simulated servers (`benchmarks/simulated_certificates.py`)."""
+With a quarter for each, certificates take longer on simulated servers (`benchmarks/simulated_certificates.py`)."""
 
 ENOUGH_BUNCHES = 8
 """Effective late requests over a limit that make the design effects at still lower limits needless. With fewer, more
