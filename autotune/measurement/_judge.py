@@ -31,6 +31,10 @@ _LEAST_BACKLOG = 16.0
 # say too much rather than too little.
 _OVERRATED = 2.0
 _CLUSTERED = 2.0
+# A window begins with an empty queue: what estimates are made of leaves out so many limits of it, and no more than
+# this part.
+_FILLING_LIMITS = 8
+_FILLING_PART = 0.4
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,9 @@ class Judge:
         requests, late = blocks(result, _limits_s(ceiling))
         _count(counts, requests, late)
         verdict = counts.verdict(_ANY_ALPHA)
+        filled = self._fresh_counts()[index]
+        filling = min(round(_FILLING_LIMITS * ceiling.limit_s / BLOCK_S), int(_FILLING_PART * len(requests)))
+        _count(filled, requests[filling:], [each[filling:] for each in late])
         e_value = _e_value(verdict)
         holds = verdict.late_fraction <= 1 - ceiling.quantile
         design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
@@ -184,6 +191,7 @@ class Judge:
             low_s=low_s,
             high_s=high_s,
             effective=verdict.effective,
+            levels=filled.verdict(_ANY_ALPHA).levels,
         )
 
 

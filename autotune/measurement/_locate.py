@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotune.load import PoissonRate
 from autotune.measurement._judge import StopRule
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._prober import Prober
@@ -135,7 +136,11 @@ def _counts(probe: Probe, ceiling: Ceiling) -> RateCounts:
     if evidence is None or (not broken and not probe.kept_up):
         kept = probe.kept_up and not broken
         return RateCounts(probe.asked_per_s, _PLAIN_REQUESTS, 0 if kept else _PLAIN_REQUESTS)
-    return RateCounts(probe.asked_per_s, evidence.requests, evidence.late, evidence.design_effect)
+    (requests, late), slow, *_ = evidence.levels
+    came, spread = 1.0, 0.0
+    if isinstance(probe.schedule, PoissonRate):
+        came, spread = probe.offered_per_s / probe.asked_per_s, 1 / math.sqrt(evidence.requests)
+    return RateCounts(probe.asked_per_s, requests, late, came=came, came_spread=spread, slow=slow)
 
 
 def allowed(ceiling: Ceiling) -> float:

@@ -30,6 +30,7 @@ class Evidence:
         e_value: The test's e-value at the window's end, what earlier windows showed included where it counts too.
         effective: Effective requests and late ones at the ceiling's limit and at lower ones, see
             `autotune.measurement.statistics.Verdict`.
+        levels: The same for estimates: of this window alone, without its beginning, in which its queue fills.
     """
 
     ceiling: str
@@ -42,6 +43,7 @@ class Evidence:
     high_s: float
     e_value: float = 1.0
     effective: tuple[tuple[float, float], ...] = ()
+    levels: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

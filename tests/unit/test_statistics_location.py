@@ -60,8 +60,7 @@ def test_a_cliff_is_reported_as_the_bracket_that_closes_on_it():
     locations = [located(seed, CLIFF, 1, 7) for seed in range(60)]
     assert all(location.low_per_s < CROSSING <= location.high_per_s for location in locations)
     assert np.median([location.relative_width for location in locations]) < 0.03
-    for location in locations:
-        assert location.rate_per_s == pytest.approx(math.sqrt(location.low_per_s * location.high_per_s))
+    assert all(location.low_per_s <= location.rate_per_s <= location.high_per_s for location in locations)
 
 
 def test_more_probes_narrow_the_interval():
@@ -190,3 +189,29 @@ def test_contradictory_probes_still_give_one_ordered_answer():
     location = locate(probes, P0)
     assert 900 < location.low_per_s < location.rate_per_s < location.high_per_s < 1200
     assert 900 < next_rate(probes, P0) < 1200
+
+
+def drawn(came_spread, slow_exponent=None):
+    """Windows at the crossing, of whose arrivals more or fewer came than were asked for."""
+    probes = []
+    for came in (0.94, 0.97, 1.0, 1.03, 1.06):
+        late = late_probability(CROSSING * came, 30)
+        slow = (500, 500 * late**slow_exponent) if slow_exponent else (0.0, 0.0)
+        probes.append(RateCounts(CROSSING, 500, 500 * late, came=came, came_spread=came_spread, slow=slow))
+    return probes
+
+
+def test_late_requests_count_at_the_rate_that_came():
+    assert locate(drawn(came_spread=0.0), P0).rate_per_s == pytest.approx(CROSSING, rel=0.01)
+
+
+def test_what_is_late_at_a_rate_is_the_mean_over_what_may_come():
+    spread = 0.02
+    shift = locate(drawn(spread), P0).rate_per_s / locate(drawn(0.0), P0).rate_per_s
+    assert shift == pytest.approx(math.exp(-30 * spread**2 / 2), rel=0.003)
+
+
+def test_requests_over_a_lower_limit_narrow_the_interval():
+    with_slow, without = locate(drawn(0.0, slow_exponent=0.5), P0), locate(drawn(0.0), P0)
+    assert with_slow.high_per_s / with_slow.rate_per_s - 1 < 0.8 * (without.high_per_s / without.rate_per_s - 1)
+    assert with_slow.rate_per_s == pytest.approx(CROSSING, rel=0.01)

@@ -14,7 +14,7 @@ from autotune.measurement.statistics._late_counts import (
     LateCounts,
     Verdict,
 )
-from autotune.measurement.statistics._logit import Location, locate, next_rate
+from autotune.measurement.statistics._location import Location, locate, next_rate
 from autotune.measurement.statistics._paired import Ratio, paired_ratio
 from autotune.measurement.statistics._percentile import percentile_bounds
 from autotune.measurement.statistics._sequential import (

@@ -20,16 +20,22 @@ class RateCounts:
     """What one probe counted.
 
     Attributes:
-        rate_per_s: The offered rate.
+        rate_per_s: The rate that was asked for.
         requests: Requests offered.
         late: Late ones among them, failed ones included.
         design_effect: Requests that are worth one independent request.
+        came: Requests that came by those that were asked for; 1 where arrivals are not drawn.
+        came_spread: The standard deviation of its logarithm: 1/sqrt(n) for n Poisson arrivals.
+        slow: Effective requests, and how many of these took longer than a lower limit; none where nobody counted.
     """
 
     rate_per_s: float
     requests: float
     late: float
     design_effect: float = 1.0
+    came: float = 1.0
+    came_spread: float = 0.0
+    slow: tuple[float, float] = (0.0, 0.0)
 
     @property
     def effective_requests(self) -> float:

@@ -80,6 +80,8 @@ class Verdict:
         e_fails: e-value of the claim that it fails.
         effective: Effective requests and late ones, n/D and t/D, at the limit and at each of `SLOW_FRACTIONS` of it;
             those of earlier windows included.
+        levels: The same of this window alone, with design effects as they are estimated: of what is late on the
+            average they say more, and nothing that a test may rely on.
     """
 
     decision: Decision
@@ -91,6 +93,7 @@ class Verdict:
     e_holds: float
     e_fails: float
     effective: tuple[tuple[float, float], ...]
+    levels: tuple[tuple[float, float], ...]
 
     @property
     def late_fraction(self) -> float:
@@ -157,6 +160,7 @@ class LateCounts:
             e_holds=holds,
             e_fails=fails,
             effective=effective,
+            levels=self._levels(effects),
         )
 
     def e_holds_after(self, blocks: float) -> float:
@@ -168,19 +172,13 @@ class LateCounts:
         self, effects: Sequence[float], blocks: float | None = None
     ) -> tuple[tuple[tuple[float, float], ...], float]:
         """Effective requests and late ones at each limit, earlier windows' included, and the design effect."""
-        levels = (self._late, *self._slow)
         seen = max(1, self._late.blocks)
         ahead = seen if blocks is None else blocks
         settling = 1 + SETTLING_BLOCKS / ahead
-        fractions = [level.late_fraction for level in levels]
         effective = []
         to_hold = self._floor
-        for index, level in enumerate(levels):
-            carried = 1.0
-            for lower, lower_effect, fraction in zip(levels[index:], effects[index:], fractions[index:], strict=True):
-                carried = max(carried, at_fraction(lower_effect, fraction, self._allowed(index)))
-                if lower.late >= ENOUGH_BUNCHES * max(self._floor, lower_effect):
-                    break
+        for index, level in enumerate((self._late, *self._slow)):
+            carried = self._carried(index, effects)
             effect = max(self._floor, effects[index], 1 + (carried - 1) * settling)
             requests, late = self._earlier[index] if index < len(self._earlier) else (0.0, 0.0)
             worth = ahead / seen / effect
@@ -188,6 +186,22 @@ class LateCounts:
             if index == 0:
                 to_hold = max(effect, *effects)
         return tuple(effective), to_hold
+
+    def _levels(self, effects: Sequence[float]) -> tuple[tuple[float, float], ...]:
+        counted = []
+        for index, level in enumerate((self._late, *self._slow)):
+            effect = max(self._floor, effects[index], self._carried(index, effects))
+            counted.append((level.requests / effect, level.late / effect))
+        return tuple(counted)
+
+    def _carried(self, index: int, effects: Sequence[float]) -> float:
+        """The design effect at a limit by what exceeds it and the lower ones, as far down as need be."""
+        carried = 1.0
+        for lower, effect in zip((self._late, *self._slow)[index:], effects[index:], strict=True):
+            carried = max(carried, at_fraction(effect, lower.late_fraction, self._allowed(index)))
+            if lower.late >= ENOUGH_BUNCHES * max(self._floor, effect):
+                break
+        return carried
 
     def _e_holds(self, effective: Sequence[tuple[float, float]]) -> float:
         """The weighted average over the limits.
