@@ -52,3 +52,13 @@ def test_more_late_requests_than_a_whole_window_may_have_end_it_only_where_that_
     judge.on_progress(Progress(0.5, (20,) * blocks_told, (late,) * 4, 0))
     assert judge.decided == decided
     assert not judge.certain
+
+
+def test_estimates_leave_out_the_beginning_of_a_window_in_which_its_queue_fills() -> None:
+    scheduled_s = np.arange(0, 2, 0.001)
+    latency_s = np.where(scheduled_s < 0.16, 0.001, 0.03).tolist()
+    judged = Judge((Ceiling("p99", 0.02),))
+    (evidence,) = judged.evidence(result(scheduled_s.tolist(), latency_s))
+    assert (evidence.requests, evidence.late) == (2000, 1840)
+    counted, late = evidence.levels[0]
+    assert late / counted == pytest.approx(1, abs=0.01)  # 8 limits are left out

@@ -7,7 +7,7 @@ The model is a logistic regression of the late fraction on the logarithm of the 
 Every probe counts with its effective requests n/D and late ones t/D; where the probes scatter more than that
 allows, the likelihood is flattened by the deviance per degree of freedom (McCullagh and Nelder, Generalized Linear
 Models, 1989, section 4.5). ``ln b`` has a weak normal prior, centred on what simulated queues show (p grows by a
-factor of 1.3 to 10 with the last 3% of rate), so that the posterior is proper where no fraction lies between all and
+factor of 1.4 to 10 with the last 3% of rate), so that the posterior is proper where no fraction lies between all and
 none, for which the maximum likelihood is infinite (Gelman and others, Annals of Applied Statistics 2, 2008, on
 separation). The posterior is summed on a grid, without a normal approximation, which would be poor here.
 
@@ -48,6 +48,7 @@ _SLOPES = np.exp(_SLOPE_PRIOR_LOG[0] + _SLOPE_PRIOR_LOG[1] * np.linspace(-3, 3, 
 # A lower limit of 0.7 times the limit: that much of a tail that is exponential from zero on.
 _SMALLEST_EXPONENT, _LARGEST_EXPONENT = 0.03, 0.7
 _EXPONENTS = np.linspace(_SMALLEST_EXPONENT, _LARGEST_EXPONENT, 8)
+# Where more exceed the lower limit than this, it does not tell of the tail.
 _BODY = 0.15
 _MARGIN = math.log(2.0)
 _ROOTS = 101

@@ -22,7 +22,8 @@ SMALLEST_STEP = 1.03
 _INTERIOR = 0.1
 _CLIFF_ODDS_BELOW = 0.25
 _CLIFF_ODDS_ABOVE = 20.0
-_CAME = 2.0  # standard deviations
+# Standard deviations of what came: so far about the middle of a cliff the fit may have its way.
+_CAME = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Location:
 
     Attributes:
         rate_per_s: The rate of the crossing: the posterior median; at most 30% beyond the probes while one side of
-            the bracket is missing.
+            the bracket is missing. On a cliff near the bracket's geometric middle: as far from it as what came may be
+            from what was asked for.
         low_per_s: Lower end of the interval; 0 while every probe fails. On a cliff the highest holding rate.
         high_per_s: Upper end of the interval; infinite while no probe fails. On a cliff the lowest failing rate.
     """
@@ -62,9 +64,8 @@ def locate(probes: Sequence[RateCounts], p0: float, confidence: float = 0.9) -> 
     low, rate_per_s, high = (float(each) for each in crossing_quantiles(probes, p0, (tail, 0.5, 1 - tail)))
     if _is_cliff(ends, p0):
         low, high = ends.holds_per_s, ends.fails_per_s
-        # The requests that came may have been fewer or more than those asked for at either end.
-        least = low * math.exp(-_CAME * max(probe.came_spread for probe in probes))
-        rate_per_s = min(max(rate_per_s, least), high)
+        middle, came = math.sqrt(low * high), math.exp(_CAME * max(probe.came_spread for probe in probes))
+        rate_per_s = min(max(rate_per_s, middle / came), middle * came)
     if ends.holds_per_s <= 0:
         rate_per_s = max(rate_per_s, LARGEST_STEP_DOWN * ends.fails_per_s)
     if math.isinf(ends.fails_per_s):
