@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -254,7 +255,8 @@ class Predictor:
 
     def _correct(self, outcomes: Sequence[TrialOutcome]) -> Residual:
         """Learns from each trial's value, or from the bound that it gives, what simulation gets wrong."""
-        found, penalties = [], []
+        found: list[tuple[float, int, float]] = []
+        penalties: dict[float, list[int]] = defaultdict(list)
         for outcome in outcomes:
             index = self._space.index(outcome.candidate)
             if index is None:
@@ -263,13 +265,13 @@ class Predictor:
             if error is not None:
                 found.append((self._sign * math.log(self._space.values[index]) + error, index, error))
             elif penalty := self._penalty(outcome, index):
-                penalties.append((index, penalty))
+                penalties[penalty].append(index)
         best = heapq.nlargest(_ENOUGH_TO_CORRECT, found)
         rows = self._space.features[[index for _, index, _ in best]]
         residual = Residual(rows, np.array([error for _, _, error in best]), self._scale)
         self._mean, self._spread = residual.predict(self._space.features)
         if penalties:
-            self._mean -= np.max([penalty * self._space.likeness(index) for index, penalty in penalties], axis=0)
+            self._mean -= np.max([penalty * self._space.likeness(like) for penalty, like in penalties.items()], axis=0)
         failing = failing_values(outcomes)
         for index, candidate in enumerate(self._space.candidates if failing else ()):
             if not failing.keys().isdisjoint(candidate):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from autotune.objective import Objective
 from autotune.repository import ModelConfig
@@ -95,9 +96,9 @@ class SimulatedSpace:
         """Where a candidate stands; None where it is none of the space."""
         return self._index.get(candidate.key) if candidate is not None and self.candidates else None
 
-    def likeness(self, index: int) -> NDArray[np.float64]:
-        """How much each config is like the one that stands there, from 0 to 1, shape (candidates,)."""
-        return np.asarray(np.exp(-0.5 * ((self.features - self.features[index]) ** 2).sum(axis=1)))
+    def likeness(self, indices: Sequence[int]) -> NDArray[np.float64]:
+        """How much each config is like the nearest of those that stand there, from 0 to 1, shape (candidates,)."""
+        return np.asarray(np.exp(-0.5 * cdist(self.features, self.features[indices], "sqeuclidean").min(axis=1)))
 
     def simulate(self, service: ServiceTimes, instances: int = 1) -> None:
         """Simulates every config.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Candidate:
 
     values: tuple[tuple[str, ParameterValue], ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A canonical JSON text; equal candidates have equal keys."""
         return json.dumps(dict(self.values), sort_keys=True)
