@@ -65,17 +65,22 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
         prober: Runs the windows.
         screened: One request at a time, which kept every ceiling.
         question: Where to begin, and what is to be beaten: a window that breaks a ceiling and completes less ends
-            the climb, as fewer outstanding requests complete less still.
+            the climb, as fewer outstanding requests complete less still; two of them do where more held before.
     """
     to_beat = question.beat_per_s or 0.0
     held, failing = _ascend(prober, screened, question)
     best = sorted(held, key=lambda each: each.achieved_per_s, reverse=True)
     if best[0].achieved_per_s < to_beat:
         return Climbed(failing or best[0], beaten=True)
+    doubted = False
     for concurrency in _to_confirm(best):
         again = _window(prober, concurrency, question, best[0].achieved_per_s, _CONFIRMING)
         if again.holds:
             return Climbed(again, beaten=again.achieved_per_s < to_beat)
+        clearly_less = again.achieved_per_s < _clearly_less(to_beat)
+        if clearly_less and doubted:  # once a pause may do it
+            return Climbed(again, beaten=True)
+        doubted = clearly_less
     return Climbed(screened, beaten=screened.achieved_per_s < to_beat)
 
 
@@ -122,7 +127,6 @@ def _to_confirm(best: Sequence[Probe]) -> Iterator[int]:
 
 def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[Probe], Probe | None]:
     """The windows that kept every ceiling, and the one with the fewest outstanding requests that did not, if any."""
-    clearly_per_s = (question.beat_per_s or 0.0) * (1 - _CLEARLY_LESS)
     held = [screened]  # the last one with the most outstanding
     failing: Probe | None = None
     doubted = False
@@ -140,10 +144,15 @@ def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[P
             continue
         else:
             failing = probe
-            if max(each.achieved_per_s for each in (probe, *held)) < clearly_per_s:
+            if max(each.achieved_per_s for each in (probe, *held)) < _clearly_less(question.beat_per_s or 0.0):
                 break
         concurrency = _next(held[-1], failing, prober.objective.ceilings)
     return held, failing
+
+
+def _clearly_less(to_beat_per_s: float) -> float:
+    """Inferences/s under which a config does not complete as many as it is to beat, whatever a window scatters by."""
+    return to_beat_per_s * (1 - _CLEARLY_LESS)
 
 
 def _window(

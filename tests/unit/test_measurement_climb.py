@@ -139,6 +139,15 @@ def test_a_spell_of_pauses_does_not_throw_far_back() -> None:
     assert measured.decided_by.schedule == ClosedLoop(13)
 
 
+@pytest.mark.parametrize(("slow", "beaten"), [({20: [1.0, 0.5]}, False), ({20: [1.0, 0.5], 18: [0.5]}, True)])
+def test_what_breaks_the_ceiling_twice_with_clearly_less_is_beaten(slow: dict[int, list[float]], beaten: bool) -> None:
+    question = replace(LOCATED_RATE, concurrency=20, beat_per_s=0.75 * _truth_per_s(0.00405))
+    measured, _ = _measure(0.00405, question, luck=slow)
+    assert (measured.beaten_by_per_s is not None) == beaten
+    located = [probe for probe in measured.probes if probe.purpose == "locate"]
+    assert located[-1].schedule == ClosedLoop(18)  # nothing is asked of fewer
+
+
 def test_fewer_are_offered_again_where_they_were_seen_to_hold() -> None:
     measured, _ = _measure(0.008)
 
