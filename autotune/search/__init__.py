@@ -1,7 +1,8 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
+from autotune.search._comparison import Finalist, typical
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
-from autotune.search._finals import CERTIFICATE, FINAL, Finalist, Finals, typical
+from autotune.search._finals import CERTIFICATE, FINAL, Finals
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._plan import StudyPlan

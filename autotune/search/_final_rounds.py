@@ -11,12 +11,12 @@ from autotune.environment import Environment
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind
 from autotune.repository import ModelConfig
+from autotune.search._comparison import Finalist
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._finals import (
     CERTIFICATE,
     DOUBTED,
     FINAL,
-    Finalist,
     Finals,
     contenders,
     finalist,

@@ -6,14 +6,13 @@ few that matter anew, on fresh servers and in turns, and compare them round by r
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from autotune.measurement.statistics import Ratio, paired_ratio
+from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
+from autotune.search._comparison import Comparison, Finalist, keeps, log_merit, seems_better
 from autotune.search._score import BASELINE, best_of, score
 from autotune.store import RunRole, TrialRecord
 
@@ -28,21 +27,6 @@ _NOT_HELD = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)  # says nothing
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """A config in the finals.
-
-    Attributes:
-        trial: The trial in which the search measured it.
-        runs: Its rounds, in order; fewer than others' where it did not go on.
-        values: What each came to: inferences/s, or seconds; 0 or infinite where it did not keep the promise.
-    """
-
-    trial: TrialRecord
-    runs: tuple[TrialRecord, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Finals:
     """What the finals came to.
 
@@ -50,8 +34,8 @@ class Finals:
         finalists: The configs, in the order in which they took turns.
         winner: The one that is delivered; None where none kept the promise in every round.
         gain: Its value over the person's own config's, round by round; None where one of them was not measured. Its
-            interval is nominal: rounds may have been added because the first ones left it open, and the first one
-            also said who went on.
+            interval holds with 95% together with those of all that took part. It does not know that rounds may have
+            been added because the first ones left it open, and that the first one also said who went on.
         ties: Finalists whose difference to the winner is not significant or not worth having.
         certificate: The run that was to show what the winner, or where none won the best of the search, carries; None
             where there was none.
@@ -129,9 +113,9 @@ def going_on(finalists: Sequence[Finalist], rounds: int, objective: Objective) -
     """
     left = list(finalists)
     for number in range(1, rounds + 1):
-        kept = [each for each in left if _keeps(each.values[:number])]
+        kept = [each for each in left if keeps(each.values[:number])]
         others = [each for each in kept if each.trial.label != BASELINE]
-        others.sort(key=lambda each: _typical(each.values[:number], objective), reverse=True)
+        others.sort(key=lambda each: log_merit(each.values[:number], objective), reverse=True)
         left = [each for each in kept if each.trial.label == BASELINE or each in others[:_GO_ON]]
     return left
 
@@ -158,20 +142,22 @@ def decide(
     """
     rounds, played = _last_round(finalists, objective)
     finalists = [replace(each, runs=each.runs[:rounds], values=each.values[:rounds]) for each in finalists]
-    kept = [finalists[place] for place in played if _keeps(finalists[place].values)]
+    kept = [finalists[place] for place in played if keeps(finalists[place].values)]
     if not kept:
         return Finals(tuple(finalists), None, None, certificate=certificate, rounds=rounds)
     own = next((each for each in kept if each.trial.label == BASELINE), None)
-    better = [each for each in kept if own is None or _is_better(each, own, kept, objective, min_gain)]
-    leader = max(better or kept, key=lambda each: _typical(each.values, objective))
-    ties = [each for each in kept if each is not leader and _is_tie(_over(leader, each, kept, objective), min_gain)]
-    close = [each for each in better if not _seems_better(leader, each, objective, min_gain)]
+    challengers = sum(each.trial.label != BASELINE for each in finalists)
+    comparison = Comparison(kept, challengers, objective, min_gain)
+    better = [each for each in kept if own is None or comparison.is_better(each, own)]
+    leader = max(better or kept, key=lambda each: log_merit(each.values, objective))
+    ties = [each for each in kept if each is not leader and comparison.is_tie(leader, each)]
+    close = [each for each in better if not seems_better(leader, each, objective, min_gain)]
     winner = own if own and not better else min(close, key=lambda each: complexity(each.trial))
     proven = certificate if certificate and certificate.outcome.config_text == _config(winner) else None
     return Finals(
         finalists=tuple(finalists),
         winner=winner,
-        gain=None if own is None or own is winner else _ratio(winner, own, kept),
+        gain=None if own is None or own is winner else comparison.ratio(winner, own),
         ties=tuple(each for each in (leader, *ties) if each is not winner),
         certificate=proven,
         rounds=rounds,
@@ -201,7 +187,7 @@ def undecided(finals: Finals, objective: Objective, min_gain: float) -> bool:
         return True
     tied = (finals.winner, *finals.ties)
     simplest = min(tied, key=lambda each: complexity(each.trial))
-    return any(_seems_better(each, simplest, objective, min_gain) for each in tied)
+    return any(seems_better(each, simplest, objective, min_gain) for each in tied)
 
 
 def finals_of(
@@ -265,55 +251,6 @@ def _whole(value: object) -> int:
 def _merit(trial: TrialRecord, objective: Objective) -> float:
     value = score(trial.outcome, objective)
     return value if objective.maximise else 1 / value
-
-
-def _keeps(values: Sequence[float]) -> bool:
-    """Whether the promise was kept in each of these rounds."""
-    return all(0 < value < math.inf for value in values)
-
-
-def _ratio(ours: Finalist, theirs: Finalist, kept: Sequence[Finalist]) -> Ratio:
-    """The ratio of two, its interval by the scatter of all that kept the promise."""
-    beside = [each.values for each in kept if each is not ours and each is not theirs]
-    return paired_ratio(ours.values, theirs.values, beside=beside)
-
-
-def typical(values: Sequence[float]) -> float:
-    """What rounds come to: their mean, the best and the worst one left out; the median of three or four.
-
-    A spell in which the machine is disturbed spoils one round of a config and not of another, and a mean with it. A
-    config that carries much less in two rounds of five does so by itself: some batches are full on one server and fall
-    apart on the next one, which a median does not see.
-    """
-    middle = sorted(values)[1:-1] if len(values) > 2 else values
-    return statistics.fmean(middle)
-
-
-def _typical(values: Sequence[float], objective: Objective) -> float:
-    """The logarithm of what rounds come to, signed so that more is better; infinite where nothing is known yet."""
-    return (1.0 if objective.maximise else -1.0) * math.log(typical(values)) if values else math.inf
-
-
-def _seems_better(one: Finalist, other: Finalist, objective: Objective, min_gain: float) -> bool:
-    """Whether one came out better by what matters, be it significant or not."""
-    return _typical(one.values, objective) - _typical(other.values, objective) > math.log1p(min_gain)
-
-
-def _over(leader: Finalist, other: Finalist, kept: Sequence[Finalist], objective: Objective) -> Ratio:
-    """How many times better the leader is, so that more is better."""
-    return _ratio(leader, other, kept) if objective.maximise else _ratio(other, leader, kept)
-
-
-def _is_tie(ratio: Ratio, min_gain: float) -> bool:
-    """Whether it is not worth having or, by the scatter of the rounds (a single one shows none), not significant."""
-    return ratio.value <= 1 + min_gain or (ratio.rounds > 1 and ratio.low <= 1)
-
-
-def _is_better(one: Finalist, own: Finalist, kept: Sequence[Finalist], objective: Objective, min_gain: float) -> bool:
-    """Whether one is shown to be better than the person's own, by what matters."""
-    if one is own or not _seems_better(one, own, objective, min_gain):
-        return False
-    return not _is_tie(_over(one, own, kept, objective), min_gain)
 
 
 def _config(finalist: Finalist) -> str:

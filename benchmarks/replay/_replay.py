@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 
 from autotune.environment import Environment
+from autotune.measurement.statistics import Ratio
 from autotune.search import Coordinator, SilentObserver, StudyPlan, score
 from autotune.store import Store
 from benchmarks.replay._executor import LookupExecutor
@@ -38,6 +39,7 @@ class Replay:
         elapsed_s: Seconds that the trials took until then.
         stopped: Why it ended.
         delivered_per_s: The recorded rate of the config that it delivers, after its finals where they were held.
+        gain: What it tells that this carries by the config it began with; None where it tells none.
     """
 
     sampler: str
@@ -47,6 +49,7 @@ class Replay:
     elapsed_s: Sequence[float]
     stopped: str
     delivered_per_s: float
+    gain: Ratio | None
 
 
 def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, final_rounds: int = 0) -> Replay:
@@ -91,6 +94,7 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, fin
         elapsed_s=np.cumsum([trial.outcome.seconds for trial in result.trials]).tolist(),
         stopped=result.stopped,
         delivered_per_s=grid.rate_of(result.best.outcome.candidate) if result.best else 0.0,
+        gain=result.interval,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_search_study import PretendedExecutor, measured, plan, run, store
 
@@ -21,17 +22,16 @@ from autotune.search import (
     TrialWatch,
     stored_result,
 )
+from autotune.search._comparison import Finalist, typical
 from autotune.search._final_rounds import CERTIFICATE_S, FinalRounds
 from autotune.search._finals import (
     CERTIFICATE,
     FINAL,
-    Finalist,
     contenders,
     decide,
     finals_of,
     going_on,
     restarts,
-    typical,
     undecided,
 )
 from autotune.space import Candidate
@@ -154,12 +154,37 @@ def test_what_rounds_come_to_leaves_out_the_best_and_the_worst(values: tuple[flo
 
 def test_the_best_by_median_that_is_not_shown_to_beat_the_persons_own_gives_way_to_one_that_is() -> None:
     scattered, steady = trial(1, 1330), trial(2, 1320, instance_count=2)
-    runs = [finalist(scattered, 1330, 1330, 985), finalist(steady, 1320, 1320, 1320), finalist(OWN, 1000, 1000, 1000)]
+    runs = [finalist(scattered, 1330, 1330, 1050), finalist(steady, 1320, 1320, 1320), finalist(OWN, 1000, 1000, 1000)]
     finals = decide(runs, OBJECTIVE, 0.02)
     assert finals.winner is not None
     assert finals.winner.trial is steady
     assert finals.gain is not None
     assert finals.gain.low > 1
+
+
+def test_the_more_configs_took_part_the_clearer_the_best_one_has_to_be() -> None:
+    better, own = finalist(trial(1, 1200), 1250, 1130, 1300), finalist(OWN, 1020, 1000, 990)
+    alone = decide([better, own], OBJECTIVE, 0.02)
+    of_three = decide([better, finalist(trial(2, 1100), 900), finalist(trial(3, 1100), 890), own], OBJECTIVE, 0.02)
+    assert alone.gain is not None
+    assert alone.winner is not None
+    assert alone.winner.trial.number == 1
+    assert of_three.gain is None  # the same rounds of these two
+    assert of_three.winner is not None
+    assert of_three.winner.trial is OWN
+
+
+@pytest.mark.parametrize("challengers", [1, 2, 3])
+def test_of_twenty_studies_with_nothing_to_gain_one_at_most_tells_a_gain(challengers: int) -> None:
+    rng = np.random.default_rng(challengers)
+    records = [trial(number, 1000, instance_count=1 + number) for number in range(1, challengers + 1)]
+    studies, told = 1000, 0
+    for _ in range(studies):
+        rounds = 1000 * np.exp(rng.normal(0, 0.1, 3) + rng.normal(0, 0.05, (1 + challengers, 3)))
+        runs = [finalist(each, *values) for each, values in zip((OWN, *records), rounds.tolist(), strict=True)]
+        winner = decide(runs, OBJECTIVE, 0.02).winner
+        told += winner is not None and winner.trial is not OWN
+    assert told / studies <= 0.05
 
 
 def test_a_persons_own_config_that_ties_stays_however_complicated_it_is() -> None:
