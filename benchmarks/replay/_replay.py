@@ -49,7 +49,7 @@ class Replay:
     elapsed_s: Sequence[float]
     stopped: str
     delivered_per_s: float
-    gain: Ratio | None
+    gain: Ratio | None = None
 
 
 def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, final_rounds: int = 0) -> Replay:
