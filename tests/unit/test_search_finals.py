@@ -160,6 +160,9 @@ def test_the_best_by_median_that_is_not_shown_to_beat_the_persons_own_gives_way_
     assert finals.winner.trial is steady
     assert finals.gain is not None
     assert finals.gain.low > 1
+    wider = decide([finalist(scattered, 1330, 1330, 985), *runs[1:]], OBJECTIVE, 0.02)
+    assert wider.winner is not None
+    assert wider.winner.trial is OWN  # the scatter of one tells of all
 
 
 def test_the_more_configs_took_part_the_clearer_the_best_one_has_to_be() -> None:
