@@ -88,8 +88,8 @@ def run(
         option(
             "--final-rounds",
             "N",
-            "Rounds in which the best configs and your own are measured again in turns, up to two more where they leave"
-            " it open; 0 for none.",
+            "Rounds in which the best configs and your own are measured again in turns, up to four more while they"
+            " leave it open; 0 for none.",
             panel=Panel.SEARCH,
         ),
     ] = 3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autotune.measurement._certify import Certificate
@@ -27,8 +27,9 @@ _NARROW = 1.15
 # Latency grows with what is outstanding; a little less than where that meets the limit is tried.
 _SHY = 0.95
 _LEAST_GROWTH, _MOST_GROWTH = 1.25, 2.0
-# More outstanding requests that complete hardly more only wait.
-_FLAT = 0.02
+# More outstanding requests that complete hardly more only wait: the climb ends there, and the fewest are taken of those
+# that complete about as many. Nearer to the limit a window breaks it by chance.
+_FLAT, _ABOUT_AS_MANY = 0.02, 0.01
 # A throughput as far below the one to beat is not the scatter of a window.
 _CLEARLY_LESS = 0.03
 # Of the concurrency that was best, one after the other until one holds: a spell of pauses should not throw far back.
@@ -58,8 +59,8 @@ class Climbed:
 def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     """Keeps more requests outstanding while every ceiling is kept and more is completed, and fewer while one is not.
 
-    The highest of several windows is mostly a lucky one: what was best is offered again, or a little less where that
-    breaks a ceiling then, and that window counts.
+    The highest of several windows is mostly a lucky one: what was best is offered again and that window counts, or the
+    next one where it breaks a ceiling then, or with fewer outstanding requests.
 
     Args:
         prober: Runs the windows.
@@ -69,12 +70,12 @@ def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     """
     to_beat = question.beat_per_s or 0.0
     held, failing = _ascend(prober, screened, question)
-    best = sorted(held, key=lambda each: each.achieved_per_s, reverse=True)
-    if best[0].achieved_per_s < to_beat:
-        return Climbed(failing or best[0], beaten=True)
+    if max(each.achieved_per_s for each in held) < to_beat:
+        return Climbed(failing or _best(held), beaten=True)
+    best = _best(held)
     doubted = False
-    for concurrency in _to_confirm(best):
-        again = _window(prober, concurrency, question, best[0].achieved_per_s, _CONFIRMING)
+    for concurrency in _to_confirm(best, held, prober.filling_batches):
+        again = _window(prober, concurrency, question, best.achieved_per_s, _CONFIRMING)
         if again.holds:
             return Climbed(again, beaten=again.achieved_per_s < to_beat)
         clearly_less = again.achieved_per_s < _clearly_less(to_beat)
@@ -109,20 +110,35 @@ def certify_concurrency(prober: Prober, concurrency: int, within_s: float = math
     return max(attempts, key=lambda each: (each.kept, each.confidence >= options.confidence))  # the first of equals
 
 
-def _to_confirm(best: Sequence[Probe]) -> Iterator[int]:
-    """Outstanding requests to offer again, fewer each time: those of the best of the windows that held, then parts of
-    them; instead of a part what is near it and held, as batches may be full with that many and not with others.
+def _best(held: Sequence[Probe]) -> Probe:
+    """Of the windows that completed about as many as the most did, the one with the fewest outstanding requests."""
+    most_per_s = max(each.achieved_per_s for each in held)
+    about_as_many = [each for each in held if each.achieved_per_s >= (1 - _ABOUT_AS_MANY) * most_per_s]
+    return min(about_as_many, key=lambda each: each.concurrency or 1)
+
+
+def _to_confirm(best: Probe, held: Sequence[Probe], filling_batches: Callable[[float], int]) -> Iterator[int]:
+    """Outstanding requests to offer again, one after the other until one holds.
+
+    Those of the best window that held, twice, as a pause may break the first; then parts of them. Instead of a part
+    what is near it and held, or makes full batches, which are full with that many and fall apart with others.
     """
-    highest = best[0].concurrency or 1
+    highest = fewest = best.concurrency or 1
     yield highest
-    held = {each.concurrency or 1 for each in best[1:]}
+    yield highest
+    seen = {each.concurrency or 1 for each in held}
     for part in _CONFIRMED_PARTS:
-        concurrency = max(1, int(highest * part))
-        near = [each for each in held if concurrency / _AS_MANY <= each <= concurrency * _AS_MANY and each < highest]
-        if near:
-            concurrency = min(near, key=lambda each: abs(each - concurrency))
-            held.discard(concurrency)
-        yield concurrency
+        wanted = max(1, int(highest * part))
+        near = [each for each in (*seen, filling_batches(wanted)) if _as_many(each, wanted) and each < fewest]
+        concurrency = min(near, key=lambda each: (each not in seen, abs(each - wanted)), default=wanted)
+        if concurrency < fewest:
+            yield concurrency
+            fewest = concurrency
+
+
+def _as_many(one: int, other: int) -> bool:
+    """Whether two numbers of requests are about the same."""
+    return other / _AS_MANY <= one <= other * _AS_MANY
 
 
 def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[Probe], Probe | None]:

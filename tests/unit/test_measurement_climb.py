@@ -9,8 +9,17 @@ import pytest
 from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop
-from autotune.measurement import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, Measurement, MeasureOptions, Meter, Question
-from autotune.measurement._climb import _to_confirm
+from autotune.measurement import (
+    CERTIFIED_RATE,
+    LOCATED_RATE,
+    ROUGH_RATE,
+    Measurement,
+    MeasureOptions,
+    Meter,
+    Probe,
+    Question,
+)
+from autotune.measurement._climb import _best, _to_confirm
 from autotune.objective import Ceiling, Objective
 
 
@@ -134,29 +143,48 @@ def test_what_kept_the_ceiling_by_luck_is_looked_for_a_little_lower() -> None:
 
 
 def test_a_spell_of_pauses_does_not_throw_far_back() -> None:
-    measured, _ = _measure(0.00405, replace(LOCATED_RATE, concurrency=20), luck={20: [1.0, 0.5], 18: [0.5], 16: [0.5]})
+    slow = {20: [1.0, 0.5, 0.5], 18: [0.5], 16: [0.5]}
+    measured, _ = _measure(0.00405, replace(LOCATED_RATE, concurrency=20), luck=slow)
     assert measured.decided_by is not None
     assert measured.decided_by.schedule == ClosedLoop(13)
 
 
-@pytest.mark.parametrize(("slow", "beaten"), [({20: [1.0, 0.5]}, False), ({20: [1.0, 0.5], 18: [0.5]}, True)])
-def test_what_breaks_the_ceiling_twice_with_clearly_less_is_beaten(slow: dict[int, list[float]], beaten: bool) -> None:
+@pytest.mark.parametrize(("slow", "beaten"), [([1.0, 0.5], False), ([1.0, 0.5, 0.5], True)])
+def test_what_breaks_the_ceiling_twice_with_clearly_less_is_beaten(slow: list[float], beaten: bool) -> None:
     question = replace(LOCATED_RATE, concurrency=20, beat_per_s=0.75 * _truth_per_s(0.00405))
-    measured, _ = _measure(0.00405, question, luck=slow)
+    measured, _ = _measure(0.00405, question, luck={20: slow})
     assert (measured.beaten_by_per_s is not None) == beaten
     located = [probe for probe in measured.probes if probe.purpose == "locate"]
-    assert located[-1].schedule == ClosedLoop(18)  # nothing is asked of fewer
+    assert located[-1].schedule == ClosedLoop(20)  # nothing is asked of fewer
 
 
-def test_fewer_are_offered_again_where_they_were_seen_to_hold() -> None:
+def _held(concurrency: int, achieved_per_s: float = 1000.0) -> Probe:
     measured, _ = _measure(0.008)
+    return replace(measured.probes[0], schedule=ClosedLoop(concurrency), achieved_per_s=achieved_per_s)
 
-    def offered(*held: int) -> list[int]:
-        return list(_to_confirm([replace(measured.probes[0], schedule=ClosedLoop(each)) for each in held]))
 
-    assert offered(93, 80, 1) == [93, 80, 74, 60, 46, 32, 18]
-    assert offered(108, 100, 1) == [108, 100, 86, 70, 54, 37, 21]
-    assert offered(1) == [1] * 7
+@pytest.mark.parametrize(
+    ("held", "batch", "offered"),
+    [
+        ((93, 80, 1), 64, [93, 93, 80, 74, 64, 46, 32, 18]),
+        ((108, 100, 1), 128, [108, 108, 100, 86, 70, 54, 37, 21]),
+        # Two full batches of 48, where 92 would fall apart, and one.
+        ((103, 1), 48, [103, 103, 96, 82, 66, 48, 36, 20]),
+        ((1,), 8, [1, 1]),
+    ],
+)
+def test_fewer_are_offered_again_that_were_seen_to_hold_or_fill_batches(
+    held: tuple[int, ...], batch: int, offered: list[int]
+) -> None:
+    probes = [_held(concurrency) for concurrency in held]
+    assert list(_to_confirm(probes[0], probes, lambda wanted: round(wanted / batch) * batch)) == offered
+
+
+def test_of_loops_that_complete_about_as_many_the_one_with_the_fewest_outstanding_is_taken() -> None:
+    about_as_many = [_held(1, 75), _held(96, 6851), _held(103, 6899)]
+    assert _best(about_as_many).concurrency == 96
+    clearly_more = [_held(1, 75), _held(80, 6600), _held(103, 6899)]
+    assert _best(clearly_more).concurrency == 103
 
 
 def test_a_hiccup_that_spoils_a_window_does_not_end_the_climb() -> None:

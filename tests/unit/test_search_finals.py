@@ -623,6 +623,27 @@ def test_a_stored_result_decides_ties_as_the_study_did(tmp_path: Path, store: St
     assert stored.finals == result.finals
 
 
+@pytest.mark.parametrize(("spoilt", "rounds", "told"), [((), 3, True), ((2,), 6, True), ((2, 4), 7, False)])
+def test_rounds_that_were_spoilt_are_made_up_for_by_further_ones(
+    tmp_path: Path, store: Store, spoilt: tuple[int, ...], rounds: int, told: bool
+) -> None:
+    class Spoilt(Noted):
+        """Two instances carry three times as much, but less in some rounds."""
+
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            outcome = super().execute(trial, watch)
+            rate_per_s = 3000.0 if trial.config.instance_count == 2 else 1000.0
+            if trial.config.instance_count == 2 and any(trial.repeat == f"-final-{number}" for number in spoilt):
+                rate_per_s = 600.0
+            return replace(outcome, measurement=replace(measured(0.001), rate_per_s=rate_per_s + len(self.trials)))
+
+    steps = plan(tmp_path, trials=1000, final_rounds=3, space="parameters:\n  instance_count: [1, 2]\n")
+    result = run(steps, store, Spoilt())
+    assert result.finals is not None
+    assert result.finals.rounds == rounds
+    assert (result.finals.gain is not None) == told
+
+
 def test_no_finals_where_none_are_asked_for(tmp_path: Path, store: Store) -> None:
     executor = Noted()
     result = run(plan(tmp_path, trials=4, final_rounds=0), store, executor)
