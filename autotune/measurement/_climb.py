@@ -59,8 +59,8 @@ class Climbed:
 def climb(prober: Prober, screened: Probe, question: Question) -> Climbed:
     """Keeps more requests outstanding while every ceiling is kept and more is completed, and fewer while one is not.
 
-    The highest of several windows is mostly a lucky one: what was best is offered again and that window counts, or the
-    next one where it breaks a ceiling then, or with fewer outstanding requests.
+    The highest of several windows is mostly a lucky one: what was best is offered again, once more where it breaks a
+    ceiling then, and with fewer and fewer outstanding requests; the first of these windows that holds counts.
 
     Args:
         prober: Runs the windows.

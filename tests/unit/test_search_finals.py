@@ -644,6 +644,24 @@ def test_rounds_that_were_spoilt_are_made_up_for_by_further_ones(
     assert (result.finals.gain is not None) == told
 
 
+def test_which_of_two_good_ones_is_delivered_is_worth_two_rounds_more(tmp_path: Path, store: Store) -> None:
+    class Scattered(Noted):
+        """Two and three instances carry more, three now and then more than two."""
+
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            outcome = super().execute(trial, watch)
+            rate_per_s = {1: 1000.0, 2: 3000.0, 3: 3200.0}[trial.config.instance_count]
+            if trial.config.instance_count == 3 and trial.repeat.startswith("-final"):
+                rate_per_s = 3700.0 if int(trial.repeat[-1]) % 2 else 2900.0
+            return replace(outcome, measurement=replace(measured(0.001), rate_per_s=rate_per_s + len(self.trials)))
+
+    scattered = plan(tmp_path, trials=1000, final_rounds=3, space="parameters:\n  instance_count: [1, 2, 3]\n")
+    result = run(scattered, store, Scattered())
+    assert result.finals is not None
+    assert result.finals.rounds == 5
+    assert result.finals.gain is not None
+
+
 def test_no_finals_where_none_are_asked_for(tmp_path: Path, store: Store) -> None:
     executor = Noted()
     result = run(plan(tmp_path, trials=4, final_rounds=0), store, executor)
