@@ -7,7 +7,7 @@ in the median over rounds of throughput and p99, over all configs and concurrenc
 mean square.
 perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
-    python -m benchmarks.client_time [--perf-analyzer FILE] [--rounds 3] [--seconds 1.5]
+    python -m benchmarks.client_time [--perf-analyzer FILE] [--rounds 3] [--seconds 1.5] [--times 30us,50us]
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from autotune.errors import UsageError
 from autotune.load import ClosedLoop, Traffic
 from autotune.load.perf_analyzer import find_perf_analyzer
 from autotune.measurement import Deployment
-from autotune.objective import Ceiling
+from autotune.objective import Ceiling, format_duration
 from autotune.repository import ModelConfig, ModelRepository
 from autotune.request import client_time_for
 from autotune.server import LaunchOptions, choose_launcher
@@ -71,14 +71,16 @@ def main() -> None:
     parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--times", help="of our client, instead of what it takes by default; none for no time")
     arguments = parser.parse_args()
     try:
         binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
     except UsageError as error:
         print(f"Nothing to compare with: {error}")
         return
-    default_s = client_time_for({}, CEILINGS, searched=True)
-    clients_s = {f"{default_s * 1e6:.0f} us": default_s, "none": 0.0}
+    asked = arguments.times.split(",") if arguments.times else [None, "none"]
+    times_s = [client_time_for({"client_time": text}, CEILINGS, searched=True) for text in asked]
+    clients_s = {format_duration(each_s) if each_s else "none": each_s for each_s in times_s}
     seen: dict[str, dict[Load, list[Seen]]] = {name: defaultdict(list) for name in (PEER, *clients_s)}
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     spec = ModelRepository(REPOSITORY).model(MODEL)

@@ -12,6 +12,10 @@ from autotune.objective import Objective
 from autotune.store import TrialRecord
 
 _MAY_BE_WRONG = 0.05
+# Of the level of an interval, as finals that are open look again after each further round: looks that share most of
+# their rounds err less often together than apart, and half the level for each is about what five of them take (Pocock's
+# constant levels; Jennison and Turnbull, Group Sequential Methods, section 2.2).
+_OF_ALL_LOOKS = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,10 @@ class Comparison:
 
         Of several challengers that carry the same the best one came out better by chance: all intervals together hold
         with 95%, as each has its part of the 5% (Bonferroni's inequality for comparisons with a standard; Law and
-        Kelton, Simulation Modeling and Analysis, section 10.3.1).
+        Kelton, Simulation Modeling and Analysis, section 10.3.1). They know that rounds may be added while it is open.
         """
         beside = [each.values for each in self.kept if each is not ours and each is not theirs]
-        confidence = 1 - _MAY_BE_WRONG / max(1, self.challengers)
+        confidence = 1 - _OF_ALL_LOOKS * _MAY_BE_WRONG / max(1, self.challengers)
         return paired_ratio(ours.values, theirs.values, confidence, beside)
 
     def is_better(self, one: Finalist, own: Finalist) -> bool:

@@ -90,7 +90,7 @@ class FinalRounds:
 
         `_MORE_ROUNDS` more than planned are held while a difference worth having is not significant, and as many again
         while the person's own config would stay for that reason alone: one round that a pause spoilt hides threefold
-        throughput in five rounds, not in six.
+        throughput in six rounds, not in seven.
 
         Raises:
             Interrupted: A person stopped them.

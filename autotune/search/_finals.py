@@ -34,8 +34,8 @@ class Finals:
         finalists: The configs, in the order in which they took turns.
         winner: The one that is delivered; None where none kept the promise in every round.
         gain: Its value over the person's own config's, round by round; None where one of them was not measured. Its
-            interval holds with 95% together with those of all that took part. It does not know that rounds may have
-            been added because the first ones left it open, and that the first one also said who went on.
+            interval holds with 95% together with those of all that took part, and with those that were looked at
+            before rounds were added. It does not know that the first round also said who went on.
         ties: Finalists whose difference to the winner is not significant or not worth having.
         certificate: The run that was to show what the winner, or where none won the best of the search, carries; None
             where there was none.
