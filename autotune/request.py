@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.server import Launcher
 
-# About what perf_analyzer 2.50 takes for a request (`benchmarks/perf_analyzer_throughput.py`). With a client that takes
-# nothing configs seem good whose batches fall apart under any other.
-_CLIENT_S, _LONGEST_CLIENT_S = 70e-6, 10e-3
-# As a multiple of it: of a lower ceiling it would be a part that matters.
-_CEILING = 100
+# With which p99s are about perf_analyzer 2.50's, rather higher than lower (`benchmarks/client_time.py`). With a client
+# that takes nothing configs seem good whose batches fall apart under any other; one that takes twice as long is the
+# limit of fast models.
+_CLIENT_S, _LONGEST_CLIENT_S = 30e-6, 10e-3
+# Of a lower one the millisecond for which it is held up now and then would be a part that matters.
+_LOWEST_CEILING_S = 7e-3
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -139,7 +140,7 @@ def client_time_for(flags: TrafficFlags, ceilings: Sequence[Ceiling], *, searche
 
     text, client = flags.get("client_time"), flags.get("client", OWN_CLIENT)
     if text is None:
-        low = min((each.limit_s for each in ceilings), default=0.0) < _CEILING * _CLIENT_S
+        low = min((each.limit_s for each in ceilings), default=0.0) < _LOWEST_CEILING_S
         return _CLIENT_S if searched and client == OWN_CLIENT and not low else 0.0
     if not (searched or given):
         raise UsageError(

@@ -95,8 +95,8 @@ ClientTime = Annotated[
     option(
         "--client-time",
         "DURATION|none",
-        "Closed loops: what the client takes for each answer before it sends the next request, on average (70us with"
-        " --load closed, which is about perf_analyzer's, but for ceilings under 7ms; none with --concurrency).",
+        "Closed loops: what the client takes for each answer before it sends the next request, on average (30us with"
+        " --load closed, but for ceilings under 7ms; none with --concurrency).",
         panel=Panel.LOAD,
     ),
 ]

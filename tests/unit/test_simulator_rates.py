@@ -201,7 +201,7 @@ def test_doubts_about_the_limits_weigh_what_is_completed_under_each():
 
 
 def test_a_client_that_sends_one_request_after_the_other_fills_fewer_batches_in_time():
-    # Far above the 7 ms for which this client is held up at one answer in a hundred.
+    # Far above the 15 ms for which this client is held up at one answer in a hundred.
     batching, ceiling = Batching(32, dynamic=True, instances=2), [Ceiling("p99", 0.1)]
     (at_once,) = highest_throughputs([batching], _unsteady(), ceiling)
     (slowly,) = highest_throughputs([batching], _unsteady(client_s=0.0004), ceiling)
