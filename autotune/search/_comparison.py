@@ -12,9 +12,8 @@ from autotune.objective import Objective
 from autotune.store import TrialRecord
 
 _MAY_BE_WRONG = 0.05
-# Of the level of an interval, as finals that are open look again after each further round: looks that share most of
-# their rounds err less often together than apart, and half the level for each is about what five of them take (Pocock's
-# constant levels; Jennison and Turnbull, Group Sequential Methods, section 2.2).
+# Of the level of an interval, as finals that are open look again after each further round. Constant levels are Pocock's
+# (Jennison and Turnbull, Group Sequential Methods, chapter 2); that a half is enough shows `benchmarks/false_gains.py`.
 _OF_ALL_LOOKS = 0.5
 
 
