@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo $$python && break; done)
-# For `make test`: what to pass to pytest, say PYTEST_ARGS="tests/unit -x".
+# For `make test`: what to pass to pytest, say PYTEST_ARGS="tests/search -x".
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

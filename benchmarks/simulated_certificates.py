@@ -26,7 +26,7 @@ from autotune.repository import ModelConfig
 from autotune.server import ModelStatistics
 from autotune.simulator import Batching, ServiceTimes, simulate
 from benchmarks.false_certificates import drawn_promise
-from tests.simulated_server import SimulatedServer
+from tests.fakes.simulated_server import SimulatedServer
 
 CONFIDENCE = 0.95
 NEAR = 0.03

@@ -24,7 +24,7 @@ guarantee approximate, and simulations of queues decide how D must be estimated 
 *   "fails" needs late requests, and these show their own clustering, so there D is not carried over: an
     overloaded rate is refused in a fraction of a second.
 
-`tests/unit/test_statistics_queues.py` states the error rates on simulated queues, with their tolerances.
+`tests/measurement/statistics/test_queues.py` states the error rates on simulated queues, with their tolerances.
 
 What no statistic of a short run can show is a bunch with another cause than the queue, rarer than the run is long:
 a pause of 50 ms every 4 s is missed by most runs of 2 s. The time observed is the only remedy.

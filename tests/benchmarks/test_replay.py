@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_prediction_service_times import alone_s, copying, device_s, saturated, screen, sharing
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from service_windows import alone_s, copying, device_s, saturated, screen, sharing
 
 from autotune.measurement import LOCATED_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome

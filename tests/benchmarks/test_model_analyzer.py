@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from autotune.errors import UsageError
 from benchmarks.model_analyzer import _ours, _peer
 from benchmarks.model_analyzer._bounded import Ended, run_bounded

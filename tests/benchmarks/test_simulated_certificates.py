@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.false_certificates import drawn_promise
 from benchmarks.simulated_certificates import carried_per_s, certified, late, simulated

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pretended_studies import PretendedExecutor, plan, run
+from reported_studies import result, trial
 from rich.console import Console
-from test_report import result, trial
-from test_search_study import PretendedExecutor, plan, run
 
 from autotune.outcome import Forecast
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect

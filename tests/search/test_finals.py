@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_search_study import PretendedExecutor, measured, plan, run, store
+from pretended_studies import PretendedExecutor, measured, plan, run, store
 
 from autotune.environment import capture
 from autotune.outcome import OutcomeKind, TrialOutcome

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from test_prediction_service_times import alone_s, device_s, saturated, screen, sharing
+from predicted_trials import BASE, OBJECTIVE, SPACE, candidate, instances, outcome
+from service_windows import alone_s, device_s, saturated, screen
 
 from autotune.load import PoissonRate
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
@@ -19,66 +20,6 @@ from autotune.prediction._predictor import differ
 from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace
-
-OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.02),))
-SPACE = """
-parameters:
-  max_batch_size: [1, 8, 32, 64]
-  dynamic_batching: [true, false]
-  max_queue_delay_microseconds: [0, 1000]
-  instance_count: [1, 4]
-"""
-BASE = ModelConfig.parse(
-    'name: "net"\nbackend: "python"\nmax_batch_size: 8\ninstance_group [{ count: 1 kind: KIND_CPU }]\n'
-    'input [{ name: "x" data_type: TYPE_FP32 dims: [4] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [4] }]\n',
-    "config.pbtxt",
-)
-
-
-def outcome(
-    candidate: Candidate | None, instances: int, rate_per_s: float | None, *, beaten_by_per_s: float | None = None
-) -> TrialOutcome:
-    """A trial of so many instances that found a rate, or was beaten, or neither."""
-    sizes = (1, 8, 32, 64)
-    windows = [screen(), *(saturated(size) if instances == 1 else sharing(size, instances) for size in sizes)]
-    kind = OutcomeKind.FEASIBLE if rate_per_s else OutcomeKind.BEATEN if beaten_by_per_s else OutcomeKind.INFEASIBLE
-    measurement = Measurement(
-        feasible=kind is OutcomeKind.FEASIBLE,
-        rate_per_s=rate_per_s or 0.0,
-        first_failing_per_s=None,
-        latency_s={"p99": 0.019},
-        ceilings=OBJECTIVE.ceilings,
-        violations={},
-        decided_by=windows[-1].probe,
-        probes=tuple(each.probe for each in windows),
-        seconds=1.0,
-        beaten_by_per_s=beaten_by_per_s,
-    )
-    config = BASE.with_value("instance_group.count", instances)
-    return TrialOutcome(kind, candidate, config.to_text(), measurement)
-
-
-@pytest.fixture
-def space() -> SearchSpace:
-    return SearchSpace.parse(SPACE, "space.yaml")
-
-
-def candidate(space: SearchSpace, batch: int, instances: int, *, dynamic: bool = True, delay: int = 0) -> Candidate:
-    return space.canonical(
-        {
-            **{parameter.optuna_name: parameter.to_optuna(parameter.choices[0]) for parameter in space.parameters},
-            **space.optuna_params(
-                Candidate(
-                    (
-                        ("max_batch_size", batch),
-                        ("dynamic_batching", dynamic),
-                        ("max_queue_delay_microseconds", delay),
-                        ("instance_count", instances),
-                    )
-                )
-            ),
-        }
-    )
 
 
 @pytest.fixture
@@ -93,10 +34,6 @@ def expected(predictor: Predictor, wanted: Candidate) -> float:
     forecast = predictor.forecast(wanted)
     assert forecast is not None
     return forecast.expected
-
-
-def instances(wanted: Candidate) -> int:
-    return int(str(wanted["instance_count"]))
 
 
 def simulated(predictor: Predictor, wanted: Candidate) -> float:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_prediction_predictor import BASE, OBJECTIVE, SPACE, outcome
-from test_prediction_service_times import alone_s
-from test_search_study import store
+from predicted_trials import BASE, OBJECTIVE, SPACE, outcome
+from pretended_studies import store
+from service_windows import alone_s
 
 from autotune.environment import capture
 from autotune.objective import Ceiling, Objective

@@ -9,119 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stored_trials import HERE, OBJECTIVE, begin, outcome, probe
 
-from autotune.environment import Environment
 from autotune.errors import AutotuneError, UsageError
-from autotune.load import ClosedLoop, ConstantRate, PoissonRate
-from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
+from autotune.load import ClosedLoop, ConstantRate
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import OutcomeKind
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
-from autotune.server import ModelStatistics
-from autotune.space import Candidate
-from autotune.store import Store, StudyRecord, database_url
-
-P99 = Ceiling("p99", 0.005)
-OBJECTIVE = Objective("throughput", (P99,))
-HERE = Environment(
-    cpu_model="Fast CPU",
-    physical_cores=1,
-    logical_cores=2,
-    available_cores=1.5,
-    memory_bytes=24 * 2**30,
-    gpus=(),
-    system="Debian 12",
-    kernel="6.1",
-    python="3.11.2",
-    launch={"mode": "embedded"},
-    model_digest="abc",
-    packages={"optuna": "5.0.0"},
-)
-
-
-POISSON = PoissonRate(1000.0, seed=2**63 + 1)
-
-
-def probe(schedule=POISSON, holds=True, **changes) -> Probe:
-    base = Probe(
-        purpose="locate",
-        schedule=schedule,
-        started_at=1700000000.25,
-        duration_s=2.0,
-        offered_per_s=1000.5,
-        achieved_per_s=999.5,
-        requests=2001,
-        errors={"timeout": 2, "http 503": 1},
-        latency_s={"p50": 0.001, "p90": 0.002, "p99": float("inf"), "avg": float("inf"), "p99.9": float("inf")},
-        lateness_p99_s=0.0001,
-        server=ModelStatistics(
-            inference_count=1998,
-            execution_count=333,
-            success_count=1998,
-            queue_ns=1998 * 250_000,
-            batch_executions={1: 3, 6: 330},
-        ),
-        kept_up=True,
-        holds=holds,
-        client=ClientTimes(total_s=0.0012, wait_s=0.00001, send_s=0.00002, receive_s=0.00003),
-        usage=Usage(client_cpu=0.25, server_cpu_s=1.5, memory_bytes=10**9, cores=4),
-        certain=not holds,
-        evidence=(Evidence(str(P99), 0.01, 2001, 3, 1.5, 0.97, 0.0018, float("inf")),),
-        invalid=("the client dispatched late",) if not holds else (),
-        error_example="503 Service Unavailable",
-        histogram=((0.001, 1500), (0.002, 498), (float("inf"), 3)),
-    )
-    return replace(base, **changes)
-
-
-def outcome(kind=OutcomeKind.FEASIBLE, **changes) -> TrialOutcome:
-    probes = (probe(ClosedLoop(4), purpose="warm-up"), probe(), probe(ConstantRate(2000.0), holds=False))
-    measurement = Measurement(
-        feasible=True,
-        rate_per_s=1000.5,
-        first_failing_per_s=None,
-        latency_s=probes[1].latency_s,
-        ceilings=(P99,),
-        violations={str(P99): -0.25, "rate": float("-inf")},
-        decided_by=probes[1],
-        probes=probes,
-        seconds=6.5,
-        instances=2,
-    )
-    base = TrialOutcome(
-        kind=kind,
-        candidate=Candidate((("max_batch_size", 8), ("delay_us", None), ("dynamic", True), ("kind", "KIND_CPU"))),
-        config_text='name: "mnist"\nmax_batch_size: 8\n',
-        measurement=measurement,
-        startup_s=1.7,
-        seconds=9.0,
-        log_path=Path("logs/trial 3.log"),
-    )
-    return replace(base, **changes)
-
-
-def begin(store: Store, name="s", **changes) -> tuple[StudyRecord, tuple[str, ...]]:
-    wanted = {
-        "model": "mnist",
-        "objective": OBJECTIVE,
-        "space_digest": "d1",
-        "space_text": "max_batch_size: [1, 8]\n",
-        "base_config": 'name: "mnist"\n',
-        "environment": HERE,
-    }
-    return store.begin_study(name, **{**wanted, **changes})
-
-
-@pytest.fixture
-def url(tmp_path):
-    return database_url(tmp_path / "results")
-
-
-@pytest.fixture
-def store(url):
-    with_tables = Store.open(url)
-    yield with_tables
-    with_tables.close()
+from autotune.store import Store, database_url
 
 
 def test_a_trial_comes_back_as_it_was(store, url):
@@ -405,7 +300,8 @@ def test_a_dashboards_connection_reads_while_a_transaction_is_open(store, url):
 KILLED_WRITER = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
-from test_store_database import *
+from stored_trials import *
+from autotune.store import Store
 from autotune.store import _store
 store = Store.open(sys.argv[1])
 study, _ = begin(store)
@@ -422,7 +318,7 @@ store.save_trial(study, 1, "proposed", outcome())
 
 
 def test_a_writer_killed_in_a_transaction_loses_only_that(url):
-    command = [sys.executable, "-c", KILLED_WRITER, url, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", KILLED_WRITER, url, str(Path(__file__).parents[1] / "fakes")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline().strip() == "in transaction"
         os.kill(writer.pid, signal.SIGKILL)
@@ -436,7 +332,8 @@ def test_a_writer_killed_in_a_transaction_loses_only_that(url):
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from test_store_database import *
+from stored_trials import *
+from autotune.store import Store
 import optuna
 store = Store.open(sys.argv[1])
 study, _ = begin(store, sys.argv[3])
@@ -450,7 +347,7 @@ for _ in range(10):
 
 
 def test_two_studies_share_a_new_database_at_the_same_time(url):
-    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parents[1] / "fakes")]
     writers = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in ("a", "b")]
     for writer in writers:
         _, errors = writer.communicate(timeout=60)

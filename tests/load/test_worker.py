@@ -16,7 +16,7 @@ from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, create_
 from autotune.load.worker._fleet import Fleet
 from autotune.server import Endpoint
 
-_TESTS = Path(__file__).parents[1]
+_TESTS = Path(__file__).parents[1] / "fakes"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_prediction_predictor import BASE, OBJECTIVE, SPACE, candidate, outcome
+from predicted_trials import BASE, OBJECTIVE, SPACE, candidate, outcome
 
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
