@@ -2,129 +2,81 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.objective import Ceiling, Objective, parse_ceilings, parse_duration, parse_objective
-from autotune.request import (
-    RunFlags,
-    checked_study_name,
-    client_time_for,
-    default_study_name,
-    expected_payloads,
-    find_model,
-    launcher_for,
-    read_text,
-    traffic_for,
-    writable_directory,
-)
+from autotune.objective import Ceiling, Objective
+from autotune.request import MeasureRequest, RunRequest, expected_payloads
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from autotune.environment import Environment
     from autotune.load import Schedule
-    from autotune.measurement import Deployment, Meter, Probe, SweepResult
+    from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
     from autotune.outcome import TrialOutcome
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
 
-DEFAULT_TRIALS = 20
-_PROBE_S = 1.0
+_Fields = ParamSpec("_Fields")
+_Request = TypeVar("_Request")
+_Result = TypeVar("_Result")
 
 
-def tune(
-    model_repository: str | Path = "model_repository",
-    model: str | None = None,
-    *,
-    objective: str = "throughput",
-    p99: str | None = None,
-    p95: str | None = None,
-    p90: str | None = None,
-    avg: str | None = None,
-    min_throughput: float | None = None,
-    load: str = "open",
-    trials: int | None = None,
-    time_budget: str | None = None,
-    search_space: str | Path | None = None,
-    sampler: str = "model",
-    min_gain: float = 0.02,
-    final_rounds: int = 3,
-    cold_start: bool = False,
-    study: str | None = None,
-    seed: int = 0,
-    probe_duration: str = "1s",
-    results: str | Path = "results",
-    storage: str | None = None,
-    observer: StudyObserver | None = None,
-    **flags: Unpack[RunFlags],
-) -> StudyResult:
-    """Finds the best config for a model under a latency promise; every argument is the flag of that name.
-
-    Calling it again with the same arguments resumes the study. Durations are texts such as ``"5ms"``.
+def run_study(request: RunRequest, observer: StudyObserver | None = None) -> StudyResult:
+    """Finds the best config for a model under an SLO. The same request again resumes the study.
 
     Returns:
-        Every trial, the best one and where its config was exported.
+        Every trial, the best one and the path of its exported config.
 
     Raises:
-        UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
+        UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
     """
-    ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
-    client_s = client_time_for(flags, ceilings, searched=load == "closed")
-    goal = parse_objective(objective, ceilings, min_throughput, load, client_s)
-    budget_s = parse_duration(time_budget, "--time-budget") if time_budget else None
-    probe_s = parse_duration(probe_duration, "--probe-duration")
-    if not 0 <= min_gain < 1:
-        raise UsageError(f"--min-gain: {min_gain:g} is no gain; use a fraction from 0 to below 1, such as 0.02 for 2%")
-    if final_rounds < 0:
-        raise UsageError(f"--final-rounds: {final_rounds} rounds cannot be held; use 0 or more")
-    if trials is not None and trials < 1:
-        raise UsageError(f"--trials: {trials} trials cannot be run; use 1 or more")
+    goal, time_budget_s, options = request.goal(), request.time_budget_s(), request.measure_options()
 
-    from autotune.measurement import Deployment, MeasureOptions
+    from autotune.measurement import Deployment
     from autotune.report import export_best
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
-    from autotune.space import SearchSpace, advice
+    from autotune.space import advice
 
-    check_sampler(sampler)
+    check_sampler(request.sampler)
     observer = observer or SilentObserver()
-    spec, composing = find_model(model_repository, model)
-    traffic = traffic_for(spec, spec.config, flags, seed=seed)
-    space = SearchSpace.load(Path(search_space)) if search_space else SearchSpace.default()
-    space, notes = space.restricted_to(spec)
-    launcher, why = launcher_for(flags)
-    name = checked_study_name(study or default_study_name(spec.name, goal, launcher.name))
-    directory = writable_directory(Path(results)) / name
+    spec, composing = request.find_model()
+    traffic = request.traffic(spec, spec.config, seed=request.seed)
+    space, notes = request.space().restricted_to(spec)
+    launcher, why = request.launcher(share_memory=request.shares_memory)
+    name = request.study_name(spec.name, launcher.name)
+    results = request.writable_directory()
+    directory = results / name
     for note in (why, *notes, *advice(spec, space, only_cpus=_has_only_cpus(launcher))):
         observer.note(note)
-    deployment = Deployment(spec, launcher, directory, traffic, composing)
-    options = MeasureOptions.of(probe_s, seed)
     plan = StudyPlan(
         name=name,
         spec=spec,
         space=space,
         objective=goal,
-        sampler=sampler,
-        seed=seed,
-        trials=trials if trials or budget_s else DEFAULT_TRIALS,
-        time_budget_s=budget_s,
-        min_gain=min_gain,
-        final_rounds=final_rounds,
-        cold_start=cold_start,
+        sampler=request.sampler,
+        seed=request.seed,
+        trials=request.most_trials(),
+        time_budget_s=time_budget_s,
+        min_gain=request.min_gain,
+        final_rounds=request.final_rounds,
+        cold_start=request.cold_start,
         conditions=f"{traffic.conditions()}, {options.conditions()}",
     )
-    with closing(_create_store(Path(results), storage)) as store:
+    with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)
         with study_lock(store.directory or directory, name):
+            deployment = Deployment(spec, launcher, directory, traffic, composing)
             executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
             environment = _environment(launcher, spec, composing)
             result = Coordinator(plan, store, executor, environment, observer).run()
@@ -133,97 +85,58 @@ def tune(
     return result
 
 
-def measure(
-    model_repository: str | Path = "model_repository",
-    model: str | None = None,
-    *,
-    concurrency: str | int | None = None,
-    rate: str | float | None = None,
-    arrivals: str = "poisson",
-    trace: str | Path | None = None,
-    trace_format: str = "timestamps",
-    duration: str | None = None,
-    model_config: str | Path | None = None,
-    p99: str | None = None,
-    p95: str | None = None,
-    p90: str | None = None,
-    avg: str | None = None,
-    load: str = "open",
-    seed: int = 0,
-    batch_size: int = 1,
-    results: str | Path = "results",
-    storage: str | None = None,
-    observer: StudyObserver | None = None,
-    **flags: Unpack[RunFlags],
-) -> SweepResult:
-    """Measures one config; every argument is the flag of that name.
+def run_measurement(request: MeasureRequest, observer: StudyObserver | None = None) -> SweepResult:
+    """Measures one config.
 
-    Under one load or a sweep of loads where they are given. With ceilings alone: the highest rate that keeps
-    them, located and certified, or with ``load="closed"`` the most that a closed loop completes. With neither: one
-    request at a time.
+    The loads that the request gives; else its sustainable rate (or closed-loop throughput) under the ceilings; else
+    one request at a time.
 
     Returns:
-        One probe per load, or every probe of the measurement with what it came to. They are stored too, also
-        where an interruption or a crash ends it early.
+        One probe per load, or every probe of the search with its result. They are stored too, even if an
+        interruption or a crash ends the measurement early.
 
     Raises:
-        UsageError: Bad input. Nothing was started or written, unless only the loaded model could tell (the
+        UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
         ServerFailure: The server did not come up or did not stay up.
     """
-    from autotune.load import ClosedLoop, check_offerable
-    from autotune.measurement import Deployment, SweepResult, schedules
-    from autotune.repository import ModelConfig
+    ceilings, duration_s = request.ceilings(), request.duration_s()
+
+    from autotune.load import check_offerable
+    from autotune.measurement import Deployment, SweepResult
     from autotune.search import SilentObserver
     from autotune.server import LoadFailed
 
-    ceilings = parse_ceilings(p99=p99, p95=p95, p90=p90, avg=avg)
-    duration_s = parse_duration(duration, "--duration") if duration is not None else None
     observer = observer or SilentObserver()
-    spec, composing = find_model(model_repository, model)
-    config = spec.config
-    if model_config is not None:
-        config = ModelConfig.parse(read_text(Path(model_config), "--model-config"), str(model_config))
-    traffic = traffic_for(spec, config, flags, batch_size=batch_size, seed=seed)
-    client_s = client_time_for(flags, ceilings, searched=load == "closed", given=concurrency is not None)
-    loads = schedules(
-        concurrency,
-        rate,
-        trace,
-        trace_format=trace_format,
-        arrivals=arrivals,
-        seed=seed,
-        batch_size=batch_size,
-        client_s=client_s,
-    )
-    loads = loads if loads or ceilings else (ClosedLoop(1),)
-    if loads and load != "open":
-        raise UsageError(
-            f"--load: {load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
-        )
-    objective = None if loads else parse_objective("throughput", ceilings, load=load, client_s=client_s)
+    spec, composing = request.find_model()
+    config = request.config(spec)
+    traffic = request.traffic(spec, config, batch_size=request.batch_size, seed=request.seed)
+    loads = request.loads()
+    objective = None if loads else request.goal()
+    options = request.measure_options()
     check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
-    launcher, why = launcher_for(flags)
-    directory = writable_directory(Path(results)) / "measurements"
+    launcher, why = request.launcher(share_memory=request.shares_memory)
+    results = request.writable_directory()
+    directory = results / "measurements"
     observer.note(why)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    with closing(_create_store(Path(results), storage)) as store:
+    with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
         outcome, probes, failure = _measured(
-            deployment, config, log_path, objective, loads, duration_s, ceilings, observer
+            deployment, config, log_path, objective, options, loads, duration_s, ceilings, observer
         )
         if probes or outcome.message:
             store.save_run(
                 model=spec.name,
-                label=str(model_config or "your config"),
+                label=str(request.model_config or "your config"),
                 outcome=outcome,
                 environment=_environment(launcher, spec, composing),
                 probes=probes,
             )
-    if isinstance(failure, LoadFailed) and model_config is not None:
-        raise UsageError(f"--model-config: {model_config}: {failure}") from failure
+    if isinstance(failure, LoadFailed) and request.model_config is not None:
+        raise UsageError(f"--model-config: {request.model_config}: {failure}") from failure
     if failure is not None:
         raise failure
     return SweepResult(
@@ -237,6 +150,24 @@ def measure(
         startup_s=outcome.startup_s,
         measurement=outcome.measurement,
     )
+
+
+def _by_keywords(
+    request: Callable[_Fields, _Request], run: Callable[[_Request], _Result]
+) -> Callable[_Fields, _Result]:
+    """``run`` with the fields of its request as keywords, for callers and editors alike."""
+
+    @functools.wraps(run)
+    def call(*values: _Fields.args, **fields: _Fields.kwargs) -> _Result:
+        return run(request(*values, **fields))
+
+    returned = inspect.signature(run).return_annotation
+    call.__dict__["__signature__"] = inspect.signature(request).replace(return_annotation=returned)
+    return call
+
+
+tune = _by_keywords(RunRequest, run_study)
+measure = _by_keywords(MeasureRequest, run_measurement)
 
 
 def export(
@@ -310,6 +241,7 @@ def _measured(
     config: ModelConfig,
     log_path: Path,
     objective: Objective | None,
+    options: MeasureOptions,
     loads: Sequence[Schedule],
     duration_s: float | None,
     ceilings: tuple[Ceiling, ...],
@@ -320,7 +252,7 @@ def _measured(
     Raises:
         UsageError: The traffic does not fit the model.
     """
-    from autotune.measurement import MeasureOptions, Meter, sweep
+    from autotune.measurement import Meter, sweep
     from autotune.outcome import OutcomeKind, TrialOutcome
     from autotune.search import kind_of_failure
 
@@ -342,7 +274,6 @@ def _measured(
                 held = all(probe.holds for probe in probes)
             else:
                 traffic = deployment.traffic
-                options = MeasureOptions.of(_PROBE_S, traffic.seed)
                 meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
                 held = meter.measure().feasible
         kind = OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE

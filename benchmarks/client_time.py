@@ -1,10 +1,9 @@
 """Whether a closed loop whose client takes its time sees what perf_analyzer sees, where batches may or may not fill.
 
 `accelerator` with two instances and configs whose batches of 16 to 40 fill or fall apart by what the client does
-between two requests. Each config is served afresh for each client, in turns: perf_analyzer, our client as
-`--load closed` has it, and one that takes no time. What is told is by how much the latter two differ from perf_analyzer
-in the median over rounds of throughput and p99, over all configs and concurrencies: on average, and as the root of the
-mean square.
+between two requests. Each config is served afresh for each client, in turns: perf_analyzer, and our client with each
+think time (none unless --times names others). Printed: by how much our client differs from perf_analyzer in the median
+over rounds of throughput and p99, over all configs and concurrencies: on average, and as the root of the mean square.
 perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH; without it nothing is measured.
 
     python -m benchmarks.client_time [--perf-analyzer FILE] [--rounds 3] [--seconds 1.5] [--times 30us,50us]
@@ -28,14 +27,12 @@ from autotune.errors import UsageError
 from autotune.load import ClosedLoop, Traffic
 from autotune.load.perf_analyzer import find_perf_analyzer
 from autotune.measurement import Deployment
-from autotune.objective import Ceiling, format_duration
+from autotune.objective import format_duration, parse_duration
 from autotune.repository import ModelConfig, ModelRepository
-from autotune.request import client_time_for
 from autotune.server import LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
 MODEL = "accelerator"
-CEILINGS = (Ceiling("p99", 0.02),)
 INSTANCES = 2
 # Batch size, queue delay in microseconds, and outstanding requests: about two to four batches.
 CONFIGS = (
@@ -71,15 +68,15 @@ def main() -> None:
     parser.add_argument("--perf-analyzer", type=Path, default=os.environ.get("AUTOTUNE_PERF_ANALYZER"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--times", help="of our client, instead of what it takes by default; none for no time")
+    parser.add_argument("--times", help="think times of our client, such as none,30us")
     arguments = parser.parse_args()
     try:
         binary = find_perf_analyzer(Path(arguments.perf_analyzer) if arguments.perf_analyzer else None)
     except UsageError as error:
         print(f"Nothing to compare with: {error}")
         return
-    asked = arguments.times.split(",") if arguments.times else [None, "none"]
-    times_s = [client_time_for({"client_time": text}, CEILINGS, searched=True) for text in asked]
+    asked = arguments.times.split(",") if arguments.times else ["none"]
+    times_s = [0.0 if text == "none" else parse_duration(text, "--times") for text in asked]
     clients_s = {format_duration(each_s) if each_s else "none": each_s for each_s in times_s}
     seen: dict[str, dict[Load, list[Seen]]] = {name: defaultdict(list) for name in (PEER, *clients_s)}
     launcher, _ = choose_launcher("embedded", LaunchOptions())

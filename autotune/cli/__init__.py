@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -21,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        message = _one_line(error.format_message())
-        if message:  # none where a command without arguments showed its help
-            _complain(message)
+        _complain(_in_one_line(error))
         return error.exit_code
     except BrokenPipeError:
         return 1
@@ -36,5 +38,12 @@ def _complain(message: str) -> None:
     sys.stderr.write(f"autotune: {message}\n")
 
 
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
+def _in_one_line(error: typer.TyperException) -> str:
+    """Typer's error, with the flag before it."""
+    import typer
+
+    parameter = getattr(error, "param", None)
+    if isinstance(error, typer.BadParameter) and parameter is not None:
+        reason = " ".join(error.message.split())
+        return f"{parameter.opts[0]}: {reason[:1].lower()}{reason[1:]}"
+    return " ".join(error.format_message().split())

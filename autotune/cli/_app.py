@@ -1,4 +1,4 @@
-"""The application: registers every command. A new command is a file here and one line below."""
+"""The application: every command by name. A new command is a file here and an entry below."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ from typing import Annotated
 
 import typer
 
-from autotune.cli import _dashboard, _doctor, _export, _measure, _run, _studies
-from autotune.cli._command import EPILOG, Command
-
-app = typer.Typer(
-    name="autotune",
-    help="Finds the best Triton Inference Server configuration for a model under a latency promise.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from autotune.cli._group import Entry, Group
 
 
 def _show_version(wanted: bool) -> None:
@@ -27,7 +17,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _global_options(
     version: Annotated[
         bool, typer.Option("--version", metavar="", help="Print the version.", callback=_show_version, is_eager=True)
@@ -35,9 +24,44 @@ def _global_options(
 ) -> None: ...
 
 
-app.command("run", cls=Command, epilog=EPILOG)(_run.run)
-app.command("measure", cls=Command, epilog=EPILOG)(_measure.measure)
-app.command("export", cls=Command, epilog=EPILOG)(_export.export)
-app.add_typer(_studies.app, name="studies")
-app.command("dashboard", cls=Command, epilog=EPILOG)(_dashboard.dashboard)
-app.command("doctor", cls=Command, epilog=EPILOG)(_doctor.doctor)
+_COMMANDS: dict[str, Entry | Group] = {
+    "run": Entry(
+        "autotune.cli._run",
+        """Find the config with the highest throughput under a latency SLO, and export it.
+
+        Trial 0 is the baseline, the config in the repository. Exit code 0: a config meets the SLO; 3: none does.
+        """,
+    ),
+    "measure": Entry(
+        "autotune.cli._measure",
+        """Measure one config: its sustainable rate under an SLO, or its latency under given loads.
+
+        With ceilings alone, the rate is searched and certified. With --concurrency, --rate or --trace, a table shows
+        client latencies and the server's times, and with ceilings whether each load meets them.
+        """,
+    ),
+    "export": Entry(
+        "autotune.cli._export",
+        "Write the config.pbtxt of a study's best trial, with a header that says how it was found.",
+    ),
+    "studies": Group(
+        "studies",
+        "List the studies of a database, or show one.",
+        {
+            "list": Entry("autotune.cli._list", "List every study with its objective, trials and best value."),
+            "show": Entry("autotune.cli._show", "Show every trial of a study and its best config."),
+        },
+    ),
+    "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),
+    "doctor": Entry(
+        "autotune.cli._doctor",
+        "Show what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode lacks.",
+    ),
+}
+
+app = Group(
+    "autotune",
+    "Finds the best Triton Inference Server configuration for a model under a latency SLO.",
+    _COMMANDS,
+    options=_global_options,
+)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from autotune.errors import UsageError
+from autotune.request import Option
 
 _UNSET = ("", "~", "null")
 
 
-def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
+def load_config_file(context: typer.Context, path: Path | None, options: Mapping[str, Option]) -> Path | None:
     """Makes the file's values the command's defaults; flags and environment variables still win.
 
     Raises:
@@ -27,14 +29,14 @@ def load_config_file(context: typer.Context, path: Path | None) -> Path | None:
     for key, value in _read(path).items():
         flag = str(key).replace("_", "-")
         if flag not in parameters:
-            close = difflib.get_close_matches(flag, parameters, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"'autotune {context.info_name} --help' lists the flags"
+            close = " or ".join(map(repr, difflib.get_close_matches(flag, parameters)))
+            hint = f"did you mean {close}?" if close else f"'{context.command_path} --help' lists the flags"
             raise UsageError(f"--config: {path}: {key!r} is not an option of {context.info_name!r}; {hint}")
         if value in _UNSET:
             continue
         parameter = parameters[flag]
         try:
-            defaults[str(parameter.name)] = _as_given(context, parameter, value)
+            defaults[str(parameter.name)] = _as_given(context, parameter, options[parameter.name], value)
         except ValueError as error:
             raise UsageError(f"--config: {path}: {key}: {error}") from error
     context.default_map = {**(context.default_map or {}), **defaults}
@@ -67,7 +69,7 @@ def _parameters_by_flag(context: typer.Context) -> dict[str, Any]:
     }
 
 
-def _as_given(context: typer.Context, parameter: Any, value: Any) -> str | list[str]:
+def _as_given(context: typer.Context, parameter: Any, option: Option, value: Any) -> str | list[str]:
     """The value as the command line would have it: a text, or a list of texts for a flag that may be repeated.
 
     Raises:
@@ -84,7 +86,9 @@ def _as_given(context: typer.Context, parameter: Any, value: Any) -> str | list[
         kind = "a mapping" if isinstance(wrong[0], dict) else "a list"
         raise ValueError(f"expected {expected}, found {kind}: {_shortened(wrong[0])}")
     try:
-        parameter.process_value(context, given)
+        option.check(parameter.process_value(context, given))
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix(f"{option.flag}: ")) from error
     except typer.TyperException as error:
         reason = " ".join(getattr(error, "message", str(error)).split())
         raise ValueError(f"found {value!r}; {reason[:1].lower()}{reason[1:]}") from error

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass
 
-from autotune.cli import _options as options
-from autotune.cli._options import Panel, option
+from autotune.request import Allowed, Panel, StoreRequest, option
 
 
-def dashboard(
-    port: Annotated[
-        int, option("--port", "PORT", "The port to listen on.", panel=Panel.ADDRESS, min=0, max=65535)
-    ] = 8080,
-    host: Annotated[
-        str,
-        option(
-            "--host",
-            "ADDRESS",
-            "Loopback address to bind to; the dashboard has no login and can delete studies.",
-            panel=Panel.ADDRESS,
-        ),
-    ] = "127.0.0.1",
-    results: options.Results = Path("results"),
-    storage: options.Storage = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Open Optuna's dashboard on the study database, on loopback only."""
+@dataclass(frozen=True, kw_only=True)
+class _Dashboard(StoreRequest):
+    """An address and a database."""
+
+    port: int = option(
+        8080,
+        "PORT",
+        "The port to listen on.",
+        panel=Panel.ADDRESS,
+        allowed=Allowed(lambda port: 0 <= port < 65536, "a port from 0 to 65535"),
+    )
+    host: str = option(
+        "127.0.0.1",
+        "ADDRESS",
+        "Loopback address to bind to; the dashboard has no login and can delete studies.",
+        panel=Panel.ADDRESS,
+    )
+
+
+REQUEST = _Dashboard
+
+
+def execute(request: _Dashboard) -> None:
+    """Serves until interrupted."""
     from autotune import api
     from autotune.report import serve_dashboard
 
-    serve_dashboard(api.open_store(results=results, storage=storage), host=host, port=port)
+    store = api.open_store(results=request.results, storage=request.storage)
+    serve_dashboard(store, host=request.host, port=request.port)

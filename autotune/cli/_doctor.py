@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
-from autotune.cli import _options as options
+from autotune.cli._printed import Printed
+from autotune.request import ServerRequest, option_of
 
 
-def doctor(
-    image: options.Image = None,
-    triton_path: options.TritonPath = None,
-    url: options.Url = None,
-    json: options.Json = False,
-    config: options.ConfigFile = None,
-) -> None:
-    """Say what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode lacks."""
+@dataclass(frozen=True, kw_only=True)
+class _Doctor(Printed):
+    """Where launch modes find their servers."""
+
+    image: str | None = option_of(ServerRequest, "image")
+    triton_path: str | None = option_of(ServerRequest, "triton_path")
+    url: str | None = option_of(ServerRequest, "url")
+
+
+REQUEST = _Doctor
+
+
+def execute(request: _Doctor) -> None:
+    """Prints what was found."""
     from autotune import api
     from autotune.report import doctor_json, doctor_table
 
-    findings = api.doctor(image=image, triton_path=triton_path, url=url)
-    if json:
+    findings = api.doctor(image=request.image, triton_path=request.triton_path, url=request.url)
+    if request.json:
         sys.stdout.write(doctor_json(findings) + "\n")
     else:
         doctor_table(findings)

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass
 
 import typer
 
-from autotune.cli import _options as options
-from autotune.cli._options import Panel, option
+from autotune.request import AT_LEAST_ZERO, Panel, StoreRequest, option
 
 
-def export(
-    study: Annotated[
-        str | None, typer.Argument(metavar="STUDY", help="The study; may be left out where there is one.")
-    ] = None,
-    trial: Annotated[
-        int | None, option("--trial", "N", "Export this trial instead of the best.", panel=Panel.OUTPUT, min=0)
-    ] = None,
-    output: Annotated[
-        Path | None,
-        option(
-            "--output",
-            "PATH",
-            "File or directory to write, or '-'; best/ in the study's results otherwise.",
-            "-o",
-            panel=Panel.OUTPUT,
-        ),
-    ] = None,
-    results: options.Results = Path("results"),
-    storage: options.Storage = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Write the config.pbtxt of a study's best trial, with a header that says how it was found."""
+@dataclass(frozen=True, kw_only=True)
+class _Export(StoreRequest):
+    """A trial to export, and where to."""
+
+    study: str | None = option(
+        None, "STUDY", "The study; not needed if there is only one.", panel=Panel.OUTPUT, argument=True
+    )
+    trial: int | None = option(
+        None, "N", "Export this trial instead of the best.", panel=Panel.OUTPUT, allowed=AT_LEAST_ZERO
+    )
+    output: str | None = option(
+        None,
+        "PATH",
+        "File or directory to write, or '-'; best/ in the study's results if not given.",
+        panel=Panel.OUTPUT,
+        aliases=("-o",),
+    )
+
+
+REQUEST = _Export
+
+
+def execute(request: _Export) -> None:
+    """Writes the config."""
     from autotune import api
 
-    text, path = api.export(study=study, trial=trial, output=output, results=results, storage=storage)
+    text, path = api.export(
+        study=request.study,
+        trial=request.trial,
+        output=request.output,
+        results=request.results,
+        storage=request.storage,
+    )
     if path is None:
         sys.stdout.write(text)
     else:

@@ -146,7 +146,8 @@ def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[P
     held = [screened]  # the last one with the most outstanding
     failing: Probe | None = None
     doubted = False
-    concurrency: int | None = question.concurrency or _first(prober, question)
+    most = prober.options.max_concurrency or _MOST_CONCURRENCY
+    concurrency: int | None = min(most, question.concurrency or _first(prober, question))
     for _ in range(_MOST_WINDOWS):
         if concurrency is None:
             break
@@ -162,7 +163,7 @@ def _ascend(prober: Prober, screened: Probe, question: Question) -> tuple[list[P
             failing = probe
             if max(each.achieved_per_s for each in (probe, *held)) < _clearly_less(question.beat_per_s or 0.0):
                 break
-        concurrency = _next(held[-1], failing, prober.objective.ceilings)
+        concurrency = _next(held[-1], failing, prober.objective.ceilings, most)
     return held, failing
 
 
@@ -200,20 +201,20 @@ def _expected_per_s(question: Question) -> float:
     return max(question.around_per_s or 0.0, question.beat_per_s or 0.0)
 
 
-def _next(highest: Probe, failing: Probe | None, ceilings: tuple[Ceiling, ...]) -> int | None:
+def _next(highest: Probe, failing: Probe | None, ceilings: tuple[Ceiling, ...], most: int) -> int | None:
     """How many to keep outstanding next, by how far the latency is from its limit; None where that is settled."""
     low = highest.concurrency or 1
     if failing is None:
         growth = min(_MOST_GROWTH, max(_LEAST_GROWTH, _SHY * _room(highest, ceilings)))
-        wanted = min(_MOST_CONCURRENCY, max(low + 1, round(low * growth)))
+        wanted = min(most, max(low + 1, round(low * growth)))
         return wanted if wanted > low else None
     high = failing.concurrency or 1
     if high <= max(low + 1, low * _NARROW):
         return None
     room = _room(failing, ceilings)
     wanted = round(high * _SHY * room) if room < 1 else round(math.sqrt(low * high))
-    least, most = low * math.sqrt(_NARROW), high / math.sqrt(_NARROW)
-    return min(max(wanted, math.ceil(least), low + 1), max(int(most), low + 1))
+    least, largest = low * math.sqrt(_NARROW), high / math.sqrt(_NARROW)
+    return min(max(wanted, math.ceil(least), low + 1), max(int(largest), low + 1))
 
 
 def _room(probe: Probe, ceilings: tuple[Ceiling, ...]) -> float:

@@ -31,6 +31,7 @@ class MeasureOptions:
         margin: How far below the located rate the certified one lies, at least. Nearer to it late requests cluster
             more, and a proof takes longer.
         confidence: Asked of the certificate.
+        max_concurrency: The most requests outstanding; None for as many as the config can use.
         seed: Base seed of the Poisson schedules; every probe draws its own from it.
     """
 
@@ -42,6 +43,7 @@ class MeasureOptions:
     resolution: float = 0.03
     margin: float = 0.08
     confidence: float = 0.95
+    max_concurrency: int | None = None
     seed: int = 0
 
     @classmethod

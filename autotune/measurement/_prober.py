@@ -165,7 +165,8 @@ class Prober:
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""
         concurrency = math.ceil(2 * self.instances * self._largest_batch / self.batch_size)
-        return min(_MOST_CONCURRENCY, max(_LEAST_CONCURRENCY, concurrency))
+        most = self.options.max_concurrency or _MOST_CONCURRENCY
+        return min(most, max(_LEAST_CONCURRENCY, concurrency))
 
 
 def _instances(config: Mapping[str, object]) -> int:

@@ -116,10 +116,13 @@ def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, word
         (["--p99", "5ms", "--sampler", "luck"], "--sampler: unknown sampler 'luck'; use model, tpe, random, grid, gp"),
         (["--p99", "5ms", "--load", "half"], "--load: 'half' is unknown; use open or closed"),
         (["--objective", "latency", "--rate", "9", "--load", "closed"], "--load: --objective latency offers the rate"),
-        (["--p99", "5ms", "--client-time", "1ms"], "--client-time: only a closed loop waits for its client; drop it"),
+        (
+            ["--p99", "5ms", "--client-time", "1ms"],
+            "--client-time: only a closed loop has a think time; add --load closed",
+        ),
         (["--p99", "5ms", "--load", "closed", "--client-time", "5"], "--client-time: '5' has no unit; write 5ms"),
-        (["--p99", "5ms", "--min-gain", "2"], "--min-gain: 2 is no gain; use a fraction from 0 to below 1"),
-        (["--p99", "5ms", "--final-rounds", "-1"], "--final-rounds: -1 rounds cannot be held; use 0 or more"),
+        (["--p99", "5ms", "--min-gain", "2"], "--min-gain: 2 is out of range; use a fraction from 0 to below 1"),
+        (["--p99", "5ms", "--final-rounds", "-1"], "--final-rounds: -1 is out of range; use 0 or more"),
         (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),
         (["--p99", "5ms", "--input-data", "lorem"], "--input-data: 'lorem' is neither random nor zero nor a file"),
         (["--p99", "5ms", "--client", "curl"], "--client: 'curl' is unknown; use autotune or perf_analyzer"),
@@ -219,7 +222,7 @@ def test_help_is_quick_because_heavy_packages_are_imported_where_they_are_used()
             sys.executable,
             "-c",
             "import sys, autotune, autotune.cli._app\n"
-            "heavy = {'optuna', 'pandas', 'numpy', 'sqlalchemy', 'docker', 'onnx', 'tritonclient', 'grpc'}\n"
+            "heavy = {'optuna', 'numpy', 'sqlalchemy', 'docker', 'onnx', 'tritonclient', 'grpc', 'pydantic', 'rich'}\n"
             "print(sorted(heavy & sys.modules.keys()))",
         ],
         capture_output=True,

@@ -23,12 +23,12 @@ def received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., d
     def run(command: str, text: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
-        def ask(**settings: Any) -> None:
-            found.update(settings)
+        def ask(request: Any, observer: Any) -> None:
+            found.update(vars(request))
             raise Asked
 
-        monkeypatch.setattr(api, "tune", ask)
-        monkeypatch.setattr(api, "measure", ask)
+        monkeypatch.setattr(api, "run_study", ask)
+        monkeypatch.setattr(api, "run_measurement", ask)
         path = tmp_path / "autotune.yaml"
         path.write_text(text)
         with pytest.raises(Asked):
@@ -41,7 +41,7 @@ def received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., d
 def test_values_arrive_typed(received: Callable[..., dict[str, Any]]) -> None:
     asked = received("run", "model: 12\np99: 5ms\ntrials: 3\nhttp_port: 8123\nresults: there\nmin-throughput: 1e3\n")
     assert (asked["model"], asked["p99"], asked["trials"], asked["http_port"]) == ("12", "5ms", 3, 8123)
-    assert asked["results"] == Path("there")
+    assert asked["results"] == "there"
     assert asked["min_throughput"] == 1000
 
 
@@ -69,7 +69,7 @@ def test_a_key_without_a_value_changes_nothing(received: Callable[..., dict[str,
         ("mount: {/a: /b}\n", "mount: expected a value or a list of values, found a mapping: {'/a': '/b'}"),
         ("shape: [[x, 1]]\n", "shape: expected a value or a list of values, found a list: ['x', '1']"),
         ("trials: many\n", "trials: found 'many'; input should be a valid integer"),
-        ("trials: 0\n", "trials: found '0'; input should be greater than or equal to 1"),
+        ("trials: 0\n", "trials: 0 is out of range; use 1 or more"),
         ("json: perhaps\n", "json: found 'perhaps'; input should be a valid boolean"),
     ],
 )

@@ -44,7 +44,7 @@ def test_the_best_instance_count_follows_the_timings(
         search_space=space,
         sampler="grid",
         launch="embedded",
-        probe_duration="300ms",
+        window="300ms",
         final_rounds=0,
         results=tmp_path / "results",
     )

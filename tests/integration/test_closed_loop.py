@@ -31,7 +31,7 @@ def _tuned(tmp_path: Path) -> StudyResult:
         load="closed",
         search_space=space,
         launch="embedded",
-        probe_duration="500ms",
+        window="500ms",
         final_rounds=1,
         results=tmp_path / "results",
     )

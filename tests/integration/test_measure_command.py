@@ -57,7 +57,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         p99="40ms",
         trials=2,
         launch="embedded",
-        probe_duration="200ms",
+        window="200ms",
         final_rounds=0,
         results=results,
     )
@@ -107,7 +107,7 @@ def test_the_dashboard_serves_the_study_with_its_feasible_trials(tuned: Path) ->
 
 def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "autotune", "run", "--model-repository", str(MODELS), "--model", "accelerator"]
-    command += ["--p99", "40ms", "--launch", "embedded", "--results", str(tmp_path), "--probe-duration", "200ms"]
+    command += ["--p99", "40ms", "--launch", "embedded", "--results", str(tmp_path), "--window", "200ms"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith("trial   0"):

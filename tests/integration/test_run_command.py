@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[2] / "model_repository"
 
 def _run(results: Path, *flags: str) -> int:
     where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(results))
-    return main(["run", *where, "--probe-duration", "200ms", "--final-rounds", "0", "--json", *flags])
+    return main(["run", *where, "--window", "200ms", "--final-rounds", "0", "--json", *flags])
 
 
 def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,10 +53,7 @@ def test_exits_with_3_and_the_nearest_miss_where_no_config_keeps_the_promise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
-    assert (
-        main(["run", *where, "--model", "accelerator", "--p99", "1ms", "--trials", "2", "--probe-duration", "200ms"])
-        == 3
-    )
+    assert main(["run", *where, "--model", "accelerator", "--p99", "1ms", "--trials", "2", "--window", "200ms"]) == 3
     out = capsys.readouterr().out
     assert "No config keeps the promise (highest throughput with p99 <= 1ms)" in out
     assert "Nearest: trial" in out

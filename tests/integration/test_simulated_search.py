@@ -25,7 +25,7 @@ def found(results: Path) -> StudyResult:
         p99="20ms",
         launch="embedded",
         trials=7,
-        probe_duration="500ms",
+        window="500ms",
         final_rounds=1,
         results=results,
     )

@@ -1,0 +1,29 @@
+"""``autotune studies list``: every study of a database."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from autotune.cli._printed import Printed
+from autotune.request import StoreRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _List(Printed, StoreRequest):
+    """A database, and how its studies are printed."""
+
+
+REQUEST = _List
+
+
+def execute(request: _List) -> None:
+    """Prints the studies."""
+    from autotune import api
+    from autotune.report import studies_json, studies_table
+
+    found = api.list_studies(results=request.results, storage=request.storage)
+    if request.json:
+        sys.stdout.write(studies_json(found) + "\n")
+    else:
+        studies_table(found)

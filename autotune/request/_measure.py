@@ -1,0 +1,99 @@
+"""``autotune measure``: one config under given loads, or its sustainable rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.errors import UsageError
+from autotune.objective import Objective, parse_duration, parse_objective
+from autotune.request._measurement import MeasurementRequest
+from autotune.request._model import ModelRequest
+from autotune.request._option import AT_LEAST_ONE, Panel, option
+from autotune.request._server import ServerRequest
+from autotune.request._slo import SloRequest
+from autotune.request._store import StoreRequest
+from autotune.request._traffic import TrafficRequest
+
+if TYPE_CHECKING:
+    from autotune.load import Schedule
+    from autotune.repository import ModelConfig, ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
+    """A measurement: each field is the option of ``autotune measure`` of that name. Durations are texts."""
+
+    concurrency: str | int | None = option(
+        None, "N|START:END[:STEP]", "Closed loop: number of outstanding requests.", panel=Panel.LOAD
+    )
+    rate: str | float | None = option(None, "R|START:END[:STEP]", "Open loop: inferences/s offered.", panel=Panel.LOAD)
+    arrivals: str = option("poisson", "poisson|constant", "Gaps between the requests of --rate.", panel=Panel.LOAD)
+    trace: str | Path | None = option(
+        None, "FILE", "Open loop: recorded arrivals, one number of seconds per line.", panel=Panel.LOAD
+    )
+    trace_format: str = option("timestamps", "timestamps|gaps", "Meaning of the numbers of --trace.", panel=Panel.LOAD)
+    duration: str | None = option(
+        None,
+        "DURATION",
+        "Length of each window of a given load; 3s, or the trace's own, if not given.",
+        panel=Panel.LOAD,
+    )
+    batch_size: int = option(1, "N", "Inferences in one request.", panel=Panel.LOAD, allowed=AT_LEAST_ONE)
+    model_config: str | Path | None = option(
+        None, "FILE", "Measure this config.pbtxt instead of the repository's.", panel=Panel.MODEL
+    )
+
+    def config(self, spec: ModelSpec) -> ModelConfig:
+        """The config to measure; raises `UsageError` if its file cannot be read or parsed."""
+        from autotune.repository import ModelConfig
+
+        if self.model_config is None:
+            return spec.config
+        path = Path(self.model_config)
+        try:
+            return ModelConfig.parse(path.read_text(), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--model-config: cannot read {path}: {reason}") from error
+
+    def duration_s(self) -> float | None:
+        """Seconds of each window; None for the default."""
+        return parse_duration(self.duration, "--duration") if self.duration is not None else None
+
+    def loads(self) -> Sequence[Schedule]:
+        """The loads to measure under; empty if the sustainable rate under the ceilings is to be found.
+
+        One request at a time if neither loads nor ceilings are given.
+
+        Raises:
+            UsageError: A load that cannot be read, or options that do not go together.
+        """
+        from autotune.load import ClosedLoop
+        from autotune.measurement import schedules
+
+        loads = schedules(
+            self.concurrency,
+            self.rate,
+            self.trace,
+            trace_format=self.trace_format,
+            arrivals=self.arrivals,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            client_s=self._think_time_s(),
+        )
+        loads = loads if loads or self.ceilings() else (ClosedLoop(1),)
+        if loads and self.load != "open":
+            raise UsageError(
+                f"--load: {self.load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
+            )
+        return loads
+
+    def goal(self) -> Objective:
+        """What is looked for if no load is given; raises `UsageError` if the options do not go together."""
+        return parse_objective("throughput", self.ceilings(), load=self.load, client_s=self._think_time_s())
+
+    def _think_time_s(self) -> float:
+        return self.client_s(closed=self.load == "closed" or self.concurrency is not None)

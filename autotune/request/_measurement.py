@@ -1,0 +1,51 @@
+"""How long and how surely a rate is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from autotune.objective import parse_duration
+from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, Request, option
+
+if TYPE_CHECKING:
+    from autotune.measurement import MeasureOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementRequest(Request):
+    """Windows, warm-up, confidence and seed of a measurement."""
+
+    warm_up: str | None = option(
+        None, "DURATION", "Longest warm-up of a server; follows its start-up time if not given.", panel=Panel.LOAD
+    )
+    window: str = option(
+        "1s",
+        "DURATION",
+        "Shortest window of load; a certificate takes about 15 times as long.",
+        panel=Panel.LOAD,
+        aliases=("--probe-duration",),
+    )
+    confidence: float = option(
+        0.95,
+        "FRACTION",
+        "Confidence of the certificate.",
+        panel=Panel.LOAD,
+        allowed=Allowed(lambda value: 0.5 < value < 1, "a fraction above 0.5 and below 1, such as 0.95"),
+    )
+    max_concurrency: int | None = option(
+        None, "N", "Most outstanding requests; follows the config if not given.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
+    )
+    seed: int = option(0, "N", "Seed of the sampler and the load.", panel=Panel.LOAD, allowed=AT_LEAST_ZERO)
+
+    def measure_options(self) -> MeasureOptions:
+        """The options of the measurement; raises `UsageError` if a duration cannot be read."""
+        from autotune.measurement import MeasureOptions
+
+        options = MeasureOptions.of(parse_duration(self.window, "--window"), self.seed)
+        options = replace(options, confidence=self.confidence)
+        if self.warm_up is not None:
+            options = replace(options, warm_up_s=parse_duration(self.warm_up, "--warm-up"))
+        if self.max_concurrency is not None:
+            options = replace(options, max_concurrency=self.max_concurrency)
+        return options

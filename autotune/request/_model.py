@@ -1,0 +1,34 @@
+"""Which model is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.request._option import Panel, Request, option
+
+if TYPE_CHECKING:
+    from autotune.repository import ModelSpec
+
+
+@dataclass(frozen=True)
+class ModelRequest(Request):
+    """A model of a repository."""
+
+    model_repository: str | Path = option(
+        "model_repository", "DIR", "Triton model repository; it is only read.", panel=Panel.MODEL
+    )
+    model: str | None = option(None, "NAME", "The model; not needed if the repository holds one.", panel=Panel.MODEL)
+
+    def find_model(self) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+        """The model, and the models it is composed of if it is an ensemble.
+
+        Raises:
+            UsageError: No such repository or model, or several models and none named.
+        """
+        from autotune.repository import ModelRepository
+
+        repository = ModelRepository(Path(self.model_repository))
+        spec = repository.model(self.model) if self.model is not None else repository.only_model()
+        return spec, repository.composing_models(spec)

@@ -1,0 +1,111 @@
+"""``autotune run`` and ``autotune.tune``: one study."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.errors import UsageError
+from autotune.objective import Objective, format_duration, parse_duration, parse_objective
+from autotune.request._measurement import MeasurementRequest
+from autotune.request._model import ModelRequest
+from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, option
+from autotune.request._server import ServerRequest
+from autotune.request._slo import SloRequest
+from autotune.request._store import StoreRequest
+from autotune.request._traffic import TrafficRequest
+
+if TYPE_CHECKING:
+    from autotune.space import SearchSpace
+
+DEFAULT_TRIALS = 20
+_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
+    """A study: each field is the option of ``autotune run`` of that name. Durations are texts such as ``"5ms"``."""
+
+    objective: str = option(
+        "throughput",
+        "throughput|latency",
+        "Highest throughput under the ceilings, or lowest p99 at --min-throughput.",
+        panel=Panel.OBJECTIVE,
+    )
+    min_throughput: float | None = option(
+        None,
+        "RATE",
+        "Inferences/s to sustain; only with --objective latency.",
+        panel=Panel.OBJECTIVE,
+        aliases=("--rate",),
+    )
+    trials: int | None = option(
+        None,
+        "N",
+        f"Trials of the whole study; {DEFAULT_TRIALS} if no time budget is given.",
+        panel=Panel.SEARCH,
+        allowed=AT_LEAST_ONE,
+    )
+    time_budget: str | None = option(None, "DURATION", "Wall time to spend, such as 10m.", panel=Panel.SEARCH)
+    search_space: str | Path | None = option(
+        None, "FILE", "YAML file of the parameters to search; a built-in space if not given.", panel=Panel.SEARCH
+    )
+    sampler: str = option(
+        "model", "model|tpe|random|grid|gp", "How configs are proposed; model simulates Triton.", panel=Panel.SEARCH
+    )
+    min_gain: float = option(
+        0.02,
+        "FRACTION",
+        "Least gain over the best config that is worth another trial.",
+        panel=Panel.SEARCH,
+        allowed=Allowed(lambda value: 0 <= value < 1, "a fraction from 0 to below 1, such as 0.02 for 2%"),
+    )
+    final_rounds: int = option(
+        3,
+        "N",
+        "Rounds of the final comparison with the baseline; 0 for none.",
+        panel=Panel.SEARCH,
+        allowed=AT_LEAST_ZERO,
+    )
+    cold_start: bool = option(False, "", "Ignore earlier studies of this model in the database.", panel=Panel.SEARCH)
+    study: str | None = option(None, "NAME", "Name of the study; the same name resumes it.", panel=Panel.SEARCH)
+
+    def goal(self) -> Objective:
+        """What the study looks for; raises `UsageError` if the options do not go together."""
+        client_s = self.client_s(closed=self.load == "closed")
+        return parse_objective(self.objective, self.ceilings(), self.min_throughput, self.load, client_s)
+
+    def time_budget_s(self) -> float | None:
+        """Seconds to spend; None for no limit."""
+        return parse_duration(self.time_budget, "--time-budget") if self.time_budget else None
+
+    def most_trials(self) -> int | None:
+        """Trials of the study; None if only the time budget ends it."""
+        return self.trials if self.trials or self.time_budget else DEFAULT_TRIALS
+
+    def space(self) -> SearchSpace:
+        """The search space; raises `UsageError` if its file is at fault."""
+        from autotune.space import SearchSpace
+
+        return SearchSpace.load(Path(self.search_space)) if self.search_space else SearchSpace.default()
+
+    def study_name(self, model: str, launch: str) -> str:
+        """The study's name: as given, or one that the same command makes again, ``mnist-p99-5ms-embedded``.
+
+        Raises:
+            UsageError: The name cannot be a directory's.
+        """
+        name = self.study or default_study_name(model, self.goal(), launch)
+        if not _STUDY_NAME.fullmatch(name):
+            raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
+        return name
+
+
+def default_study_name(model: str, objective: Objective, launch: str) -> str:
+    """Model, objective and launch mode in one word."""
+    load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
+    loop = ["closed-loop"] if objective.load == "closed" else []
+    return "-".join([model, *load, *slo, *loop, launch])

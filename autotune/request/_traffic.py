@@ -1,0 +1,140 @@
+"""What requests carry and how they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotune.errors import UsageError
+from autotune.objective import parse_duration
+from autotune.request._option import AT_LEAST_ONE, Panel, Request, option
+
+if TYPE_CHECKING:
+    from autotune.load import Payload, Traffic
+    from autotune.repository import ModelConfig, ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficRequest(Request):
+    """Protocol, payloads and client of the load."""
+
+    protocol: str = option("http", "http|grpc", "Protocol of the requests.", panel=Panel.LOAD)
+    shape: Sequence[str] = option(
+        (),
+        "NAME:D,D,...",
+        "Shape of an input with dynamic dimensions, without the batch; may be repeated.",
+        panel=Panel.LOAD,
+    )
+    input_data: str = option(
+        "random", "random|zero|FILE", "Content of the requests; FILE is perf_analyzer's JSON.", panel=Panel.LOAD
+    )
+    payloads: int = option(
+        1, "N", "Different requests of random data, sent in turn.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
+    )
+    streaming: bool = option(
+        False, "", "Send over a gRPC stream and time its first and last response.", panel=Panel.LOAD
+    )
+    shared_memory: str = option(
+        "none", "none|system", "Pass tensors through shared memory of this machine.", panel=Panel.LOAD
+    )
+    client_time: str | None = option(
+        None, "DURATION", "Mean think time of a closed loop's client; none if not given.", panel=Panel.LOAD
+    )
+    client: str = option("autotune", "autotune|perf_analyzer", "The load generator.", panel=Panel.LOAD)
+    perf_analyzer: str | Path | None = option(
+        None, "FILE", "The binary of --client perf_analyzer; the one on PATH if not given.", panel=Panel.LOAD
+    )
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether tensors pass through shared memory; raises `UsageError` if the kind is unknown."""
+        if self.shared_memory not in ("none", "system"):
+            raise UsageError(f"--shared-memory: {self.shared_memory!r} is unknown; use none or system")
+        return self.shared_memory == "system"
+
+    def traffic(self, spec: ModelSpec, config: ModelConfig, *, batch_size: int = 1, seed: int = 0) -> Traffic:
+        """The traffic for a model.
+
+        Args:
+            spec: The model.
+            config: The config it is served with.
+            batch_size: Inferences in one request.
+            seed: Seed of random data.
+
+        Raises:
+            UsageError: An option is wrong or does not fit the model.
+        """
+        from autotune.load import CLIENTS, GENERATED, Traffic, check_client, parse_shape, protocols
+
+        if self.protocol not in protocols():
+            raise UsageError(f"--protocol: {self.protocol!r} is unknown; use {' or '.join(protocols())}")
+        if self.client not in CLIENTS:
+            raise UsageError(f"--client: {self.client!r} is unknown; use {' or '.join(CLIENTS)}")
+        if self.input_data not in GENERATED and not Path(self.input_data).is_file():
+            raise UsageError(
+                f"--input-data: {self.input_data!r} is neither random nor zero nor a file; name a JSON file"
+            )
+        if self.streaming and self.protocol != "grpc":
+            raise UsageError("--streaming: responses are streamed over gRPC only; add --protocol grpc")
+        if config.value("model_transaction_policy.decoupled") and not self.streaming:
+            raise UsageError(
+                f"--streaming: model {spec.name!r} is decoupled and answers only on a stream;"
+                " add --protocol grpc --streaming"
+            )
+        traffic = Traffic(
+            protocol=self.protocol,
+            input_data=self.input_data,
+            payloads=self.payloads,
+            shapes=dict(parse_shape(text) for text in self.shape),
+            batch_size=batch_size,
+            seed=seed,
+            streaming=self.streaming,
+            shared_memory=self.shares_memory,
+            client=self.client,
+            perf_analyzer=Path(self.perf_analyzer) if self.perf_analyzer else None,
+        )
+        check_client(traffic)
+        expected_payloads(spec, config, traffic)
+        return traffic
+
+    def client_s(self, *, closed: bool) -> float:
+        """Mean think time in seconds of the client; 0 if it sends the next request at once.
+
+        Args:
+            closed: Whether the load is a closed loop.
+
+        Raises:
+            UsageError: A time that cannot be read, or a load whose client has no think time.
+        """
+        from autotune.load import OWN_CLIENT
+
+        if self.client_time is None or self.client_time == "none":
+            return 0.0
+        if not closed:
+            raise UsageError("--client-time: only a closed loop has a think time; add --load closed or --concurrency N")
+        if self.client != OWN_CLIENT:
+            raise UsageError(f"--client-time: {self.client} has no think time; drop it, or use --client {OWN_CLIENT}")
+        return parse_duration(self.client_time, "--client-time")
+
+
+def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:
+    """The requests by what the model's files say; none if they do not describe its inputs.
+
+    Raises:
+        UsageError: The traffic does not fit the model.
+    """
+    from autotune.load import make_payloads
+
+    if not spec.inputs:
+        return ()
+    declared = {each["name"]: each for each in config.value("input") or () if "name" in each}
+    inputs = [asdict(tensor) for tensor in spec.inputs]
+    for tensor in inputs:  # clients send what the config says, even if the model's file is less strict
+        if dims := declared.get(tensor["name"], {}).get("dims"):
+            tensor["shape"] = (*((-1,) if config.max_batch_size > 0 else ()), *dims)
+    metadata = {"inputs": inputs}
+    batches = max(config.max_batch_size, traffic.batch_size if config.max_batch_size == 0 else 1)
+    limit = batches if spec.batch_dimension == "dynamic" else 0
+    return make_payloads(spec.name, metadata, {"max_batch_size": limit, "input": list(declared.values())}, traffic)
