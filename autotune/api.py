@@ -57,7 +57,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
-    for note in (why, *notes, *advice(spec, space, only_cpus=_has_only_cpus(launcher))):
+    for note in (why, *notes, *advice(spec, space, only_cpus=launcher.has_gpu() is False)):
         observer.note(note)
     plan = StudyPlan(
         name=name,
@@ -299,13 +299,6 @@ def _create_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
-
-
-def _has_only_cpus(launcher: Launcher) -> bool:
-    """Whether ONNX models have nothing else to compute on: the embedded server's ONNX Runtime knows no GPU."""
-    from autotune.environment import gpu_state
-
-    return launcher.name == "embedded" or (launcher.name in ("docker", "local") and gpu_state() is None)
 
 
 def _environment(launcher: Launcher, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Environment:

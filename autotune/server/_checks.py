@@ -15,7 +15,7 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,15})?)(?P<unit>b|[kmgt]?)b?", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
 _GPUS = re.compile(r"auto|none|all|{id}(,{id})*".format(id=r"\s*(\d+|(GPU|MIG)-[\w/-]+)\s*"))
-# What only some modes look at, by flag: the field, and those modes.
+# Flags that only some modes use: the field, and those modes.
 _ONLY_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
     "--image": ("image", ("docker",)),
     "--mount": ("mounts", ("docker",)),
@@ -49,15 +49,26 @@ def check_options(options: LaunchOptions) -> None:
     check_distinct_ports(options.http_port, options.grpc_port)
 
 
-def without_effect(mode: str, options: LaunchOptions) -> str:
-    """``--image, --memory have no effect with embedded``: options given that ``mode`` ignores; empty for none."""
+def check_mode_uses(mode: str, options: LaunchOptions, why: str) -> None:
+    """Raises `UsageError` that names the flags that the launch mode ignores.
+
+    Args:
+        mode: The launch mode that was chosen.
+        options: What was asked for.
+        why: Why this mode, for the error; empty if it was asked for.
+    """
     default = LaunchOptions()
-    flags = [
-        flag
+    ignored = {
+        flag: modes
         for flag, (name, modes) in _ONLY_FOR.items()
         if mode not in modes and getattr(options, name) != getattr(default, name)
-    ]
-    return f"{', '.join(flags)} {'has' if len(flags) == 1 else 'have'} no effect with {mode}" if flags else ""
+    }
+    if ignored:
+        modes = next(iter(ignored.values()))
+        flags = [flag for flag, others in ignored.items() if others == modes]
+        chosen = f" (chosen: {why})" if why else ""
+        drop = f"drop {'it' if len(flags) == 1 else 'them'}, or use --launch {modes[0]}"
+        raise UsageError(f"{', '.join(flags)}: no effect with --launch {mode}{chosen}; {drop}")
 
 
 def parse_size(flag: str, text: str) -> int:

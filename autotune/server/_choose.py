@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autotune.errors import UsageError
-from autotune.server._checks import check_options, without_effect
+from autotune.server._checks import check_mode_uses, check_options
 from autotune.server._docker import DockerLauncher
 from autotune.server._embedded import EmbeddedLauncher
 from autotune.server._local import LocalLauncher
@@ -27,15 +27,18 @@ def choose_launcher(mode: str, options: LaunchOptions | None = None) -> tuple[La
     """The launcher of ``mode``, checked, and one line that says which it is and why.
 
     Raises:
-        UsageError: ``mode`` is unknown or cannot work here; nothing has been started.
+        UsageError: ``mode`` is unknown, cannot work here or ignores an option; nothing has been started.
     """
     options = options or LaunchOptions()
     if mode != "auto" and mode not in LAUNCHERS:
         raise UsageError(f"--launch: {mode!r} is unknown; use auto, {', '.join(LAUNCHERS)}")
     check_options(options)
-    launcher, why = _automatic(options) if mode == "auto" else (_checked(mode, options), f"{mode} (as asked)")
-    ignored = without_effect(launcher.name, options)
-    return launcher, "launch: " + "; ".join([why, *([ignored] if ignored else [])])
+    if mode != "auto":
+        check_mode_uses(mode, options, "")
+        return _checked(mode, options), f"launch: {mode} (as asked)"
+    launcher, why = _automatic(options)
+    check_mode_uses(launcher.name, options, why)
+    return launcher, f"launch: {why}"
 
 
 def _checked(mode: str, options: LaunchOptions) -> Launcher:

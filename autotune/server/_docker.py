@@ -16,7 +16,7 @@ from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphan
 from autotune.server._container import Container, remove_orphaned_containers
 from autotune.server._container_settings import container_settings
 from autotune.server._control import ControlClient
-from autotune.server._engine import connect, default_image, find_image, has_host_network
+from autotune.server._engine import connect, default_image, find_image, has_gpu, has_host_network
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import LOOPBACK, PORT_ATTEMPTS, Ports, PortsTaken, check_ports, pick_ports
 from autotune.server._readiness import ReadyServer, await_ready
@@ -91,6 +91,13 @@ class DockerLauncher:
                 container.remove(self.options.stop_grace_s)
                 if shared:
                     shutil.rmtree(shared, ignore_errors=True)
+
+    def has_gpu(self) -> bool:
+        """See `Launcher.has_gpu`."""
+        if self.options.gpus == "none":
+            return False
+        with closing(connect()) as client:
+            return has_gpu(client.info())
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""

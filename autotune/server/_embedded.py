@@ -47,6 +47,10 @@ class EmbeddedLauncher:
             with launch_process(binary, self.options, repository, model, log_path) as server:
                 yield server
 
+    def has_gpu(self) -> bool:
+        """See `Launcher.has_gpu`: the ONNX Runtime of this mode computes on CPUs only."""
+        return False
+
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
         described = {

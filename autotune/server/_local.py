@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autotune.environment import gpu_state
 from autotune.errors import UsageError
 from autotune.server._belongings import remove_orphans
 from autotune.server._options import LaunchOptions
@@ -60,6 +61,10 @@ class LocalLauncher:
         binary = Binary([str(self.binary())], os.environ)
         with launch_process(binary, self.options, repository, model, log_path) as server:
             yield server
+
+    def has_gpu(self) -> bool:
+        """See `Launcher.has_gpu`."""
+        return gpu_state() is not None
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""

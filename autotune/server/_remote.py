@@ -73,6 +73,10 @@ class RemoteLauncher:
         finally:
             self._restore(control, model, was_loaded)
 
+    def has_gpu(self) -> None:
+        """See `Launcher.has_gpu`."""
+        return
+
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
         try:

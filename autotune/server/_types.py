@@ -155,5 +155,8 @@ class Launcher(Protocol):
             ServerCrashed: It ended while starting.
         """
 
+    def has_gpu(self) -> bool | None:
+        """Whether an ONNX model can compute on a GPU there; None if that cannot be seen from here."""
+
     def describe(self) -> dict[str, str]:
         """What is launched (mode, image or binary, version where known), for the environment fingerprint."""

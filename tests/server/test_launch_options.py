@@ -12,7 +12,8 @@ from autotune.server import _bundle as bundle
 from autotune.server import _embedded as embedded
 from autotune.server import _local as local
 from autotune.server._arguments import triton_arguments
-from autotune.server._checks import parse_mount, parse_size, without_effect
+from autotune.server._checks import check_mode_uses, check_options, parse_mount, parse_size
+from autotune.server._choose import LAUNCHERS
 from autotune.server._container_settings import container_settings
 from autotune.server._ports import Ports, pick_ports
 from autotune.server._remote import parse_url, read_override
@@ -193,7 +194,7 @@ def test_sizes_are_read_as_docker_reads_them(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("gpus", ["auto", "none", "all", "0", "0,1", "GPU-1b2c-3d, MIG-4/5/6"])
 def test_gpus_are_taken_by_word_number_or_id(gpus: str) -> None:
-    choose_launcher("embedded", LaunchOptions(gpus=gpus))
+    check_options(LaunchOptions(gpus=gpus))
 
 
 def test_cpu_that_the_machine_lacks_names_the_flag(tmp_path: Path) -> None:
@@ -225,15 +226,34 @@ def test_binary_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypat
     assert time.monotonic() - started < 5
 
 
-def test_options_that_the_mode_ignores_are_named(tmp_path: Path) -> None:
-    _, why = choose_launcher("embedded", LaunchOptions(image="x", memory="1g"))
-    assert why == "launch: embedded (as asked); --image, --memory have no effect with embedded"
-    assert choose_launcher("embedded", LaunchOptions(http_port=None))[1] == "launch: embedded (as asked)"
-    assert without_effect("remote", LaunchOptions(triton_args=("--log-verbose=1",))) == (
-        "--triton-arg has no effect with remote"
+@pytest.mark.parametrize("mode", ["embedded", "local", "remote"])
+@pytest.mark.parametrize(
+    "options", [{"memory": "1g"}, {"shm_size": "1g"}, {"gpus": "none"}, {"cpuset_cpus": "0"}, {"image": "x"}]
+)
+def test_an_option_that_the_mode_ignores_is_refused(mode: str, options: dict[str, str]) -> None:
+    (flag,) = (f"--{name.replace('_', '-')}" for name in options)
+    assert one_line(mode, LaunchOptions(**options)) == (
+        f"{flag}: no effect with --launch {mode}; drop it, or use --launch docker"
     )
-    assert without_effect("docker", LaunchOptions(image="x", gpus="all", mounts=("a:/b",))) == ""
-    assert without_effect("local", LaunchOptions(url="x", triton_path=tmp_path)) == "--url has no effect with local"
+
+
+def test_an_option_that_the_automatic_mode_ignores_is_refused_with_the_reason_for_the_mode(tmp_path: Path) -> None:
+    triton = executable(tmp_path / "triton", "echo '  --model-repository <string>'; exit 1")
+    assert one_line("auto", LaunchOptions(triton_path=triton, memory="1g", gpus="all")) == (
+        "--memory, --gpus: no effect with --launch local (chosen: local (--triton-path is given));"
+        " drop them, or use --launch docker"
+    )
+
+
+def test_options_that_the_mode_uses_are_taken() -> None:
+    check_mode_uses("docker", LaunchOptions(image="x", gpus="all", mounts=("a:/b",)), "")
+    check_mode_uses("embedded", LaunchOptions(triton_args=("--log-verbose=1",)), "")
+
+
+def test_only_a_mode_that_can_see_a_gpu_says_it_has_one() -> None:
+    assert LAUNCHERS["embedded"](LaunchOptions()).has_gpu() is False
+    assert LAUNCHERS["docker"](LaunchOptions(gpus="none")).has_gpu() is False
+    assert LAUNCHERS["remote"](LaunchOptions(url="x:1")).has_gpu() is None
 
 
 def test_description_leaves_out_what_is_not_given() -> None:
