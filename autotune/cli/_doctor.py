@@ -24,10 +24,7 @@ REQUEST = _Doctor
 def execute(request: _Doctor) -> None:
     """Prints what was found."""
     from autotune import api
-    from autotune.report import doctor_json, doctor_table
 
+    output = request.output()
     findings = api.doctor(image=request.image, triton_path=request.triton_path, url=request.url)
-    if request.json:
-        sys.stdout.write(doctor_json(findings) + "\n")
-    else:
-        doctor_table(findings)
+    sys.stdout.write(output.doctor(findings))

@@ -23,7 +23,7 @@ class _Export(StoreRequest):
     output: str | None = option(
         None,
         "PATH",
-        "File or directory to write, or '-'; best/ in the study's results if not given.",
+        "File or directory to write, or '-'; the study's best/ by default.",
         panel=Panel.OUTPUT,
         aliases=("-o",),
     )

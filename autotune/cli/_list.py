@@ -20,10 +20,7 @@ REQUEST = _List
 def execute(request: _List) -> None:
     """Prints the studies."""
     from autotune import api
-    from autotune.report import studies_json, studies_table
 
+    output = request.output()
     found = api.list_studies(results=request.results, storage=request.storage)
-    if request.json:
-        sys.stdout.write(studies_json(found) + "\n")
-    else:
-        studies_table(found)
+    sys.stdout.write(output.studies(found))

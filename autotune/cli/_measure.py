@@ -21,11 +21,8 @@ def execute(request: _Measure) -> None:
     """Measures and prints the result."""
     from autotune import api
     from autotune.cli._progress import follow
-    from autotune.report import sweep_json, sweep_table
 
-    with follow(quiet=request.json) as observer:
+    output = request.output()
+    with follow(quiet=request.quiet) as observer:
         result = api.run_measurement(request, observer)
-    if request.json:
-        sys.stdout.write(sweep_json(result) + "\n")
-    else:
-        sweep_table(result)
+    sys.stdout.write(output.sweep(result))

@@ -26,14 +26,11 @@ def execute(request: _Run) -> None:
     """Tunes, prints the result and sets the exit code."""
     from autotune import api
     from autotune.cli._progress import follow
-    from autotune.report import result_json, study_summary
 
-    with follow(quiet=request.json) as observer:
+    output = request.output()
+    with follow(quiet=request.quiet) as observer:
         result = api.run_study(request, observer)
-    if request.json:
-        sys.stdout.write(result_json(result) + "\n")
-    else:
-        study_summary(result)
+    sys.stdout.write(output.study(result))
     if result.interrupted:
         raise KeyboardInterrupt
     if result.best is None:

@@ -24,10 +24,7 @@ REQUEST = _Show
 def execute(request: _Show) -> None:
     """Prints the study."""
     from autotune import api
-    from autotune.report import result_json, study_summary
 
+    output = request.output()
     result = api.find_study(request.study, results=request.results, storage=request.storage)
-    if request.json:
-        sys.stdout.write(result_json(result) + "\n")
-    else:
-        study_summary(result)
+    sys.stdout.write(output.study(result))

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from autotune.store import TrialRecord
 
 
-def result_json(result: StudyResult) -> str:
+def study(result: StudyResult) -> str:
     """A study: objective, every trial, the best, the baseline, the gain and the exported config's path."""
     return _dumps({**_study(result), "trials": [_trial(trial, result) for trial in result.trials]})
 
 
-def sweep_json(result: SweepResult) -> str:
+def sweep(result: SweepResult) -> str:
     """A sweep: one object per window."""
     return _dumps(_plain(result, without=("histogram",)))
 
 
-def studies_json(results: Sequence[StudyResult]) -> str:
-    """The studies of a database, each as `result_json` has it but without its trials."""
+def studies(results: Sequence[StudyResult]) -> str:
+    """The studies of a database, each as `study` has it but without its trials."""
     return _dumps([{**_study(result), "trials": len(result.trials)} for result in results])
 
 
-def doctor_json(findings: Sequence[Diagnosis]) -> str:
+def doctor(findings: Sequence[Diagnosis]) -> str:
     """What each launch mode finds and lacks."""
     return _dumps(findings)
 
@@ -94,7 +94,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(_plain(value), indent=2)
+    return json.dumps(_plain(value), indent=2) + "\n"
 
 
 def _plain(value: Any, without: Sequence[str] = ()) -> Any:

@@ -38,7 +38,7 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
     duration: str | None = option(
         None,
         "DURATION",
-        "Length of each window of a given load; 3s, or the trace's own, if not given.",
+        "Length of each window; by default 3s, or the trace's own.",
         panel=Panel.LOAD,
     )
     batch_size: int = option(1, "N", "Inferences in one request.", panel=Panel.LOAD, allowed=AT_LEAST_ONE)

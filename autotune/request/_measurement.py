@@ -17,7 +17,7 @@ class MeasurementRequest(Request):
     """Windows, warm-up, confidence and seed of a measurement."""
 
     warm_up: str | None = option(
-        None, "DURATION", "Longest warm-up of a server; follows its start-up time if not given.", panel=Panel.LOAD
+        None, "DURATION", "Longest warm-up of a server; by default it follows the start-up time.", panel=Panel.LOAD
     )
     window: str = option(
         "1s",
@@ -34,7 +34,11 @@ class MeasurementRequest(Request):
         allowed=Allowed(lambda value: 0.5 < value < 1, "a fraction above 0.5 and below 1, such as 0.95"),
     )
     max_concurrency: int | None = option(
-        None, "N", "Most outstanding requests; follows the config if not given.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
+        None,
+        "N",
+        "Most outstanding requests; by default as many as the config can use.",
+        panel=Panel.LOAD,
+        allowed=AT_LEAST_ONE,
     )
     seed: int = option(0, "N", "Seed of the sampler and the load.", panel=Panel.LOAD, allowed=AT_LEAST_ZERO)
 

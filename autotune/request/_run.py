@@ -50,7 +50,7 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
     )
     time_budget: str | None = option(None, "DURATION", "Wall time to spend, such as 10m.", panel=Panel.SEARCH)
     search_space: str | Path | None = option(
-        None, "FILE", "YAML file of the parameters to search; a built-in space if not given.", panel=Panel.SEARCH
+        None, "FILE", "YAML file of the parameters to search; a built-in space by default.", panel=Panel.SEARCH
     )
     sampler: str = option(
         "model", "model|tpe|random|grid|gp", "How configs are proposed; model simulates Triton.", panel=Panel.SEARCH

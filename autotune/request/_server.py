@@ -47,8 +47,8 @@ class ServerRequest(Request):
     url: str | None = option(
         None, "HOST:PORT[,GRPC_PORT]", "The explicit-mode server of --launch remote.", panel=Panel.SERVER
     )
-    http_port: int | None = option(None, "PORT", "Triton's HTTP port; a free one if not given.", panel=Panel.SERVER)
-    grpc_port: int | None = option(None, "PORT", "Triton's gRPC port; a free one if not given.", panel=Panel.SERVER)
+    http_port: int | None = option(None, "PORT", "Triton's HTTP port; a free one by default.", panel=Panel.SERVER)
+    grpc_port: int | None = option(None, "PORT", "Triton's gRPC port; a free one by default.", panel=Panel.SERVER)
     start_timeout: str = option(
         "120s", "DURATION", "Longest time from launch until a server is ready.", panel=Panel.SERVER
     )

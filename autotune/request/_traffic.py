@@ -40,11 +40,11 @@ class TrafficRequest(Request):
         "none", "none|system", "Pass tensors through shared memory of this machine.", panel=Panel.LOAD
     )
     client_time: str | None = option(
-        None, "DURATION", "Mean think time of a closed loop's client; none if not given.", panel=Panel.LOAD
+        None, "DURATION", "Mean think time of a closed loop's client; none by default.", panel=Panel.LOAD
     )
     client: str = option("autotune", "autotune|perf_analyzer", "The load generator.", panel=Panel.LOAD)
     perf_analyzer: str | Path | None = option(
-        None, "FILE", "The binary of --client perf_analyzer; the one on PATH if not given.", panel=Panel.LOAD
+        None, "FILE", "The binary of --client perf_analyzer; the one on PATH by default.", panel=Panel.LOAD
     )
 
     @property

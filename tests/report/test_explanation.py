@@ -15,7 +15,7 @@ from rich.console import Console
 
 from autotune.outcome import Forecast
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
-from autotune.report import result_json, study_summary, verdict
+from autotune.report import FORMATS, study_summary, verdict
 from autotune.search import BASELINE, PROPOSED, StudyResult, stored_result
 from autotune.store import Store, TrialRecord, database_url
 
@@ -149,7 +149,7 @@ def test_the_table_of_a_study_that_foresaw_nothing_has_no_such_column() -> None:
 
 
 def test_json_has_the_explanation_and_each_trials_forecast(won: StudyResult) -> None:
-    shown = json.loads(result_json(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    shown = json.loads(FORMATS["json"].study(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert shown["explanation"]["coverage"] == {"configs": 1508, "tried": 9, "simulated": 1490, "unknown": 9}
     assert shown["explanation"]["effects"][1]["measured"] == 1.84
     assert shown["explanation"]["agreement"]["rank_correlation"] == 0.93

@@ -19,7 +19,7 @@ from autotune.load import PoissonRate
 from autotune.measurement import MeasureOptions, Meter, SweepResult
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
-from autotune.report import export_trial, latency, rate, result_json, study_summary, sweep_table, verdict
+from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
 from autotune.report._format import describe_candidate, phrase
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, StudyResult
@@ -95,7 +95,7 @@ def test_says_when_nothing_was_measured_at_all() -> None:
 
 
 def test_json_is_plain_and_complete(won: StudyResult) -> None:
-    shown = json.loads(result_json(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    shown = json.loads(FORMATS["json"].study(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert shown["best"]["number"] == 2
     assert shown["gain"] == won.gain
     assert shown["objective"]["ceilings"] == [{"statistic": "p99", "limit_s": 0.005}]

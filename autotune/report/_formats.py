@@ -1,0 +1,40 @@
+"""The output formats by name. A new one is a module with the functions of `Format`, and a line in `FORMATS`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from autotune.errors import UsageError
+from autotune.report import _json, _text
+
+if TYPE_CHECKING:
+    from autotune.measurement import SweepResult
+    from autotune.search import StudyResult
+    from autotune.server import Diagnosis
+
+
+class Format(Protocol):
+    """Results as text that is written as it is."""
+
+    def study(self, result: StudyResult, /) -> str:
+        """A study: trials, the best config, the final comparison."""
+
+    def sweep(self, result: SweepResult, /) -> str:
+        """A measurement of one config."""
+
+    def studies(self, results: Sequence[StudyResult], /) -> str:
+        """The studies of a database."""
+
+    def doctor(self, findings: Sequence[Diagnosis], /) -> str:
+        """What each launch mode finds and lacks."""
+
+
+FORMATS: dict[str, Format] = {"text": _text, "json": _json}
+
+
+def find_format(name: str) -> Format:
+    """The format of that name; raises `UsageError` if there is none."""
+    if name not in FORMATS:
+        raise UsageError(f"--format: {name!r} is unknown; use {' or '.join(FORMATS)}")
+    return FORMATS[name]
