@@ -50,7 +50,9 @@ def load_parameters(text: str, source: str) -> tuple[Parameter, ...]:
     """
     root = parse_document(text, source)
     if not root.is_mapping:
-        raise root.error("expected 'parameters:' or 'fields:' at the top; see search_spaces/default.yaml")
+        raise root.error(
+            "expected 'parameters:' or 'fields:' at the top, such as 'parameters: {instance_count: [1, 2]}'"
+        )
     parameters: dict[str, Parameter] = {}
     fields: list[Parameter] = []
     for section, key, body in root.items():

@@ -84,7 +84,7 @@ class SearchSpace:
 
     @classmethod
     def default(cls) -> SearchSpace:
-        """The space of ``search_spaces/default.yaml``."""
+        """The space of ``default.yaml``, which is beside this module."""
         return cls.parse(resources.files("autotune.space").joinpath("default.yaml").read_text("utf-8"), "default.yaml")
 
     def distributions(self) -> dict[str, BaseDistribution]:

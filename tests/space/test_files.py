@@ -27,10 +27,8 @@ def test_every_space_that_comes_along_loads(path):
     assert SearchSpace.load(path).size > 100
 
 
-def test_the_packaged_default_is_the_one_people_copy():
-    packaged = Path(autotune.space.__file__).parent / "default.yaml"
-    assert packaged.read_text() == (SPACES / "default.yaml").read_text()
-    assert SearchSpace.default() == SearchSpace.load(SPACES / "default.yaml")
+def test_the_default_is_a_file_that_people_can_copy():
+    assert SearchSpace.default() == SearchSpace.load(Path(autotune.space.__file__).parent / "default.yaml")
 
 
 @pytest.mark.parametrize(
