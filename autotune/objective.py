@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args, overload
 
 from autotune.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[a-zµ]*)", re.IGNORECASE)
 _SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -80,6 +84,19 @@ class Ceiling:
             return round(float(self.statistic.removeprefix("p")) / 100, 12)  # 99.9 / 100 is not 0.999
         except ValueError:
             return -1.0
+
+    @overload
+    def met_by(self, latency_s: float) -> bool: ...
+    @overload
+    def met_by(self, latency_s: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+
+    def met_by(self, latency_s: float | NDArray[np.float64]) -> bool | NDArray[np.bool_]:
+        """Whether a latency in seconds, or each of an array, is at most the limit; one that is not a number is not."""
+        return latency_s <= self.limit_s
+
+    def ratio(self, latency_s: float) -> float:
+        """The latency as a multiple of the limit; at most 1 meets the ceiling."""
+        return latency_s / self.limit_s
 
     def __str__(self) -> str:
         return f"{self.statistic} <= {format_duration(self.limit_s)}"

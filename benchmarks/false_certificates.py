@@ -124,7 +124,8 @@ def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -
             in_worst_second = float(np.bincount(again.scheduled_s[is_late].astype(int), minlength=1).max())
             in_worst_second /= max(1, is_late.sum())
     repeat = Repeat(seed, measured.rate_per_s, measured.confidence, 1 - ceiling.quantile, late, in_worst_second, steal)
-    disturbed = f"; {measured.warnings[0]}" if measured.warnings else ""
+    spoilt = sum(bool(probe.invalid) for probe in measured.probes)
+    disturbed = f"; {spoilt} windows disturbed" if spoilt else ""
     print(
         f"{seed:3}: {repeat.rate_per_s:6.0f} inferences/s with {ceiling} at {repeat.confidence:.0%}:"
         f" {repeat.late:.3%} late, {repeat.in_worst_second:.0%} of them in one second, {repeat.steal:.1%} stolen"

@@ -9,6 +9,7 @@ from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, Question
+from autotune.measurement._reasons import Disturbance, DisturbanceKind, Limit, LimitKind
 from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
@@ -19,8 +20,12 @@ __all__ = [
     "Breakdown",
     "ClientTimes",
     "Deployment",
+    "Disturbance",
+    "DisturbanceKind",
     "Evidence",
     "Guards",
+    "Limit",
+    "LimitKind",
     "MeasureOptions",
     "Measurement",
     "Meter",

@@ -219,4 +219,4 @@ def _next(highest: Probe, failing: Probe | None, ceilings: tuple[Ceiling, ...], 
 
 def _room(probe: Probe, ceilings: tuple[Ceiling, ...]) -> float:
     """The limit as a multiple of the latency, of the ceiling that is nearest to it."""
-    return min((each.limit_s / probe.latency_s[each.statistic] for each in ceilings), default=math.inf)
+    return 1 / max((each.ratio(probe.latency_s[each.statistic]) for each in ceilings), default=0.0)

@@ -10,7 +10,8 @@ import numpy as np
 
 from autotune.environment import GpuState, MachineLoad, cpu_s, gpu_state, process_tree
 from autotune.load import LoadResult
-from autotune.measurement._guards import GuardInputs, Guards, attempted_requests, invalid_because
+from autotune.measurement._guards import GuardInputs, Guards, attempted_requests, disturbances
+from autotune.measurement._reasons import Disturbance
 from autotune.measurement._types import Usage
 from autotune.objective import Ceiling
 from autotune.server import RunningServer, ServerUsage
@@ -40,8 +41,8 @@ class Surroundings:
 
     def since(
         self, earlier: Surroundings, result: LoadResult, ceilings: Sequence[Ceiling]
-    ) -> tuple[Usage, tuple[str, ...]]:
-        """What a window took that began at ``earlier``, and why it says nothing about the server, if so."""
+    ) -> tuple[Usage, tuple[Disturbance, ...]]:
+        """What a window took that began at ``earlier``, and what disturbed it."""
         machine = self.machine - earlier.machine
         server_cpu_s = others_cpu_s = None
         if self.server is not None and earlier.server is not None:
@@ -77,4 +78,4 @@ class Surroundings:
             steal_s=machine.steal_s,
             gpu_slowdowns=slowdowns,
         )
-        return usage, invalid_because(inputs)
+        return usage, disturbances(inputs)

@@ -1,6 +1,6 @@
-"""When a probe says nothing about the server, because the client or the machine was not up to it.
+"""Whether client or machine disturbed a window.
 
-That is not the same as a ceiling that was missed: the probe is to be repeated, the config is not to blame.
+A disturbed window is repeated: a ceiling that it violates is not the config's fault.
 """
 
 from __future__ import annotations
@@ -10,36 +10,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.objective import format_duration
+from autotune.measurement._reasons import Disturbance, DisturbanceKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_LATE = "the client dispatched late"
-
-
 @dataclass(frozen=True)
 class Guards:
-    """How much disturbance a probe may show and still count.
+    """How much disturbance a probe may show and still count. Each value is a guess unless it says otherwise.
 
     Attributes:
-        lateness_p99_s: Dispatch lateness of the client, 99th percentile: what an unhurried client keeps with
-            ease. Latency counts from the scheduled time, so this much of it may be the client's doing.
-        lateness_of_limit: The same as a fraction of the strictest latency ceiling; the larger of both is allowed.
-            The quarter of a millisecond is this fraction of 5 ms.
-        lateness_by_server: How many times as late as is allowed a client of real-time priority may be because of
-            what it does itself, a batch of answers that comes at once, say; later than that, and than
-            ``lateness_by_server_s``, the cores themselves were taken away.
+        lateness_p99_s: Seconds of dispatch lateness, 99th percentile. Latency counts from the scheduled time, so this
+            much of it may be the client's doing.
+        lateness_of_limit: The same as a fraction of the strictest ceiling; the larger of both is allowed.
+        lateness_by_server: Multiple of the allowed lateness that a client of real-time priority may cause itself.
+            Beyond it, and ``lateness_by_server_s``, the hypervisor took the cores away.
         lateness_by_server_s: The same in seconds.
-        client_cpu: CPU seconds per second of one client process. Beyond it requests begin to wait for the
-            client rather than for the server, in closed loops too, where nothing is ever dispatched late.
+        client_cpu: CPU seconds per second of one client process. Beyond it requests wait for the client.
         attempted: Fraction of the scheduled requests that the client sent within the window, at least.
         others_cpu: Fraction of all cores' time that processes other than server and client may take.
-        steal: Fraction of all cores' time that the hypervisor may take away. What arrives meanwhile waits, so 2%
-            can hit twice the requests that a p99 allows to be late.
-        least_cpu_s: CPU seconds below which others and steal are never blamed: both are counted in ticks, some
-            of 10 ms for each process and core, which weigh much in a short window.
+        steal: Fraction of all cores' time that the hypervisor may take away.
+        least_cpu_s: CPU seconds below which others and steal are never blamed: both are counted in ticks of 10 ms.
     """
 
     lateness_p99_s: float = 0.00025
@@ -88,14 +80,29 @@ class GuardInputs:
     gpu_slowdowns: tuple[str, ...] = ()
 
 
-def invalid_because(inputs: GuardInputs, guards: Guards = Guards()) -> tuple[str, ...]:
-    """Why a probe says nothing about the server, each reason in words with figure and limit; empty where it does."""
-    return (*_client(inputs, guards), *_machine(inputs, guards))
-
-
-def is_lateness(reason: str) -> bool:
-    """Whether a reason of `invalid_because` is the client's lateness."""
-    return reason.startswith(_LATE)
+def disturbances(inputs: GuardInputs, guards: Guards = Guards()) -> tuple[Disturbance, ...]:
+    """What disturbed a window; empty for a valid one."""
+    kinds = DisturbanceKind
+    found = []
+    lateness_s = guards.lateness_allowed_s(inputs.strictest_limit_s)
+    if inputs.lateness_p99_s > lateness_s:
+        found.append(Disturbance(kinds.CLIENT_LATE, inputs.lateness_p99_s, lateness_s))
+    if inputs.client_cpu > guards.client_cpu:
+        found.append(Disturbance(kinds.CLIENT_BUSY, inputs.client_cpu, guards.client_cpu))
+    if inputs.scheduled and inputs.attempted < guards.attempted * inputs.scheduled:
+        found.append(Disturbance(kinds.NOT_ALL_SENT, inputs.attempted / inputs.scheduled, guards.attempted))
+    core_s = inputs.cores * inputs.seconds
+    for kind, used_s, allowed in (
+        (kinds.OTHER_PROCESSES, inputs.others_cpu_s, guards.others_cpu),
+        (kinds.STEAL, inputs.steal_s, guards.steal),
+    ):
+        limit_s = max(allowed * core_s, guards.least_cpu_s)
+        if used_s is not None and used_s > limit_s:
+            found.append(Disturbance(kind, used_s / core_s, limit_s / core_s, inputs.cores))
+    if inputs.gpu_slowdowns:
+        slowed = len(inputs.gpu_slowdowns)
+        found.append(Disturbance(kinds.GPU_SLOWED, slowed, 0, detail=", ".join(inputs.gpu_slowdowns)))
+    return tuple(found)
 
 
 def attempted_requests(
@@ -111,46 +118,3 @@ def attempted_requests(
             the end may have it too.
     """
     return int(np.count_nonzero(scheduled_s + lateness_s <= duration_s + grace_s))
-
-
-def _client(inputs: GuardInputs, guards: Guards) -> list[str]:
-    reasons = []
-    allowed_s = guards.lateness_allowed_s(inputs.strictest_limit_s)
-    if inputs.lateness_p99_s > allowed_s:
-        reasons.append(
-            f"{_LATE}: p99 {format_duration(inputs.lateness_p99_s)}, at most {format_duration(allowed_s)} is allowed"
-        )
-    if inputs.client_cpu > guards.client_cpu:
-        reasons.append(
-            f"the client was busy: {_percent(inputs.client_cpu)} of its core,"
-            f" at most {_percent(guards.client_cpu)} is allowed"
-        )
-    if inputs.scheduled and inputs.attempted < guards.attempted * inputs.scheduled:
-        reasons.append(
-            f"the client did not send all that was scheduled: {_percent(inputs.attempted / inputs.scheduled)},"
-            f" at least {_percent(guards.attempted)} is asked for"
-        )
-    return reasons
-
-
-def _machine(inputs: GuardInputs, guards: Guards) -> list[str]:
-    reasons = []
-    core_s = inputs.cores * inputs.seconds
-    for used_s, allowed, what in (
-        (inputs.others_cpu_s, guards.others_cpu, "other processes were busy"),
-        (inputs.steal_s, guards.steal, "the hypervisor took CPU away (steal)"),
-    ):
-        limit_s = max(allowed * core_s, guards.least_cpu_s)
-        if used_s is not None and used_s > limit_s:
-            cores = f"{inputs.cores} cores" if inputs.cores > 1 else "the core"
-            reasons.append(
-                f"{what}: {_percent(used_s / core_s)} of {cores}, at most {_percent(limit_s / core_s)} is allowed"
-            )
-    if inputs.gpu_slowdowns:
-        reasons.append(f"the GPU was slowed down: {', '.join(inputs.gpu_slowdowns)}, none is allowed")
-    return reasons
-
-
-def _percent(fraction: float) -> str:
-    """A tenth of a percent, so that a figure just over its limit does not read like it."""
-    return f"{100 * fraction:.1f}%"

@@ -1,12 +1,12 @@
-"""What keeps a config from carrying more: the client, its instances, or the queue before them."""
+"""What keeps a config from sustaining more: the client, its instances, or the queue before them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from autotune.load import ClosedLoop
+from autotune.measurement._reasons import Limit, LimitKind
 from autotune.measurement._types import Probe
-from autotune.objective import format_duration
 
 _INSTANCES_BUSY = 0.85
 # Where server and client leave the cores so little to spare and the client takes so much of them, it is in the way.
@@ -15,67 +15,61 @@ _CORES_BUSY, _CLIENT_TAKES = 0.9, 0.1
 _CLIENT_BUSY = 0.6
 
 
-def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> str:
-    """The limit in words, as the lowest failing load above the one that held shows it; empty where nothing does.
+def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> Limit | None:
+    """The limit, as the lowest failing load above the one that held shows it; None where nothing does.
 
-    - ``client``: every window that failed above it was disturbed by a client that was too busy or too late, or the
-      time that the client of a closed loop is told to take for each answer is used up.
-    - ``compute``: server and client use up the cores that they share, or the instances are busy nearly all the time,
-      by the server's own clock.
-    - ``queueing``: they are not, and requests spend longer waiting than being computed.
+    - Client: every failing window above it was disturbed by the client, or the closed loop's think time is used up.
+    - Compute: server and client use up the cores that they share, or the instances are busy nearly all the time.
+    - Queue: they are not, and requests wait longer than they are computed.
     """
     if decided_by is None:
-        return ""
+        return None
     rate = decided_by.asked_per_s
     failing = [probe for probe in probes if probe.concurrency is None and not probe.holds and probe.asked_per_s > rate]
-    if failing and all(any("client" in reason for reason in probe.invalid) for probe in failing):
-        return f"client: {failing[0].invalid[0]}"
+    if failing and all(any(each.kind.of_client for each in probe.invalid) for probe in failing):
+        return Limit(LimitKind.CLIENT, disturbance=failing[0].invalid[0])
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
-    return _told_to_take_time(decided_by) or _crowded(seen) or _server(seen, instances)
+    return _think_time(decided_by) or _crowded(seen) or _server(seen, instances)
 
 
-def _told_to_take_time(probe: Probe) -> str:
-    """That the closed loop's client takes too long for more; empty where it does not."""
+def _think_time(probe: Probe) -> Limit | None:
+    """The closed loop's think time, where it leaves no time for more."""
     schedule = probe.schedule
     if not isinstance(schedule, ClosedLoop):
-        return ""
+        return None
     if probe.achieved_per_s / probe.batch_size * schedule.client_s < _CLIENT_BUSY:
-        return ""
-    return (
-        f"client: taking {format_duration(schedule.client_s)} for each request, it completes"
-        f" {probe.batch_size / schedule.client_s:,.0f} inferences/s at most; give a shorter --client-time"
-    )
+        return None
+    return Limit(LimitKind.THINK_TIME, think_s=schedule.client_s, most_per_s=probe.batch_size / schedule.client_s)
 
 
-def _server(seen: Probe, instances: int) -> str:
-    """What the server's own statistics of a window show; empty where it has none."""
+def _server(seen: Probe, instances: int) -> Limit | None:
+    """What the server's own statistics of a window show; None where it has none."""
     server = seen.server
     if not server.success_count or not server.batch_compute_ns:
-        return ""
+        return None
     # Draining goes on after the window; the instances were at work until the last answer.
     busy = min(1.0, server.busy_s / (instances * seen.duration_s))
-    each = f"{instances} instances are" if instances > 1 else "the instance is"
-    queue_ms = server.queue_ns / server.success_count / 1e6
-    compute_ms = (
-        (server.compute_input_ns + server.compute_infer_ns + server.compute_output_ns) / server.success_count / 1e6
+    queue_s = server.queue_ns / server.success_count / 1e9
+    compute_ns = server.compute_input_ns + server.compute_infer_ns + server.compute_output_ns
+    compute_s = compute_ns / server.success_count / 1e9
+    kind = LimitKind.QUEUE if queue_s > compute_s else LimitKind.EXECUTION
+    return Limit(
+        LimitKind.INSTANCES if busy >= _INSTANCES_BUSY else kind,
+        instances=instances,
+        busy=busy,
+        mean_batch=server.mean_batch_size,
+        queue_s=queue_s,
+        compute_s=compute_s,
     )
-    if busy >= _INSTANCES_BUSY:
-        return f"compute: {each} busy {busy:.0%} of the time, in batches of {server.mean_batch_size:.1f}"
-    if queue_ms > compute_ms:
-        return f"queueing: requests wait {queue_ms:.2g} ms while {each} busy {busy:.0%} of the time"
-    return f"compute: an execution takes {compute_ms:.2g} ms, longer than requests wait for it ({queue_ms:.2g} ms)"
 
 
-def _crowded(probe: Probe) -> str:
-    """That a client on the server's cores takes what the server would need; empty where it does not."""
+def _crowded(probe: Probe) -> Limit | None:
+    """The cores, where a client on them takes what the server would need."""
     usage = probe.usage
     if usage is None or usage.server_cpu_s is None or not usage.cores or not usage.seconds:
-        return ""
+        return None
     client = usage.client_cpu * usage.client_processes / usage.cores
     busy = client + usage.server_cpu_s / (usage.seconds * usage.cores)
     if busy < _CORES_BUSY or client < _CLIENT_TAKES:
-        return ""
-    return (
-        f"compute: server and client use {min(1.0, busy):.0%} of the {usage.cores} cores that they share,"
-        f" the client {client:.0%}; with clients elsewhere the server carries more"
-    )
+        return None
+    return Limit(LimitKind.CORES, busy=min(1.0, busy), client=client, cores=usage.cores)

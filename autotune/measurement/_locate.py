@@ -132,7 +132,7 @@ def counts(probes: Sequence[Probe], ceiling: Ceiling) -> list[RateCounts]:
 
 def _counts(probe: Probe, ceiling: Ceiling) -> RateCounts:
     evidence = next((each for each in probe.evidence if each.ceiling == str(ceiling)), None)
-    broken = not probe.latency_s[ceiling.statistic] <= ceiling.limit_s
+    broken = not ceiling.met_by(probe.latency_s[ceiling.statistic])
     if evidence is None or (not broken and not probe.kept_up):
         kept = probe.kept_up and not broken
         return RateCounts(probe.asked_per_s, _PLAIN_REQUESTS, 0 if kept else _PLAIN_REQUESTS)

@@ -103,8 +103,7 @@ class Meter:
             certified=self._certified,
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
-            limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else "",
-            warnings=self._prober.warnings(decided_by),
+            limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else None,
             instances=self._prober.instances,
         )
 

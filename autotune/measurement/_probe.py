@@ -10,8 +10,9 @@ import numpy as np
 
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
 from autotune.measurement._disturbance import Surroundings
-from autotune.measurement._guards import Guards, is_lateness
+from autotune.measurement._guards import Guards
 from autotune.measurement._judge import Judge
+from autotune.measurement._reasons import DisturbanceKind
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
 from autotune.objective import Ceiling
@@ -53,13 +54,13 @@ def run_probe(
         if ceiling.statistic not in latency_s:
             latency_s[ceiling.statistic] = result.percentile_s(ceiling.quantile)
     mean_bounds_s = _mean_bounds(result) if any(ceiling.statistic == "avg" for ceiling in ceilings) else None
-    kept = result.requests > 0 and all(latency_s[ceiling.statistic] <= ceiling.limit_s for ceiling in ceilings)
+    kept = result.requests > 0 and all(ceiling.met_by(latency_s[ceiling.statistic]) for ceiling in ceilings)
     if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
-        kept = kept and all(mean_bounds_s[1] <= each.limit_s for each in ceilings if each.statistic == "avg")
+        kept = kept and all(each.met_by(mean_bounds_s[1]) for each in ceilings if each.statistic == "avg")
     kept_up = _kept_up(result)
     holds = kept and kept_up and judge.decided != "fails"
     if not holds and not _was_kept_waiting(result, ceilings) and _breaks_without_lateness(result, ceilings):
-        invalid = tuple(reason for reason in invalid if not is_lateness(reason))
+        invalid = tuple(each for each in invalid if each.kind is not DisturbanceKind.CLIENT_LATE)
     return Probe(
         purpose=purpose,
         schedule=schedule,
@@ -96,7 +97,7 @@ def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) ->
     """
     served_s = result.latency_s - result.lateness_s
     return any(
-        np.count_nonzero(~(served_s <= ceiling.limit_s)) > (1 - ceiling.quantile) * len(served_s)
+        np.count_nonzero(~ceiling.met_by(served_s)) > (1 - ceiling.quantile) * len(served_s)
         for ceiling in ceilings
         if not math.isnan(ceiling.quantile)
     )
@@ -116,7 +117,7 @@ def _was_kept_waiting(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
 
 def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
     """How far each ceiling was missed, (value / limit) - 1, and the rate; at or under 0 where it was kept."""
-    missed = {str(ceiling): probe.latency_s[ceiling.statistic] / ceiling.limit_s - 1.0 for ceiling in ceilings}
+    missed = {str(ceiling): ceiling.ratio(probe.latency_s[ceiling.statistic]) - 1.0 for ceiling in ceilings}
     carried = probe.achieved_per_s / probe.offered_per_s if probe.offered_per_s else 0.0
     return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - carried, 0.001)}
 

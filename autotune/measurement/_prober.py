@@ -131,17 +131,6 @@ class Prober:
         self._on_probe(probe)
         return probe
 
-    def warnings(self, decided_by: Probe | None) -> tuple[str, ...]:
-        """What disturbed the measurement, in words."""
-        spoiled = [probe for probe in self.probes if probe.invalid and probe.purpose != "warm-up"]
-        if not spoiled:
-            return ()
-        measured = sum(probe.purpose != "warm-up" for probe in self.probes)
-        lines = [f"{len(spoiled)} of {measured} windows were disturbed: {spoiled[-1].invalid[0]}"]
-        if decided_by is not None and decided_by.invalid:
-            lines.append("the window that decided was one of them, so the true rate may be higher")
-        return tuple(lines)
-
     def nearest_miss(self) -> Probe:
         """The open-loop window that came closest to keeping every ceiling; of closed loops where there was none."""
         open_loop = [probe for probe in self.probes if probe.concurrency is None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autotune.load import ClosedLoop, Schedule
+from autotune.measurement._reasons import Disturbance, Limit
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
@@ -113,7 +114,7 @@ class Probe:
         usage: What it took of the machine.
         evidence: What it says about each percentile ceiling.
         mean_bounds_s: Bounds of the mean latency at 95% confidence, in seconds, where a mean is promised; else None.
-        invalid: Why it says nothing about the server, such as a busy client; empty where it does.
+        invalid: What disturbed client or machine; empty where nothing did.
         stopped: Why it ended before its time; empty where it did not.
         certain: Whether it ended because a ceiling was shown to be broken, or a queue to grow without bound.
         error_example: The first failure in words.
@@ -139,7 +140,7 @@ class Probe:
     usage: Usage | None = None
     evidence: tuple[Evidence, ...] = ()
     mean_bounds_s: tuple[float, float] | None = None
-    invalid: tuple[str, ...] = ()
+    invalid: tuple[Disturbance, ...] = ()
     stopped: str = ""
     certain: bool = False
     error_example: str = ""
@@ -199,8 +200,7 @@ class Measurement:
         confidence: How sure it is that ``rate_per_s`` keeps every percentile ceiling in the long run, attempts
             accounted for; 0 where it was not tested.
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
-        limited_by: What keeps the rate from being higher, in words; empty where unknown.
-        warnings: What disturbed the measurement, in words.
+        limited_by: What keeps the rate from being higher; None where unknown.
         instances: The model's instances, as the server had them; 0 where that was not kept.
     """
 
@@ -217,6 +217,5 @@ class Measurement:
     certified: bool = False
     confidence: float = 0.0
     beaten_by_per_s: float | None = None
-    limited_by: str = ""
-    warnings: tuple[str, ...] = ()
+    limited_by: Limit | None = None
     instances: int = 0

@@ -182,7 +182,7 @@ class SimulatedSpace:
 
     def _missed_by(self, prediction: Prediction) -> float:
         """The latency farthest over its ceiling, as a multiple of that; 1 at most where none is over."""
-        ratios = (prediction.latency_s[each.statistic] / each.limit_s for each in self._objective.ceilings)
+        ratios = (each.ratio(prediction.latency_s[each.statistic]) for each in self._objective.ceilings)
         return max(ratios, default=1.0)
 
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:

@@ -7,6 +7,7 @@ import math
 from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakdown
 from autotune.objective import Ceiling, format_duration
 from autotune.report._format import latency, load_label, rate
+from autotune.report._reasons import limit, warnings
 
 _PARTS = {
     "client send": "client_send_s",
@@ -34,8 +35,8 @@ def measurement_lines(measured: Measurement) -> list[str]:
     if decided.server.execution_count:
         lines.append(f"Mean batch formed: {decided.server.mean_batch_size:.1f}.")
     if measured.limited_by:
-        lines.append(f"Limited by {measured.limited_by}.")
-    lines += [f"Warning: {warning}." for warning in measured.warnings]
+        lines.append(f"Limited by {limit(measured.limited_by)}.")
+    lines += [f"Warning: {warning}." for warning in warnings(measured)]
     return lines
 
 

@@ -12,6 +12,7 @@ from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, rate, wide_console
 from autotune.report._measurement import measurement_lines
+from autotune.report._reasons import disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +72,8 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
             console.print(line, soft_wrap=True, highlight=False)
     for probe in result.probes:
         if probe.invalid and result.measurement is None:
-            console.print(
-                f"{load_label(probe)} was disturbed: {'; '.join(probe.invalid)}.", soft_wrap=True, style="yellow"
-            )
+            reasons = "; ".join(map(disturbance, probe.invalid))
+            console.print(f"{load_label(probe)} was disturbed: {reasons}.", soft_wrap=True, style="yellow")
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)

@@ -16,7 +16,17 @@ from typing import Any
 
 from autotune.environment import Environment, Gpu
 from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Trace
-from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
+from autotune.measurement import (
+    ClientTimes,
+    Disturbance,
+    DisturbanceKind,
+    Evidence,
+    Limit,
+    LimitKind,
+    Measurement,
+    Probe,
+    Usage,
+)
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
@@ -33,11 +43,15 @@ _TYPES: dict[str, type] = {
         ClosedLoop,
         ConstantRate,
         Coverage,
+        Disturbance,
+        DisturbanceKind,
         Environment,
         Evidence,
         Explanation,
         Forecast,
         Gpu,
+        Limit,
+        LimitKind,
         Measurement,
         ModelStatistics,
         Objective,
@@ -127,7 +141,17 @@ def decode(data: Any, **known: Any) -> Any:  # noqa: PLR0911 - one return for ea
     return {key: decode(item) for key, item in data.items()}
 
 
+def _from_text(kind: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rows of earlier versions hold reasons in words."""
+    if kind is Probe and any(isinstance(each, str) for each in values.get("invalid", ())):
+        return {**values, "invalid": tuple(Disturbance(DisturbanceKind.AS_TEXT, detail=t) for t in values["invalid"])}
+    if kind is Measurement and isinstance(text := values.get("limited_by"), str):
+        return {**values, "limited_by": Limit(LimitKind.AS_TEXT, text=text) if text else None}
+    return values
+
+
 def _build(kind: type, values: Mapping[str, Any]) -> Any:
+    values = _from_text(kind, values)
     arguments = {}
     for field in dataclasses.fields(kind):
         if not field.init:

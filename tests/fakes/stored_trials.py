@@ -7,7 +7,7 @@ import pytest
 
 from autotune.environment import Environment
 from autotune.load import ClosedLoop, ConstantRate, PoissonRate
-from autotune.measurement import ClientTimes, Evidence, Measurement, Probe, Usage
+from autotune.measurement import ClientTimes, Disturbance, DisturbanceKind, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.server import ModelStatistics
@@ -64,7 +64,7 @@ def probe(schedule=POISSON, holds=True, **changes) -> Probe:
         usage=Usage(client_cpu=0.25, server_cpu_s=1.5, memory_bytes=10**9, cores=4),
         certain=not holds,
         evidence=(Evidence(str(P99), 0.01, 2001, 3, 1.5, 0.97, 0.0018, float("inf")),),
-        invalid=("the client dispatched late",) if not holds else (),
+        invalid=(Disturbance(DisturbanceKind.CLIENT_LATE, 0.0004, 0.00025),) if not holds else (),
         error_example="503 Service Unavailable",
         histogram=((0.001, 1500), (0.002, 498), (float("inf"), 3)),
     )

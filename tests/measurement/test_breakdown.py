@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import ClientTimes, Probe, breakdown
+from autotune.measurement import ClientTimes, Disturbance, DisturbanceKind, Limit, LimitKind, Probe, breakdown
 from autotune.measurement._limit import limited_by
 from autotune.measurement._types import Usage
 from autotune.server import ModelStatistics
@@ -63,43 +63,50 @@ def test_no_breakdown_where_nothing_was_answered():
     assert breakdown(probe(server=ModelStatistics())) is None
 
 
-def test_busy_instances_are_limited_by_compute():
+def test_busy_instances_limit():
     failing = probe(1200, holds=False, server=replace(SERVER, batch_compute_ns={4: 1_900_000_000}))
-    assert limited_by([probe(), failing], probe(), 2) == (
-        "compute: 2 instances are busy 95% of the time, in batches of 4.0"
-    )
+    limit = limited_by([probe(), failing], probe(), 2)
+    assert limit.kind is LimitKind.INSTANCES
+    assert (limit.instances, limit.mean_batch) == (2, 4.0)
+    assert limit.busy == pytest.approx(0.95)
 
 
-def test_idle_instances_with_waiting_requests_are_limited_by_queueing():
-    failing = probe(1200, holds=False)
-    limit = limited_by([probe(), failing], probe(), 1)
-    assert limit.startswith("queueing: requests wait 2 ms while the instance is busy")
+def test_idle_instances_with_waiting_requests_are_limited_by_the_queue():
+    limit = limited_by([probe(), probe(1200, holds=False)], probe(), 1)
+    assert limit.kind is LimitKind.QUEUE
+    assert limit.queue_s == pytest.approx(0.002)
 
 
-def test_slow_executions_that_nobody_waits_for_are_limited_by_compute():
+def test_slow_executions_that_nobody_waits_for_limit():
     failing = probe(1200, holds=False, server=replace(SERVER, queue_ns=0))
-    assert limited_by([probe(), failing], probe(), 1).startswith("compute: an execution takes 1.1 ms")
+    limit = limited_by([probe(), failing], probe(), 1)
+    assert limit.kind is LimitKind.EXECUTION
+    assert limit.compute_s == pytest.approx(0.00105)
 
 
-def test_a_busy_client_is_the_limit_where_it_spoiled_every_failing_window():
-    spoiled = probe(1200, holds=False, invalid=("the client was busy: 85% of a core",))
-    assert limited_by([probe(), spoiled], probe(), 1) == "client: the client was busy: 85% of a core"
+BUSY = (Disturbance(DisturbanceKind.CLIENT_BUSY, 0.85, 0.7),)
+
+
+def test_a_busy_client_is_the_limit_where_it_disturbed_every_failing_window():
+    spoiled = probe(1200, holds=False, invalid=BUSY)
+    assert limited_by([probe(), spoiled], probe(), 1) == Limit(LimitKind.CLIENT, disturbance=BUSY[0])
     fair = probe(1300, holds=False)
-    assert not limited_by([probe(), spoiled, fair], probe(), 1).startswith("client")
+    assert limited_by([probe(), spoiled, fair], probe(), 1).kind is not LimitKind.CLIENT
 
 
 def test_closed_loops_and_lower_rates_say_nothing_about_the_limit():
-    closed = probe(schedule=ClosedLoop(8), holds=False, invalid=("the client was busy",))
-    lower = probe(900, holds=False, invalid=("the client was busy",))
-    assert not limited_by([closed, lower, probe()], probe(), 1).startswith("client")
+    closed = probe(schedule=ClosedLoop(8), holds=False, invalid=BUSY)
+    lower = probe(900, holds=False, invalid=BUSY)
+    assert limited_by([closed, lower, probe()], probe(), 1).kind is not LimitKind.CLIENT
 
 
-def test_a_client_that_is_told_to_take_time_for_each_answer_is_the_limit_where_it_has_none_left():
+def test_a_think_time_that_is_used_up_limits():
     busy = probe(schedule=ClosedLoop(8, client_s=0.00095))  # of the 1,000/s
-    assert limited_by([busy], busy, 1) == (
-        "client: taking 950us for each request, it completes 1,053 inferences/s at most; give a shorter --client-time"
-    )
-    assert not limited_by([], probe(schedule=ClosedLoop(8, client_s=0.0003)), 1).startswith("client")
+    limit = limited_by([busy], busy, 1)
+    assert limit.kind is LimitKind.THINK_TIME
+    assert limit.most_per_s == pytest.approx(1 / 0.00095)
+    idle = limited_by([], probe(schedule=ClosedLoop(8, client_s=0.0003)), 1)
+    assert idle.kind is not LimitKind.THINK_TIME
 
 
 def crowded(client_cpu: float, server_cpu_s: float, **changes) -> Probe:
@@ -107,12 +114,12 @@ def crowded(client_cpu: float, server_cpu_s: float, **changes) -> Probe:
     return probe(1200, holds=False, usage=replace(usage, **changes))
 
 
-def test_a_client_that_takes_the_cores_that_the_server_needs_is_told():
+def test_a_client_that_takes_the_cores_that_the_server_needs_limits():
     failing = crowded(client_cpu=0.4, server_cpu_s=1.9)
-    assert limited_by([probe(), failing], probe(), 1) == (
-        "compute: server and client use 96% of the 2 cores that they share, the client 20%;"
-        " with clients elsewhere the server carries more"
-    )
+    limit = limited_by([probe(), failing], probe(), 1)
+    assert (limit.kind, limit.cores) == (LimitKind.CORES, 2)
+    assert limit.busy == pytest.approx(0.96)
+    assert limit.client == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(
@@ -124,5 +131,5 @@ def test_a_client_that_takes_the_cores_that_the_server_needs_is_told():
         pytest.param(probe(1200, holds=False), id="not seen"),
     ],
 )
-def test_a_client_is_not_told_in_the_way_where_it_is_not(failing: Probe):
-    assert "clients elsewhere" not in limited_by([probe(), failing], probe(), 1)
+def test_a_client_that_is_not_in_the_way_does_not_limit(failing: Probe):
+    assert limited_by([probe(), failing], probe(), 1).kind is not LimitKind.CORES

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autotune.measurement._guards import GuardInputs, Guards, attempted_requests, invalid_because
+from autotune.measurement._guards import GuardInputs, Guards, attempted_requests, disturbances
+from autotune.measurement._reasons import Disturbance, DisturbanceKind
 
 _QUIET = GuardInputs(
     seconds=1.0,
@@ -18,28 +19,22 @@ _QUIET = GuardInputs(
 
 
 def test_undisturbed_probe_is_valid():
-    assert invalid_because(_QUIET) == ()
+    assert disturbances(_QUIET) == ()
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "found"),
     [
-        ({"lateness_p99_s": 0.00041}, "the client dispatched late: p99 410us, at most 250us is allowed"),
-        ({"client_cpu": 0.83}, "the client was busy: 83.0% of its core, at most 70.0% is allowed"),
-        (
-            {"attempted": 950},
-            "the client did not send all that was scheduled: 95.0%, at least 99.0% is asked for",
-        ),
-        ({"others_cpu_s": 0.5}, "other processes were busy: 25.0% of 2 cores, at most 10.0% is allowed"),
-        (
-            {"steal_s": 0.08},
-            "the hypervisor took CPU away (steal): 4.0% of 2 cores, at most 2.5% is allowed",
-        ),
-        ({"gpu_slowdowns": ("sw_thermal_slowdown",)}, "the GPU was slowed down: sw_thermal_slowdown, none is allowed"),
+        ({"lateness_p99_s": 0.00041}, Disturbance(DisturbanceKind.CLIENT_LATE, 0.00041, 0.00025)),
+        ({"client_cpu": 0.83}, Disturbance(DisturbanceKind.CLIENT_BUSY, 0.83, 0.7)),
+        ({"attempted": 950}, Disturbance(DisturbanceKind.NOT_ALL_SENT, 0.95, 0.99)),
+        ({"others_cpu_s": 0.5}, Disturbance(DisturbanceKind.OTHER_PROCESSES, 0.25, 0.1, cores=2)),
+        ({"steal_s": 0.08}, Disturbance(DisturbanceKind.STEAL, 0.04, 0.025, cores=2)),
+        ({"gpu_slowdowns": ("thermal",)}, Disturbance(DisturbanceKind.GPU_SLOWED, 1, 0, detail="thermal")),
     ],
 )
-def test_disturbance_is_told_with_its_figure_and_its_limit(change, reason):
-    assert invalid_because(replace(_QUIET, **change)) == (reason,)
+def test_a_disturbance_has_its_figure_and_its_limit(change, found):
+    assert disturbances(replace(_QUIET, **change)) == (found,)
 
 
 @pytest.mark.parametrize(
@@ -54,45 +49,45 @@ def test_disturbance_is_told_with_its_figure_and_its_limit(change, reason):
     ],
 )
 def test_what_is_just_allowed_is_valid(change):
-    assert invalid_because(replace(_QUIET, **change)) == ()
+    assert disturbances(replace(_QUIET, **change)) == ()
 
 
 def test_every_disturbance_is_told():
     inputs = replace(_QUIET, lateness_p99_s=0.001, client_cpu=0.9, attempted=0, others_cpu_s=1.0, steal_s=1.0)
-    assert len(invalid_because(inputs)) == 5
+    assert len(disturbances(inputs)) == 5
 
 
 def test_what_is_unknown_is_not_judged():
-    assert invalid_because(replace(_QUIET, others_cpu_s=None, steal_s=None)) == ()
+    assert disturbances(replace(_QUIET, others_cpu_s=None, steal_s=None)) == ()
 
 
 def test_ticks_do_not_invalidate_a_short_window():
     short = replace(_QUIET, seconds=0.1, others_cpu_s=0.04, steal_s=0.05)
-    assert invalid_because(short) == ()
-    (others,) = invalid_because(replace(short, others_cpu_s=0.06))
-    assert others == "other processes were busy: 30.0% of 2 cores, at most 25.0% is allowed"
+    assert disturbances(short) == ()
+    (others,) = disturbances(replace(short, others_cpu_s=0.06))
+    assert (others.kind, others.value, others.limit) == (DisturbanceKind.OTHER_PROCESSES, pytest.approx(0.3), 0.25)
 
 
 def test_one_busy_process_of_many_cores_is_allowed():
     busy = {"others_cpu_s": 1.0}
-    assert invalid_because(replace(_QUIET, cores=32, **busy)) == ()
-    assert len(invalid_because(replace(_QUIET, cores=1, **busy))) == 1
+    assert disturbances(replace(_QUIET, cores=32, **busy)) == ()
+    assert len(disturbances(replace(_QUIET, cores=1, **busy))) == 1
 
 
 def test_limits_can_be_changed():
     strict = Guards(lateness_p99_s=1e-5, client_cpu=0.1, attempted=1.0, others_cpu=0.01, steal=0.0, least_cpu_s=0.0)
-    assert len(invalid_because(replace(_QUIET, attempted=999), strict)) == 5
+    assert len(disturbances(replace(_QUIET, attempted=999), strict)) == 5
     lax = Guards(others_cpu=1.0, steal=1.0)
-    assert invalid_because(replace(_QUIET, others_cpu_s=1.9, steal_s=1.9), lax) == ()
+    assert disturbances(replace(_QUIET, others_cpu_s=1.9, steal_s=1.9), lax) == ()
 
 
 def test_lateness_that_is_little_of_the_ceiling_is_allowed():
     late = replace(_QUIET, lateness_p99_s=0.0009)
-    assert invalid_because(replace(late, strictest_limit_s=0.020)) == ()
-    (reason,) = invalid_because(replace(late, strictest_limit_s=0.010))
-    assert reason == "the client dispatched late: p99 900us, at most 500us is allowed"
-    (reason,) = invalid_because(replace(late, strictest_limit_s=0.001))
-    assert reason.endswith("at most 250us is allowed")
+    assert disturbances(replace(late, strictest_limit_s=0.020)) == ()
+    (reason,) = disturbances(replace(late, strictest_limit_s=0.010))
+    assert reason.limit == 0.0005
+    (reason,) = disturbances(replace(late, strictest_limit_s=0.001))
+    assert reason.limit == 0.00025
 
 
 def test_attempted_are_those_sent_within_the_window():

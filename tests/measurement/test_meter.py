@@ -11,6 +11,7 @@ from autotune.measurement import (
     CERTIFIED_RATE,
     LOCATED_RATE,
     ROUGH_RATE,
+    DisturbanceKind,
     Measurement,
     MeasureOptions,
     Meter,
@@ -164,7 +165,7 @@ def test_a_window_that_the_client_spoilt_is_run_again_and_the_result_says_so(mon
         if before.invalid and before.purpose == "locate":
             assert after.asked_per_s == before.asked_per_s
             assert after.schedule != before.schedule
-    assert "the client dispatched late" in measured.warnings[0]
+    assert DisturbanceKind.CLIENT_LATE in {each.kind for probe in disturbed for each in probe.invalid}
 
 
 def test_a_ceiling_that_is_kept_in_spite_of_a_late_client_is_kept() -> None:

@@ -12,7 +12,7 @@ from predicted_trials import BASE, OBJECTIVE, SPACE, candidate, instances, outco
 from service_windows import alone_s, device_s, saturated, screen
 
 from autotune.load import PoissonRate
-from autotune.measurement import Probe
+from autotune.measurement import Disturbance, DisturbanceKind, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
@@ -20,6 +20,8 @@ from autotune.prediction._predictor import differ
 from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace
+
+_STOLEN = Disturbance(DisturbanceKind.STEAL, 0.1, 0.02)
 
 
 @pytest.fixture
@@ -78,7 +80,11 @@ def test_a_disturbed_window_counts_only_where_it_was_not_run_again(predictor: Pr
     assert calm.measurement is not None
     last = calm.measurement.probes[-1]
     slow = {size: 3 * nanoseconds for size, nanoseconds in last.server.batch_compute_ns.items()}
-    disturbed = replace(last, server=replace(last.server, batch_compute_ns=slow), invalid=("steal",))
+    disturbed = replace(
+        last,
+        server=replace(last.server, batch_compute_ns=slow),
+        invalid=(_STOLEN,),
+    )
 
     def carried(*probes: Probe) -> float:
         assert calm.measurement is not None

@@ -7,8 +7,10 @@ import pytest
 from service_windows import HOST_S, alone_s, copying, device_s, saturated, screen, sharing, window
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import Usage
+from autotune.measurement import Disturbance, DisturbanceKind, Usage
 from autotune.prediction import Window, service_times
+
+_STOLEN = Disturbance(DisturbanceKind.STEAL, 0.1, 0.02)
 
 
 def test_times_alone_are_straight_between_the_sizes_seen_and_beyond():
@@ -149,7 +151,7 @@ def test_a_request_alone_that_waits_for_company_has_no_longer_overhead():
 
 def test_overhead_is_not_what_further_instances_or_a_disturbance_add():
     calm, crowded, paused = screen(), replace(screen(overhead_s=0.02), instances=4), screen(overhead_s=0.01)
-    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=("the machine was paused",)))
+    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=(_STOLEN,)))
     found = service_times([calm, crowded, paused, saturated(8)], 8)
     assert found is not None
     assert found.overhead_s.max() == pytest.approx(0.0013, rel=0.01)
@@ -157,7 +159,7 @@ def test_overhead_is_not_what_further_instances_or_a_disturbance_add():
 
 def test_disturbed_windows_tell_the_overhead_where_there_are_no_others():
     paused = screen(overhead_s=0.01)
-    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=("the machine was paused",)))
+    paused = replace(paused, probe=replace(paused.probe, holds=False, invalid=(_STOLEN,)))
     found = service_times([paused, saturated(8)], 8)
     assert found is not None
     assert np.median(found.overhead_s) == pytest.approx(0.01, rel=0.01)

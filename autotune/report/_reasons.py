@@ -1,0 +1,70 @@
+"""What disturbed a measurement and what limits a config, in words."""
+
+from __future__ import annotations
+
+from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind, Measurement
+from autotune.objective import format_duration
+
+
+def disturbance(found: Disturbance) -> str:
+    """Why a window says nothing about the server, with the figure and its limit."""
+    kinds = DisturbanceKind
+    at_most = f"at most {_percent(found.limit)} is allowed"
+    cores = f"{found.cores} cores" if found.cores > 1 else "the core"
+    if found.kind is kinds.CLIENT_LATE:
+        value, limit = format_duration(found.value), format_duration(found.limit)
+        return f"the client dispatched late: p99 {value}, at most {limit} is allowed"
+    if found.kind is kinds.NOT_ALL_SENT:
+        sent, least = _percent(found.value), _percent(found.limit)
+        return f"the client did not send all that was scheduled: {sent}, at least {least} is asked for"
+    return {
+        kinds.CLIENT_BUSY: f"the client was busy: {_percent(found.value)} of its core, {at_most}",
+        kinds.OTHER_PROCESSES: f"other processes were busy: {_percent(found.value)} of {cores}, {at_most}",
+        kinds.STEAL: f"the hypervisor took CPU away (steal): {_percent(found.value)} of {cores}, {at_most}",
+        kinds.GPU_SLOWED: f"the GPU was slowed down: {found.detail}, none is allowed",
+        kinds.AS_TEXT: found.detail,
+    }[found.kind]
+
+
+def limit(found: Limit) -> str:
+    """What keeps the rate from being higher."""
+    kinds = LimitKind
+    instances = f"{found.instances} instances are" if found.instances > 1 else "the instance is"
+    busy = f"{instances} busy {found.busy:.0%} of the time"
+    if found.kind is kinds.CLIENT and found.disturbance is not None:
+        return f"client: {disturbance(found.disturbance)}"
+    return {
+        kinds.CLIENT: "client",
+        kinds.THINK_TIME: (
+            f"client: with a think time of {format_duration(found.think_s)} it completes"
+            f" {found.most_per_s:,.0f} inferences/s at most; give a shorter --client-time"
+        ),
+        kinds.CORES: (
+            f"compute: server and client use {found.busy:.0%} of the {found.cores} cores that they share,"
+            f" the client {found.client:.0%}; with clients elsewhere the server sustains more"
+        ),
+        kinds.INSTANCES: f"compute: {busy}, in batches of {found.mean_batch:.1f}",
+        kinds.QUEUE: f"queueing: requests wait {1e3 * found.queue_s:.2g} ms while {busy}",
+        kinds.EXECUTION: (
+            f"compute: an execution takes {1e3 * found.compute_s:.2g} ms, longer than requests wait for it"
+            f" ({1e3 * found.queue_s:.2g} ms)"
+        ),
+        kinds.AS_TEXT: found.text,
+    }[found.kind]
+
+
+def warnings(measured: Measurement) -> list[str]:
+    """What disturbed the measurement."""
+    counted = [probe for probe in measured.probes if probe.purpose != "warm-up"]
+    disturbed = [probe for probe in counted if probe.invalid]
+    if not disturbed:
+        return []
+    lines = [f"{len(disturbed)} of {len(counted)} windows were disturbed: {disturbance(disturbed[-1].invalid[0])}"]
+    if measured.decided_by is not None and measured.decided_by.invalid:
+        lines.append("the window that decided was one of them, so the true rate may be higher")
+    return lines
+
+
+def _percent(fraction: float) -> str:
+    """A tenth of a percent, so that a figure just over its limit does not read like it."""
+    return f"{100 * fraction:.1f}%"
