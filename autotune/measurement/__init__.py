@@ -8,7 +8,7 @@ from autotune.measurement._meter import Meter
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe
-from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, Question
+from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Limit, LimitKind
 from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
@@ -17,6 +17,7 @@ __all__ = [
     "CERTIFIED_RATE",
     "LOCATED_RATE",
     "ROUGH_RATE",
+    "ROUND",
     "Breakdown",
     "ClientTimes",
     "Deployment",

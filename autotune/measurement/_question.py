@@ -44,3 +44,6 @@ LOCATED_RATE = Question(certified=False)
 
 ROUGH_RATE = Question(certified=False, effort=0.14)
 """The same in a fraction of the time: enough to choose whom to look at closer."""
+
+ROUND = Question(certified=False, effort=0.05)
+"""One round of a comparison, near a level that is known (``around_per_s``, ``concurrency``)."""
