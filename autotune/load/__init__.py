@@ -1,5 +1,6 @@
 """Requests on the wire: payloads, schedules, HTTP and gRPC generators, latency histograms."""
 
+from autotune.load._generator import LoadGenerator, LoadGeneratorFailed
 from autotune.load._generators import (
     check_client,
     check_offerable,
@@ -8,13 +9,13 @@ from autotune.load._generators import (
     protocols,
 )
 from autotune.load._histogram import Histogram, histogram
-from autotune.load._payload import PayloadData, make_payload, make_payloads, parse_shape
-from autotune.load._progress import BLOCK_S, Progress, Watch
+from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
 from autotune.load._target import LoadOptions
 from autotune.load._trace_file import read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
-from autotune.load._types import LoadGenerator, LoadGeneratorFailed, LoadResult, Payload, Tensor
+from autotune.load._watch import BLOCK_S, Progress, Watch
+from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, parse_shape
 
 __all__ = [
     "BLOCK_S",

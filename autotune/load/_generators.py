@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.load._shared_layout import Layout
 from autotune.load._target import LoadOptions, Target
 from autotune.load._traffic import PERF_ANALYZER, Traffic
-from autotune.load._types import Payload
 from autotune.load.http._request import build_http_request
+from autotune.load.payload import Payload
 from autotune.server import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from autotune.load._generator import LoadGenerator
     from autotune.load._schedule import Schedule
-    from autotune.load._shared_layout import Placement
-    from autotune.load._shared_memory import SharedTensors
-    from autotune.load._types import LoadGenerator
+    from autotune.load.shared_memory import SharedTensors
+    from autotune.load.shared_memory._layout import Placement
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def generator_for(traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Paylo
         )
     options = LoadOptions(streaming=traffic.streaming)
     if traffic.shared_memory:
-        from autotune.load._shared_memory import SharedMemoryGenerator
+        from autotune.load.shared_memory import SharedMemoryGenerator
 
         return SharedMemoryGenerator.create(
             endpoint,
@@ -164,7 +163,10 @@ def check_offerable(traffic: Traffic, payloads: Sequence[Payload], schedules: Se
         return
     nowhere = Endpoint("127.0.0.1", 1, 1)
     serialise = _PROTOCOLS[traffic.protocol].serialise
-    if traffic.shared_memory:  # the memory is not there yet; where tensors lie makes no difference to the client
+    if traffic.shared_memory:
+        from autotune.load.shared_memory import Layout
+
+        # The memory is not there yet; where tensors lie makes no difference to the client
         layout = Layout.of("unknown", payloads, {}, slots=1)
         requests = layout.requests(lambda payload, placement: serialise(payload, nowhere, placement))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.load._types import LoadResult
+from autotune.load._result import LoadResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,11 +15,10 @@ from tritonclient.utils import deserialize_bytes_tensor
 from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadOptions, Payload, PoissonRate, Tensor, make_payload
 from autotune.load._generators import generator_in_this_process
-from autotune.load._shared_layout import Placement
-from autotune.load._shared_memory import SharedMemoryGenerator, SharedTensors
 from autotune.load._target import Target
 from autotune.load.grpc._request import build_grpc_request
 from autotune.load.http._request import build_http_request
+from autotune.load.shared_memory import Placement, SharedMemoryGenerator, SharedTensors
 from autotune.server import ControlClient, LaunchOptions, RunningServer, choose_launcher
 
 _ACCELERATOR = Path(__file__).parents[2] / "model_repository" / "accelerator"

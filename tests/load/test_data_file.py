@@ -7,8 +7,8 @@ import pytest
 
 from autotune.errors import UsageError
 from autotune.load import Traffic, parse_shape
-from autotune.load._data_file import read_data_file
-from autotune.load._json_tensor import parse_tensor
+from autotune.load.payload._data_file import read_data_file
+from autotune.load.payload._json_tensor import parse_tensor
 
 
 def _metadata(*inputs):

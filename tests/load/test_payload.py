@@ -5,7 +5,7 @@ import pytest
 
 from autotune.errors import UsageError
 from autotune.load import Traffic, make_payload, parse_shape
-from autotune.load._payload import make_payloads
+from autotune.load.payload import make_payloads
 
 _SIZES = {
     "BOOL": 1, "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8,

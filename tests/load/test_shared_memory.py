@@ -14,11 +14,17 @@ import numpy as np
 import pytest
 
 from autotune.errors import UsageError
-from autotune.load import Payload, Tensor, _shared_memory
-from autotune.load._output_sizes import largest_outputs
-from autotune.load._shared_layout import Layout, Placement, bytes_per_slot
-from autotune.load._shared_memory import SharedMemoryGenerator, SharedTensors
-from autotune.load._tensor_bytes import tensor_bytes
+from autotune.load import Payload, Tensor
+from autotune.load.payload import tensor_bytes
+from autotune.load.shared_memory import (
+    Layout,
+    Placement,
+    SharedMemoryGenerator,
+    SharedTensors,
+    _tensors,
+    bytes_per_slot,
+)
+from autotune.load.shared_memory._output_sizes import largest_outputs
 from autotune.server import ControlError, Endpoint, Unreachable
 
 
@@ -201,7 +207,7 @@ def test_output_that_was_empty_has_a_place_all_the_same(triton):
 
 
 def test_large_outputs_have_fewer_slots_within_the_limit(triton, monkeypatch):
-    monkeypatch.setattr(_shared_memory, "_MOST_OUTPUT_BYTES", 1 << 20)
+    monkeypatch.setattr(_tensors, "_MOST_OUTPUT_BYTES", 1 << 20)
     triton.answers = [{"y": ("FP32", 400_000)}]
     with SharedTensors(triton.endpoint, [_payload(1)], triton.directory) as tensors:
         assert len(tensors.requests(lambda *_: b"")) == 2

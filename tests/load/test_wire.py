@@ -8,10 +8,10 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import deserialize_bytes_tensor
 
 from autotune.load import Payload, Tensor
-from autotune.load._shared_layout import Extent, Placement
 from autotune.load.grpc._request import build_grpc_request
 from autotune.load.http._request import build_http_request
 from autotune.load.http._response import BadResponse, ResponseReader
+from autotune.load.shared_memory import Extent, Placement
 
 _TEXT = np.array([[b"a", b""], ["ü".encode(), b"x" * 300]], dtype=np.object_)
 _PAYLOAD = Payload(

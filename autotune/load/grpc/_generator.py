@@ -15,10 +15,10 @@ from autotune.load.grpc._connections import Connections
 from autotune.load.grpc._run import GrpcRun
 
 if TYPE_CHECKING:
-    from autotune.load._progress import Watch
+    from autotune.load._result import LoadResult
     from autotune.load._schedule import Schedule
     from autotune.load._target import Target
-    from autotune.load._types import LoadResult
+    from autotune.load._watch import Watch
 
 
 class GrpcGenerator:

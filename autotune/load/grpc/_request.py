@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autotune.load._tensor_bytes import tensor_bytes
+from autotune.load.payload import tensor_bytes
 
 if TYPE_CHECKING:
-    from autotune.load._shared_layout import Extent, Placement
-    from autotune.load._types import Payload
+    from autotune.load.payload import Payload
+    from autotune.load.shared_memory._layout import Extent, Placement
 
 
 def build_grpc_request(payload: Payload, shared: Placement | None = None) -> bytes:

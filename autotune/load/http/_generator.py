@@ -13,10 +13,10 @@ from autotune.load.http._connections import Connections
 from autotune.load.http._run import HttpRun
 
 if TYPE_CHECKING:
-    from autotune.load._progress import Watch
+    from autotune.load._result import LoadResult
     from autotune.load._schedule import Schedule
     from autotune.load._target import Target
-    from autotune.load._types import LoadResult
+    from autotune.load._watch import Watch
 
 
 class HttpGenerator:

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from autotune.load._tensor_bytes import tensor_bytes
+from autotune.load.payload import tensor_bytes
 
 if TYPE_CHECKING:
-    from autotune.load._shared_layout import Placement
-    from autotune.load._types import Payload
+    from autotune.load.payload import Payload
+    from autotune.load.shared_memory._layout import Placement
 
 
 def build_http_request(payload: Payload, host: str, port: int, shared: Placement | None = None) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
+from autotune.load._generator import LoadGeneratorFailed
 from autotune.load._schedule import check_schedule
-from autotune.load._types import LoadGeneratorFailed
 from autotune.load.perf_analyzer._command import INPUT_DATA, REPORT, PerfAnalyzerOptions, command, load_arguments
 from autotune.load.perf_analyzer._failures import failures, last_words, nothing_completed
 from autotune.load.perf_analyzer._input_data import input_data
@@ -22,9 +22,10 @@ from autotune.server import ControlClient, ControlError, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autotune.load._progress import Watch
+    from autotune.load._result import LoadResult
     from autotune.load._schedule import Schedule
-    from autotune.load._types import LoadResult, Payload
+    from autotune.load._watch import Watch
+    from autotune.load.payload import Payload
     from autotune.load.perf_analyzer._process import Ended
     from autotune.server import Endpoint
 

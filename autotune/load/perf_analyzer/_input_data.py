@@ -6,13 +6,12 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from autotune.load._tensor_bytes import tensor_bytes
-from autotune.load._types import Tensor
+from autotune.load.payload import Tensor, tensor_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autotune.load._types import Payload
+    from autotune.load.payload import Payload
 
 
 def input_data(payloads: Sequence[Payload], *, batched: bool) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop
-from autotune.load._types import LoadResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

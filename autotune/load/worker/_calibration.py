@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.load._generator import LoadGeneratorFailed
 from autotune.load._schedule import ConstantRate
-from autotune.load._types import LoadGeneratorFailed
 from autotune.load.worker._generator import WorkerGenerator
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load._progress import Progress
+from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, Schedule, Share, check_schedule
 from autotune.load._target import Target
-from autotune.load._types import LoadResult
+from autotune.load._watch import Progress
 from autotune.load.worker._calibration import requests_per_s_of_a_process
 from autotune.load.worker._generator import WorkerGenerator
 from autotune.load.worker._messages import ARRAYS, Job
 
 if TYPE_CHECKING:
-    from autotune.load._progress import Watch
+    from autotune.load._watch import Watch
 
 # Below this rate one process is enough on anything that serves models, and calibration is not worth its second.
 _ONE_PROCESS_PER_S = 2000.0

@@ -15,18 +15,19 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from autotune.load._progress import Progress
+from autotune.load._generator import LoadGeneratorFailed
+from autotune.load._result import LoadResult
 from autotune.load._schedule import check_schedule
-from autotune.load._types import LoadGeneratorFailed, LoadResult
+from autotune.load._watch import Progress
 from autotune.load.worker._messages import READY, STOP, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-    from autotune.load._progress import Watch
     from autotune.load._schedule import Schedule
     from autotune.load._target import Target
+    from autotune.load._watch import Watch
 
 # Isolated mode (-I) keeps the current directory and the environment out; the child gets our own search path.
 # multiprocessing's spawn would import the caller's main module again, and with it everything heavy.

@@ -16,11 +16,12 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from autotune.load._generators import generator_in_this_process
-from autotune.load._progress import Progress, Watch
+from autotune.load._watch import Progress, Watch
 from autotune.load.worker._messages import ARRAYS, READY, STOP
 
 if TYPE_CHECKING:
-    from autotune.load._types import LoadGenerator, LoadResult
+    from autotune.load._generator import LoadGenerator
+    from autotune.load._result import LoadResult
     from autotune.load.worker._messages import Job
 
 _PR_SET_TIMERSLACK = 29

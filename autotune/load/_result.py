@@ -1,13 +1,12 @@
-"""What every load generator takes and returns."""
+"""What a load generator returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.errors import AutotuneError
 from autotune.load._schedule import ClosedLoop
 
 if TYPE_CHECKING:
@@ -15,39 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from autotune.load._progress import Watch
     from autotune.load._schedule import Schedule
-
-
-class LoadGeneratorFailed(AutotuneError):
-    """The load generator itself failed (its process died, say); nothing is known about the server."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One input tensor of a request: ``data`` has the full shape, request batch dimension included.
-
-    ``datatype`` is Triton's name (``FP32``, ``BYTES``, ...); BYTES data is an object array of ``bytes``.
-    """
-
-    name: str
-    datatype: str
-    data: NDArray[np.generic]
-
-
-@dataclass(frozen=True)
-class Payload:
-    """The content of one inference request.
-
-    Attributes:
-        model: The model's name.
-        inputs: Its input tensors.
-        batch_size: Inferences in one request (1 where the model does not batch).
-    """
-
-    model: str
-    inputs: tuple[Tensor, ...]
-    batch_size: int = 1
 
 
 @dataclass(frozen=True)
@@ -170,21 +137,3 @@ class LoadResult:
     def mean_s(self) -> float:
         """Mean latency of all requests: infinite where any failed."""
         return float(self.latency_s.mean()) if self.requests else float("nan")
-
-
-class LoadGenerator(Protocol):
-    """A client that offers load to one model of one server."""
-
-    protocol: str
-
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
-        """Offers ``schedule`` for ``duration_s``, then waits for what is outstanding up to ``timeout_s``.
-
-        ``watch`` is told how it goes and may end the window early.
-
-        Never raises for what the server does (each failure is counted by kind) and never runs longer than
-        ``duration_s + timeout_s`` plus scheduling noise.
-        """
-
-    def close(self) -> None:
-        """Closes connections and ends worker processes; safe to call twice."""

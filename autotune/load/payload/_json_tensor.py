@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autotune.load._tensor_bytes import NUMPY_TYPES
+from autotune.load.payload._tensor_bytes import NUMPY_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

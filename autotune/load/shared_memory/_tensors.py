@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.load._output_sizes import largest_outputs
-from autotune.load._shared_layout import Layout, bytes_per_slot
-from autotune.load._tensor_bytes import tensor_bytes
+from autotune.load.payload import tensor_bytes
+from autotune.load.shared_memory._layout import Layout, bytes_per_slot
+from autotune.load.shared_memory._output_sizes import largest_outputs
 from autotune.server import ControlClient, ControlError, Unreachable
 from autotune.server._belongings import SHARED_MEMORY, new_prefix
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from autotune.load._progress import Watch
-    from autotune.load._schedule import Schedule
-    from autotune.load._shared_layout import Placement
-    from autotune.load._types import LoadGenerator, LoadResult, Payload
+    from autotune.load.payload import Payload
+    from autotune.load.shared_memory._layout import Placement
     from autotune.server import Endpoint
 
 _MOST_SLOTS = 64
@@ -106,48 +104,6 @@ class SharedTensors:
         for payload, extents in zip(self._layout.payloads, self._layout.inputs, strict=True):
             for tensor, extent in zip(payload.inputs, extents, strict=True):
                 self._memory[extent.offset : extent.offset + extent.byte_size] = tensor_bytes(tensor)
-
-
-class SharedMemoryGenerator:
-    """A generator together with the shared memory that its requests speak of; see `autotune.load.LoadGenerator`.
-
-    Closing it closes both, in the order in which they can be closed.
-    """
-
-    def __init__(self, generator: LoadGenerator, tensors: SharedTensors) -> None:
-        self.protocol = generator.protocol
-        self._generator = generator
-        self._tensors = tensors
-
-    @classmethod
-    def create(
-        cls,
-        endpoint: Endpoint,
-        payloads: Sequence[Payload],
-        generator_of: Callable[[SharedTensors], LoadGenerator],
-        directory: Path = SHARED_MEMORY,
-    ) -> SharedMemoryGenerator:
-        """Puts ``payloads`` into shared memory and has ``generator_of`` make what sends their requests.
-
-        Raises whatever `SharedTensors` and ``generator_of`` raise; no memory is then left.
-        """
-        tensors = SharedTensors(endpoint, payloads, directory)
-        try:
-            return cls(generator_of(tensors), tensors)
-        except BaseException:
-            tensors.close()
-            raise
-
-    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
-        """Offers ``schedule``; see `autotune.load.LoadGenerator.run`."""
-        return self._generator.run(schedule, duration_s, timeout_s, watch)
-
-    def close(self) -> None:
-        """Closes the generator, then frees the shared memory; safe to call twice."""
-        try:
-            self._generator.close()
-        finally:
-            self._tensors.close()
 
 
 @dataclass(frozen=True)

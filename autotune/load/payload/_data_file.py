@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load._json_tensor import JsonTensor, parse_tensor
-from autotune.load._model_inputs import ModelInput, model_inputs, written
-from autotune.load._types import Payload, Tensor
+from autotune.load.payload._json_tensor import JsonTensor, parse_tensor
+from autotune.load.payload._model_inputs import ModelInput, model_inputs, written
+from autotune.load.payload._types import Payload, Tensor
 
 if TYPE_CHECKING:
     from pathlib import Path

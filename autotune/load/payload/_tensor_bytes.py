@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from autotune.load._types import Tensor
+    from autotune.load.payload._types import Tensor
 
 # numpy has no bfloat16: a BF16 tensor holds the upper 16 bits of each float32.
 NUMPY_TYPES: dict[str, np.dtype[np.generic]] = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autotune.load._tensor_bytes import tensor_bytes
+from autotune.load.payload import tensor_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from autotune.load._types import Payload
+    from autotune.load.payload import Payload
 
 # A cache line, and more than any datatype needs.
 _ALIGNMENT_BYTES = 64

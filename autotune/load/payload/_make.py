@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load._data_file import read_data_file
-from autotune.load._model_inputs import model_inputs
-from autotune.load._tensor_bytes import NUMPY_TYPES
-from autotune.load._types import Payload, Tensor
+from autotune.load.payload._data_file import read_data_file
+from autotune.load.payload._model_inputs import model_inputs
+from autotune.load.payload._tensor_bytes import NUMPY_TYPES
+from autotune.load.payload._types import Payload, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

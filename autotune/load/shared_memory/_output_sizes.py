@@ -13,7 +13,7 @@ from autotune.server import ControlError, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autotune.load._types import Payload
+    from autotune.load.payload import Payload
     from autotune.server import Endpoint
 
 # The first inference after a load may take long.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
-from autotune.load._tensor_bytes import NUMPY_TYPES
+from autotune.load.payload._tensor_bytes import NUMPY_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
