@@ -1,0 +1,148 @@
+"""Writes the tables of `benchmarks/README.md` from the runs in `benchmarks/results/`.
+
+    python -m benchmarks.tables            writes the tables between their markers
+    python -m benchmarks.tables --check    writes nothing; exit code 1 if a table is stale
+
+A run is a JSON file with `question`, `command`, `date`, `commit`, `machine` and `figures`. A figure has a `name` and a
+`value`, and where it applies a `unit` and a target (`at_least` or `at_most`). Files without a list of figures are data
+of other scripts and stand in no table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+README = Path(__file__).parent / "README.md"
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a run.
+
+    Attributes:
+        name: What was measured.
+        value: The figure.
+        unit: What follows it, such as ``times``, ``%``, ``of 50``.
+        at_least: Its target from below; None without one.
+        at_most: Its target from above; None without one.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def target(self) -> str:
+        """The target in words; empty without one."""
+        bounds = (("at least", self.at_least), ("at most", self.at_most))
+        return ", ".join(f"{words} {self._shown(bound)}" for words, bound in bounds if bound is not None)
+
+    @property
+    def met(self) -> str:
+        """``yes``, ``no``, or empty without a target."""
+        if not self.target:
+            return ""
+        below = self.at_least is not None and self.value < self.at_least
+        above = self.at_most is not None and self.value > self.at_most
+        return "no" if below or above else "yes"
+
+    @property
+    def shown(self) -> str:
+        """The value with its unit."""
+        return self._shown(self.value)
+
+    def _shown(self, value: float) -> str:
+        blank = "" if self.unit in ("", "%") else " "
+        return f"{value:,}{blank}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run of a benchmark script.
+
+    Attributes:
+        name: The name of its file.
+        question: What it answers.
+        command: How it is run again.
+        date: The day, ``YYYY-MM-DD``.
+        commit: The code that was measured.
+        machine: What it ran on.
+        figures: What it found.
+    """
+
+    name: str
+    question: str
+    command: str
+    date: str
+    commit: str
+    machine: str
+    figures: tuple[Figure, ...]
+
+
+def recorded_runs(folder: Path = RESULTS) -> list[Run]:
+    """The runs of a folder by name; files that hold no list of figures are left out."""
+    documents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return [
+        Run(name, **{**document, "figures": tuple(Figure(**figure) for figure in document["figures"])})
+        for name, document in documents.items()
+        if isinstance(document, dict) and isinstance(document.get("figures"), list)
+    ]
+
+
+def figures_table(runs: list[Run]) -> list[str]:
+    """A row for each figure; the question stands in the first row of its run."""
+    rows = ["| question | figure | latest | target | met |", "|---|---|---|---|---|"]
+    for run in runs:
+        question = f"[{run.question}](results/{run.name}.json)"
+        for figure in run.figures:
+            rows.append(f"| {question} | {figure.name} | {figure.shown} | {figure.target} | {figure.met} |")
+            question = ""
+    return rows
+
+
+def runs_table(runs: list[Run]) -> list[str]:
+    """A row for each run: how, when, of which code and on what."""
+    rows = ["| run | command | date | commit | machine |", "|---|---|---|---|---|"]
+    rows += [f"| {run.name} | `{run.command}` | {run.date} | {run.commit} | {run.machine} |" for run in runs]
+    return rows
+
+
+def with_tables(text: str, runs: list[Run]) -> str:
+    """The text with the table between each pair of markers written anew.
+
+    Raises:
+        ValueError: A table has no markers in the text.
+    """
+    for name, table in (("figures", figures_table(runs)), ("runs", runs_table(runs))):
+        begin, end = f"<!-- {name}: python -m benchmarks.tables -->", f"<!-- end of {name} -->"
+        between = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
+        found = between.search(text)
+        if found is None:
+            raise ValueError(f"no table is marked by {begin!r} and {end!r}")
+        text = text[: found.start()] + "\n".join([begin, *table, end]) + text[found.end() :]
+    return text
+
+
+def main() -> None:
+    """Writes the tables, or checks them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a table is stale")
+    arguments = parser.parse_args()
+    before = README.read_text(encoding="utf-8")
+    after = with_tables(before, recorded_runs())
+    if not arguments.check:
+        README.write_text(after, encoding="utf-8")
+    elif after != before:
+        sys.exit(f"{README}: a table is stale; run `python -m benchmarks.tables`")
+
+
+if __name__ == "__main__":
+    main()
