@@ -54,6 +54,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     traffic = request.traffic(spec, spec.config, seed=request.seed)
     space, notes = request.space().restricted_to(spec)
     launcher, why = request.launcher(share_memory=request.shares_memory)
+    for each in (spec, *composing):
+        launcher.check_model(each)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
@@ -116,6 +118,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     options = request.measure_options()
     check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
     launcher, why = request.launcher(share_memory=request.shares_memory)
+    for each in (spec, *composing):
+        launcher.check_model(each)
     results = request.writable_directory()
     directory = results / "measurements"
     observer.note(why)

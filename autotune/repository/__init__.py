@@ -5,7 +5,7 @@ from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._files import content_digest
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
-from autotune.repository._spec import BatchDimension, ModelSpec, TensorSpec
+from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import stage
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ModelConfig",
     "ModelRepository",
     "ModelSpec",
+    "OnnxVersions",
     "TensorSpec",
     "completed_config",
     "content_digest",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Buffer = mmap.mmap | memoryview
 
 # field numbers of onnx.proto
-_MODEL_GRAPH = 7
+_MODEL_IR_VERSION, _MODEL_GRAPH, _MODEL_OPSET_IMPORT = 1, 7, 8
+_OPSET_DOMAIN, _OPSET_VERSION = 1, 2
 _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE_INITIALIZER = 5, 11, 12, 15
 _TENSOR_NAME = 8
 _SPARSE_VALUES = 1
@@ -45,11 +46,17 @@ UNSUPPORTED_DATATYPE = "INVALID"
 class OnnxSignature:
     """The tensors of an ONNX model, shapes with the batch dimension, -1 where a dimension is dynamic.
 
-    Sequences and maps, which Triton does not serve, are left out.
+    Attributes:
+        inputs: What a request must carry. Initializers that it may override are not among them.
+        outputs: What the model computes.
+        ir_version: The version of the file format; 0 if the file does not say.
+        opset: The version of ONNX's own operators; 0 if the file does not say.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    ir_version: int = 0
+    opset: int = 0
 
     @property
     def dynamic_batch(self) -> bool:
@@ -62,19 +69,26 @@ def read_onnx(path: Path) -> OnnxSignature:
     """The signature of an ONNX file.
 
     Raises:
-        UsageError: The file cannot be read, or is not an ONNX model.
+        UsageError: The file cannot be read, is not an ONNX model, or has inputs or outputs that are no tensors.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _signature(content)
+            return _signature(content, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
     except (ValueError, IndexError) as error:
         raise UsageError(f"{path}: is not an ONNX model ({error}); export it again") from error
 
 
-def _signature(content: mmap.mmap) -> OnnxSignature:
-    graph = next((span for number, span in _fields(content, 0, len(content)) if number == _MODEL_GRAPH), None)
+def _signature(content: mmap.mmap, path: Path) -> OnnxSignature:
+    graph, ir_version, opset = None, 0, 0
+    for number, value in _values(content, 0, len(content)):
+        if number == _MODEL_IR_VERSION and isinstance(value, int):
+            ir_version = value
+        elif number == _MODEL_GRAPH and isinstance(value, tuple):
+            graph = graph or value
+        elif number == _MODEL_OPSET_IMPORT and isinstance(value, tuple):
+            opset = opset or _opset(content, value)
     if graph is None:
         raise ValueError("no graph in it")
     inputs, outputs, initializers = [], [], set()
@@ -91,11 +105,22 @@ def _signature(content: mmap.mmap) -> OnnxSignature:
             )
     # before ONNX IR version 4, initializers are listed among the inputs
     return OnnxSignature(
-        tuple(tensor for tensor in _tensors(inputs) if tensor.name not in initializers), tuple(_tensors(outputs))
+        tuple(tensor for tensor in _tensors(inputs, path) if tensor.name not in initializers),
+        tuple(_tensors(outputs, path)),
+        ir_version,
+        opset,
     )
 
 
-def _tensors(messages: list[bytes]) -> Iterator[TensorSpec]:
+def _opset(content: Buffer, span: tuple[int, int]) -> int:
+    """The version of ONNX's own operators in one import; 0 if it imports those of another domain."""
+    values = dict(_values(content, *span))
+    domain, version = values.get(_OPSET_DOMAIN), values.get(_OPSET_VERSION, 0)
+    name = bytes(content[slice(*domain)]).decode() if isinstance(domain, tuple) else ""
+    return version if name in {"", "ai.onnx"} and isinstance(version, int) else 0
+
+
+def _tensors(messages: list[bytes], path: Path) -> Iterator[TensorSpec]:
     from google.protobuf.message import DecodeError
     from onnx import TensorProto, ValueInfoProto
 
@@ -112,6 +137,11 @@ def _tensors(messages: list[bytes]) -> Iterator[TensorSpec]:
             element = TensorProto.DataType.Name(kind.tensor_type.elem_type)
             shape = tuple(_size(dimension) for dimension in kind.tensor_type.shape.dim)
             yield TensorSpec(info.name, _DATATYPES.get(element, UNSUPPORTED_DATATYPE), shape)
+        elif kind.WhichOneof("value"):
+            raise UsageError(
+                f"{path}: {info.name!r} is a {str(kind.WhichOneof('value')).removesuffix('_type')}, not a tensor, and"
+                " Triton serves tensors only; export the model again without it (skl2onnx: options={'zipmap': False})"
+            )
 
 
 def _size(dimension: Any) -> int:
@@ -127,11 +157,17 @@ def _tensor_name(content: Buffer, span: tuple[int, int]) -> str:
 
 def _fields(content: Buffer, position: int, end: int) -> Iterator[tuple[int, tuple[int, int]]]:
     """Number and byte span of each length-delimited field of a message; the others are stepped over."""
+    return ((number, value) for number, value in _values(content, position, end) if isinstance(value, tuple))
+
+
+def _values(content: Buffer, position: int, end: int) -> Iterator[tuple[int, int | tuple[int, int]]]:
+    """Number of each field of a message with its integer or the byte span of its content; others are stepped over."""
     while position < end:
         tag, position = _varint(content, position)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:
-            _, position = _varint(content, position)
+            value, position = _varint(content, position)
+            yield number, value
         elif wire_type == _FIXED64:
             position += 8
         elif wire_type == _FIXED32:

@@ -12,12 +12,14 @@ from autotune.repository._config import ModelConfig
 from autotune.repository._files import CONFIG_FILE
 from autotune.repository._onnx import OnnxSignature, read_onnx
 from autotune.repository._schema import suggestion
-from autotune.repository._spec import BatchDimension, ModelSpec, TensorSpec
+from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VERSION = re.compile(r"[1-9]\d*")  # Triton passes over other names, those with a leading zero included
+# Triton reads an absent max_batch_size as 0 too, but only a written one is a decision.
+_UNBATCHED = re.compile(r"^[^#\n]*\bmax_batch_size\s*:\s*0\b", re.MULTILINE)
 
 
 class ModelRepository:
@@ -77,7 +79,7 @@ class ModelRepository:
                 raise self._empty()
             hint = suggestion(name, names)
             raise UsageError(f"--model: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
-        config, has_config = _read_config(directory)
+        config, has_config, unbatched = _read_config(directory)
         versions = tuple(sorted(_versions(directory)))
         if not versions and not config.has("ensemble_scheduling"):
             raise UsageError(
@@ -91,8 +93,9 @@ class ModelRepository:
             has_config=has_config,
             inputs=signature.inputs if signature else _config_tensors(config, "input"),
             outputs=signature.outputs if signature else _config_tensors(config, "output"),
-            batch_dimension=_batch_dimension(config, has_config, signature),
+            batch_dimension=_batch_dimension(config, has_config, signature, unbatched=unbatched),
             versions=versions,
+            onnx=OnnxVersions(signature.ir_version, signature.opset) if signature else None,
         )
 
     def composing_models(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
@@ -127,11 +130,11 @@ def _versions(directory: Path) -> Iterator[int]:
     return (int(each.name) for each in directory.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
 
 
-def _read_config(directory: Path) -> tuple[ModelConfig, bool]:
-    """The model's config, with its name filled in, and whether there is a file."""
+def _read_config(directory: Path) -> tuple[ModelConfig, bool, bool]:
+    """The model's config, with its name filled in, whether there is a file, and whether it says not to batch."""
     path = directory / CONFIG_FILE
     if not path.exists() and not path.is_symlink():
-        return ModelConfig.empty(directory.name), False
+        return ModelConfig.empty(directory.name), False, False
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -143,7 +146,8 @@ def _read_config(directory: Path) -> tuple[ModelConfig, bool]:
         raise UsageError(
             f"{path}: its name is {config.name!r} but its directory is {directory.name!r}; make them the same"
         )
-    return config.with_value("name", directory.name), True
+    unbatched = _UNBATCHED.search(text) is not None and config.has("input") and config.has("output")
+    return config.with_value("name", directory.name), True, unbatched
 
 
 def _onnx_signature(directory: Path, config: ModelConfig, versions: tuple[int, ...]) -> OnnxSignature | None:
@@ -176,17 +180,21 @@ def _config_tensors(config: ModelConfig, field: str) -> tuple[TensorSpec, ...]:
     )
 
 
-def _batch_dimension(config: ModelConfig, has_config: bool, signature: OnnxSignature | None) -> BatchDimension:
-    """Whether the first dimension can vary: from the model file, else from what the config promises.
+def _batch_dimension(
+    config: ModelConfig, has_config: bool, signature: OnnxSignature | None, *, unbatched: bool
+) -> BatchDimension:
+    """Whether the first dimension can vary: by the config's explicit word, by the model file, else by the config.
 
-    A config that says ``max_batch_size: 0`` says that the model's tensors have no batch dimension; without a
-    config nothing is known.
+    A written ``max_batch_size: 0`` beside complete tensors says that a leading -1 is not the batch: time steps, say,
+    whose rows would be mixed between requests. A config without inputs or outputs may be completed by the model.
     """
+    if unbatched:
+        return "fixed"
     if signature is not None:
         return "dynamic" if signature.dynamic_batch else "fixed"
     if config.max_batch_size > 0:
         return "dynamic"
-    return "fixed" if has_config else "unknown"
+    return "fixed" if has_config and config.has("input") and config.has("output") else "unknown"
 
 
 def _steps(config: ModelConfig) -> Iterator[str]:

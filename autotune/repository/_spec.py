@@ -30,6 +30,19 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class OnnxVersions:
+    """The versions that an ONNX file was written with.
+
+    Attributes:
+        ir_version: Of the file format; 0 if the file does not say.
+        opset: Of ONNX's own operators; 0 if the file does not say.
+    """
+
+    ir_version: int
+    opset: int
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One model of a repository, as found on disk; nothing is started to learn it.
 
@@ -40,7 +53,10 @@ class ModelSpec:
         has_config: Whether a ``config.pbtxt`` was there.
         inputs: Input tensors, from the model file where it can be read, else from the config; may be empty.
         outputs: Output tensors, likewise.
-        batch_dimension: Whether the first dimension can vary. ``"fixed"``: Triton cannot batch this model.
+        batch_dimension: Whether the first dimension can vary. ``"fixed"``: Triton cannot batch this model, or its
+            config says not to.
+        versions: The version directories, ascending.
+        onnx: The versions of the ONNX file that is served; None for other models.
     """
 
     name: str
@@ -51,3 +67,4 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...] = ()
     batch_dimension: BatchDimension = "unknown"
     versions: tuple[int, ...] = field(default=())
+    onnx: OnnxVersions | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune.repository import ModelSpec
 from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
@@ -91,6 +92,9 @@ class DockerLauncher:
                 container.remove(self.options.stop_grace_s)
                 if shared:
                     shutil.rmtree(shared, ignore_errors=True)
+
+    def check_model(self, spec: ModelSpec) -> None:
+        """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""

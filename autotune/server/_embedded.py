@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autotune.errors import UsageError
+from autotune.repository import ModelSpec
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
 from autotune.server._bundle import DISTRIBUTION, check_libpython, find_bundle, stage_bundle
+from autotune.server._onnx_versions import check_onnx_versions
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_ports
 from autotune.server._staged import is_onnx_only
@@ -46,6 +48,10 @@ class EmbeddedLauncher:
             binary = stage_bundle(bundle, libpython, Path(directory), server_environment(repository))
             with launch_process(binary, self.options, repository, model, log_path) as server:
                 yield server
+
+    def check_model(self, spec: ModelSpec) -> None:
+        """See `Launcher.check_model`."""
+        check_onnx_versions(spec)
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`: the ONNX Runtime of this mode computes on CPUs only."""

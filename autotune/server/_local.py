@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autotune.environment import gpu_state
 from autotune.errors import UsageError
+from autotune.repository import ModelSpec
 from autotune.server._belongings import remove_orphans
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_ports
@@ -61,6 +62,9 @@ class LocalLauncher:
         binary = Binary([str(self.binary())], os.environ)
         with launch_process(binary, self.options, repository, model, log_path) as server:
             yield server
+
+    def check_model(self, spec: ModelSpec) -> None:
+        """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, ModelSpec
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._options import LaunchOptions
 from autotune.server._readiness import ReadyServer
@@ -72,6 +72,9 @@ class RemoteLauncher:
             )
         finally:
             self._restore(control, model, was_loaded)
+
+    def check_model(self, spec: ModelSpec) -> None:
+        """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
 
     def has_gpu(self) -> None:
         """See `Launcher.has_gpu`."""

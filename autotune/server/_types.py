@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autotune.errors import AutotuneError
+from autotune.repository import ModelSpec
 from autotune.server._belongings import SHARED_MEMORY
 from autotune.server._usage import ServerUsage
 
@@ -154,6 +155,9 @@ class Launcher(Protocol):
             StartTimedOut: Not ready before the launcher's deadline.
             ServerCrashed: It ended while starting.
         """
+
+    def check_model(self, spec: ModelSpec) -> None:
+        """Raises `UsageError` with the remedy where this mode cannot serve the model's file; starts nothing."""
 
     def has_gpu(self) -> bool | None:
         """Whether an ONNX model can compute on a GPU there; None if that cannot be seen from here."""

@@ -76,7 +76,7 @@ def _fixed_batch(spec: ModelSpec, searches_batch_size: bool) -> str:
     if spec.batch_dimension == "fixed":
         sizes = {tensor.shape[0] for tensor in spec.inputs if tensor.shape and tensor.shape[0] > 0}
         if spec.config.has("input") and spec.config.max_batch_size == 0 and not sizes:
-            return "its config says max_batch_size: 0"
+            return "its config says max_batch_size: 0 (delete that line to search batching)"
         return f"its batch dimension is fixed at {sizes.pop()}" if len(sizes) == 1 else "it has no batch dimension"
     if spec.has_config and spec.config.max_batch_size == 0 and spec.config.has("input"):
         if not searches_batch_size:

@@ -196,3 +196,96 @@ def test_unusable_parameter_is_refused_by_name(tmp_path: Path, key: str, value: 
     write_onnx(tmp_path, "tuned", onnx_config(extra))
     with pytest.raises(LoadFailed, match=key), serving(tmp_path, "tuned"):
         pass
+
+
+def save_onnx(directory: Path, nodes: list, inputs: dict, outputs: dict, initializers: tuple = ()) -> None:
+    """A model file of FP32 tensors, given as names to shapes; initializers that are inputs too can be overridden."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    tensors = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in each.items()]
+        for each in (inputs, outputs)
+    ]
+    weights = [numpy_helper.from_array(value, name) for name, value in initializers]
+    graph = helper.make_graph(nodes, "g", *tensors, initializer=weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, directory / "1" / "model.onnx")
+
+
+def test_a_batch_whose_output_has_too_few_rows_fails_as_natively(tmp_path: Path) -> None:
+    """Triton's native backend splits an output by the requests' rows and fails those that are not there.
+
+    In these words (triton-inference-server/backend r24.10, `BackendOutputResponder::ProcessTensor`). It does not run
+    the requests one by one instead, so a model that loses its batch dimension shows at the first batch.
+    """
+    from onnx import helper
+
+    config = """
+    platform: "onnxruntime_onnx"
+    max_batch_size: 8
+    input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
+    output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }
+    """
+    path = write_model(tmp_path, "loses", config)
+    first = (("start", np.array([0], dtype=np.int64)), ("end", np.array([1], dtype=np.int64)))
+    node = helper.make_node("Slice", ["x", "start", "end"], ["y"])
+    save_onnx(path, [node], {"x": ["batch", 4]}, {"y": ["batch", 4]}, first)
+    with serving(tmp_path, "loses") as server:
+        ask(server, "loses", {"x": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["y"])
+        with pytest.raises(InferenceServerException, match=r"split the output tensor 'y'.*atleast 2 .* got 1"):
+            ask(server, "loses", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, ["y"])
+
+
+ADD = 'input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] } output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }'
+BIAS = 'input { name: "bias" data_type: TYPE_FP32 dims: [ 4 ] optional: true }'
+
+
+def write_add(repository: Path, config: str) -> None:
+    """``y = x + bias``, where bias is an initializer that a request may override."""
+    from onnx import helper
+
+    path = write_model(repository, "add", f'platform: "onnxruntime_onnx" {config}')
+    bias = np.array([1, 2, 3, 4], dtype=np.float32)
+    shapes = {"x": [4], "bias": [4]}
+    save_onnx(path, [helper.make_node("Add", ["x", "bias"], ["y"])], shapes, {"y": [4]}, (("bias", bias),))
+
+
+def test_an_overridable_initializer_is_an_optional_input(tmp_path: Path) -> None:
+    """As in the native backend (onnxruntime_backend r24.10, `ValidateInputs`), for models that do not batch."""
+    write_add(tmp_path, f"{ADD} {BIAS}")
+    data = np.zeros(4, dtype=np.float32)
+    with serving(tmp_path, "add") as server:
+        assert ask(server, "add", {"x": ("FP32", data)}, ["y"])["y"].tolist() == [1, 2, 3, 4]
+        given = {"x": ("FP32", data), "bias": ("FP32", np.full(4, 7, dtype=np.float32))}
+        assert ask(server, "add", given, ["y"])["y"].tolist() == [7, 7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (f"{ADD} {BIAS.replace('optional: true', '')}", "expects 2 inputs, model provides 1"),
+        (ADD.replace("dims: [ 4 ]", "dims: [ -1 ]", 1), "model configuration specifies 1 dimensions"),
+        (ADD.replace("dims: [ 4 ] }", "dims: [ 3 ] }", 1), "model configuration specifies 1 dimensions"),
+    ],
+)
+def test_tensors_that_the_native_backend_refuses_are_refused(tmp_path: Path, config: str, words: str) -> None:
+    """A fixed size of the model must be written as it is, not as -1 (`CompareDimsSupported`, r24.10)."""
+    write_add(tmp_path, config)
+    with pytest.raises(LoadFailed, match=words), serving(tmp_path, "add"):
+        pass
+
+
+def test_a_size_beside_an_outputs_dynamic_dimension_is_refused(tmp_path: Path) -> None:
+    """Outputs are compared exactly; an input's dynamic dimension takes any size (`ValidateOutputs`, r24.10)."""
+    from onnx import helper
+
+    config = """
+    platform: "onnxruntime_onnx"
+    input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
+    output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }
+    """
+    path = write_model(tmp_path, "open", config)
+    save_onnx(path, [helper.make_node("Neg", ["x"], ["y"])], {"x": ["n"]}, {"y": ["n"]})
+    with pytest.raises(LoadFailed, match=r"'y': the model expects"), serving(tmp_path, "open"):
+        pass

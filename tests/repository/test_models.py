@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tiny_models import write_onnx
 
 from autotune.errors import UsageError
 from autotune.repository import ModelRepository, content_digest
@@ -48,7 +49,18 @@ def test_versions_are_numbers_without_leading_zero(tmp_path):
     assert ModelRepository(tmp_path).model("m").versions == (1, 2, 10)
 
 
-@pytest.mark.parametrize(("config", "expected"), [("max_batch_size: 8", "dynamic"), ("max_batch_size: 0", "fixed")])
+COMPLETE = 'input { name: "x" data_type: TYPE_FP32 dims: [-1, 4] } output { name: "y" data_type: TYPE_FP32 dims: [4] }'
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("max_batch_size: 8", "dynamic"),
+        (f"max_batch_size: 0 {COMPLETE}", "fixed"),
+        (COMPLETE, "fixed"),
+        ("max_batch_size: 0", "unknown"),  # the model may complete it
+    ],
+)
 def test_without_a_readable_model_file_the_config_tells_the_batch_dimension(tmp_path, config, expected):
     add(tmp_path, "m", f'backend: "python" {config}')
     assert ModelRepository(tmp_path).model("m").batch_dimension == expected
@@ -138,3 +150,24 @@ def test_the_content_digest_sees_files_but_not_the_config(tmp_path):
     assert content_digest(spec) == before
     (directory / "1" / "model.py").write_text("b")
     assert content_digest(spec) != before
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("max_batch_size: 0", "fixed"), ("max_batch_size:0 # whole sequences", "fixed"), ("", "dynamic")],
+)
+def test_a_written_batch_size_of_zero_beside_complete_tensors_overrules_the_model_file(tmp_path, written, expected):
+    # Rows of different requests were mixed where a leading -1 stands for time: the file cannot tell it from a batch.
+    tensors = """
+    input { name: "input" data_type: TYPE_FP32 dims: [ -1, 4 ] }
+    output { name: "output" data_type: TYPE_FP32 dims: [ -1, 4 ] }
+    """
+    write_onnx(tmp_path, "m", f'backend: "onnxruntime"\n{written}\n{tensors}')
+    assert ModelRepository(tmp_path).model("m").batch_dimension == expected
+
+
+def test_a_batch_size_of_zero_in_a_comment_or_without_tensors_decides_nothing(tmp_path):
+    write_onnx(tmp_path, "m", 'backend: "onnxruntime"\n# max_batch_size: 0\n')
+    write_onnx(tmp_path, "n", 'backend: "onnxruntime"\nmax_batch_size: 0\n')  # the backend completes it to 4
+    repository = ModelRepository(tmp_path)
+    assert {repository.model(name).batch_dimension for name in ("m", "n")} == {"dynamic"}

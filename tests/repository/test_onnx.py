@@ -74,3 +74,23 @@ def test_a_truncated_model_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UsageError, match="is not an ONNX model"):
         read_onnx(path)
+
+
+@pytest.mark.parametrize("kind", ["sequence", "optional of a map"])
+def test_an_output_that_is_no_tensor_is_refused_with_the_remedy(tmp_path, kind):
+    # Triton's native backend refuses such a file at load, even if the config leaves the output out
+    # (onnxruntime_backend r24.10, `OutputInfos`). Classifiers of skl2onnx have one unless zipmap is off.
+    maps = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    odd = helper.make_sequence_type_proto(maps) if kind == "sequence" else helper.make_optional_type_proto(maps)
+    output = helper.make_value_info("output_probability", odd)
+    path = save(tmp_path / "model.onnx", [tensor("x", BATCH)], [tensor("y", BATCH), output])
+    with pytest.raises(UsageError, match=r"model\.onnx: 'output_probability' is a (sequence|map).*zipmap"):
+        read_onnx(path)
+
+
+def test_versions_are_read_of_onnxs_own_operators(tmp_path):
+    graph = helper.make_graph([], "g", [tensor("x", BATCH)], [tensor("y", BATCH)])
+    imports = [helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=imports), tmp_path / "m.onnx")
+    signature = read_onnx(tmp_path / "m.onnx")
+    assert (signature.ir_version, signature.opset) == (8, 17)

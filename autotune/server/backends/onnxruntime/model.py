@@ -57,6 +57,7 @@ class TritonPythonModel:
         path = _model_file(pb_utils.get_model_dir(), config)
         session = ort.InferenceSession(path, _fast_options(), providers=["CPUExecutionProvider"])
         tensors = [*session.get_inputs(), *session.get_outputs()]
+        _check_kinds(tensors)
         batches = all(tensor.shape and not isinstance(tensor.shape[0], int) for tensor in tensors)
         if batches:
             if config["max_batch_size"] == 0:
@@ -89,18 +90,15 @@ class TritonPythonModel:
                 "use KIND_CPU or an image with the native backend"
             )
         self._session = ort.InferenceSession(path, _session_options(config), providers=["CPUExecutionProvider"])
-        model_inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
-        model_outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
+        required = self._session.get_inputs()
+        _check_kinds([*required, *self._session.get_outputs()])
         self._batched = config["max_batch_size"] > 0
+        _check_optional_inputs(config, len(required), self._batched)
+        initializers = self._session.get_overridable_initializers()
+        model_inputs = {tensor.name: tensor for tensor in (*required, *initializers)}
+        model_outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
         _check_tensors(config, "input", model_inputs, self._batched)
         _check_tensors(config, "output", model_outputs, self._batched)
-        given = {tensor["name"] for tensor in config["input"]}
-        missing = [name for name in model_inputs if name not in given]
-        if missing:
-            raise pb_utils.TritonModelException(
-                f"unable to load model '{config['name']}', configuration expects {len(given)} inputs, "
-                f"model provides {len(model_inputs)}: {', '.join(missing)} is not in the configuration"
-            )
         # (name, shape to give the model or None, whether the elements are strings)
         self._inputs = [
             (entry["name"], _reshape(entry), model_inputs[entry["name"]].type == "tensor(string)")
@@ -115,50 +113,47 @@ class TritonPythonModel:
         }
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Runs all requests as one batch where the model batches, one by one where it does not."""
-        if len(requests) == 1 or not self._batched:
-            return [self._execute_one(request) for request in requests]
+        """Runs all requests as one batch if the model batches, one by one if it does not.
+
+        As in the native backend, an error of ONNX Runtime is the answer to every request of the batch.
+        """
+        groups = [requests] if self._batched else [[request] for request in requests]
+        return [response for group in groups for response in self._answers(group)]
+
+    def _answers(self, requests: list[Any]) -> list[Any]:
         try:
             return self._execute_together(requests)
-        except Exception:
-            # One bad request (a ragged shape, say) must not fail its neighbours.
-            return [self._execute_one(request) for request in requests]
-
-    def _execute_one(self, request: Any) -> Any:
-        try:
-            feeds = self._feeds(request)
-            names = self._wanted(request)
-            values = self._session.run(names, feeds)
-            return _response(
-                names, [self._as_client_sees(name, value) for name, value in zip(names, values, strict=True)]
-            )
         except Exception as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(_one_line(error)))
+            return [_failed(_one_line(error)) for _ in requests]
 
     def _execute_together(self, requests: list[Any]) -> list[Any]:
         all_feeds = [self._feeds(request) for request in requests]
         first = all_feeds[0]
-        feeds = {name: np.concatenate([feeds[name] for feeds in all_feeds]) for name in first}
+        feeds = (
+            first
+            if len(requests) == 1
+            else {name: np.concatenate([feeds[name] for feeds in all_feeds]) for name in first}
+        )
         wanted = [self._wanted(request) for request in requests]
-        if all(names == wanted[0] for names in wanted):
-            names = wanted[0]
-        else:
-            names = [name for name in self._outputs if any(name in some for some in wanted)]
+        names = [name for name in self._outputs if any(name in some for some in wanted)]
         computed = self._session.run(names, feeds)
-        values = [self._as_client_sees(name, value) for name, value in zip(names, computed, strict=True)]
-        key = next(iter(first))
-        total = len(feeds[key])
-        if any(len(value) != total for value in values):
-            raise ValueError("an output's first dimension is not the batch")
+        values = {name: self._as_client_sees(name, value) for name, value in zip(names, computed, strict=True)}
+        if not self._batched:
+            return [_response(wanted[0], [values[name] for name in wanted[0]])]
         responses = []
         start = 0
         for request_feeds, request_names in zip(all_feeds, wanted, strict=True):
-            stop = start + len(request_feeds[key])
-            rows = [value[start:stop] for value in values]
-            if request_names is not names and request_names != names:
-                by_name = dict(zip(names, rows, strict=True))
-                rows = [by_name[name] for name in request_names]
-            responses.append(_response(request_names, rows))
+            stop = start + len(request_feeds[next(iter(first))])
+            short = next((name for name in request_names if len(values[name]) < stop), None)
+            if short is None:
+                responses.append(_response(request_names, [values[name][start:stop] for name in request_names]))
+            else:
+                responses.append(
+                    _failed(
+                        f"failed to split the output tensor '{short}' in responses: expected batch size of atleast "
+                        f"{stop} in model output, got {len(values[short])}"
+                    )
+                )
             start = stop
         return responses
 
@@ -190,6 +185,10 @@ class TritonPythonModel:
         if shape is None:
             return value
         return value.reshape((*value.shape[:1], *shape) if self._batched else shape)
+
+
+def _failed(message: str) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message))
 
 
 def _response(names: list[str], values: list[Any]) -> Any:
@@ -300,8 +299,33 @@ def _reshape(entry: dict[str, Any]) -> tuple[int, ...] | None:
     return None if reshape is None else tuple(int(size) for size in reshape.get("shape", []))
 
 
+def _check_kinds(tensors: list[Any]) -> None:
+    """Refuses what is no tensor, such as the maps of a classifier's ZipMap, as the native backend does."""
+    for tensor in tensors:
+        if not tensor.type.startswith("tensor("):
+            raise pb_utils.TritonModelException(
+                f"Unsupported ONNX Type '{tensor.type}' for I/O '{tensor.name}', expected 'ONNX_TYPE_TENSOR'"
+            )
+
+
+def _check_optional_inputs(config: dict[str, Any], required: int, batched: bool) -> None:
+    """Initializers that a request may override are the optional inputs; all others must be in the config."""
+    optional = [entry["name"] for entry in config["input"] if entry.get("optional")]
+    expected = len(config["input"]) - len(optional)
+    if expected != required:
+        raise pb_utils.TritonModelException(
+            f"unable to load model '{config['name']}', configuration expects {expected} inputs, "
+            f"model provides {required}"
+        )
+    if optional and batched:
+        raise pb_utils.TritonModelException(
+            f"unable to load model '{config['name']}', optional input '{optional[0]}' is not supported for models "
+            "that support batching"
+        )
+
+
 def _check_tensors(config: dict[str, Any], kind: str, tensors: dict[str, Any], batched: bool) -> None:
-    """Refuses at load what would fail at every request, in the native backend's words."""
+    """Refuses at load what the native backend refuses, in its words."""
     for entry in config[kind]:
         name = entry["name"]
         tensor = tensors.get(name)
@@ -322,23 +346,36 @@ def _check_tensors(config: dict[str, Any], kind: str, tensors: dict[str, Any], b
             )
         reshape = _reshape(entry)
         dims = [int(size) for size in (entry["dims"] if reshape is None else reshape)]
-        expected = ([-1] if batched else []) + dims
         actual = [size if isinstance(size, int) else -1 for size in tensor.shape]
-        if batched and (not actual or actual[0] != -1):
+        if actual:
+            _compare_dims(config["name"], name, actual, dims, batched, exact=kind == "output")
+        elif any(size != 1 for size in dims):
             raise pb_utils.TritonModelException(
-                f"model '{config['name']}', tensor '{name}': for the model to support batching the shape should have "
-                f"at least 1 dimension and the first dimension must be -1; but shape expected by the model is {actual}"
+                f"unable to load model '{config['name']}', scalar tensor '{name}', should only provide 1 in the model "
+                f"configuration when the model doesn't support batching. Model configuration provided: {dims}."
             )
-        fits = len(actual) == len(expected) and all(
-            a in (e, -1) or e == -1 for a, e in zip(actual, expected, strict=True)
+
+
+def _compare_dims(model: str, name: str, actual: list[int], dims: list[int], batched: bool, *, exact: bool) -> None:
+    """The native backend's `CompareDimsSupported`.
+
+    A dynamic dimension of an input takes any size that the config writes. All other dimensions must be equal: a -1
+    beside a fixed size is refused, and so is a size beside an output's dynamic dimension.
+    """
+    if batched and actual[0] != -1:
+        raise pb_utils.TritonModelException(
+            f"model '{model}', tensor '{name}': for the model to support batching the shape should have "
+            f"at least 1 dimension and the first dimension must be -1; but shape expected by the model is {actual}"
         )
-        scalar = not actual and expected == [1]
-        if not fits and not scalar:
-            raise pb_utils.TritonModelException(
-                f"model '{config['name']}', tensor '{name}': the model expects {len(actual)} dimensions "
-                f"(shape {actual}) but the model configuration specifies {len(expected)} dimensions "
-                f"(shape {expected})"
-            )
+    complete = [-1, *dims] if batched else dims
+    fits = len(actual) == len(complete) and all(
+        mine == given or (mine == -1 and not exact) for mine, given in zip(actual, complete, strict=True)
+    )
+    if not fits:
+        raise pb_utils.TritonModelException(
+            f"model '{model}', tensor '{name}': the model expects {len(actual)} dimensions (shape {actual}) "
+            f"but the model configuration specifies {len(complete)} dimensions (shape {complete})"
+        )
 
 
 def _one_line(error: Exception) -> str:
