@@ -106,7 +106,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
 
     from autotune.load import check_offerable
     from autotune.measurement import Deployment, SweepResult
-    from autotune.search import SilentObserver
+    from autotune.search import BASELINE, SilentObserver
     from autotune.server import LoadFailed
 
     observer = observer or SilentObserver()
@@ -134,7 +134,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         if probes or outcome.message:
             store.save_run(
                 model=spec.name,
-                label=str(request.model_config or "your config"),
+                label=str(request.model_config or BASELINE),
                 outcome=outcome,
                 environment=_environment(launcher, spec, composing),
                 probes=probes,
@@ -208,7 +208,7 @@ def list_studies(*, results: str | Path = "results", storage: str | None = None)
 
 
 def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:
-    """One study as it stands; ``study`` may be left out where the database holds one.
+    """One study as it stands; ``study`` is not needed if the database holds only one.
 
     Raises:
         UsageError: There is no database or no such study.
@@ -222,7 +222,7 @@ def find_study(study: str | None = None, *, results: str | Path = "results", sto
 def doctor(
     *, image: str | None = None, triton_path: str | Path | None = None, url: str | None = None
 ) -> list[Diagnosis]:
-    """What each launch mode finds here and what it lacks."""
+    """What each launch mode finds here and what is missing."""
     from autotune.server import LaunchOptions, diagnose
 
     return diagnose(LaunchOptions(image=image, triton_path=Path(triton_path) if triton_path else None, url=url))
@@ -251,7 +251,7 @@ def _measured(
     ceilings: tuple[Ceiling, ...],
     observer: StudyObserver,
 ) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
-    """What a config did under the loads, or what it carries under an objective; with what was raised, if anything.
+    """The outcome of a config under the loads or the objective, its windows, and the exception that ended it, if any.
 
     Raises:
         UsageError: The traffic does not fit the model.
@@ -275,12 +275,12 @@ def _measured(
             observer.server_ready(0, startup_s)
             if objective is None:
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
-                held = all(probe.holds for probe in probes)
+                feasible = all(probe.holds for probe in probes)
             else:
                 traffic = deployment.traffic
                 meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
-                held = meter.measure().feasible
-        kind = OutcomeKind.FEASIBLE if held else OutcomeKind.INFEASIBLE
+                feasible = meter.measure().feasible
+        kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.INFEASIBLE
     except UsageError:
         raise
     except (AutotuneError, KeyboardInterrupt) as raised:

@@ -13,7 +13,7 @@ INTERRUPTED_EXIT_CODE = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit code; an error a person can fix is one line on standard error."""
+    """Runs a command and returns its exit code; an error that the user can fix is one line on standard error."""
     import typer
 
     from autotune.cli._app import app

@@ -55,7 +55,7 @@ _COMMANDS: dict[str, Entry | Group] = {
     "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),
     "doctor": Entry(
         "autotune.cli._doctor",
-        "Show what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode lacks.",
+        "Show what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode is missing.",
     ),
 }
 

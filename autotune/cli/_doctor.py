@@ -1,4 +1,4 @@
-"""``autotune doctor``: what is here, and what each launch mode lacks."""
+"""``autotune doctor``: what is here, and what each launch mode is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autotune.request import ServerRequest, option_of
 
 @dataclass(frozen=True, kw_only=True)
 class _Doctor(Printed):
-    """Where launch modes find their servers."""
+    """The servers of the launch modes, and the output format."""
 
     image: str | None = option_of(ServerRequest, "image")
     triton_path: str | None = option_of(ServerRequest, "triton_path")

@@ -12,7 +12,7 @@ from autotune.request import AT_LEAST_ZERO, Panel, StoreRequest, option
 
 @dataclass(frozen=True, kw_only=True)
 class _Export(StoreRequest):
-    """A trial to export, and where to."""
+    """A trial to export, and its destination."""
 
     study: str | None = option(
         None, "STUDY", "The study; not needed if there is only one.", panel=Panel.OUTPUT, argument=True

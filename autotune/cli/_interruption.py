@@ -13,8 +13,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Whether a signal asked to end.
 
-    Python drops an exception that is raised where none can go, inside a finaliser say. So the signal is
-    remembered, and `check` raises it again at the next safe place.
+    Python drops an exception that is raised inside a finaliser. So the signal is remembered, and `check` raises it
+    again at the next safe place.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Interruption:
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt where a signal arrived earlier."""
+        """Raises KeyboardInterrupt if a signal arrived earlier."""
         if self._arrived:
             raise KeyboardInterrupt
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from autotune.search import StudyObserver
     from autotune.space import Candidate
 
-# Probes that only prepare or are asked for as they are: whether a ceiling held decides nothing.
+# Windows that only prepare or measure a given load: whether they meet the SLO decides nothing.
 _UNJUDGED = ("warm-up", "saturate", "load")
 
 
 @contextmanager
 def follow(quiet: bool) -> Iterator[StudyObserver]:
-    """An observer that draws a study's progress; only its finished lines where ``quiet``."""
+    """An observer that draws a study's progress; only its finished lines if ``quiet``."""
     console = Console(stderr=True)
     with interruptible() as interruption, _bar(console, quiet) as progress:
         yield _ProgressObserver(console, progress, interruption)
@@ -49,7 +49,7 @@ def _bar(console: Console, quiet: bool) -> Progress:
 
 
 class _ProgressObserver:
-    """Prints a line per finished trial and keeps one live line for the running one."""
+    """Prints a line per finished trial and redraws one line for the running one."""
 
     def __init__(self, console: Console, progress: Progress, interruption: Interruption) -> None:
         self._interruption = interruption
@@ -84,8 +84,8 @@ class _ProgressObserver:
         self._progress.update(self._task, description=f"{self._title}: warming up")
 
     def probed(self, number: int, probe: Probe) -> None:
-        held = "" if probe.purpose in _UNJUDGED else (" held" if probe.holds else " too much")
-        text = f"{self._title}: {probe.purpose} {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{held}"
+        verdict = "" if probe.purpose in _UNJUDGED else (", meets the SLO" if probe.holds else ", violates the SLO")
+        text = f"{self._title}: {probe.purpose} {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{verdict}"
         self._progress.update(self._task, description=text)
         if probe.purpose == "load":  # a sweep counts its windows, a study its trials
             self._progress.advance(self._task)
@@ -113,7 +113,7 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
         line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}" if measured else f"  {'':<11}")
     line.append(f"  {config_change(outcome, label)}")
     if best:
-        line.append("  best so far", style="bold green")
+        line.append("  new best", style="bold green")
     if outcome.message:
         line.append(f"  {outcome.message}", style="red")
     return line
@@ -125,7 +125,7 @@ def _left(seconds: float) -> str:
 
 
 def _again(label: str, outcome: TrialOutcome) -> Text:
-    """A config that was measured again: what it came to this time."""
+    """The result of a config that was measured again."""
     measured = outcome.measurement
     line = Text(f"{label}:  ")
     if outcome.feasible and measured:

@@ -27,7 +27,7 @@ class Format(Protocol):
         """The studies of a database."""
 
     def doctor(self, findings: Sequence[Diagnosis], /) -> str:
-        """What each launch mode finds and lacks."""
+        """What each launch mode finds and what is missing."""
 
 
 FORMATS: dict[str, Format] = {"text": _text, "json": _json}

@@ -33,7 +33,7 @@ def studies(results: Sequence[StudyResult]) -> str:
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:
-    """What each launch mode finds and lacks."""
+    """What each launch mode finds and what is missing."""
     return _dumps(findings)
 
 

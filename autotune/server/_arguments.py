@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autotune.errors import UsageError
 from autotune.server._ports import Ports
 
-# What a person's argument may not set, and what to use instead where there is something.
+# Arguments that the user may not set, and what to use instead.
 _RESERVED = {
     "--id": "",
     "--model-repository": "use autotune's --model-repository",
@@ -28,7 +28,7 @@ _OTHER_OWN = ("--disable-auto-complete-config", "--allow-metrics")
 
 
 def check_extra_arguments(extra: Sequence[str]) -> None:
-    """Raises `UsageError` where one of a person's arguments would undo what a launch relies on."""
+    """Raises `UsageError` if an argument of the user would undo what a launch relies on."""
     for argument in extra:
         name = argument.partition("=")[0]
         if len(name) <= len("--") or not name.startswith("--"):
@@ -41,7 +41,7 @@ def check_extra_arguments(extra: Sequence[str]) -> None:
 
 
 def own_option(words: str) -> str | None:
-    """The option of autotune's own that ``words`` of Triton name, None where it is a person's."""
+    """The option of autotune's own that ``words`` of Triton name, None if it is the user's."""
     return next((option for option in (*_RESERVED, *_OTHER_OWN) if f"'{option}'" in words), None)
 
 
@@ -61,12 +61,12 @@ def triton_arguments(
     Args:
         server_id: Comes back in ``/v2``, which tells this server from a stranger on the same port.
         repository: The repository as the server sees it.
-        model: Loaded at startup; the server exits where that fails.
+        model: Loaded at startup; the server exits if that fails.
         address: What its listeners bind to.
         ports: Their ports.
         stop_grace_s: Seconds it may wait for its models when asked to end.
         complete_config: Whether Triton has anything to complete in the config from the model.
-        extra: A person's own arguments.
+        extra: The user's arguments.
     """
     arguments = [
         f"--id={server_id}",

@@ -14,10 +14,10 @@ from autotune.server._staged import staged_config
 
 
 def needs_completion(repository: Path, model: str) -> bool:
-    """False where completion would leave the config of ``model`` as it is; True in any doubt.
+    """False if completion would leave the config of ``model`` as it is; True if unsure.
 
     ONNX: the backend leaves alone a config that names its inputs and outputs. Python: there is nothing to
-    ask where ``TritonPythonModel`` defines no ``auto_complete_config`` and inherits none.
+    ask if ``TritonPythonModel`` defines no ``auto_complete_config`` and inherits none.
     """
     config = staged_config(repository / model)
     if config is None:

@@ -24,7 +24,7 @@ _counter = itertools.count(1)
 
 
 def pid_namespace() -> str:
-    """An id of this process's PID namespace; ``0`` where there is none to see."""
+    """An id of this process's PID namespace; ``0`` if there is none to see."""
     try:
         return os.readlink("/proc/self/ns/pid").strip("pid:[]")
     except OSError:
@@ -60,7 +60,7 @@ def remove_orphans() -> None:
     executing just then wait for it for ever.
     """
     for stub in _orphaned_stubs():
-        with contextlib.suppress(psutil.Error):  # ended meanwhile, or another person's
+        with contextlib.suppress(psutil.Error):  # ended meanwhile, or another user's
             stub.kill()
     for directory in (SHARED_MEMORY, Path(tempfile.gettempdir())):
         for path in directory.glob("autotune-*"):
@@ -88,5 +88,5 @@ def _orphaned_stubs() -> Iterator[psutil.Process]:
 
 
 def _unlink(path: Path) -> None:
-    with contextlib.suppress(PermissionError):  # another person's
+    with contextlib.suppress(PermissionError):  # another user's
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The Triton server inside the ``nvidia-pytriton`` wheel: where its parts are, and making them runnable."""
+"""The Triton server inside the ``nvidia-pytriton`` wheel: finds its parts and makes them runnable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autotune.errors import UsageError
 from autotune.server._triton_process import Binary
 
 DISTRIBUTION = "nvidia-pytriton"
-# The wheel does not say which server it carries.
+# The wheel does not say which server is in it.
 _TRITON_VERSIONS = {"0.7.0": "2.51.0"}
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LIBPYTHON = f"libpython{_PYTHON}.so.1.0"
@@ -69,7 +69,7 @@ def find_bundle() -> Bundle:
     )
     if not bundle.server.exists():
         raise UsageError(
-            f"--launch embedded: {DISTRIBUTION} carries no server for {platform.system()} {platform.machine()}; "
+            f"--launch embedded: {DISTRIBUTION} has no server for {platform.system()} {platform.machine()}; "
             "use --launch docker, local or remote"
         )
     if not bundle.stub.exists():
@@ -80,7 +80,7 @@ def find_bundle() -> Bundle:
 
 
 def find_libpython() -> Path | None:
-    """The shared library of the running Python, which the Python backend's stub links; None where it is missing.
+    """The shared library of the running Python, which the Python backend's stub links; None if it is missing.
 
     The interpreter's own directories come first (pyenv, conda, a framework build), then the system's.
     """
@@ -92,7 +92,7 @@ def find_libpython() -> Path | None:
 
 
 def check_libpython() -> Path:
-    """The library of `find_libpython`; raises `UsageError` with the remedy where it is missing."""
+    """The library of `find_libpython`; raises `UsageError` with the remedy if it is missing."""
     found = find_libpython()
     if found is None:
         raise UsageError(

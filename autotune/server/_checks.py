@@ -81,7 +81,7 @@ def parse_size(flag: str, text: str) -> int:
 
 
 def highest_cpu(text: str) -> int:
-    """The highest CPU in ``0-3,8``; raises `UsageError` where it is not of that form."""
+    """The highest CPU in ``0-3,8``; raises `UsageError` if it is not of that form."""
     ranges = [each.split("-") for each in text.split(",")] if _CPUS.fullmatch(text) else []
     if not ranges or any(int(each[0]) > int(each[-1]) for each in ranges):
         raise UsageError(f"--cpuset-cpus: {text!r} is not a list of CPUs; write one such as 0-3 or 0,2")

@@ -76,7 +76,7 @@ class Container:
             self._asked = time.monotonic()
 
     def check_now(self) -> None:
-        """Raises where the container has ended: while starting, a refused load; later, a crash."""
+        """Raises if the container has ended: while starting, a refused load; later, a crash."""
         from docker.errors import DockerException, NotFound
 
         try:
@@ -92,7 +92,7 @@ class Container:
         raise why_ended(int(state["ExitCode"]), log, ready=self.ready, out_of_memory=bool(state.get("OOMKilled")))
 
     def pid(self, argument: str) -> int | None:
-        """The id of its first process; None where that is not here (the engine is elsewhere, or its own machine).
+        """The id of its first process; None if that is not here (the engine is elsewhere, or its own machine).
 
         Args:
             argument: What that process has on its command line and no other has.

@@ -83,7 +83,7 @@ class ControlClient:
         return [{str(key): str(value) for key, value in entry.items()} for entry in answer]
 
     def load(self, model: str, config: dict[str, object] | None = None, timeout_s: float | None = None) -> None:
-        """Loads ``model``, with ``config`` in place of its ``config.pbtxt`` where given; raises as `metadata`."""
+        """Loads ``model``, with ``config`` in place of its ``config.pbtxt`` if given; raises as `metadata`."""
         body = {"parameters": {"config": json.dumps(config)}} if config is not None else {}
         self._json("POST", f"/v2/repository/models/{quote(model)}/load", body, timeout_s)
 

@@ -32,7 +32,7 @@ class DockerLauncher:
     name: str = field(default="docker", init=False)
 
     def check(self) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot work here."""
+        """Raises `UsageError` with the remedy if this mode cannot work here."""
         with closing(connect()) as client:
             info = client.info()
             find_image(client, self.options.image or default_image(info))

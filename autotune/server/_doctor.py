@@ -25,7 +25,7 @@ _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--f
 
 
 def diagnose(options: LaunchOptions | None = None) -> list[Diagnosis]:
-    """The machine and each launch mode: what is there, what it lacks and how to mend that."""
+    """The machine and each launch mode: what is there, what is missing and how to fix that."""
     options = options or LaunchOptions()
     return [_machine(), _docker(options), _local(options), _embedded(options), _remote(options)]
 
@@ -90,7 +90,7 @@ def _checked(launcher: Launcher, details: list[str]) -> Diagnosis:
 
 
 def find_gpus() -> list[str]:
-    """Name, memory and driver of each NVIDIA GPU, as ``nvidia-smi`` tells them; empty without one."""
+    """Name, memory and driver of each NVIDIA GPU, as ``nvidia-smi`` shows them; empty without one."""
     if shutil.which(_GPU_QUERY[0]) is None:
         return []
     try:

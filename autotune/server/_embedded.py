@@ -33,7 +33,7 @@ class EmbeddedLauncher:
     name: str = field(default="embedded", init=False)
 
     def check(self) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot work here."""
+        """Raises `UsageError` with the remedy if this mode cannot work here."""
         find_bundle()
         check_libpython()
         check_shared_memory("embedded")
@@ -69,7 +69,7 @@ class EmbeddedLauncher:
 
 
 def server_environment(repository: Path) -> Mapping[str, str]:
-    """Ours, without GPUs where only ONNX models are served.
+    """Our environment, without GPUs if only ONNX models are served.
 
     Our ONNX Runtime backend computes on the CPU. Triton knows nothing of that: a config that leaves the instances'
     kind open would get instances on every GPU that it sees. Beside other models such a config has to say KIND_CPU.
@@ -78,7 +78,7 @@ def server_environment(repository: Path) -> Mapping[str, str]:
 
 
 def check_shared_memory(mode: str) -> None:
-    """Raises `UsageError` where ``/dev/shm`` has no room for Triton's Python backend."""
+    """Raises `UsageError` if ``/dev/shm`` has no room for Triton's Python backend."""
     free = free_shared_memory_bytes()
     if free < LEAST_SHARED_MEMORY_BYTES:
         raise UsageError(
@@ -89,7 +89,7 @@ def check_shared_memory(mode: str) -> None:
 
 
 def free_shared_memory_bytes() -> int:
-    """Free bytes of ``/dev/shm``; 0 where it is missing."""
+    """Free bytes of ``/dev/shm``; 0 if it is missing."""
     try:
         status = os.statvfs(SHARED_MEMORY)
     except OSError:

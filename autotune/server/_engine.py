@@ -46,19 +46,19 @@ def has_gpu(info: dict[str, Any]) -> bool:
 
 
 def cpu_count(info: dict[str, Any]) -> int:
-    """CPUs that a container may be given; 0 where the engine does not tell."""
+    """CPUs that a container may be given; 0 if the engine does not say."""
     count = int(info.get("NCPU") or 0)
     # The engine counts those that it may use itself, which need not be the first ones of the machine.
     return max(count, os.cpu_count() or 0) if count and has_host_network(info) else count
 
 
 def default_image(info: dict[str, Any]) -> str:
-    """The image used where ``--image`` is not given."""
+    """The image used if ``--image`` is not given."""
     return GPU_IMAGE if has_gpu(info) else CPU_IMAGE
 
 
 def has_host_network(info: dict[str, Any]) -> bool:
-    """Whether a container can share this machine's network: not where the engine runs in a virtual machine."""
+    """Whether a container can share this machine's network; it cannot if the engine runs in a virtual machine."""
     return sys.platform == "linux" and "Docker Desktop" not in str(info.get("OperatingSystem", ""))
 
 

@@ -32,7 +32,7 @@ class LocalLauncher:
     name: str = field(default="local", init=False)
 
     def check(self) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot work here."""
+        """Raises `UsageError` with the remedy if this mode cannot work here."""
         binary = self.binary()
         if not is_tritonserver(binary, binary.stat().st_mtime_ns):
             flag = "--launch local" if self.options.triton_path is None else "--triton-path"
@@ -40,7 +40,7 @@ class LocalLauncher:
         check_ports(self.options.http_port, self.options.grpc_port)
 
     def binary(self) -> Path:
-        """The server to start; raises `UsageError` where there is none."""
+        """The server to start; raises `UsageError` if there is none."""
         given = self.options.triton_path
         if given is not None:
             if not given.is_file():
@@ -85,7 +85,7 @@ class LocalLauncher:
 @functools.cache
 def is_tritonserver(binary: Path, modified_ns: int) -> bool:
     """Whether the help of ``binary``, as it was at ``modified_ns``, is that of a Triton; runs no server."""
-    with tempfile.TemporaryFile() as output:  # a pipe would be waited for where a child keeps it
+    with tempfile.TemporaryFile() as output:  # a child that keeps a pipe open would be waited for
         try:
             subprocess.run(
                 [binary, "--help"],
@@ -102,7 +102,7 @@ def is_tritonserver(binary: Path, modified_ns: int) -> bool:
 
 
 def triton_version(binary: Path) -> str:
-    """Triton's version as an installation tells it beside its binary or in the environment, else ``unknown``."""
+    """Triton's version as an installation has it beside its binary or in the environment, else ``unknown``."""
     for directory in (binary.parent, binary.resolve().parent.parent):
         try:
             return (directory / "TRITON_VERSION").read_text().strip()

@@ -1,4 +1,4 @@
-"""What a person may choose about how a server is launched."""
+"""The options of a launch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LaunchOptions:
         shm_size: Size of the container's ``/dev/shm``; None for 1 GiB.
         share_memory: Whether clients put tensors into the container's ``/dev/shm``.
         cpuset_cpus: CPUs the container may use (``0-3``).
-        gpus: ``auto`` (all where the engine can pass them through), ``none``, ``all``, or ids (``0,1``).
+        gpus: ``auto`` (all if the engine can pass them through), ``none``, ``all``, or ids (``0,1``).
         mounts: Extra bind mounts, ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
         triton_args: Extra ``tritonserver`` arguments, added last.
         triton_path: The ``tritonserver`` of the local mode.

@@ -27,7 +27,7 @@ class Ports:
 
 
 def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
-    """Free ports, those a person asked for included.
+    """Free ports, those that were asked for included.
 
     Raises:
         UsageError: An asked-for port is taken; names the flag.
@@ -50,13 +50,13 @@ def check_ports(http_port: int | None, grpc_port: int | None) -> None:
 
 
 def check_distinct_ports(http_port: int | None, grpc_port: int | None) -> None:
-    """Raises `UsageError` where both are the same port."""
+    """Raises `UsageError` if both are the same port."""
     if http_port is not None and http_port == grpc_port:
         raise UsageError(f"--grpc-port: {grpc_port} is also --http-port; give two different ports")
 
 
 def check_port(flag: str, port: int | None) -> None:
-    """Raises `UsageError` that names ``flag`` where ``port`` is no port or is in use on the loopback."""
+    """Raises `UsageError` that names ``flag`` if ``port`` is no port or is in use on the loopback."""
     if port is None:
         return
     if not 0 < port < 65536:

@@ -32,7 +32,7 @@ class ServerProcess:
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Starts ``command``; raises `OSError` where that is impossible."""
+        """Starts ``command``; raises `OSError` if that is impossible."""
         parent = os.getpid()
 
         def die_with_parent() -> None:
@@ -63,9 +63,9 @@ class ServerProcess:
         return None if self._popen is None else self._popen.poll()
 
     def stop(self, grace_s: float) -> None:
-        """Ends it and every descendant; asks first and waits ``grace_s`` where that is above zero.
+        """Ends it and every descendant; asks first and waits ``grace_s`` if that is above zero.
 
-        Safe to call where it was never started or has ended.
+        Safe to call if it was never started or has ended.
         """
         popen = self._popen
         if popen is None:

@@ -30,7 +30,7 @@ def await_ready(
         server_id: Its ``--id``; another server on the same port is not mistaken for it.
         model: What it loads.
         timeout_s: Seconds it may take.
-        check_alive: Raises where the server has ended.
+        check_alive: Raises if the server has ended.
 
     Raises:
         LoadFailed: It is up and says that the model is not.
@@ -52,7 +52,7 @@ def await_ready(
 
 
 def _check_loadable(control: ControlClient, server_id: str, model: str) -> None:
-    """Raises `LoadFailed` where the server stays up without the model (``--exit-on-error=false``)."""
+    """Raises `LoadFailed` if the server stays up without the model (``--exit-on-error=false``)."""
     try:
         if control.metadata().get("name") != server_id:
             return
@@ -71,9 +71,9 @@ class ReadyServer:
         endpoint: Where clients reach it.
         model: The model it was started for.
         startup_s: Seconds from launch to ready.
-        log_path: Its log; None where that is someone else's.
-        alive: Raises `ServerCrashed` where it is gone.
-        pid: Its process, of which the others descend; None where this machine does not show it.
+        log_path: Its log; None if it is not ours.
+        alive: Raises `ServerCrashed` if it is gone.
+        pid: Its process, of which the others descend; None if this machine does not show it.
     """
 
     endpoint: Endpoint
@@ -121,5 +121,5 @@ class ReadyServer:
         try:
             return question()
         except ControlError as error:
-            self.alive()  # says why where it has ended
+            self.alive()  # says why if it has ended
             raise ServerCrashed(f"the server runs but no longer serves: {compact(str(error))}") from None

@@ -1,4 +1,4 @@
-"""The ``remote`` launch mode: someone else's server; the model is loaded with another config, nothing restarts."""
+"""The ``remote`` launch mode: a server that already runs; it loads the model with another config, without a restart."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NOT_EXPLICIT = "explicit model load / unload is not allowed"
 class RemoteLauncher:
     """Loads each config into the server at ``--url``; see `Launcher`.
 
-    On leaving, the model is as it was: loaded with its own config where it was loaded, unloaded where not.
+    On leaving, the model is as it was: loaded with its own config if it was loaded, unloaded if not.
     """
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
     name: str = field(default="remote", init=False)
 
     def check(self) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot work."""
+        """Raises `UsageError` with the remedy if this mode cannot work."""
         control = self._control()
         try:
             metadata = control.metadata()
@@ -45,7 +45,7 @@ class RemoteLauncher:
             )
 
     def endpoint(self) -> Endpoint:
-        """Where the server answers; raises `UsageError` where ``--url`` does not say."""
+        """The server's address; raises `UsageError` if ``--url`` is missing."""
         return parse_url(self.options.url)
 
     @contextmanager
@@ -191,7 +191,7 @@ def parse_url(url: str | None) -> Endpoint:
 
 
 def read_override(path: Path) -> dict[str, object] | None:
-    """A staged ``config.pbtxt`` as the JSON object that Triton's load request takes; None where there is none.
+    """A staged ``config.pbtxt`` as the JSON object that Triton's load request takes; None if there is none.
 
     Raises:
         LoadFailed: It does not parse.

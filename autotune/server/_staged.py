@@ -11,7 +11,7 @@ _CONFIG_FILE = "config.pbtxt"
 
 
 def staged_config(model: Path) -> ModelConfig | None:
-    """The config in a model's directory; None where it is missing or cannot be read."""
+    """The config in a model's directory; None if it is missing or cannot be read."""
     path = model / _CONFIG_FILE
     try:
         return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
@@ -41,7 +41,7 @@ def _is_onnx_on_cpu(model: Path) -> bool:
 
 
 def _holds_onnx(model: Path) -> bool:
-    """Triton takes a model whose config names no backend for one of ONNX where this file is in a version."""
+    """A model whose config names no backend is one of ONNX for Triton if this file is in a version."""
     return any(model.glob("[0-9]*/model.onnx"))
 
 

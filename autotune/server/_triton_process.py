@@ -108,7 +108,7 @@ class _Watch:
         self.ready = False
 
     def check(self) -> None:
-        """Raises where the process has ended."""
+        """Raises if the process has ended."""
         returncode = self._process.returncode()
         if returncode is not None:
             raise why_ended(returncode, self._log_path.read_text(errors="replace"), ready=self.ready)

@@ -15,7 +15,7 @@ from autotune.server._usage import ServerUsage
 
 
 class ServerFailure(AutotuneError):
-    """A server did not come up or did not stay up. The message carries Triton's own words."""
+    """A server did not come up or did not stay up. The message has Triton's own words."""
 
 
 class LoadFailed(ServerFailure):
@@ -81,7 +81,7 @@ class ModelStatistics:
 
     @property
     def mean_batch_size(self) -> float:
-        """Inferences per execution; 0 where nothing was executed."""
+        """Inferences per execution; 0 if nothing was executed."""
         return self.inference_count / self.execution_count if self.execution_count else 0.0
 
     @property
@@ -99,7 +99,7 @@ def _grown(now: Mapping[int, int], then: Mapping[int, int]) -> dict[int, int]:
 class RunningServer(Protocol):
     """A ready Triton with one model loaded under explicit model control.
 
-    Whatever asks it something raises `ServerCrashed` where it is gone or, though it runs, no longer answers.
+    Every call raises `ServerCrashed` if the server is gone or no longer answers.
     """
 
     @property
@@ -111,7 +111,7 @@ class RunningServer(Protocol):
 
     @property
     def log_path(self) -> Path | None:
-        """The file that holds this server's log; None where the log is someone else's (remote)."""
+        """The file that holds this server's log; None if the log is not ours (remote)."""
 
     def metadata(self) -> dict[str, object]:
         """The server's ``/v2`` metadata: name, version, extensions."""
@@ -127,10 +127,10 @@ class RunningServer(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The server's process; None where it is not on this machine."""
+        """The server's process; None if it is not on this machine."""
 
     def usage(self) -> ServerUsage | None:
-        """What its processes used so far; None where they cannot be seen from here (remote)."""
+        """What its processes used so far; None if they cannot be seen from here (remote)."""
 
     def check_alive(self) -> None:
         """Raises `ServerCrashed` with the log's last words when the server is gone."""
@@ -143,7 +143,7 @@ class Launcher(Protocol):
     def name(self) -> str: ...
 
     def check(self) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot work here; starts nothing."""
+        """Raises `UsageError` with the remedy if this mode cannot work here; starts nothing."""
 
     def launch(self, repository: Path, model: str, log_path: Path) -> AbstractContextManager[RunningServer]:
         """A server in explicit model-control mode with ``model`` loaded from the staged ``repository``.
@@ -163,4 +163,4 @@ class Launcher(Protocol):
         """Whether an ONNX model can compute on a GPU there; None if that cannot be seen from here."""
 
     def describe(self) -> dict[str, str]:
-        """What is launched (mode, image or binary, version where known), for the environment fingerprint."""
+        """What is launched (mode, image or binary, version if known), for the environment fingerprint."""

@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds SIGINT and SIGTERM back until the context is left, where Python handles them; for short steps.
+    """Holds SIGINT and SIGTERM back until the context is left, if Python handles them. For short steps.
 
     Blocking them would not do: another thread could take them, and the main one would then handle them.
     """

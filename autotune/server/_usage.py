@@ -20,12 +20,12 @@ class ServerUsage:
     memory_bytes: int
 
     def cpu_since(self, earlier: ServerUsage) -> float:
-        """CPU seconds since ``earlier``; not below 0 where a process ended that no one waited for."""
+        """CPU seconds since ``earlier``; not below 0 if a process ended that no one waited for."""
         return max(0.0, self.cpu_s - earlier.cpu_s)
 
 
 def usage_of(root: int) -> ServerUsage | None:
-    """Usage of the process with this id and its descendants; None where there is no such process."""
+    """Usage of the process with this id and its descendants; None if there is no such process."""
     tree = process_tree(root)
     return ServerUsage(cpu_s(tree), memory_bytes(tree)) if tree else None
 

@@ -1,4 +1,4 @@
-"""The search space: YAML a person writes, distributions Optuna draws from, edits on a config."""
+"""The search space: its YAML file, its Optuna distributions, and its edits on a config."""
 
 from autotune.space._advice import advice
 from autotune.space._candidate import Candidate, ParameterValue

@@ -1,4 +1,4 @@
-"""What a space leaves out that its model is known to gain by."""
+"""Advice on parameters that a space leaves out although models of this kind gain by them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CPU = "KIND_CPU"
 
 
 def advice(spec: ModelSpec, space: SearchSpace, *, only_cpus: bool) -> tuple[str, ...]:
-    """Notes for the person, in words.
+    """Notes for the user, one line each.
 
     Args:
         spec: The model.
         space: What is going to be searched.
-        only_cpus: Whether the server has nothing else to compute on.
+        only_cpus: Whether the server is known to have no GPU.
     """
     config = completed_config(spec)
     choices = {each.name: each.choices for each in space.parameters}
@@ -29,11 +29,11 @@ def advice(spec: ModelSpec, space: SearchSpace, *, only_cpus: bool) -> tuple[str
         return ()
     own = config.value("instance_group.kind")
     kinds = {own if kind == KEEP_KIND else kind for kind in choices.get(INSTANCE_KIND, (KEEP_KIND,))}
-    # Triton makes two instances of an ONNX model on a CPU where the config does not say.
+    # Triton makes two instances of an ONNX model on a CPU if the config does not say.
     several = any(count != 1 for count in choices.get(INSTANCE_COUNT, (config.instance_count,)))
     if not several or not (only_cpus or kinds == {_CPU}):
         return ()
     return (
-        f"{spec.name}: each instance of ONNX Runtime computes with all cores, so that several slow each other down; "
-        f"a --search-space with the field {_THREADS}, as search_spaces/onnx_cpu.yaml has it, may find more",
+        f"{spec.name}: each ONNX Runtime instance uses all cores, so several instances slow each other down; "
+        f"search {_THREADS} too, as --search-space search_spaces/onnx_cpu.yaml does",
     )

@@ -70,7 +70,7 @@ def _with_field(config: ModelConfig, path: str, setting: Any) -> ModelConfig:
 def locate_values(
     parameters: Sequence[Parameter], config: ModelConfig, max_batch_size: int | None
 ) -> dict[str, ParameterValue] | None:
-    """The effective values that a config has; None where one of them is not in the space."""
+    """The effective values that a config has; None if one of them is not in the space."""
     values: dict[str, ParameterValue] = {}
     batch = config.max_batch_size
     searches_batch = any(each.name == MAX_BATCH_SIZE for each in parameters)
@@ -140,7 +140,7 @@ def _read_field(parameter: Parameter, config: ModelConfig) -> Any:
 
 
 def _default_count(config: ModelConfig) -> int | None:
-    """Instances where the config does not say; None where it depends on the machine.
+    """Instances if the config does not say; None if it depends on the machine.
 
     Triton starts one instance, but two on a CPU for its ONNX Runtime and TensorFlow backends, and whether an
     instance is on a GPU depends on the machine unless its kind is given.

@@ -1,4 +1,4 @@
-"""YAML that remembers its lines, so that an error can say where it is."""
+"""YAML that remembers its lines, so that an error can name them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which parameter values Triton would serve alike: those without effect collapse to one.
+"""Values that Triton would serve alike collapse to one.
 
-* A batch of one cannot be batched: with ``max_batch_size`` 1 the dynamic batcher is switched off (where the
+* A batch of one cannot be batched: with ``max_batch_size`` 1 the dynamic batcher is switched off (if the
   space allows) and its queue delay and preferred sizes have no effect.
-* Without dynamic batching neither have they, nor has ``max_batch_size``: requests of one inference, which a
-  study offers, are never batched. It then holds the largest value of the space, which refuses no client.
+* Without dynamic batching, the queue delay, the preferred sizes and ``max_batch_size`` have no effect: a study offers
+  requests of one inference, which are then never batched. ``max_batch_size`` is set to the largest of the space.
 * A preferred size over ``max_batch_size`` can never be formed (Triton refuses to load it): it is dropped.
 """
 
@@ -48,7 +48,7 @@ def effective_values(
     Args:
         parameters: The space's parameters.
         values: A value for each of them, by name.
-        max_batch_size: The model's, where the space does not search it; None where it is not known.
+        max_batch_size: The model's, if the space does not search it; None if it is not known.
     """
     batch = values.get(MAX_BATCH_SIZE, max_batch_size)
     one_at_a_time = isinstance(batch, int) and batch <= 1

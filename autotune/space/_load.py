@@ -1,4 +1,4 @@
-"""Search spaces as people write them."""
+"""Search spaces from YAML."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _powers_of_two(name: str, parts: dict[str, Node]) -> list[int]:
 
 
 def _between(name: str, node: Node) -> frozenset[int]:
-    """The numbers that a range refines its powers of two by."""
+    """The refined values of a range: those between its powers of two."""
     refined = node.is_mapping and any(key == "refine" for key, _, _ in node.items())
     return frozenset(number for number in _range(name, node) if not is_power_of_two(number)) if refined else frozenset()
 

@@ -89,7 +89,7 @@ class Parameter:
 
     @cached_property
     def distribution(self) -> BaseDistribution:
-        """Numbers whose order a sampler knows where they are evenly spaced or powers of two; else categories."""
+        """Numbers whose order a sampler knows if they are evenly spaced or powers of two; else categories."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.between:
@@ -107,7 +107,7 @@ class Parameter:
         return _exponent(int(str(value))) if self._is_log2 else value
 
     def from_optuna(self, value: Any) -> ParameterValue:
-        """The value that Optuna proposed, among the choices: the nearest where it may lie between them.
+        """The value that Optuna proposed, among the choices: the nearest if it may lie between them.
 
         Raises:
             ValueError: It is none of them.
@@ -150,7 +150,7 @@ class Parameter:
 
     @cached_property
     def _numbers(self) -> list[int]:
-        """The choices where all are whole numbers; else empty."""
+        """The choices if all are whole numbers; else empty."""
         return [choice for choice in self.choices if isinstance(choice, int) and not isinstance(choice, bool)]
 
     @cached_property

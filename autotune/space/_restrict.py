@@ -19,14 +19,14 @@ from autotune.space._parameter import (
 if TYPE_CHECKING:
     from autotune.repository import ModelConfig, ModelSpec
 
-_PROMISES = (
+_RELIED_ON = (
     "preserve_ordering",
     "priority_levels",
     "default_priority_level",
     "default_queue_policy",
     "priority_queue_policy",
 )
-"""Settings of the dynamic batcher that clients rely on: they would go with it."""
+"""Settings of the dynamic batcher that clients rely on."""
 
 
 def restrict(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
@@ -38,20 +38,18 @@ def restrict(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[
     left, reason = _without_batching(parameters, spec)
     notes: list[str] = []
     if len(left) < len(parameters):
-        searched = ", ".join(each.name for each in left if len(each.choices) > 1) or "nothing but its present config"
+        searched = ", ".join(each.name for each in left if len(each.choices) > 1) or "its present config"
         notes.append(f"{spec.name}: {reason}; searching {searched} only")
     if not left:
         raise UsageError(f"--search-space: nothing is left to search for {spec.name}: {reason}; {_remedy(spec.config)}")
-    left, more = _keeping_promises(left, spec)
+    left, more = _keeping_batcher(left, spec)
     notes += more
     left = tuple(_with_kind_resolved(each, spec.config) if each.name == INSTANCE_KIND else each for each in left)
     groups = spec.config.value("instance_group") or ()
     if len(groups) > 1 and any(each.name == INSTANCE_COUNT for each in left):
         notes.append(f"{spec.name}: it has {len(groups)} instance groups; instance_count is the count of each")
     if spec.batch_dimension == "unknown" and any(each.name in BATCHING for each in left):
-        notes.append(
-            f"{spec.name}: whether it can batch is not known before it is loaded; trials that fail to load are kept"
-        )
+        notes.append(f"{spec.name}: only loading shows whether it can batch; trials that fail to load are recorded")
     _check_fields(left, spec)
     return left, tuple(notes)
 
@@ -72,7 +70,7 @@ def _without_batching(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tup
 
 
 def _fixed_batch(spec: ModelSpec, searches_batch_size: bool) -> str:
-    """Why Triton cannot batch the model; empty where it can."""
+    """Why Triton cannot batch the model; empty if it can."""
     if spec.batch_dimension == "fixed":
         sizes = {tensor.shape[0] for tensor in spec.inputs if tensor.shape and tensor.shape[0] > 0}
         if spec.config.has("input") and spec.config.max_batch_size == 0 and not sizes:
@@ -103,9 +101,9 @@ def _remedy(config: ModelConfig) -> str:
     return "add instance_count, or config fields under 'fields:'"
 
 
-def _keeping_promises(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], list[str]]:
-    """Keeps the batcher on where clients rely on settings that only it has."""
-    kept = [name for name in _PROMISES if spec.config.has(f"dynamic_batching.{name}")]
+def _keeping_batcher(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], list[str]]:
+    """Keeps the batcher on if clients rely on its settings."""
+    kept = [name for name in _RELIED_ON if spec.config.has(f"dynamic_batching.{name}")]
     switch = next((each for each in parameters if each.name == DYNAMIC_BATCHING and each.has(True)), None)
     if not kept or switch is None or not switch.has(False):
         return parameters, []

@@ -52,7 +52,7 @@ class SearchSpace:
 
     Attributes:
         parameters: The parameters: ours in a fixed order, then config fields by path.
-        max_batch_size: The model's own, where the space does not search it; None where it is not known.
+        max_batch_size: The model's own, if the space does not search it; None if it is not known.
     """
 
     parameters: tuple[Parameter, ...]
@@ -112,18 +112,18 @@ class SearchSpace:
 
     @cached_property
     def coarse(self) -> SearchSpace:
-        """The space without the values that are tried around the best only."""
+        """The coarse grid: the space without the refined values."""
         kept = ([index for index, each in enumerate(p.choices) if each in p.coarse] for p in self.parameters)
         parameters = (each.keeping(indices) for each, indices in zip(self.parameters, kept, strict=True))
         return SearchSpace(tuple(parameters), self.max_batch_size)
 
     @cached_property
     def is_refined(self) -> bool:
-        """Whether there are values that are tried around the best only."""
+        """Whether some values are tried only next to the best ones."""
         return any(each.between for each in self.parameters)
 
     def is_coarse(self, candidate: Candidate) -> bool:
-        """Whether none of its values is to be tried around the best only."""
+        """Whether all its values are on the coarse grid."""
         return not any(each.between and candidate[each.name] in each.between for each in self.parameters)
 
     def coarsened(self, candidate: Candidate) -> Candidate:
@@ -136,10 +136,10 @@ class SearchSpace:
         return self._candidate(values)
 
     def refinements(self, best: Candidate) -> tuple[Candidate, ...]:
-        """The candidates whose values between powers of two lie next to the best one's, each with its queue delay and
-        with the next ones: a batch of another size takes another time to fill.
+        """The candidates with one refined value next to the best one's.
 
-        A space is searched coarsely, then as finely as it says around what is good.
+        Each is combined with the best queue delay and with the delays next to it: a batch of another size takes another
+        time to fill. A space is searched on its coarse grid first, then with the refined values around the best.
         """
         values = best.as_dict()
         delays = [
@@ -181,7 +181,7 @@ class SearchSpace:
         return apply_values(self.parameters, candidate.as_dict(), base)
 
     def locate(self, config: ModelConfig) -> Candidate | None:
-        """The candidate that Triton would serve like ``config``; None where it lies outside the space.
+        """The candidate that Triton would serve like ``config``; None if it lies outside the space.
 
         A config that leaves the instance count to a Triton default that depends on the machine (ONNX Runtime:
         two on a CPU, one on each GPU) lies outside.
@@ -196,7 +196,7 @@ class SearchSpace:
 
         No delay, no preferred sizes; a largest batch that the space does not have is taken at its next lower one.
         With ``largest_batch`` it is the largest of the space, and with ``most_instances`` they are the most.
-        None where the space has no such candidate, or where a batch of one leaves nothing to batch.
+        None if the space has no such candidate, or if a batch of one leaves nothing to batch.
         """
         batches = [parameter for parameter in self.parameters if parameter.name == MAX_BATCH_SIZE]
         if largest_batch and batches:

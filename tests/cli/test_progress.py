@@ -72,7 +72,7 @@ def test_a_feasible_trial_is_a_line_with_its_rate(screen: Screen) -> None:
 
 def test_the_best_trial_says_so(screen: Screen) -> None:
     screen.observer.trial_finished(3, outcome(OutcomeKind.FEASIBLE, GOOD), best=True)
-    assert screen.printed.rstrip().endswith("best so far")
+    assert screen.printed.rstrip().endswith("new best")
 
 
 def test_an_infeasible_trial_shows_the_latency_that_was_too_much(screen: Screen) -> None:
@@ -99,7 +99,7 @@ def test_a_study_counts_its_trials(screen: Screen) -> None:
     screen.observer.study_started("mnist-p99", 0, 8)
     assert screen.live == "mnist-p99: starting the server"
     screen.observer.trial_started(0, BASELINE, None)
-    assert screen.live == "trial 0 (your config): starting the server"
+    assert screen.live == f"trial 0 ({BASELINE}): starting the server"
     screen.observer.trial_started(1, PROPOSED, CANDIDATE)
     screen.observer.server_ready(1, 0.2)
     assert screen.live == "trial 1 (batch 8, prefers [4, 8]): warming up"
@@ -110,15 +110,15 @@ def test_a_study_counts_its_trials(screen: Screen) -> None:
     assert screen.done == (1, 8)
 
 
-def test_a_probe_shows_its_load_and_whether_it_held(screen: Screen) -> None:
+def test_a_window_shows_its_load_and_whether_it_meets_the_slo(screen: Screen) -> None:
     screen.observer.trial_started(0, BASELINE, None)
     probe = replace(GOOD.probes[-1], schedule=PoissonRate(600, seed=1), batch_size=2, holds=True)
     screen.observer.probed(0, replace(probe, latency_s={"p99": 0.004}))
-    assert screen.live == "trial 0 (your config): certify rate 1,200/s, p99 4ms held"
+    assert screen.live == f"trial 0 ({BASELINE}): certify rate 1,200/s, p99 4ms, meets the SLO"
     screen.observer.probed(0, replace(probe, purpose="locate", holds=False, latency_s={"p99": 0.008}))
-    assert screen.live == "trial 0 (your config): locate rate 1,200/s, p99 8ms too much"
+    assert screen.live == f"trial 0 ({BASELINE}): locate rate 1,200/s, p99 8ms, violates the SLO"
     screen.observer.probed(0, replace(probe, purpose="warm-up", schedule=ClosedLoop(4), latency_s={"p99": 0.008}))
-    assert screen.live == "trial 0 (your config): warm-up concurrency 4, p99 8ms"
+    assert screen.live == f"trial 0 ({BASELINE}): warm-up concurrency 4, p99 8ms"
 
 
 def test_a_resumed_study_goes_on_from_where_it_was(screen: Screen) -> None:

@@ -109,7 +109,7 @@ def test_several_instance_groups_are_mentioned():
 def test_an_unknown_batch_dimension_is_searched_with_a_note():
     restricted, notes = SearchSpace.default().restricted_to(spec("", "unknown", has_config=False))
     assert names(restricted) >= BATCHING
-    assert "not known before it is loaded" in notes[0]
+    assert "only loading shows whether it can batch" in notes[0]
 
 
 def test_preferred_sizes_follow_the_models_own_batch_where_it_is_not_searched():
