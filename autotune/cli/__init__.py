@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import typer
@@ -45,5 +45,7 @@ def _in_one_line(error: typer.TyperException) -> str:
     parameter = getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and parameter is not None:
         reason = " ".join(error.message.split())
-        return f"{parameter.opts[0]}: {reason[:1].lower()}{reason[1:]}"
+        problems: list[Any] = getattr(error.__cause__, "errors", list)()  # pydantic's, which know the value
+        found = f"found {problems[0]['input']!r}; " if problems else ""
+        return f"{parameter.opts[0]}: {found}{reason[:1].lower()}{reason[1:]}"
     return " ".join(error.format_message().split())

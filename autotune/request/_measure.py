@@ -96,4 +96,5 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
         return parse_objective("throughput", self.ceilings(), load=self.load, client_s=self._think_time_s())
 
     def _think_time_s(self) -> float:
-        return self.client_s(closed=self.load == "closed" or self.concurrency is not None)
+        closed = self.load == "closed" or self.concurrency is not None
+        return self.client_s(closed=closed, remedy="--concurrency N")

@@ -74,7 +74,7 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
 
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
-        client_s = self.client_s(closed=self.load == "closed")
+        client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
         return parse_objective(self.objective, self.ceilings(), self.min_throughput, self.load, client_s)
 
     def time_budget_s(self) -> float | None:

@@ -99,11 +99,12 @@ class TrafficRequest(Request):
         expected_payloads(spec, config, traffic)
         return traffic
 
-    def client_s(self, *, closed: bool) -> float:
+    def client_s(self, *, closed: bool, remedy: str) -> float:
         """Mean think time in seconds of the client; 0 if it sends the next request at once.
 
         Args:
             closed: Whether the load is a closed loop.
+            remedy: The option that makes it one, for the error.
 
         Raises:
             UsageError: A time that cannot be read, or a load whose client has no think time.
@@ -113,7 +114,7 @@ class TrafficRequest(Request):
         if self.client_time is None or self.client_time == "none":
             return 0.0
         if not closed:
-            raise UsageError("--client-time: only a closed loop has a think time; add --load closed or --concurrency N")
+            raise UsageError(f"--client-time: only a closed loop has a think time; drop it, or add {remedy}")
         if self.client != OWN_CLIENT:
             raise UsageError(f"--client-time: {self.client} has no think time; drop it, or use --client {OWN_CLIENT}")
         return parse_duration(self.client_time, "--client-time")

@@ -29,7 +29,7 @@ def test_a_given_concurrency_takes_a_think_time() -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({}, "only a closed loop has a think time; add --load closed or --concurrency N"),
+        ({}, "only a closed loop has a think time; drop it, or add --load closed"),
         ({"load": "closed", "client": "perf_analyzer"}, "perf_analyzer has no think time; drop it"),
     ],
 )
