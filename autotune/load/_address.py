@@ -1,12 +1,14 @@
-"""Which of a host's addresses to connect to."""
+"""Connecting to a host: its address, and a socket to it."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from typing import Any
 
 _TRY_ADDRESS_S = 1.0
+_CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
 
 
 def address_of(host: str, port: int) -> tuple[int, Any]:
@@ -18,3 +20,15 @@ def address_of(host: str, port: int) -> tuple[int, Any]:
             sock.connect(address)
             return family, address
     return found[0]
+
+
+def connecting_socket(family: int, address: Any) -> socket.socket:
+    """A non-blocking socket that connects to ``address``; raises `OSError` where that fails at once."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    code = sock.connect_ex(address)
+    if code not in _CONNECT_UNDER_WAY:
+        sock.close()
+        raise OSError(code, errno.errorcode.get(code, "connect failed"))
+    return sock

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
+from autotune.load._socket_generator import SocketGenerator
 from autotune.load._target import LoadOptions, Target
 from autotune.load._traffic import PERF_ANALYZER, Traffic
 from autotune.load.http._request import build_http_request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from autotune.load._generator import LoadGenerator
     from autotune.load._schedule import Schedule
+    from autotune.load._transport import Transport
     from autotune.load.shared_memory import SharedTensors
     from autotune.load.shared_memory._layout import Placement
 
@@ -28,7 +30,7 @@ class _Protocol:
 
     port: Callable[[Endpoint], int]
     serialise: Callable[[Payload, Endpoint, Placement | None], bytes]
-    generator: Callable[[Target], LoadGenerator]
+    transport: Callable[[Target], Transport]
 
 
 def _serialise_http(payload: Payload, endpoint: Endpoint, placement: Placement | None) -> bytes:
@@ -41,28 +43,28 @@ def _serialise_grpc(payload: Payload, endpoint: Endpoint, placement: Placement |
     return build_grpc_request(payload, placement)
 
 
-def _http_generator(target: Target) -> LoadGenerator:
-    from autotune.load.http._generator import HttpGenerator
+def _http_transport(target: Target) -> Transport:
+    from autotune.load.http._transport import HttpTransport
 
-    return HttpGenerator(target)
+    return HttpTransport(target)
 
 
-def _grpc_generator(target: Target) -> LoadGenerator:
-    from autotune.load.grpc._generator import GrpcGenerator
+def _grpc_transport(target: Target) -> Transport:
+    from autotune.load.grpc._transport import GrpcTransport
 
-    return GrpcGenerator(target)
+    return GrpcTransport(target)
 
 
 _PROTOCOLS = {
     "http": _Protocol(
         port=lambda endpoint: endpoint.http_port,
         serialise=_serialise_http,
-        generator=_http_generator,
+        transport=_http_transport,
     ),
     "grpc": _Protocol(
         port=lambda endpoint: endpoint.grpc_port,
         serialise=_serialise_grpc,
-        generator=_grpc_generator,
+        transport=_grpc_transport,
     ),
 }
 
@@ -177,4 +179,4 @@ def check_offerable(traffic: Traffic, payloads: Sequence[Payload], schedules: Se
 
 def generator_in_this_process(target: Target) -> LoadGenerator:
     """The generator of the target's protocol, running where it is called."""
-    return _PROTOCOLS[target.protocol].generator(target)
+    return SocketGenerator(target, _PROTOCOLS[target.protocol].transport)

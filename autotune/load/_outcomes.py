@@ -26,32 +26,57 @@ class Outcomes:
         lateness: How long after its scheduled time it was sent.
         errors: Failures by kind.
         example: The first failure in words.
+
+    Args:
+        scheduled: Send times that are known before; None in closed loop.
+        streaming: Whether each request may have several responses.
     """
 
-    __slots__ = ("errors", "example", "latency", "lateness", "scheduled")
+    __slots__ = (
+        "_first_of",
+        "_first_s",
+        "_responses",
+        "_streaming",
+        "errors",
+        "example",
+        "latency",
+        "lateness",
+        "scheduled",
+    )
 
-    def __init__(self, scheduled: NDArray[np.float64] | None = None) -> None:
+    def __init__(self, scheduled: NDArray[np.float64] | None = None, *, streaming: bool = False) -> None:
         self.scheduled = array("d", b"" if scheduled is None else scheduled.tobytes())
         self.latency = array("d", [math.inf]) * len(self.scheduled)
         self.lateness = array("d", [0.0]) * len(self.scheduled)
         self.errors: dict[str, int] = {}
         self.example = ""
+        self._streaming = streaming
+        self._responses = 0
+        # Latency until the first response, of the requests that had one and succeeded, and their indices.
+        self._first_s = array("d")
+        self._first_of = array("q")
 
     def __len__(self) -> int:
         return len(self.scheduled)
 
-    def add(self, sent_s: float) -> int:
-        """The index of a new request, sent now."""
+    def add(self, sent_s: float) -> None:
+        """Appends a request, sent now."""
         self.scheduled.append(sent_s)
         self.latency.append(math.inf)
         self.lateness.append(0.0)
-        return len(self.scheduled) - 1
 
     def fail(self, kind: str, detail: str = "") -> None:
         """Counts a failure; the request's latency stays infinite."""
         self.errors[kind] = self.errors.get(kind, 0) + 1
         if not self.example:
             self.example = f"{kind}: {detail}" if detail else kind
+
+    def stream(self, index: int, first_s: float, responses: int) -> None:
+        """Notes the responses of a streamed request, the first at ``first_s`` (infinite: it failed)."""
+        self._responses += responses
+        if first_s < math.inf:
+            self._first_s.append(first_s - self.scheduled[index])
+            self._first_of.append(index)
 
     def cut(self, now_s: float) -> None:
         """Drops requests that are not due yet: the window ends now."""
@@ -77,17 +102,13 @@ class Outcomes:
         batch_size: int,
         client_cpu_s: float,
         *,
-        stopped: bool = False,
-        started_at: float = 0.0,
-        send_s: float = 0.0,
-        receive_s: float = 0.0,
+        stopped: bool,
+        started_at: float,
+        send_s: float,
+        receive_s: float,
     ) -> LoadResult:
         """The record as a result; shares the arrays' memory."""
         return LoadResult(
-            stopped=stopped,
-            started_at=started_at,
-            send_s=send_s,
-            receive_s=receive_s,
             schedule=schedule,
             duration_s=duration_s,
             elapsed_s=elapsed_s,
@@ -98,7 +119,19 @@ class Outcomes:
             errors=dict(self.errors),
             client_cpu_s=client_cpu_s,
             error_example=self.example,
+            stopped=stopped,
+            started_at=started_at,
+            first_response_s=self._first_response_s() if self._streaming else None,
+            responses=self._responses,
+            send_s=send_s,
+            receive_s=receive_s,
         )
+
+    def _first_response_s(self) -> NDArray[np.float64]:
+        """Latency of each request until its first response; infinite without one or where the request failed."""
+        first_s = np.full(len(self), np.inf)
+        first_s[np.array(self._first_of, np.int64)] = np.array(self._first_s)
+        return first_s
 
 
 def _shared(values: array[float]) -> NDArray[np.float64]:

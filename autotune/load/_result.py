@@ -45,8 +45,7 @@ class LoadResult:
         responses: Streaming only: responses received in all.
         processes: Client processes that shared the load.
         send_s: Seconds spent in handing requests to the system, all together.
-        receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last;
-            what the client of a closed loop takes for each is part of it.
+        receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
         mid_flow: Whether the window began with requests outstanding, of which those that it answered count.
         real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """``concurrency`` requests outstanding at any time; the next is sent when one completes.
+    """``concurrency`` clients that each send a request, wait for its answer, think, and send the next one.
+
+    Without think time ``concurrency`` requests are outstanding at any time.
 
     Attributes:
-        concurrency: Requests outstanding.
-        client_s: Seconds that the client takes for each answer before it sends the next request: answers that come
-            together wait for it one after the other, as part of their latency. A mean: see `autotune.client_time`.
+        concurrency: Clients: the most requests outstanding.
+        client_s: Think time in seconds, from each answer to the client's next request. The same every time; it is not
+            part of the latency.
     """
 
     concurrency: int

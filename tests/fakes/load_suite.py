@@ -159,17 +159,23 @@ class LoadGeneratorSuite:
         assert result.scheduled_s[-1] < 0.4
         assert not result.lateness_s.any()
 
-    @pytest.mark.parametrize("behaviour", ["ok", "refuse"])
-    def test_answers_of_a_closed_loop_wait_for_a_client_that_takes_time_for_each(self, server, behaviour):
-        with self.generator(server.port, behaviour) as generator:
-            result = generator.run(ClosedLoop(8, client_s=0.001), 2.0, 1.0)
+    def test_clients_of_a_closed_loop_think_after_each_answer(self, server):
+        with self.generator(server.port, "ok") as generator:
+            result = generator.run(ClosedLoop(8, client_s=0.02), 0.5, 1.0)
         assert_adds_up(result)
+        assert result.failed == 0
         assert server.counters()["max_outstanding"] <= 8
-        # One answer after the other, in 1 ms on average, of as many as the client's times are drawn for at once.
-        assert result.requests == pytest.approx(2000, rel=0.15)
-        if behaviour == "ok":
-            assert result.failed == 0
-            assert result.latency_s.mean() == pytest.approx(8 * 0.001, rel=0.2)  # Little's law
+        # The first eight are sent at once. From then on the k-th request follows the k-th answer.
+        answered_s = np.sort(result.scheduled_s + result.latency_s)
+        followed_s = result.scheduled_s[8:]
+        assert len(followed_s)
+        assert (followed_s - answered_s[: len(followed_s)]).min() >= 0.02 - 1e-9
+
+    def test_clients_of_a_closed_loop_think_after_a_refusal_too(self, server):
+        with self.generator(server.port, "refuse") as generator:
+            result = generator.run(ClosedLoop(8, client_s=0.05), 0.3, 1.0)
+        assert_adds_up(result)
+        assert 8 < result.requests <= 8 * 6
 
     def test_stall_shows_in_every_request_scheduled_during_it(self, server):
         with self.generator(server.port, "hiccup") as generator:

@@ -23,9 +23,9 @@ from http2_frames import (
 from load_suite import SLACK_S, assert_adds_up, payload
 
 from autotune.load import ClosedLoop, ConstantRate, LoadOptions, Watch, create_generator
+from autotune.load._generators import generator_in_this_process
 from autotune.load._target import Target
 from autotune.load.grpc import _connections
-from autotune.load.grpc._generator import GrpcGenerator
 from autotune.load.grpc._session import Session
 from autotune.server import Endpoint
 
@@ -250,7 +250,7 @@ def test_server_that_reads_slowly_gets_every_byte(calls):
 
     with scripted_server(script) as server:
         target = Target("grpc", "127.0.0.1", server.port, (request,), options=LoadOptions(max_connections=calls))
-        with closing(GrpcGenerator(target)) as generator:
+        with closing(generator_in_this_process(target)) as generator:
             # Once for the server's settings, which say how much it takes.
             assert _run(generator, ConstantRate(1000), 0.002, 10.0).errors == {}
             result = _run(generator, ConstantRate(calls * 50), 0.02, 10.0)

@@ -495,7 +495,7 @@ def test_error_in_a_streamed_response_fails_the_call(content, failure, count):
     _begin(session, 1)
     (ended,) = _feed(session, head(1) + frame(DATA, 0, 1, content) + tail(1))
     assert ended.failure == failure
-    assert ended.responses == count
+    assert ended.messages.count == count
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import select
 import socket
 import time
 from typing import TYPE_CHECKING
 
-from autotune.load._address import address_of
+from autotune.load._address import address_of, connecting_socket
 from autotune.load._failure_kinds import kind_of
 from autotune.load.grpc._session import Session
 
@@ -21,7 +20,6 @@ CONNECTIONS = 2
 are better for the client (with 8 it takes over a third more CPU a call than with 2); but a server takes in what comes
 over one connection in one thread."""
 
-_CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
 _RECEIVE_BYTES = 65536
 _SKIP_BYTES = 1 << 20
 _MOST_PIECES = 1024  # of one sendmsg on Linux
@@ -114,6 +112,7 @@ class Connections:
     Attributes:
         epoll: Watches every connection for reading.
         by_fd: All connections by file descriptor.
+        open: The same connections, in order of opening.
     """
 
     def __init__(self, host: str, port: int, *, streaming: bool) -> None:
@@ -121,12 +120,12 @@ class Connections:
         self._streaming = streaming
         self._skipped = bytearray(_SKIP_BYTES)
         self._in_use: list[Connection] = []
-        self._turn = 0
         self.epoll = select.epoll()
         self.by_fd: dict[int, Connection] = {}
+        self.open: tuple[Connection, ...] = ()
 
     def take(self) -> Connection | None:
-        """A connection for another call, each in its turn; None where the server lets none begin.
+        """The connection with the fewest calls; None where the server lets none begin.
 
         Raises:
             OSError: The server refuses, or no file descriptor is left.
@@ -137,12 +136,12 @@ class Connections:
             except OSError:
                 if not self._in_use:
                     raise
-        for _ in self._in_use:
-            self._turn = (self._turn + 1) % len(self._in_use)
-            connection = self._in_use[self._turn]
-            if connection.session.has_room:
-                return connection
-        return None
+        best = None
+        for connection in self._in_use:
+            session = connection.session
+            if session.has_room and (best is None or len(session.streams) < len(best.session.streams)):
+                best = connection
+        return best
 
     def tidy(self, connection: Connection) -> None:
         """Closes a connection that is of no more use, and calls no more on one that takes none."""
@@ -155,6 +154,7 @@ class Connections:
     def drop(self, connection: Connection) -> None:
         """Closes one connection."""
         if self.by_fd.pop(connection.fileno, None) is not None:
+            self.open = tuple(self.by_fd.values())
             with contextlib.suppress(ValueError):
                 self._in_use.remove(connection)
             connection.socket.close()
@@ -163,7 +163,7 @@ class Connections:
         """Takes what came over idle connections, and closes those that ended while nobody looked."""
         for fd, _ in self.epoll.poll(0):
             self.by_fd[fd].receive()
-        for connection in list(self.by_fd.values()):
+        for connection in self.open:
             if connection.session.streams:
                 self.drop(connection)  # of a run that was interrupted: late answers are not for the next one
             else:
@@ -171,21 +171,16 @@ class Connections:
 
     def close(self) -> None:
         """Closes all of them."""
-        for connection in list(self.by_fd.values()):
+        for connection in self.open:
             self.drop(connection)
         self.epoll.close()
 
     def _open(self) -> Connection:
-        sock = socket.socket(self._family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex(self._address)
-        if code not in _CONNECT_UNDER_WAY:
-            sock.close()
-            raise OSError(code, errno.errorcode.get(code, "connect failed"))
+        sock = connecting_socket(self._family, self._address)
         session = Session(streaming=self._streaming)
         connection = Connection(sock, session, self.epoll, self._skipped)
         self.by_fd[connection.fileno] = connection
+        self.open = tuple(self.by_fd.values())
         self._in_use.append(connection)
         return connection
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import hpack
 
 from autotune.load.grpc._frames import BadFrames
 
-Failure = tuple[str, str]
-"""The kind under which a failed request is counted, and what happened in words."""
+if TYPE_CHECKING:
+    from autotune.load._transport import Failure
 
 _STATUS_NAMES = (
     "OK",

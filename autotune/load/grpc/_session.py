@@ -13,8 +13,8 @@ from autotune.load.grpc._sending import LARGEST_RESPONSE_FRAME_BYTES, Sender
 from autotune.load.grpc._stream import Stream
 
 if TYPE_CHECKING:
+    from autotune.load._transport import Failure
     from autotune.load.grpc._call import Call
-    from autotune.load.grpc._headers import Failure
 
 _HEADER_BYTES = HEADER.size
 _MOST_BLOCK_BYTES = 1 << 16

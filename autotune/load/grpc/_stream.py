@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autotune.load.grpc._messages import MessageReader
 
 if TYPE_CHECKING:
-    from autotune.load.grpc._headers import Failure
+    from autotune.load._transport import Failure
 
 _KEPT_BODY_BYTES = 2048
 
@@ -36,11 +36,6 @@ class Stream:
 
     def __init__(self, index: int) -> None:
         self.index = index
-
-    @property
-    def responses(self) -> int:
-        """Messages of a streamed response so far."""
-        return self.messages.count if self.messages else 0
 
     def expect_messages(self) -> None:
         """The response is a stream of messages."""

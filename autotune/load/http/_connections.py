@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import select
 import socket
 from typing import TYPE_CHECKING
 
-from autotune.load._address import address_of
+from autotune.load._address import address_of, connecting_socket
 
 if TYPE_CHECKING:
     from autotune.load.http._response import ResponseReader
 
 IDLE = -1
-_CONNECT_UNDER_WAY = (0, errno.EINPROGRESS)
 
 
 class Connection:
-    """A non-blocking connection that carries at most one request at a time.
+    """A non-blocking connection with at most one outstanding request.
 
     Attributes:
-        index: The request it carries; `IDLE` when none.
+        index: Its outstanding request; `IDLE` when none.
         reader: The response where it did not arrive in one piece.
         unsent: What the socket did not take yet of the request.
-        used: Whether it has carried a request before.
+        used: Whether it has sent a request before.
         first_byte_at: When its response began to arrive, in seconds of `time.perf_counter`.
     """
 
@@ -49,44 +47,26 @@ class Connections:
         epoll: Watches every connection for reading.
         idle: Connections that can take a request.
         by_fd: All connections by file descriptor.
-        limit: New ones are opened up to this many.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._family, self._address = address_of(host, port)
-        self.limit = 1
         self.epoll = select.epoll()
         self.idle: list[Connection] = []
         self.by_fd: dict[int, Connection] = {}
 
     @property
     def busy(self) -> list[Connection]:
-        """Connections that carry a request."""
+        """Connections with an outstanding request."""
         return [connection for connection in self.by_fd.values() if connection.index != IDLE]
 
-    def take(self) -> Connection | None:
-        """An idle connection, or a new one; None where the limit (ours or the system's) is reached.
+    def open(self) -> Connection:
+        """A new connection.
 
         Raises:
-            OSError: The server refuses.
+            OSError: The server refuses, or no file descriptor is left.
         """
-        if self.idle:
-            return self.idle.pop()
-        if len(self.by_fd) >= self.limit:
-            return None
-        try:
-            sock = socket.socket(self._family, socket.SOCK_STREAM)
-        except OSError:
-            if self.by_fd:
-                return None
-            raise
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex(self._address)
-        if code not in _CONNECT_UNDER_WAY:
-            sock.close()
-            raise OSError(code, errno.errorcode.get(code, "connect failed"))
-        connection = Connection(sock)
+        connection = Connection(connecting_socket(self._family, self._address))
         self.by_fd[connection.fileno] = connection
         self.epoll.register(connection.fileno, select.EPOLLIN)
         return connection
@@ -105,9 +85,11 @@ class Connections:
         connection.socket.close()
 
     def drop_stale(self) -> None:
-        """Closes idle connections that the server closed, or wrote to, while nobody looked."""
-        for fd, _ in self.epoll.poll(0):
-            self.drop(self.by_fd[fd])
+        """Closes connections that the server closed or wrote to since the last run, or that still have a request."""
+        stale = {fd for fd, _ in self.epoll.poll(0)}
+        for connection in list(self.by_fd.values()):
+            if connection.fileno in stale or connection.index != IDLE:
+                self.drop(connection)
 
     def close(self) -> None:
         """Closes all of them."""

@@ -1,0 +1,76 @@
+"""The generator of all protocols: one thread, one epoll, prebuilt requests over a transport's connections."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+from autotune.load._outcomes import Outcomes
+from autotune.load._progress import ProgressTeller
+from autotune.load._run import ClosedRun, OpenRun
+from autotune.load._schedule import ClosedLoop, check_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autotune.load._result import LoadResult
+    from autotune.load._run import Run
+    from autotune.load._schedule import Schedule
+    from autotune.load._target import Target
+    from autotune.load._transport import Transport
+    from autotune.load._watch import Watch
+
+
+class SocketGenerator:
+    """Offers load from the calling thread; see `autotune.load.LoadGenerator`.
+
+    Args:
+        target: What to send where.
+        connect: Makes the transport, when it is first needed.
+    """
+
+    def __init__(self, target: Target, connect: Callable[[Target], Transport]) -> None:
+        self.protocol = target.protocol
+        self._target = target
+        self._connect = connect
+        self._transport: Transport | None = None
+
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
+        """Offers ``schedule``; see `autotune.load.LoadGenerator.run`."""
+        check_schedule(schedule, duration_s)
+        options = self._target.options
+        due_s = None if isinstance(schedule, ClosedLoop) else schedule.arrivals(duration_s)
+        outcomes = Outcomes(due_s, streaming=options.streaming)
+        transport = self._transport = self._transport or self._connect(self._target)
+        collecting = gc.isenabled()
+        gc.disable()
+        cpu_s = time.process_time()
+        run: Run
+        teller = ProgressTeller(watch, outcomes)
+        try:
+            if isinstance(schedule, ClosedLoop):
+                run = ClosedRun(transport, outcomes, duration_s, timeout_s, teller, schedule)
+            else:
+                run = OpenRun(transport, outcomes, duration_s, timeout_s, teller, options.max_connections)
+            elapsed_s = run.run()
+        finally:
+            if collecting:
+                gc.enable()
+        return outcomes.result(
+            schedule,
+            run.duration_s,
+            elapsed_s,
+            self._target.batch_size,
+            max(0.0, time.process_time() - cpu_s - run.idle_s),
+            stopped=run.stopped,
+            started_at=run.started_at,
+            send_s=transport.send_s,
+            receive_s=transport.receive_s,
+        )
+
+    def close(self) -> None:
+        """Closes the connections; safe to call twice."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None

@@ -1,0 +1,123 @@
+"""gRPC over a few HTTP/2 connections: begins prebuilt calls, takes the responses as they come."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from typing import TYPE_CHECKING
+
+from autotune.load.grpc._call import calls_of
+from autotune.load.grpc._connections import Connections
+
+if TYPE_CHECKING:
+    from autotune.load._target import Target
+    from autotune.load._transport import Failure, Results
+    from autotune.load.grpc._connections import Connection
+    from autotune.load.grpc._stream import Stream
+
+# Kinds of failure in which the server did answer.
+_ANSWERED = ("grpc ", "http ")
+
+
+class GrpcTransport:
+    """gRPC for the event loop; see `autotune.load._transport.Transport`.
+
+    Each request is a call of its own, streaming or not. grpcio's clients take 100 to 300 us of CPU a call; this one
+    implements as much of HTTP/2 as such calls need.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.send_s = 0.0
+        self.receive_s = 0.0
+        self._calls = calls_of(target)
+        self._connections = Connections(target.host, target.port, streaming=target.options.streaming)
+        self._results: Results
+        # After the answers that came over one connection the next calls go there: one write for all of them.
+        self._answering: Connection | None = None
+        self.epoll = self._connections.epoll
+
+    def prepare(self, results: Results) -> None:
+        """Gets ready for a run; see `Transport`."""
+        self._connections.drop_stale()
+        self._results = results
+        self.send_s = self.receive_s = 0.0
+
+    def begin(self, index: int) -> bool:
+        """Begins the call of request ``index``, which `flush` writes; see `Transport`."""
+        connection = self._answering
+        if connection is None or not connection.session.has_room:
+            connection = self._connections.take()
+            if connection is None:
+                return False
+        connection.session.start(index, self._calls[index % len(self._calls)])
+        return True
+
+    def flush(self) -> None:
+        """Writes what calls began and what servers asked for, one write a connection."""
+        self._answering = None
+        for connection in self._connections.open:
+            if connection.session.pieces:
+                began = time.perf_counter()
+                connection.flush()
+                self.send_s += time.perf_counter() - began
+                if connection.session.retired or connection.session.failure is not None:
+                    self._tidy(connection)
+
+    def handle(self, fd: int, event: int) -> None:
+        """Writes more, or takes responses; see `Transport`."""
+        connection = self._connections.by_fd.get(fd)
+        if connection is None:
+            return
+        if event & select.EPOLLOUT:
+            connection.writable()
+        if event & ~select.EPOLLOUT:
+            began, succeed = time.perf_counter(), self._results.succeed
+            for stream in connection.receive():
+                if 0 < stream.began_at < began:
+                    self.receive_s += began - stream.began_at
+                if stream.failure is None and stream.messages is None:
+                    succeed(stream.index, connection.received_at)
+                else:
+                    self._end(stream, connection.received_at)
+            self.receive_s += time.perf_counter() - began
+            self._answering = connection
+        if connection.session.retired or connection.session.failure is not None:
+            self._tidy(connection)
+
+    def abandon(self, failure: Failure) -> None:
+        """Closes the connections that have calls outstanding: the server sees that nobody waits any more."""
+        for connection in self._connections.open:
+            if connection.session.streams:
+                self._break(connection, failure)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._connections.close()
+
+    def _end(self, stream: Stream, at: float) -> None:
+        messages, failure = stream.messages, stream.failure
+        if messages is not None:
+            self._results.stream(stream.index, messages.first_at if failure is None else math.inf, messages.count)
+        if failure is None:
+            self._results.succeed(stream.index, at)
+        else:
+            self._results.fail(failure, at, answered=failure[0].startswith(_ANSWERED))
+
+    def _tidy(self, connection: Connection) -> None:
+        """Drops a connection that is of no more use, and fails the calls that were outstanding on it."""
+        session = connection.session
+        if session.failure is not None:
+            self._break(connection, session.failure)
+        elif session.retired:
+            self._answering = None
+            self._connections.tidy(connection)
+
+    def _break(self, connection: Connection, failure: Failure) -> None:
+        """Drops a connection and fails the calls outstanding on it."""
+        self._answering = None
+        self._connections.drop(connection)
+        now = time.perf_counter()
+        for stream in connection.session.streams.values():
+            stream.failure = failure
+            self._end(stream, now)
