@@ -136,8 +136,7 @@ class SimulatedSpace:
         self.candidates += candidates
         self.coarse = self.open = np.array([self._space.is_coarse(candidate) for candidate in self.candidates])
         self._kinds = _other_values(self.candidates)
-        for config in (self._space.apply(candidate, self._base) for candidate in candidates):
-            batching, counted = Batching.of(config), bool(config.instance_count)
+        for batching, counted in batchings_of(self._space, self._base, candidates):
             if batching is not None:
                 self._batchings.append(batching if counted else replace(batching, instances=self._instances))
                 self._counted.append(counted)
@@ -213,6 +212,14 @@ class SimulatedSpace:
         if self._objective.maximise:
             return prediction.rate_per_s
         return prediction.latency_s[self._objective.optimised_statistic] if prediction.rate_per_s > 0 else math.inf
+
+
+def batchings_of(
+    space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate]
+) -> list[tuple[Batching | None, bool]]:
+    """The batching of each candidate's config, and whether that config says how many instances there are."""
+    configs = (space.apply(candidate, base) for candidate in candidates)
+    return [(Batching.of(config), bool(config.instance_count)) for config in configs]
 
 
 def _floored(values: NDArray[np.float64], missed_by: NDArray[np.float64], *, maximise: bool) -> NDArray[np.float64]:

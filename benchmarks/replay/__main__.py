@@ -4,6 +4,7 @@
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
     python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
+    python -m benchmarks.replay ablate [--seeds 10]                  what each rule of prediction is worth
     python -m benchmarks.replay simulate [--varies-by 0.05,0.1]      how close the simulation comes to each grid
 
 Scored is the product's own coordinator with its starts, samplers, stopping rule, race and finals; only servers are left
@@ -19,6 +20,7 @@ instances), which are restarts too. Target: within 3% of the best config in at m
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -37,6 +39,8 @@ from autotune.outcome import TrialOutcome
 from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
+from benchmarks.replay._ablation import RULES, Delivered, deliver, summary
+from benchmarks.replay._devices import devices
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._pack import noise, pack
 from benchmarks.replay._plot import plot
@@ -52,6 +56,7 @@ from benchmarks.replay._working import WorkingFile
 
 HERE = Path(__file__).parent
 GRIDS, PLOTS = HERE / "grids", HERE / "plots"
+RESULTS = HERE.parent / "results"
 WORKING = HERE.parents[1] / "results" / "replay"
 NOISE = 0.03
 LARGEST_GRID_BYTES = 200_000
@@ -67,6 +72,8 @@ def main() -> None:
             repeat(arguments)
         elif arguments.command == "simulate":
             simulate(arguments)
+        elif arguments.command == "ablate":
+            ablate(arguments)
         else:
             score(arguments)
     except UsageError as error:
@@ -102,6 +109,11 @@ def parse_arguments() -> argparse.Namespace:
     scoring.add_argument("--recorded", action="store_true", help="take the recorded rates for true, errors and all")
     scoring.add_argument("--arrivals", type=int, default=5, help="different seeds of the simulated arrivals")
     scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
+    ablating = commands.add_parser("ablate", help="replay short studies with each rule of prediction switched off")
+    ablating.add_argument("--seeds", type=int, default=10)
+    ablating.add_argument("--rules", default="", help="names of rules, separated by semicolons; all unless given")
+    ablating.add_argument("--arrivals", type=int, default=2, help="different seeds of the simulated arrivals")
+    ablating.add_argument("--json", type=Path, default=RESULTS / "ablation.json", help="where the table goes")
     simulating = commands.add_parser("simulate", help="compare the simulation with recorded grids")
     simulating.add_argument("grids", nargs="*", type=Path, help="names or files; all that are recorded unless given")
     simulating.add_argument(
@@ -223,6 +235,21 @@ def simulate(arguments: argparse.Namespace) -> None:
                 f"| {found.bias:+.1%} | {found.spread:.1%} | {found.rank_correlation:.2f} | {found.regret:.1%} |",
                 flush=True,
             )
+
+
+def ablate(arguments: argparse.Namespace) -> None:
+    """Replays on all recorded grids and on simulated devices; prints a table, and writes it as JSON as it grows."""
+    grids = {path.stem: likely(Grid.read(path)).grid for path in files_of([])} | devices()
+    rules = arguments.rules.split(";") if arguments.rules else list(RULES)
+    found: dict[str, dict[str, Delivered]] = {}
+    for rule in ("", *rules):
+        found[rule] = deliver(grids, arguments.seeds, NOISE, arguments.arrivals, rule)
+        print(summary({rule: found[rule]}).splitlines()[-1], flush=True)
+        table = {
+            name or "nothing": {grid: vars(each) for grid, each in by_grid.items()} for name, by_grid in found.items()
+        }
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps({"restarts": FEW, "within": WITHIN, "switched_off": table}, indent=1))
 
 
 def score(arguments: argparse.Namespace) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from unittest.mock import patch
 
-from autotune.objective import Ceiling
 from autotune.prediction import _simulated_space
-from autotune.simulator import Batching, Prediction, ServiceTimes, highest_rates
+from autotune.repository import ModelConfig
+from autotune.simulator import Batching, Prediction, ServiceTimes
+from autotune.space import Candidate, SearchSpace
+
+_SIMULATING = ("highest_rates", "highest_throughputs")
 
 
 @contextmanager
 def remembered(arrivals: int) -> Iterator[None]:
-    """Within it, predictors share simulations.
+    """Within it, predictors share simulations, and what the configs of a space say about batching.
 
     A grid holds the windows of each start once, so that all seeds learn the same service times and would simulate the
     same again and again.
@@ -21,23 +25,37 @@ def remembered(arrivals: int) -> Iterator[None]:
     Args:
         arrivals: How many different seeds of simulated arrivals there are; a study's own seed chooses among them.
     """
+    batchings_of = _simulated_space.batchings_of
+    read: dict[tuple[object, ...], list[tuple[Batching | None, bool]]] = {}
+
+    def reading(
+        space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate]
+    ) -> list[tuple[Batching | None, bool]]:
+        key = (space.digest, base.to_text(), tuple(candidate.key for candidate in candidates))
+        if key not in read:
+            read[key] = batchings_of(space, base, candidates)
+        return read[key]
+
+    # The coordinator makes its predictor itself; these names are the one place where it simulates.
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(_simulated_space, "batchings_of", reading))
+        for name in _SIMULATING:
+            simulate = getattr(_simulated_space, name)
+            stack.enter_context(patch.object(_simulated_space, name, _remembering(simulate, arrivals)))
+        yield
+
+
+def _remembering(simulate: Callable[..., list[Prediction]], arrivals: int) -> Callable[..., list[Prediction]]:
     known: dict[tuple[object, ...], list[Prediction]] = {}
 
     def remembering(
-        candidates: Sequence[Batching],
-        service: ServiceTimes,
-        ceilings: Sequence[Ceiling],
-        *,
-        requests: int,
-        seed: int,
+        candidates: Sequence[Batching], service: ServiceTimes, ceilings: Sequence[Any], *, seed: int, **how: Any
     ) -> list[Prediction]:
         times = tuple(vars(service)[name].tobytes() for name in ("host_s", "device_s", "overhead_s", "spread"))
-        numbers = service.request_cpu_s, service.execution_cpu_s, service.contention, service.handed_out
-        key = (tuple(candidates), *times, numbers, tuple(ceilings), requests, seed % arrivals)
+        numbers = tuple(value for value in vars(service).values() if isinstance(value, float))
+        key = (tuple(candidates), *times, numbers, tuple(ceilings), tuple(how.items()), seed % arrivals)
         if key not in known:
-            known[key] = highest_rates(candidates, service, ceilings, requests=requests, seed=seed % arrivals)
+            known[key] = simulate(candidates, service, ceilings, seed=seed % arrivals, **how)
         return known[key]
 
-    # The coordinator makes its predictor itself; this name is the one place where it simulates.
-    with patch.object(_simulated_space, "highest_rates", remembering):
-        yield
+    return remembering

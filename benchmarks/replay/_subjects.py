@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autotune.objective import Ceiling, Objective, parse_duration
+from autotune.objective import Ceiling, LoadName, Objective, parse_duration
 from autotune.repository import ModelRepository, ModelSpec
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
@@ -21,17 +21,19 @@ class Subject:
         model: The bundled model.
         p99: The ceiling on the 99th percentile, as a duration.
         timings_ms: Parameters of the model's config to milliseconds; those left out stay as they are.
+        load: Whether arrivals are random or a closed loop's.
     """
 
     name: str
     model: str
     p99: str
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    load: LoadName = "open"
 
     @property
     def objective(self) -> Objective:
         """The most inferences/s under the ceiling."""
-        return Objective("throughput", (Ceiling("p99", parse_duration(self.p99, "--p99")),))
+        return Objective("throughput", (Ceiling("p99", parse_duration(self.p99, "--p99")),), load=self.load)
 
     def spec(self) -> ModelSpec:
         """The model with these timings."""
