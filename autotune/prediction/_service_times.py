@@ -43,7 +43,6 @@ _ENOUGH_FOR_CPU = 6
 # (`benchmarks/simulator_accuracy.py --varies-by`); rates near saturation hardly tell (`benchmarks/replay simulate`).
 _VARIES_BY = 0.05
 _HANDED_OUT = 0.5  # where Triton's statistics do not tell
-_CLIENT_AT_WORK = 0.1  # of the windows, those in which it had the most to do
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,6 @@ def service_times(windows: Iterable[Window], largest_batch: int) -> ServiceTimes
         spread=np.ones(1),
         request_cpu_s=request_cpu_s,
         execution_cpu_s=execution_cpu_s,
-        client_s=_client_s(known),
         contention=_contention(several, alone_s) if fewest == 1 else 0.0,
         handed_out=_handed_out(known),
     )
@@ -256,18 +254,6 @@ def _cpu_s(windows: Sequence[Window]) -> tuple[float, float]:
     return float(request_s), float(execution_s)
 
 
-def _client_s(windows: Sequence[Window]) -> float:
-    """CPU seconds of the client for a request where it has the next one at hand, and need not wake up for it."""
-    taken_s = [
-        usage.client_cpu * usage.client_processes * window.probe.duration_s / window.probe.requests
-        for window in windows
-        if isinstance(window.probe.schedule, ClosedLoop)
-        and window.probe.requests
-        and (usage := window.probe.usage) is not None
-    ]
-    return float(np.quantile(taken_s, _CLIENT_AT_WORK)) if taken_s else 0.0
-
-
 def _calmest(screens: Sequence[Window]) -> list[Window]:
     """Those of the fewest instances, as far as nothing disturbed them: threads of further instances may keep each
     other waiting even where there is one request at a time, which other configs have no part in.
@@ -291,11 +277,7 @@ def _overhead_s(screens: Sequence[Window]) -> NDArray[np.float64]:
 
 
 def _alone_s(window: Window) -> float:
-    """Mean seconds that one request at a time spent in execution, in waiting for company that does not come, and for
-    the client where that is told to take its time.
-    """
+    """Mean seconds that one request at a time spent in its execution and in the queue."""
     server = window.probe.server
     waited_s = server.queue_ns / 1e9 / max(1, server.success_count)
-    schedule = window.probe.schedule
-    client_s = schedule.client_s if isinstance(schedule, ClosedLoop) else 0.0
-    return float(server.busy_s / window.executions) + min(window.delay_s, waited_s) + client_s
+    return float(server.busy_s / window.executions) + min(window.delay_s, waited_s)

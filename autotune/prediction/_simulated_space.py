@@ -187,7 +187,7 @@ class SimulatedSpace:
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
         objective = self._objective
         if objective.load == "closed":
-            service = replace(service, client_s=max(service.client_s, objective.client_s))
+            service = replace(service, client_s=objective.client_s)
             return highest_throughputs(
                 batchings, service, objective.ceilings, doubts=_DOUBTS, requests=requests, seed=self._seed
             )

@@ -1,6 +1,6 @@
-"""A discrete-event model of Triton's dynamic batcher and its instances: what a config will carry, without a server.
+"""A discrete-event simulation of Triton's dynamic batcher and its instances: what a config sustains, without a server.
 
-It is a prior and a ranker, never the score: a predicted rate says which configs deserve a measurement.
+It decides which configs are worth a measurement; it never replaces one.
 
 Modelled is Triton 2.51 (https://github.com/triton-inference-server/core, branch ``r24.10``) with its defaults: rate
 limiter off, one batcher per model, no queue policy. What it does, and where:
@@ -26,7 +26,8 @@ limiter off, one batcher per model, no queue policy. What it does, and where:
 CPU time of server and client is one resource that requests take in turn before they reach the batcher, and that
 executions take from them.
 
-A closed loop has one client, which takes one answer after the other and sends the next request for each.
+A closed loop has as many clients as outstanding requests. Each waits for its answer, thinks for a fixed time, and sends
+its next request.
 
 Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
 (``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, ensembles, several GPUs.

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.client_time import client_times
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from autotune.simulator._service import ServiceTimes
 
 BATCHER_FIRST = 0.15
-"""How often the batcher's thread, which the end of an execution wakes up, comes before the instance's own, which goes
-on to the next payload. A race that machines decide; it matters only with a queue delay, where the winner decides
-whether that payload still grows."""
+"""How often the batcher's thread runs before the instance's own thread at the end of an execution.
+
+The instance's thread takes the next payload; if the batcher runs first, that payload may still grow. This matters only
+with a queue delay. A guess: the order depends on the machine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +30,18 @@ class Draws:
         factors: By how much each execution's time is stretched, in order of execution.
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
             next payload.
-        client: How long the client takes for each request of a closed loop, as a multiple of the mean.
     """
 
     arrivals: NDArray[np.float64]
     overhead_s: NDArray[np.float64]
     factors: NDArray[np.float64]
     batcher_first: NDArray[np.bool_]
-    client: NDArray[np.float64]
 
     @classmethod
     def of(cls, service: ServiceTimes, requests: int, seed: int) -> Draws:
         """The numbers for ``requests`` requests; equal seeds give equal ones."""
-        streams = np.random.SeedSequence(seed).spawn(5)
-        gaps, overheads, factors, races, client = (np.random.default_rng(each) for each in streams)
+        streams = np.random.SeedSequence(seed).spawn(4)
+        gaps, overheads, factors, races = (np.random.default_rng(each) for each in streams)
         arrivals = np.cumsum(gaps.exponential(size=requests))
         arrivals *= requests / arrivals[-1] if requests else 1.0
         return cls(
@@ -52,5 +49,4 @@ class Draws:
             service.overhead_s[overheads.integers(len(service.overhead_s), size=requests)],
             service.spread[factors.integers(len(service.spread), size=requests)],
             races.random(requests) < BATCHER_FIRST,
-            client_times(client, requests),
         )

@@ -78,8 +78,6 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     scale: float,
     concurrency: int,
     think_s: float,
-    client_s: float,
-    client_takes: Floats,
     overhead_s: Floats,
     factors: Floats,
     batcher_first: NDArray[np.bool_],
@@ -110,10 +108,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         unit_s: When requests arrive, times ``scale``, ascending, shape (n,); filled in a closed loop.
         scale: See ``unit_s``; 1 in a closed loop.
         concurrency: Requests that a closed loop keeps outstanding; 0 in an open loop.
-        think_s: Seconds from the end of a request's execution to the arrival of the one that it makes room for, the
-            client's time left out.
-        client_s: Mean of the seconds that the client of a closed loop takes for each answer, one after the other.
-        client_takes: How long it takes for each as a multiple of the mean, shape (n,).
+        think_s: Seconds from the end of a request's execution to the arrival of its client's next request.
         overhead_s: Latency of each request outside queue and execution, shape (n,).
         factors: By how much each execution's time is stretched, in order of execution, shape (n,).
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
@@ -161,7 +156,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     last = np.empty(instances, np.int64)
     idle = instances
     next_due_s, next_instance = np.inf, 0
-    device_free_s = cpu_free_s = client_free_s = 0.0
+    device_free_s = cpu_free_s = 0.0
     timer_s = np.inf
     served, queued, arrived, finished, executed, backlog = 0, 0, 0, 0, 0, requests
     filling, filling_from, saturated, pending, next_preferred = _EMPTY, 0, False, 0, 0
@@ -190,11 +185,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                 idle += 1
                 finished += last[next_instance] - first[next_instance]
                 for request in range(first[next_instance], last[next_instance]):
-                    ended_s = now_s
-                    if concurrency > 0:
-                        client_free_s = max(now_s, client_free_s) + client_s * client_takes[request]
-                        ended_s = client_free_s
-                    latency = ended_s - unit_s[request] * scale + overhead_s[request]
+                    latency = now_s - unit_s[request] * scale + overhead_s[request]
                     latency_s[request] = latency
                     if request >= first_counted:
                         for limit in range(len(limits_s)):
@@ -203,7 +194,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                             elif latency > limits_s[limit]:
                                 over[limit] += 1
                     if known < requests:
-                        unit_s[known] = ended_s + think_s
+                        unit_s[known] = now_s + think_s
                         known += 1
                 for limit in range(len(limits_s)):
                     if abs(over[limit]) > abs(allowed[limit]):

@@ -35,8 +35,8 @@ class ServiceTimes:
         request_cpu_s: CPU seconds that a request takes, whatever its batch, by the number of cores; 0 where CPU time
             does not matter.
         execution_cpu_s: The same for an execution.
-        client_s: Seconds in which the client of a closed loop takes an answer and sends the next request, on average,
-            drawn for each from an exponential distribution: answers that come together wait for it.
+        client_s: Think time of a closed loop's clients in seconds, from each answer to the next request; the same every
+            time, and not part of the latency.
         contention: By what fraction the device part takes longer for each other instance that is at work.
         handed_out: Which part of the host time that a batch takes beyond one item's follows the device part.
     """

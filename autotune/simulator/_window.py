@@ -85,7 +85,8 @@ class Runner:
         self._service = service
         self._after_s = service.after_s
         self._draws = draws
-        self._think_s = float(draws.overhead_s.mean()) if requests else 0.0
+        # A client gets its answer after the overhead, thinks, and sends the next request.
+        self._think_s = (float(draws.overhead_s.mean()) if requests else 0.0) + service.client_s
         self._preferred = batching.sent_at_once()
 
     def run(
@@ -107,8 +108,6 @@ class Runner:
             scale,
             concurrency,
             self._think_s,
-            self._service.client_s,
-            self._draws.client,
             self._draws.overhead_s,
             self._draws.factors,
             self._draws.batcher_first,

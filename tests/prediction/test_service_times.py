@@ -215,15 +215,3 @@ def test_nothing_is_known_where_the_server_does_not_tell_how_long_executions_too
         return replace(each, probe=replace(each.probe, server=replace(each.probe.server, batch_compute_ns={})))
 
     assert service_times([untold(screen()), untold(saturated(8))], 8) is None
-
-
-def test_the_clients_time_for_a_request_is_that_of_a_client_at_work():
-    busy = [using_cores(saturated(size), client_s=0.00004) for size in (8, 32, 64)]
-    waking_up = using_cores(screen(), client_s=0.0002)
-    open_loop = using_cores(window({8: 100}, {8: alone_s(8)}, schedule=PoissonRate(800, 1)), client_s=0.00001)
-    found = service_times([waking_up, *busy, open_loop], 64)
-    assert found is not None
-    assert found.client_s == pytest.approx(0.00004)
-    unseen = service_times([screen(), saturated(8)], 64)
-    assert unseen is not None
-    assert unseen.client_s == 0.0

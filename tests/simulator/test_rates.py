@@ -200,23 +200,19 @@ def test_doubts_about_the_limits_weigh_what_is_completed_under_each():
     assert weighed.latency_s["p99"] <= 0.009
 
 
-def test_a_client_that_sends_one_request_after_the_other_fills_fewer_batches_in_time():
-    # Far above the 15 ms for which this client is held up at one answer in a hundred.
-    batching, ceiling = Batching(32, dynamic=True, instances=2), [Ceiling("p99", 0.1)]
-    (at_once,) = highest_throughputs([batching], _unsteady(), ceiling)
-    (slowly,) = highest_throughputs([batching], _unsteady(client_s=0.0004), ceiling)
-    assert at_once.rate_per_s > 1 / 0.0004
-    assert 0.9 / 0.0004 < slowly.rate_per_s <= 1.02 / 0.0004  # a window's mean of what each request takes
-    assert slowly.mean_batch < 0.5 * at_once.mean_batch
+def test_a_think_time_lowers_what_a_given_concurrency_completes_but_not_its_latency():
+    def completed(client_s):
+        def in_loop(carrier):
+            return carrier.in_closed_loop(4)
 
+        batching = Batching(1, dynamic=False, instances=4)
+        (found,) = predict_each([batching], _unsteady(client_s=client_s), P99_20_MS, 4000, 0, in_loop)
+        return found
 
-def test_what_a_client_is_held_up_for_counts_where_the_ceiling_is_near_it():
-    batching = Batching(32, dynamic=True, instances=2)
-    service = _unsteady(client_s=0.0004)
-    (strict,) = highest_throughputs([batching], service, [Ceiling("p99", 0.02)])
-    (lenient,) = highest_throughputs([batching], service, [Ceiling("p99", 0.1)])
-    assert strict.latency_s["p99"] <= 0.02
-    assert 0 < strict.rate_per_s < 0.8 * lenient.rate_per_s
+    at_once, later = completed(0.0), completed(0.05)
+    assert later.rate_per_s == pytest.approx(4 / (0.05 + later.latency_s["avg"]), rel=0.03)  # Little's law
+    assert later.rate_per_s < at_once.rate_per_s
+    assert later.latency_s["avg"] <= at_once.latency_s["avg"]
 
 
 def test_more_outstanding_requests_may_keep_a_ceiling_that_fewer_miss():
