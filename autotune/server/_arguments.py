@@ -33,7 +33,7 @@ def check_extra_arguments(extra: Sequence[str]) -> None:
         name = argument.partition("=")[0]
         if len(name) <= len("--") or not name.startswith("--"):
             continue
-        # Triton takes any beginning of an option that is no other's.
+        # Triton accepts any unambiguous prefix of an option.
         taken = [option for option in _RESERVED if option.startswith(name)]
         if taken:
             remedy = _RESERVED[taken[0]] or "leave it out"
@@ -56,10 +56,10 @@ def triton_arguments(
     complete_config: bool,
     extra: Sequence[str],
 ) -> list[str]:
-    """Arguments for one model under explicit control; ``extra`` comes last and so has the last word.
+    """Arguments for one model under explicit control; ``extra`` comes last and wins.
 
     Args:
-        server_id: Comes back in ``/v2``, which tells this server from a stranger on the same port.
+        server_id: Returned by ``/v2``; distinguishes this server from another one on the same port.
         repository: The repository as the server sees it.
         model: Loaded at startup; the server exits if that fails.
         address: What its listeners bind to.
@@ -84,7 +84,7 @@ def triton_arguments(
     if _mention(extra, "--allow-metrics", "--metrics-"):
         arguments.append(f"--metrics-port={ports.metrics}")
     else:
-        # Nobody scrapes a trial's server, and looking for GPU metrics delays its start.
+        # Nothing reads a trial's metrics, and GPU metrics delay the start.
         arguments.append("--allow-metrics=false")
     return [*arguments, *extra]
 

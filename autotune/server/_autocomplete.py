@@ -1,8 +1,7 @@
 """Whether Triton has anything to complete in a staged model's config.
 
-Completing costs a Python-based backend 1.2 s of each start (Triton starts a stub only to ask it, and that
-stub takes a second to end), which is most of the time from launch to ready. Where it provably changes
-nothing, it is switched off.
+Completion costs a Python-based backend 1.2 s per start: Triton starts an extra stub for it, which takes a second to
+end. That is most of the time from launch to ready. Completion is switched off if it provably changes nothing.
 """
 
 from __future__ import annotations

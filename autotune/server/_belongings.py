@@ -1,7 +1,7 @@
-"""Names for what this process leaves on the machine, so that a later one can clear up after its death.
+"""Names of this process's shared memory and temporary directories, so that a later process can remove leftovers.
 
-Each name carries the process id and its PID namespace: shared memory and temporary directories may be
-shared with containers, where the same id means another process.
+Each name contains the process id and its PID namespace. Containers may share these directories, and there the same id
+means another process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pid_namespace() -> str:
 
 
 def process_alive(pid: int) -> bool:
-    """Whether a process of this namespace has this id."""
+    """Whether this PID namespace has a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -43,21 +43,21 @@ def process_alive(pid: int) -> bool:
 
 
 def new_prefix() -> str:
-    """A prefix that no other server of this machine uses: ``autotune-NAMESPACE-PID-N-``."""
+    """A prefix unique to one server: ``autotune-NAMESPACE-PID-N-``."""
     return f"autotune-{pid_namespace()}-{os.getpid()}-{next(_counter)}-"
 
 
 def remove_shared_memory(prefix: str) -> None:
-    """Removes the shared-memory files whose name starts with ``prefix``; a killed server leaves them."""
+    """Removes shared-memory files that start with ``prefix``. A killed server leaves them behind."""
     for path in SHARED_MEMORY.glob(f"{prefix}*"):
         path.unlink(missing_ok=True)
 
 
 def remove_orphans() -> None:
-    """Ends the stubs and removes the shared memory and temporary directories of processes that died before they could.
+    """Removes what dead processes left: Python stubs, shared memory and temporary directories.
 
-    The kernel ends a server with the process that launched it, but the stubs of Triton's Python backend that were
-    executing just then wait for it for ever.
+    The kernel kills a server when the process that launched it ends. A Python stub that was executing at that moment
+    waits for its server forever.
     """
     for stub in _orphaned_stubs():
         with contextlib.suppress(psutil.Error):  # ended meanwhile, or another user's
@@ -74,12 +74,12 @@ def remove_orphans() -> None:
 
 
 def _left_behind(name: re.Match[str]) -> bool:
-    """Whether the process that gave the name is dead; one in another PID namespace cannot be known to be."""
+    """Whether the process in the name is dead. Returns False for one in another PID namespace."""
     return name["namespace"] == pid_namespace() and not process_alive(int(name["pid"]))
 
 
 def _orphaned_stubs() -> Iterator[psutil.Process]:
-    """Stubs of servers that dead processes launched: the name of their shared memory is an argument of theirs."""
+    """Stubs whose shared memory, named in their arguments, belongs to a dead process."""
     for process in psutil.process_iter(["cmdline"]):
         program, *arguments = process.info["cmdline"] or [""]
         names = (_NAME.match(argument) for argument in arguments)

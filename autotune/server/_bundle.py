@@ -24,8 +24,8 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LIBPYTHON = f"libpython{_PYTHON}.so.1.0"
 _OWN_BACKENDS = Path(__file__).parent / "backends"
 
-# Run by every stub: a model's prints reach the log even when its stub is killed. The interpreter that a
-# stub embeds is isolated, so PYTHONUNBUFFERED would do nothing.
+# Every stub runs this, so that a model's prints reach the log even if the stub is killed. PYTHONUNBUFFERED has no
+# effect on the stub's isolated interpreter.
 _STUB_PRELUDE = "\nimport sys\nsys.stdout.reconfigure(line_buffering=True)\n"
 
 
@@ -35,10 +35,10 @@ class Bundle:
 
     Attributes:
         server: The ``tritonserver`` binary.
-        libraries: What it links against.
+        libraries: The directory of the libraries that it links.
         python_backend: The directory of the Python backend.
         stub: The backend's stub for the running Python.
-        version: Triton's version; ``unknown`` for a wheel this package does not know.
+        version: Triton's version; ``unknown`` for an unknown wheel.
     """
 
     server: Path
@@ -49,10 +49,10 @@ class Bundle:
 
 
 def find_bundle() -> Bundle:
-    """The server in the installed wheel; nothing of it is imported.
+    """Returns the server in the installed wheel, without importing the wheel.
 
     Raises:
-        UsageError: It is not installed, or has nothing for this machine or Python.
+        UsageError: It is not installed, or does not support this machine or Python version.
     """
     spec = importlib.util.find_spec("pytriton")
     if spec is None or spec.origin is None:
@@ -82,7 +82,7 @@ def find_bundle() -> Bundle:
 def find_libpython() -> Path | None:
     """The shared library of the running Python, which the Python backend's stub links; None if it is missing.
 
-    The interpreter's own directories come first (pyenv, conda, a framework build), then the system's.
+    Searches the interpreter's directories (pyenv, conda, a framework build) before the system's.
     """
     if sysconfig.get_config_var("Py_ENABLE_SHARED") or "libpython" in str(sysconfig.get_config_var("LDLIBRARY")):
         for directory in (sysconfig.get_config_var("LIBDIR"), os.path.join(sys.base_prefix, "lib")):
@@ -103,11 +103,11 @@ def check_libpython() -> Path:
 
 
 def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: Mapping[str, str]) -> Binary:
-    """A runnable server with its backends folder made in ``directory``.
+    """Creates a backends folder in ``directory`` and returns the runnable server.
 
-    The stub must lie beside the backend's library, and Triton refuses a library that a link leads out of the
-    backends folder to, so both are copied (2.5 MB). The interpreter that the stub embeds finds its packages
-    through the first ``python3`` on PATH, which must be the one running here.
+    The stub must be in the same folder as the backend's library, and Triton refuses a library that is linked from
+    outside the backends folder. Both are therefore copied (2.5 MB). The stub's interpreter finds its packages through
+    the first ``python3`` on PATH, which must be the running one.
     """
     backends = directory / "backends"
     shutil.copytree(_OWN_BACKENDS, backends, ignore=shutil.ignore_patterns("__pycache__", "__init__.py"))
@@ -116,7 +116,7 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
     shutil.copy(bundle.stub, python)
     with (python / "triton_python_backend_utils.py").open("a") as utilities:
         utilities.write(_STUB_PRELUDE)
-    # Only libpython, not its directory: conda's holds other versions of libraries that Triton links.
+    # Only libpython, not its directory: conda's directory has other versions of Triton's libraries.
     libraries = directory / "lib"
     libraries.mkdir()
     (libraries / LIBPYTHON).symlink_to(libpython)

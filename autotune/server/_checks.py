@@ -1,4 +1,4 @@
-"""Whether the options of a launch can mean anything, whatever the mode; asked before anything is started."""
+"""Checks the launch options before anything is started."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autotune.server._arguments import check_extra_arguments
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_distinct_ports
 
-LEAST_MEMORY_BYTES = 6 << 20  # what the Docker engine allows a container
+LEAST_MEMORY_BYTES = 6 << 20  # the Docker engine's minimum
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,15})?)(?P<unit>b|[kmgt]?)b?", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
@@ -32,10 +32,10 @@ _ONLY_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def check_options(options: LaunchOptions) -> None:
-    """Raises `UsageError` that names the flag whose value no launch mode can take."""
+    """Raises `UsageError` for a value that no launch mode accepts; the message names the flag."""
     if options.memory is not None and parse_size("--memory", options.memory) < LEAST_MEMORY_BYTES:
         raise UsageError(
-            f"--memory: {options.memory!r} is below the engine's least, 6m; give what the model needs, such as 4g"
+            f"--memory: {options.memory!r} is below the engine's minimum, 6m; give what the model needs, such as 4g"
         )
     if options.shm_size is not None:
         parse_size("--shm-size", options.shm_size)
@@ -50,7 +50,7 @@ def check_options(options: LaunchOptions) -> None:
 
 
 def check_mode_uses(mode: str, options: LaunchOptions, why: str) -> None:
-    """Raises `UsageError` that names the flags that the launch mode ignores.
+    """Raises `UsageError`, which names the flags that the launch mode ignores.
 
     Args:
         mode: The launch mode that was chosen.
@@ -72,7 +72,7 @@ def check_mode_uses(mode: str, options: LaunchOptions, why: str) -> None:
 
 
 def parse_size(flag: str, text: str) -> int:
-    """Bytes of ``512m`` or ``4g`` (powers of 1024, as Docker's); raises `UsageError` that names ``flag``."""
+    """Bytes of ``512m`` or ``4g`` (powers of 1024, as Docker's); raises `UsageError`, which names ``flag``."""
     match = _SIZE.fullmatch(text.strip())
     size = int(float(match["number"]) * _UNITS[match["unit"].lower()]) if match else 0
     if size == 0:

@@ -1,4 +1,4 @@
-"""The launch modes by name, and choosing one."""
+"""Registry of the launch modes, and the choice of one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LAUNCHERS: dict[str, Callable[[LaunchOptions], Launcher]] = {
     "embedded": EmbeddedLauncher,
     "remote": RemoteLauncher,
 }
-# What `auto` tries, in this order.
+# Modes that `auto` tries, in this order.
 _AUTOMATIC = ("docker", "local", "embedded")
 
 
 def choose_launcher(mode: str, options: LaunchOptions | None = None) -> tuple[Launcher, str]:
-    """The launcher of ``mode``, checked, and one line that says which it is and why.
+    """Returns the checked launcher of ``mode`` and one line that says which it is and why.
 
     Raises:
         UsageError: ``mode`` is unknown, cannot work here or ignores an option; nothing has been started.
@@ -69,5 +69,5 @@ def _automatic(options: LaunchOptions) -> tuple[Launcher, str]:
 
 
 def _reason(message: str) -> str:
-    """What was found, without the flag before it and the remedy after it."""
+    """The finding of an error message, without its flag and its remedy."""
     return message.split(": ", 1)[-1].split("; ", 1)[0]

@@ -1,4 +1,4 @@
-"""One container with a server in it, and clearing up after dead studies."""
+"""A container that runs one server; removal of containers that dead studies left."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from autotune.server._types import ServerCrashed
 from autotune.server._usage import runs_argument
 
 LABEL = "autotune"
-# How often the engine is asked whether the container still runs, while HTTP is polled far more often.
+# Interval of asking the engine whether the container runs; HTTP is polled more often.
 _INSPECT_EVERY_S = 0.1
 _CREATION_S = 1.0
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_.-]")
 
 
 def remove_orphaned_containers(client: Any) -> None:
-    """Removes containers whose maker died before it could: same host and PID namespace, no such process."""
+    """Removes containers whose creator, on this host and in this PID namespace, is dead."""
     from docker.errors import APIError
 
     for container in client.containers.list(all=True, filters={"label": f"{LABEL}=1"}, ignore_removed=True):
@@ -36,12 +36,12 @@ def remove_orphaned_containers(client: Any) -> None:
         mine = mine and labels.get(f"{LABEL}.pid-namespace") == pid_namespace()
         pid = labels.get(f"{LABEL}.pid", "")
         if mine and pid.isdigit() and not process_alive(int(pid)):
-            with contextlib.suppress(APIError):  # someone else did
+            with contextlib.suppress(APIError):  # already removed
                 container.remove(force=True, v=True)
 
 
 class Container:
-    """One container: says how it ended, keeps its log, is always removed."""
+    """One container. It reports how it ended, saves its log, and is always removed."""
 
     def __init__(self, client: Any, log_path: Path) -> None:
         self._client = client
@@ -95,7 +95,7 @@ class Container:
         """The id of its first process; None if that is not here (the engine is elsewhere, or its own machine).
 
         Args:
-            argument: What that process has on its command line and no other has.
+            argument: A word that only this process has on its command line.
 
         Raises:
             ServerCrashed: The container has ended.
@@ -105,7 +105,7 @@ class Container:
         return pid if pid and runs_argument(pid, argument) else None
 
     def remove(self, grace_s: float) -> None:
-        """Ends it, keeps its log, removes it with its anonymous volumes; safe to call twice.
+        """Stops the container, saves its log, and removes it with its anonymous volumes; safe to call twice.
 
         Raises:
             ServerCrashed: The engine no longer answers; the next study removes the container.
@@ -129,7 +129,7 @@ class Container:
                 raise _gone(error) from None
 
     def _find(self, name: str) -> Any:
-        """The container whose creation was interrupted: the engine may finish that a little later."""
+        """The container whose creation was interrupted. The engine may finish creating it a little later."""
         from docker.errors import NotFound
 
         deadline = time.monotonic() + _CREATION_S
@@ -144,7 +144,7 @@ class Container:
     def _end(self, container: Any, grace_s: float) -> None:
         from docker.errors import APIError
 
-        with contextlib.suppress(APIError):  # it has ended by itself, its log with it if someone removed it
+        with contextlib.suppress(APIError):  # it ended by itself; if it was removed, its log is gone
             if grace_s > 0:
                 container.stop(timeout=max(1, round(grace_s)))
             else:
@@ -157,7 +157,7 @@ class Container:
 
 
 def _labels(model: str) -> dict[str, str]:
-    """What made it, for whom, and where that process is."""
+    """Labels that name the model, the creating process, its namespace and its host."""
     return {
         LABEL: "1",
         f"{LABEL}.model": model,
@@ -169,7 +169,7 @@ def _labels(model: str) -> dict[str, str]:
 
 @contextmanager
 def _engine_words() -> Iterator[None]:
-    """Tells in the engine's words what it refuses."""
+    """Raises what the engine refuses, in its words."""
     from docker.errors import APIError, DockerException
 
     try:

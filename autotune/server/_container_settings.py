@@ -1,4 +1,4 @@
-"""What a container for one server is given: limits, mounts, devices and a user that can read the model."""
+"""Settings of a server's container: limits, mounts, devices, and a user that can read the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autotune.server._checks import highest_cpu, parse_mount, parse_size
 from autotune.server._engine import cpu_count, has_gpu, is_remapped, is_rootless
 from autotune.server._options import LaunchOptions
 
-_DEFAULT_SHM = "1g"  # lazily used; the engine's 64 MB holds few instances of Triton's Python backend
+_DEFAULT_SHM = "1g"  # pages are allocated on use; the engine's 64 MB are too small for several Python instances
 
 
 def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
         **_user(info),
         "volumes": _volumes(options, repository),
         "shm_size": parse_size("--shm-size", options.shm_size or _DEFAULT_SHM),
-        # The log is read back whatever the engine's default is.
+        # The log must be readable whatever the engine's default driver is.
         "log_config": LogConfig(type=LogConfig.types.JSON),
         "device_requests": _devices(options.gpus, info),
     }
@@ -39,9 +39,9 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
 
 
 def _user(info: dict[str, Any]) -> dict[str, Any]:
-    """Whoever runs the study, with all their groups: what they can read, the server can, whatever its image's user.
+    """The user who runs the study, with all groups: the server can read the same files, whatever the image's user.
 
-    Staged models lie in directories that no one else may enter.
+    No other user may enter the directories of staged models.
     """
     if is_rootless(info):
         return {"user": "0:0"}
@@ -49,7 +49,7 @@ def _user(info: dict[str, Any]) -> dict[str, Any]:
         "user": f"{os.getuid()}:{os.getgid()}",
         "group_add": [str(group) for group in os.getgroups()],
     }
-    if is_remapped(info):  # else its ids are others outside, and it may not share the machine's network
+    if is_remapped(info):  # with userns-remap, ids differ outside and host networking is refused
         user["userns_mode"] = "host"
     return user
 
@@ -64,7 +64,7 @@ def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
 
 
 def _link_targets(repository: Path) -> list[Path]:
-    """What absolute links in the repository lead to: those files must be at the same place in the container."""
+    """Targets of absolute links in the repository; each is mounted at the same path in the container."""
     root = repository.resolve()
     targets = []
     for directory, names, files in os.walk(root):

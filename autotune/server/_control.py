@@ -14,7 +14,7 @@ from autotune.server._types import ModelStatistics
 
 
 class ControlError(AutotuneError):
-    """The server answered with an error; the message is its own."""
+    """The server answered with an error; the message is the server's."""
 
 
 class Unreachable(ControlError):
@@ -23,12 +23,12 @@ class Unreachable(ControlError):
 
 @dataclass(frozen=True)
 class ControlClient:
-    """Requests to one Triton's HTTP endpoint; a fresh connection each, so that it never holds one.
+    """Requests to one Triton's HTTP endpoint; a fresh connection for each.
 
     Attributes:
-        host: Where it answers.
-        port: Its HTTP port.
-        timeout_s: Seconds any answer may take.
+        host: The server's host.
+        port: The server's HTTP port.
+        timeout_s: Seconds that an answer may take.
     """
 
     host: str
@@ -36,7 +36,7 @@ class ControlClient:
     timeout_s: float = 10.0
 
     def ready(self) -> bool:
-        """Whether the server and everything it should have loaded are ready."""
+        """Whether the server and the models loaded at startup are ready."""
         try:
             return self._exchange("GET", "/v2/health/ready")[0] == 200
         except Unreachable:
@@ -61,7 +61,7 @@ class ControlClient:
 
         Raises:
             Unreachable: Nothing answers.
-            ControlError: The server's own words.
+            ControlError: The server's error.
         """
         return self._object("GET", "/v2")
 
@@ -88,7 +88,7 @@ class ControlClient:
         self._json("POST", f"/v2/repository/models/{quote(model)}/load", body, timeout_s)
 
     def unload(self, model: str) -> None:
-        """Asks for ``model`` to be unloaded; returns before it is. Raises as `metadata`."""
+        """Requests the unload of ``model``; returns before it is done. Raises as `metadata`."""
         self._json("POST", f"/v2/repository/models/{quote(model)}/unload", {})
 
     def _object(self, method: str, path: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What ``autotune doctor`` finds for each launch mode."""
+"""The findings of ``autotune doctor`` for each launch mode."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one launch mode finds here.
+    """The findings for one launch mode.
 
     Attributes:
         name: The launch mode, or ``machine``.
-        available: Whether it can work here.
-        details: What was found, one line each.
-        remedies: What to do about what is missing, one line each.
+        available: Whether it works on this machine.
+        details: Findings, one line each.
+        remedies: How to install what is missing, one line each.
     """
 
     name: str

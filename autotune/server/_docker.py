@@ -61,7 +61,7 @@ class DockerLauncher:
                         server_id=name,
                         repository="/models",
                         model=model,
-                        # A published port reaches the container's own address, not its loopback.
+                        # A published port reaches the container's address, not its loopback.
                         address=LOOPBACK if host_network else "0.0.0.0",  # noqa: S104
                         ports=ports,
                         stop_grace_s=self.options.stop_grace_s,
@@ -133,9 +133,9 @@ class DockerLauncher:
 
 
 def _shared_memory(settings: dict[str, Any]) -> Path:
-    """A directory of this machine's shared memory, which the container gets as its ``/dev/shm``.
+    """A directory in this machine's ``/dev/shm``, which becomes the container's ``/dev/shm``.
 
-    With all of it (``--ipc host``), what a killed server leaves there would stay.
+    With ``--ipc host`` instead, a killed server's files would stay.
     """
     directory = SHARED_MEMORY / f"{new_prefix()}shm"
     directory.mkdir(mode=0o700)

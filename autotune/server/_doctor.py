@@ -1,4 +1,4 @@
-"""Looks at this machine for each launch mode; starts nothing."""
+"""Checks what each launch mode needs on this machine; starts nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _machine() -> Diagnosis:
 
 def _docker(options: LaunchOptions) -> Diagnosis:
     details = []
-    with contextlib.suppress(UsageError), closing(connect()) as client:  # asked again below, for its remedy
+    with contextlib.suppress(UsageError), closing(connect()) as client:  # checked again below, which gives the remedy
         info = client.info()
         details.append(f"engine {info.get('ServerVersion')} on {info.get('OperatingSystem')}")
         network = "host networking" if has_host_network(info) else "ports published on the loopback"
@@ -65,7 +65,7 @@ def _local(options: LaunchOptions) -> Diagnosis:
 
 def _embedded(options: LaunchOptions) -> Diagnosis:
     details = []
-    with contextlib.suppress(UsageError):  # asked again below, for its remedy
+    with contextlib.suppress(UsageError):  # checked again below, which gives the remedy
         details.append(f"Triton {find_bundle().version} in {DISTRIBUTION}")
     libpython = find_libpython()
     if libpython is not None:

@@ -1,4 +1,4 @@
-"""The ``embedded`` launch mode: the server in the ``nvidia-pytriton`` wheel, nothing else to install."""
+"""The ``embedded`` launch mode: the Triton server in the ``nvidia-pytriton`` wheel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autotune.server._staged import is_onnx_only
 from autotune.server._triton_process import launch_process
 from autotune.server._types import RunningServer
 
-# Triton's Python backend takes 1 MB for each instance at once and grows by the tensors in flight.
+# Triton's Python backend takes 1 MB per instance at the start, and more for tensors in flight.
 LEAST_SHARED_MEMORY_BYTES = 16 << 20
 
 
@@ -71,8 +71,8 @@ class EmbeddedLauncher:
 def server_environment(repository: Path) -> Mapping[str, str]:
     """Our environment, without GPUs if only ONNX models are served.
 
-    Our ONNX Runtime backend computes on the CPU. Triton knows nothing of that: a config that leaves the instances'
-    kind open would get instances on every GPU that it sees. Beside other models such a config has to say KIND_CPU.
+    The embedded ONNX Runtime backend computes on the CPU. Triton does not know this, and would place instances whose
+    kind is not set on every visible GPU. With other models in the repository, such a config must say KIND_CPU.
     """
     return {**os.environ, "CUDA_VISIBLE_DEVICES": ""} if is_onnx_only(repository) else os.environ
 

@@ -1,4 +1,4 @@
-"""What the end of a server means, from its exit code and its log."""
+"""Turns the exit code and log of an ended server into an error."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from autotune.server._ports import PortsTaken
 from autotune.server._reason import exit_text, last_words, load_reason, ports_clashed, refused_argument
 from autotune.server._types import LoadFailed, ServerCrashed
 
-_FIRST_SIGNAL_CODE = 128  # a shell or container reports a signal as 128 + its number
+_FIRST_SIGNAL_CODE = 128  # a shell or container reports a signal as 128 + number
 
 
 def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) -> Exception:
-    """The exception that tells it: while starting, a refused argument, a refused load or a lost port; else a crash.
+    """Returns the exception: a refused argument, refused load or taken port while starting; else a crash.
 
     Args:
         code: Its exit code, negative or above 128 for a signal.
-        log: All that it wrote.
-        ready: Whether it had become ready.
-        out_of_memory: Whether the kernel is known to have killed a process of it for want of memory.
+        log: The server's whole log.
+        ready: Whether the server had become ready.
+        out_of_memory: Whether the kernel is known to have killed one of its processes for lack of memory.
     """
     how = "out of memory; raise --memory" if out_of_memory else exit_text(code)
     if ready:
@@ -31,7 +31,7 @@ def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) 
     if ports_clashed(log):
         return PortsTaken(last_words(log))
     reason = load_reason(log)
-    # A server that refuses a model exits by itself; one whose model's process was killed does so too.
+    # A server exits if it refuses a model, and also if a model's process was killed.
     if reason and 0 < code < _FIRST_SIGNAL_CODE and not out_of_memory:
         return LoadFailed(reason)
     return ServerCrashed(f"the server ended while starting ({how}): {reason or last_words(log)}")

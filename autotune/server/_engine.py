@@ -1,4 +1,4 @@
-"""The Docker engine: reaching it, its images, and what it can do."""
+"""The Docker engine: its client, its images and its capabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def connect() -> Any:
     """A client of the engine that ``DOCKER_HOST`` or the default socket names.
 
     Raises:
-        UsageError: None answers, or it is on another machine.
+        UsageError: No engine answers, or it is on another machine.
     """
     from docker.errors import DockerException
 
@@ -48,7 +48,7 @@ def has_gpu(info: dict[str, Any]) -> bool:
 def cpu_count(info: dict[str, Any]) -> int:
     """CPUs that a container may be given; 0 if the engine does not say."""
     count = int(info.get("NCPU") or 0)
-    # The engine counts those that it may use itself, which need not be the first ones of the machine.
+    # The engine counts the CPUs that it may use, which need not be the machine's first ones.
     return max(count, os.cpu_count() or 0) if count and has_host_network(info) else count
 
 
@@ -63,20 +63,20 @@ def has_host_network(info: dict[str, Any]) -> bool:
 
 
 def is_rootless(info: dict[str, Any]) -> bool:
-    """Whether root in a container is the engine's own user outside."""
+    """Whether root in a container is the engine's user outside (rootless)."""
     return any("rootless" in option for option in info.get("SecurityOptions") or [])
 
 
 def is_remapped(info: dict[str, Any]) -> bool:
-    """Whether a container's users are others outside (the engine's ``userns-remap``)."""
+    """Whether the engine maps a container's users to others outside (``userns-remap``)."""
     return any("userns" in option for option in info.get("SecurityOptions") or [])
 
 
 def find_image(client: Any, reference: str) -> Any:
-    """The local image ``reference``; it is never pulled unasked (an image may be 15 GB).
+    """The local image ``reference``; it is not pulled, since an image may be 15 GB.
 
     Raises:
-        UsageError: It is not here; says how to get it.
+        UsageError: It is not on this machine; the message says how to get it.
     """
     from docker.errors import APIError, ImageNotFound, NullResource
 

@@ -1,4 +1,4 @@
-"""The ``local`` launch mode: a ``tritonserver`` that is already on the machine, as inside the NGC container."""
+"""The ``local`` launch mode: a ``tritonserver`` installed on this machine, such as in the NGC container."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class LaunchOptions:
-    """Options of all launch modes; each takes what concerns it.
+    """Options of all launch modes; each mode uses its own.
 
     Attributes:
         image: Docker image with ``tritonserver`` on its PATH; None for the default one.
@@ -24,9 +24,9 @@ class LaunchOptions:
         http_port: Triton's HTTP port; None for a free one.
         grpc_port: Triton's gRPC port; None for a free one.
         start_timeout_s: Seconds a server may take to become ready.
-        stop_grace_s: Seconds a server may take to end its models (a Python model's ``finalize``) before it
-            is killed. 0 kills at once: nothing is in flight when a trial ends, and a graceful end of a Python
-            backend takes Triton 1 to 3 s for each of a study's servers.
+        stop_grace_s: Seconds a server may take to end its models (a Python model's ``finalize``) before it is killed.
+            0 kills at once: no request is in flight when a trial ends, and a graceful stop of the Python backend
+            takes 1 to 3 s per server.
     """
 
     image: str | None = None

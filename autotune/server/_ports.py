@@ -1,4 +1,4 @@
-"""TCP ports of this machine's loopback."""
+"""TCP ports on this machine's loopback."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from autotune.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
-# Another process may take a port between our choosing and Triton's binding it.
+# Another process may take a port after it is chosen and before Triton binds it.
 PORT_ATTEMPTS = 3
 
 
 class PortsTaken(Exception):
-    """A server ended because someone took a port we had chosen."""
+    """A server ended because another process took its port."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports one server gets. ``chosen`` are ours, so that a clash may be answered with others."""
+    """The ports of one server. ``chosen``: autotune chose them, so that others may replace them after a clash."""
 
     http: int
     grpc: int
@@ -30,7 +30,7 @@ def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
     """Free ports, those that were asked for included.
 
     Raises:
-        UsageError: An asked-for port is taken; names the flag.
+        UsageError: A requested port is in use; the message names the flag.
     """
     check_ports(http_port, grpc_port)
     free = _free(3)
@@ -43,7 +43,7 @@ def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
 
 
 def check_ports(http_port: int | None, grpc_port: int | None) -> None:
-    """Raises `UsageError` that names the flag whose port cannot be listened on here."""
+    """Raises `UsageError` if a requested port is not free; the message names the flag."""
     check_distinct_ports(http_port, grpc_port)
     check_port("--http-port", http_port)
     check_port("--grpc-port", grpc_port)
@@ -62,7 +62,7 @@ def check_port(flag: str, port: int | None) -> None:
     if not 0 < port < 65536:
         raise UsageError(f"{flag}: {port} is not a port; give 1 to 65535, or leave it out for a free one")
     with socket.socket() as probe:
-        # As Triton's listeners do: a port in TIME_WAIT is free.
+        # Triton's listeners set this too: a port in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""A server process with all its children: started so that it dies with us, ended so that nothing is left."""
+"""A server process and its children. They die with this process, and none is left after a stop."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import psutil
 from autotune.server._uninterrupted import uninterrupted
 
 _PR_SET_PDEATHSIG = 1
-# Loaded here: a forked child should not load libraries.
+# Loaded now, because a forked child should not load libraries.
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServerProcess:
-    """A child process in a session of its own, its output in a file.
+    """A child process in its own session, with its output in a file.
 
-    The kernel kills it when the thread that started it ends, so that an aborted study leaves no server
-    behind. Triton's Python stubs mostly end by themselves then; `remove_orphans` ends the others.
+    The kernel kills it when the thread that started it ends, so an aborted study leaves no server. Most of Triton's
+    Python stubs then end by themselves; `remove_orphans` ends the others.
     """
 
     def __init__(self, log_path: Path) -> None:
@@ -37,11 +37,11 @@ class ServerProcess:
 
         def die_with_parent() -> None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it died in between
+            if os.getppid() != parent:  # the parent died meanwhile
                 os._exit(1)
 
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        # Interrupted in between, there would be a process that no one knows of.
+        # An interruption here would leave a process that nothing stops.
         with self._log_path.open("wb") as log, uninterrupted():
             self._popen = subprocess.Popen(
                 list(command),
@@ -55,7 +55,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None before it was started."""
+        """The process id; None before the start."""
         return None if self._popen is None else self._popen.pid
 
     def returncode(self) -> int | None:
@@ -75,7 +75,7 @@ class ServerProcess:
             popen.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 popen.wait(grace_s)
-        # All gone, or (PermissionError) only zombies are left in the group.
+        # The group is empty, or (PermissionError) has only zombies.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(popen.pid, signal.SIGKILL)
         for process in family:
@@ -86,7 +86,7 @@ class ServerProcess:
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
-    """Children of children too: one that left the process group would survive its signal."""
+    """All descendants. A signal to the process group misses those that left the group."""
     try:
         return list(psutil.Process(pid).children(recursive=True))
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""Waiting until a fresh server is ready, and the ready server itself."""
+"""Waits until a server is ready; the ready server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, Server
 from autotune.server._usage import ServerUsage, usage_of
 
 _POLL_S = 0.01
-# A stranger on a port we lost may accept and never answer; meanwhile our server has ended.
+# Another process on the port may accept and never answer, while our server has ended.
 _ANSWER_S = 1.0
 
 Answer = TypeVar("Answer")
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 def await_ready(
     control: ControlClient, server_id: str, model: str, timeout_s: float, check_alive: Callable[[], None]
 ) -> None:
-    """Returns once the server that calls itself ``server_id`` has ``model`` ready.
+    """Returns when the server ``server_id`` has ``model`` ready.
 
     Args:
         control: Where it will answer.
@@ -33,8 +33,8 @@ def await_ready(
         check_alive: Raises if the server has ended.
 
     Raises:
-        LoadFailed: It is up and says that the model is not.
-        StartTimedOut: Not ready in time.
+        LoadFailed: The server is up and the model is not.
+        StartTimedOut: The server was not ready in time.
     """
     control = replace(control, timeout_s=_ANSWER_S)
     deadline = time.monotonic() + timeout_s
@@ -68,8 +68,8 @@ class ReadyServer:
     """A `RunningServer` that answers at ``endpoint``.
 
     Attributes:
-        endpoint: Where clients reach it.
-        model: The model it was started for.
+        endpoint: The address for clients.
+        model: The loaded model.
         startup_s: Seconds from launch to ready.
         log_path: Its log; None if it is not ours.
         alive: Raises `ServerCrashed` if it is gone.
@@ -85,7 +85,7 @@ class ReadyServer:
 
     @property
     def control(self) -> ControlClient:
-        """Its control plane."""
+        """The client of its control plane."""
         return ControlClient(self.endpoint.host, self.endpoint.http_port)
 
     def metadata(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Why a server did not come up or ended, from its log, on one line."""
+"""Extracts from a log, in one line, why a server did not start or ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSED_ARGUMENT = re.compile(
 )
 _PLACE = re.compile(r"^\s+(?P<file>\S+)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
 _CLASH = re.compile(r"already in use|address in use|failed to start (HTTP|GRPC)|Failed to bind|\bbind\b", re.IGNORECASE)
-# Said by every server without a GPU.
+# Every server without a GPU logs these.
 _NOISE = ("CudaDriverHelper has not been initialized", "NVML", "DCGM")
 _LONGEST = 600
 
@@ -46,12 +46,12 @@ def refused_argument(log: str) -> str:
 
 
 def ports_clashed(log: str) -> bool:
-    """Whether the server ended because a port was taken."""
+    """Whether the server ended because a port was in use."""
     return _CLASH.search(load_reason(log) or last_words(log)) is not None
 
 
 def last_words(log: str) -> str:
-    """The last telling line of a log, tables and noise left out."""
+    """The last informative line of a log, without tables and noise."""
     tables = ("+", "|")
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(tables)]
     telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
@@ -59,7 +59,7 @@ def last_words(log: str) -> str:
 
 
 def compact(text: str) -> str:
-    """One line: escapes undone, a Python traceback reduced to where it was raised."""
+    """The text in one line: escapes decoded, a Python traceback reduced to its last frame."""
     text = text.replace("\\n", "\n").replace('\\"', '"')
     head, _, trace = text.partition("\nAt:\n")
     place = _PLACE.search(trace)
@@ -71,8 +71,8 @@ def compact(text: str) -> str:
 
 
 def exit_text(returncode: int) -> str:
-    """How a process ended: ``exit code 1``, or the signal's name."""
-    # A shell or container reports a signal as 128 + its number.
+    """``exit code 1``, or the signal's name."""
+    # A shell or container reports a signal as 128 + number.
     number = -returncode if returncode < 0 else returncode - 128
     try:
         name = signal.Signals(number).name

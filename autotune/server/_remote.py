@@ -50,7 +50,7 @@ class RemoteLauncher:
 
     @contextmanager
     def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
-        """See `Launcher.launch`; there is no log, ``log_path`` stays unused."""
+        """See `Launcher.launch`; a remote server has no log, so ``log_path`` is not used."""
         endpoint = self.endpoint()
         control = self._control()
         self.check()
@@ -59,7 +59,7 @@ class RemoteLauncher:
         started = time.monotonic()
         try:
             if was_loaded:
-                # An unload first: statistics start at zero, and no instance of the old config is left.
+                # Unload first, so that statistics start at zero and no old instance is left.
                 self._unload(control, model)
             self._load(control, model, override)
             self._await(control, model, started)
@@ -124,7 +124,7 @@ class RemoteLauncher:
         deadline = time.monotonic() + self.options.start_timeout_s
         while time.monotonic() < deadline:
             states = [entry for entry in control.index() if entry.get("name") == model]
-            # Triton lists a version as "unloaded" only once its instances are gone.
+            # Triton lists a version as "unloaded" when its instances are gone.
             if all(entry.get("state") in (None, "", "UNAVAILABLE") for entry in states):
                 return
             time.sleep(_POLL_S)
@@ -141,10 +141,10 @@ class RemoteLauncher:
             time.sleep(_POLL_S)
 
     def _restore(self, control: ControlClient, model: str, was_loaded: bool) -> None:
-        """Puts back what was there.
+        """Restores the model as it was.
 
         Raises:
-            UsageError: The server answers but is left without the model it had: its owner must know.
+            UsageError: The server runs without the model that it had; its owner must know.
         """
         try:
             self._unload(control, model)
@@ -174,7 +174,7 @@ def parse_url(url: str | None) -> Endpoint:
     """The endpoint in ``HOST[:PORT][,GRPC_PORT]``; the gRPC port is the HTTP port + 1 unless given.
 
     Raises:
-        UsageError: It is missing or not of that form.
+        UsageError: It is missing or has another form.
     """
     if not url:
         raise UsageError("--url: --launch remote needs the server's address; give --url HOST:PORT[,GRPC_PORT]")
@@ -205,6 +205,6 @@ def read_override(path: Path) -> dict[str, object] | None:
 
 
 def _own_reason(message: str) -> str:
-    """The reason of the failed version, without what Triton wraps around it."""
+    """The reason of the failed version, without Triton's wrapping."""
     _, found, reason = message.partition("is at UNAVAILABLE state: ")
     return compact(reason if found else message)

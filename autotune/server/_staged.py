@@ -1,4 +1,4 @@
-"""What a staged repository says of its models, as far as it matters for how a server is started."""
+"""Facts about staged models that decide how a server is started."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def staged_config(model: Path) -> ModelConfig | None:
     try:
         return ModelConfig.parse(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, UsageError):
-        return None  # for Triton to complain about, in its own words
+        return None  # Triton reports the error
 
 
 def is_onnx_only(repository: Path) -> bool:
-    """Whether ONNX Runtime serves every model of the repository, and none asks for a GPU; False in any doubt.
+    """Whether ONNX Runtime serves every model, and none asks for a GPU; False if that is not certain.
 
-    An ensemble needs nothing itself; what it calls is staged beside it.
+    Ensembles do not count; the models that they call do.
     """
     models = [model for model in repository.iterdir() if model.is_dir()]
     return any(_is_onnx_on_cpu(model) for model in models) and all(

@@ -1,4 +1,4 @@
-"""Launching a ``tritonserver`` binary as a child process; embedded and local modes share it."""
+"""Launches a ``tritonserver`` binary as a child process, for the embedded and local modes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from autotune.server._types import Endpoint, ServerCrashed
 
 @dataclass(frozen=True)
 class Binary:
-    """A ``tritonserver`` and what it needs to run.
+    """A ``tritonserver`` with its leading arguments and environment.
 
     Attributes:
         command: The command and leading arguments.
-        environment: Its whole environment.
+        environment: The complete environment.
     """
 
     command: Sequence[str]
@@ -38,7 +38,7 @@ class Binary:
 def launch_process(
     binary: Binary, options: LaunchOptions, repository: Path, model: str, log_path: Path
 ) -> Iterator[ReadyServer]:
-    """A ready server of ``binary`` until the context is left; raises as `Launcher.launch`."""
+    """Context of a ready server of ``binary``; raises as `Launcher.launch`."""
     prefix = new_prefix()
     complete_config = needs_completion(repository, model)
     started = time.monotonic()
@@ -100,7 +100,7 @@ def _await(watch: _Watch, prefix: str, ports: Ports, model: str, timeout_s: floa
 
 
 class _Watch:
-    """Says how a process ended: while starting, a refused load; later, a crash."""
+    """Reports how a process ended: a refused load while starting, a crash later."""
 
     def __init__(self, process: ServerProcess, log_path: Path) -> None:
         self._process = process

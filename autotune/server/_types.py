@@ -1,4 +1,4 @@
-"""What every launch mode offers, and how a server fails."""
+"""Protocols of launchers and servers, and the errors of a server."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class StartTimedOut(ServerFailure):
 
 
 class ServerCrashed(ServerFailure):
-    """The server ended by itself (killed for memory, say), or no longer answers."""
+    """The server ended by itself (out of memory, for example), or no longer answers."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server answers: ``host`` with an HTTP and a gRPC port.
+    """The address of a server: ``host`` with an HTTP and a gRPC port.
 
-    ``shared_memory`` is what a server of this machine has as ``/dev/shm``.
+    ``shared_memory`` is the directory that a server on this machine has as ``/dev/shm``.
     """
 
     host: str
@@ -91,7 +91,7 @@ class ModelStatistics:
 
 
 def _grown(now: Mapping[int, int], then: Mapping[int, int]) -> dict[int, int]:
-    """What each entry grew by, the unchanged left out."""
+    """The growth of each entry, without unchanged ones."""
     grown = {size: count - then.get(size, 0) for size, count in sorted(now.items())}
     return {size: count for size, count in grown.items() if count}
 
@@ -133,11 +133,11 @@ class RunningServer(Protocol):
         """What its processes used so far; None if they cannot be seen from here (remote)."""
 
     def check_alive(self) -> None:
-        """Raises `ServerCrashed` with the log's last words when the server is gone."""
+        """Raises `ServerCrashed` with the end of the log if the server has ended."""
 
 
 class Launcher(Protocol):
-    """A launch mode: gives a fresh, ready server for one staged repository."""
+    """A launch mode: starts a server for one staged repository."""
 
     @property
     def name(self) -> str: ...
@@ -148,12 +148,12 @@ class Launcher(Protocol):
     def launch(self, repository: Path, model: str, log_path: Path) -> AbstractContextManager[RunningServer]:
         """A server in explicit model-control mode with ``model`` loaded from the staged ``repository``.
 
-        Leaving the context stops it, whatever happened inside.
+        Leaving the context always stops it.
 
         Raises:
             LoadFailed: Triton refused the model; the message is Triton's.
-            StartTimedOut: Not ready before the launcher's deadline.
-            ServerCrashed: It ended while starting.
+            StartTimedOut: The server was not ready before the launcher's deadline.
+            ServerCrashed: The server ended while starting.
         """
 
     def check_model(self, spec: ModelSpec) -> None:

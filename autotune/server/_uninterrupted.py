@@ -1,4 +1,4 @@
-"""Steps that Ctrl-C must not cut in two."""
+"""Defers Ctrl-C during short steps."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def uninterrupted() -> Iterator[None]:
     """Holds SIGINT and SIGTERM back until the context is left, if Python handles them. For short steps.
 
-    Blocking them would not do: another thread could take them, and the main one would then handle them.
+    Blocking the signals is not enough: another thread could receive them, and the main thread would run the handler.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # handlers never run here
+        yield  # only the main thread runs handlers
         return
     arrived: list[tuple[int, FrameType | None]] = []
     previous = {signum: signal.getsignal(signum) for signum in _SIGNALS}

@@ -1,4 +1,4 @@
-"""What a server uses of the machine."""
+"""CPU time and memory of a server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from autotune.environment import cpu_s, memory_bytes, process_tree
 
 @dataclass(frozen=True)
 class ServerUsage:
-    """What the processes of a server used: Triton and its backends' own (the Python backend's stubs).
+    """CPU time and memory of a server's processes: Triton and its backends (such as Python stubs).
 
     Attributes:
         cpu_s: CPU seconds (user and system) so far.
-        memory_bytes: Memory now, what the processes share counted once.
+        memory_bytes: Memory now; shared pages count once.
     """
 
     cpu_s: float
@@ -33,7 +33,7 @@ def usage_of(root: int) -> ServerUsage | None:
 def runs_argument(pid: int, argument: str) -> bool:
     """Whether the process with this id has ``argument`` on its command line.
 
-    Process ids of an engine elsewhere, or in another PID namespace, are other processes here or none.
+    A process id from another machine or PID namespace is another process here, or none.
     """
     import psutil
 

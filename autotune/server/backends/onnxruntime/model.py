@@ -1,9 +1,8 @@
 """Triton's ``onnxruntime`` backend as a Python-based backend on the ``onnxruntime`` package.
 
-It stands in where Triton's native backend is not at hand (the embedded server, the image that
-``docker/`` builds), so that a repository written for the native backend runs there unchanged. What it
-completes in a config and which parameters it honours follow the native backend's documentation; it
-computes on the CPU.
+It replaces Triton's native backend in the embedded server and in the image that ``docker/`` builds. A repository
+written for the native backend runs unchanged. Config completion and parameters follow the native backend's
+documentation. It computes on the CPU.
 
 It runs inside Triton's Python stub and imports nothing of `autotune`.
 """
@@ -44,11 +43,11 @@ class TritonPythonModel:
 
     @staticmethod
     def auto_complete_config(auto_complete_model_config: Any) -> Any:
-        """Fills in what the config leaves out, exactly where the native backend would.
+        """Completes the config as the native backend does.
 
-        A config that names inputs and outputs is left as it is. Otherwise tensors come from the model; and
-        where every tensor's first dimension is dynamic, ``max_batch_size`` (if 0) becomes 4 and dynamic
-        batching is switched on unless a scheduler is chosen.
+        A config that names inputs and outputs is not changed. Otherwise tensors come from the model. If the first
+        dimension of every tensor is dynamic, ``max_batch_size`` 0 becomes 4, and dynamic batching is switched on
+        unless a scheduler is chosen.
         """
         config = auto_complete_model_config.as_dict()
         if config.get("input") and config.get("output"):
@@ -81,7 +80,7 @@ class TritonPythonModel:
         return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Loads the model of this version into a session of this instance's own."""
+        """Loads this version of the model into a session for this instance."""
         config = json.loads(args["model_config"])
         path = _model_file(os.path.join(args["model_repository"], args["model_version"]), config)
         if args["model_instance_kind"] == "GPU":
@@ -105,7 +104,7 @@ class TritonPythonModel:
             for entry in config["input"]
         ]
         self._outputs = [entry["name"] for entry in config["output"]]
-        # The shape that clients see where it differs from the model's, batch dimension left out.
+        # The shape that clients see, without the batch dimension, if it differs from the model's.
         self._client_shapes = {
             entry["name"]: tuple(int(size) for size in entry["dims"])
             for entry in config["output"]
@@ -163,7 +162,7 @@ class TritonPythonModel:
         for name, shape, is_text in self._inputs:
             tensor = given.get(name)
             if tensor is None:
-                continue  # optional: ONNX Runtime says so if it is not
+                continue  # ONNX Runtime raises if the input is not optional
             array = tensor.as_numpy()
             if is_text:
                 array = _decoded(array)
@@ -201,7 +200,7 @@ def _response(names: list[str], values: list[Any]) -> Any:
 
 
 def _decoded(array: Any) -> Any:
-    """BYTES as ONNX Runtime wants them: str. Undecodable bytes survive the way back."""
+    """BYTES as str, as ONNX Runtime takes them. Undecodable bytes survive the round trip."""
     flat = [item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else str(item) for item in array.flat]
     decoded = np.empty(len(flat), dtype=object)
     decoded[:] = flat
@@ -225,7 +224,7 @@ def _model_file(directory: str, config: dict[str, Any]) -> str:
 
 
 def _fast_options() -> Any:
-    """Enough to read the tensors: no optimisation, no thread pool."""
+    """A session to read the tensors: no optimisation, no thread pool."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -255,7 +254,7 @@ def _session_options(config: dict[str, Any]) -> Any:
     if "enable_mem_pattern" in parameters:
         options.enable_mem_pattern = _boolean(parameters, "enable_mem_pattern")
     for key, value in parameters.items():
-        if key.startswith("session."):  # ONNX Runtime's own session entries
+        if key.startswith("session."):  # session entries of ONNX Runtime
             options.add_session_config_entry(key, value)
     return options
 
@@ -286,7 +285,7 @@ def _described(tensor: Any, batched: bool, config: dict[str, Any], kind: str) ->
 
 
 def _reshape_scalars(config: dict[str, Any], kind: str, tensors: list[Any], batched: bool) -> None:
-    """Where the model has nothing beside the batch, Triton wants [1] for clients, reshaped for the model."""
+    """Triton needs [1] for clients, reshaped for the model, if a tensor has only the batch dimension."""
     entries = {entry["name"]: entry for entry in config[kind]}
     for tensor in tensors:
         if batched and len(tensor.shape) == 1:
@@ -294,7 +293,7 @@ def _reshape_scalars(config: dict[str, Any], kind: str, tensors: list[Any], batc
 
 
 def _reshape(entry: dict[str, Any]) -> tuple[int, ...] | None:
-    """The shape the model has where the config's ``dims`` show clients another one."""
+    """The model's shape, if the config's ``dims`` differ from it."""
     reshape = entry.get("reshape")
     return None if reshape is None else tuple(int(size) for size in reshape.get("shape", []))
 
