@@ -1,4 +1,4 @@
-"""The machine and the software a measurement was made on, what differs between two, and how busy this one is."""
+"""The environment of a measurement (machine and software), and how busy the machine is."""
 
 from autotune.environment._capture import capture
 from autotune.environment._fingerprint import Environment, Gpu, differences

@@ -1,4 +1,4 @@
-"""Reads the fingerprint of this machine."""
+"""Reads the environment of this machine."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _NVIDIA_SMI_DEADLINE_S = 10.0
 
 
 def capture(launch: Mapping[str, str], model_digest: str) -> Environment:
-    """The fingerprint of this machine now; what cannot be read is empty or 0, never an error.
+    """The environment of this machine now; values that cannot be read are empty or 0.
 
     Args:
-        launch: How the server is launched, Triton's version included (`Launcher.describe`).
+        launch: Launch mode and Triton's version, from `Launcher.describe`.
         model_digest: A digest of the model's files.
     """
     import psutil

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 _ROOT = Path("/sys/fs/cgroup")
 _SELF = Path("/proc/self/cgroup")
-_UNLIMITED_BYTES = 2**60  # version 1 writes a number near 2^63 where there is no limit
+_UNLIMITED_BYTES = 2**60  # version 1 writes a number near 2^63 for no limit
 
 
 def cpu_quota_cores(root: Path = _ROOT, membership: Path = _SELF) -> float | None:
-    """CPU cores the control group grants (quota / period), the tightest of its ancestors'; None where unlimited."""
+    """CPU cores that the control group allows (quota / period), the lowest of its ancestors'; None if unlimited."""
     quotas = []
     for group in _groups(root, membership, "cpu"):
         version_2 = _words(group / "cpu.max")
@@ -25,7 +25,7 @@ def cpu_quota_cores(root: Path = _ROOT, membership: Path = _SELF) -> float | Non
 
 
 def memory_limit_bytes(root: Path = _ROOT, membership: Path = _SELF) -> int | None:
-    """Bytes of memory the control group grants, the tightest of its ancestors'; None where unlimited."""
+    """Bytes of memory that the control group allows, the lowest of its ancestors'; None if unlimited."""
     limits = []
     for group in _groups(root, membership, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
@@ -44,8 +44,8 @@ def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
             base = root / controllers if (root / controllers).is_dir() else root / controller
         else:
             continue
-        # Inside a container the path may name a folder of the host that is not mounted here: its
-        # readable ancestors, down to the mount itself, still carry the container's limits.
+        # In a container, the path may name a host folder that is not mounted. Its readable ancestors, down to the
+        # mount, still have the container's limits.
         folder = base / path.lstrip("/")
         while True:
             yield folder

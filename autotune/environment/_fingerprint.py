@@ -1,4 +1,4 @@
-"""What a measurement depends on besides the config."""
+"""The environment that a measurement depends on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVING_PACKAGES = ("nvidia-pytriton", "onnxruntime", "numpy")
-"""Packages that run inside the embedded server, so that their version changes what is measured."""
+"""Packages that run inside the embedded server, so their versions affect a measurement."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU as ``nvidia-smi`` names it."""
+    """One GPU, as named by ``nvidia-smi``."""
 
     name: str
     driver: str
@@ -32,11 +32,11 @@ class Environment:
 
     Attributes:
         cpu_model: The processor's name.
-        physical_cores: Physical cores of the machine; 0 where unknown.
+        physical_cores: Physical cores of the machine; 0 if unknown.
         logical_cores: Logical cores of the machine.
-        available_cores: Cores this process may use: its affinity, capped by its control group's quota.
-        memory_bytes: Memory this process may use: the machine's, capped by its control group's limit.
-        gpus: The GPUs present.
+        available_cores: Cores that this process may use, by its affinity and its control group's quota.
+        memory_bytes: Memory that this process may use, by its control group's limit.
+        gpus: The GPUs.
         system: Operating system and version.
         kernel: Kernel release.
         python: Python version.
@@ -60,10 +60,10 @@ class Environment:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits over what makes two measurements comparable.
+        """16 hexadecimal digits; two measurements are comparable if theirs are equal.
 
-        Processor, cores, GPUs, launch, model and the packages that serve count; memory, kernel, Python and
-        client-side packages do not: they differ between machines whose measurements agree.
+        Included: processor, cores, GPUs, launch, model and serving packages. Not included: memory, kernel, Python and
+        client packages, since measurements agree on machines that differ only in these.
         """
         relevant = {
             "cpu": [self.cpu_model, self.logical_cores, self.available_cores],
@@ -76,7 +76,7 @@ class Environment:
 
 
 def differences(before: Environment, after: Environment) -> list[str]:
-    """One line for each thing that differs, such as ``CPU cores available: 2 before, 4 now``; empty for none."""
+    """One line per difference, such as ``CPU cores available: 2 before, 4 now``."""
     lines = []
     for label, old, new in _facts(before, after):
         if old != new:

@@ -1,4 +1,4 @@
-"""Whether the GPUs are being slowed down, and their memory in use."""
+"""Throttling and memory use of the GPUs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HW_SLOWDOWN = "hw_slowdown"
 _SLOWDOWNS = (_HW_SLOWDOWN, "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown")
 _REASONS = (*_SLOWDOWNS, "sw_power_cap")
 _COUNTED_REASONS = ("hw_thermal_slowdown", "sw_thermal_slowdown", "sw_power_cap")
-# Newest drivers first: they count the microseconds too; older ones have another name for the reasons.
+# Newest drivers first: they also count microseconds. Older ones name the reasons differently.
 _NOW, _NOW_OLD = "clocks_event_reasons", "clocks_throttle_reasons"
 _COUNTED = "clocks_event_reasons_counters"
 _QUERIES = (
@@ -30,14 +30,13 @@ _QUERIES = (
 
 @dataclass(frozen=True)
 class GpuState:
-    """What ``nvidia-smi`` says of all GPUs at one moment.
+    """The state of all GPUs at one moment, from ``nvidia-smi``.
 
     Attributes:
-        active: Why any of them runs slower than it could right now, by the driver's names: ``hw_slowdown``,
+        active: Reasons why any GPU is throttled now, by the driver's names: ``hw_slowdown``,
             ``hw_thermal_slowdown``, ``hw_power_brake_slowdown``, ``sw_thermal_slowdown``, ``sw_power_cap``.
-        slowed_us: Microseconds spent under each reason so far, all GPUs together; only those that the driver
-            counts.
-        memory_bytes: Memory in use on all GPUs, whoever uses it.
+        slowed_us: Microseconds under each reason so far, summed over GPUs; only reasons that the driver counts.
+        memory_bytes: Memory in use on all GPUs, by any process.
     """
 
     active: frozenset[str]
@@ -45,11 +44,11 @@ class GpuState:
     memory_bytes: int
 
     def slowdowns_since(self, earlier: GpuState) -> tuple[str, ...]:
-        """The reasons for which a GPU ran slower than it can for long, at some time in between.
+        """The reasons why a GPU was throttled at some time between the two states.
 
-        Exact where the driver counts; else those active at either end. ``hw_slowdown`` shows for a moment while
-        clocks change, so it counts where both ends show it. ``sw_power_cap`` is none of them: many cards run at
-        their power limit whenever they are busy.
+        Exact for reasons that the driver counts; else the reasons active at either end. ``hw_slowdown`` is active for a
+        moment while clocks change, so it must be active at both ends. ``sw_power_cap`` does not count: many cards run
+        at their power limit whenever they are busy.
         """
         return tuple(reason for reason in _SLOWDOWNS if self._slowed_since(earlier, reason))
 
@@ -62,7 +61,7 @@ class GpuState:
 
 
 def gpu_state() -> GpuState | None:
-    """The GPUs' state now; None where there is no ``nvidia-smi`` or it does not answer. Takes some 30 ms with one."""
+    """The GPUs' state now; None without a working ``nvidia-smi``. Takes about 30 ms."""
     binary = shutil.which("nvidia-smi")
     fields = _understood(binary) if binary else None
     rows = _ask(binary, fields) if binary and fields else None
@@ -73,12 +72,12 @@ def gpu_state() -> GpuState | None:
 
 @functools.cache
 def _understood(binary: str) -> tuple[str, ...] | None:
-    """The most that this driver answers to: it refuses a query with any field it does not know."""
+    """The largest query that this driver accepts; it refuses a query with an unknown field."""
     return next((fields for fields in _QUERIES if _ask(binary, fields)), None)
 
 
 def _ask(binary: str, fields: Sequence[str]) -> list[list[str]] | None:
-    """One row for each GPU; None where it is refused or nothing answers."""
+    """One row per GPU; None if the query fails."""
     command = [binary, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S, check=True)
@@ -89,7 +88,7 @@ def _ask(binary: str, fields: Sequence[str]) -> list[list[str]] | None:
 
 
 def _state(gpus: Sequence[Mapping[str, str]]) -> GpuState:
-    """Cells are ``Active``, ``Not Active``, a number, or ``[N/A]`` and the like where a GPU does not tell."""
+    """Reads cells: ``Active``, ``Not Active``, a number, or text such as ``[N/A]`` if the GPU does not report it."""
     active: set[str] = set()
     slowed_us: dict[str, int] = {}
     memory_mib = 0

@@ -1,4 +1,4 @@
-"""How busy the machine's cores are."""
+"""CPU use and steal of the machine's cores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MachineUse:
-    """What happened on the cores between two moments.
+    """CPU use of the cores between two moments.
 
     Attributes:
-        busy_s: CPU seconds that processes ran on all cores together (user, nice and system).
-        steal_s: CPU seconds that the hypervisor gave to other machines though something was ready to run here.
-        seconds: Wall time in between.
-        cores: Cores that were counted.
+        busy_s: CPU seconds of processes, summed over cores (user, nice and system).
+        steal_s: CPU seconds that the hypervisor gave to other machines while a process was ready to run here.
+        seconds: Wall time.
+        cores: Number of cores.
     """
 
     busy_s: float
@@ -24,10 +24,9 @@ class MachineUse:
     cores: int
 
     def others_s(self, known_s: float) -> float:
-        """CPU seconds that are left for everyone else once ``known_s`` of them are accounted for, at least 0.
+        """CPU seconds of other processes: all without ``known_s``, at least 0.
 
-        The kernel samples what the cores do at each tick, while processes are timed exactly; the two differ by
-        some tens of milliseconds.
+        The kernel samples cores at each tick but times processes exactly. The two differ by tens of milliseconds.
         """
         return max(0.0, self.busy_s - known_s)
 
@@ -36,14 +35,14 @@ class MachineUse:
 class MachineLoad:
     """The cores' counters at one moment; the difference of two is a `MachineUse`.
 
-    Only the cores count that this process may run on: a container is not disturbed by what runs beside it on
-    cores it has not got. Time spent on interrupts and in waiting for a disk is nobody's and left out.
+    Only cores that this process may run on count, since load on other cores does not disturb it. Time for interrupts
+    and disk waits is left out.
 
     Attributes:
-        busy_s: CPU seconds of processes since boot, all cores together.
+        busy_s: CPU seconds of processes since boot, summed over cores.
         steal_s: CPU seconds stolen since boot.
-        cores: Cores counted.
-        at_s: When, in seconds of CLOCK_MONOTONIC.
+        cores: Number of cores.
+        at_s: The moment, in seconds of CLOCK_MONOTONIC.
     """
 
     busy_s: float
@@ -53,12 +52,12 @@ class MachineLoad:
 
     @classmethod
     def now(cls) -> MachineLoad:
-        """The counters now; costs some 0.1 ms."""
+        """The counters now; takes about 0.1 ms."""
         import psutil
 
         every = psutil.cpu_times(percpu=True)
         mine = os.sched_getaffinity(0)
-        # The list has no numbers: with cores taken offline they are not its indices.
+        # The list has no core numbers; with cores offline, indices are not core numbers.
         counted = [every[core] for core in sorted(mine)] if max(mine) < len(every) else every
         return cls(
             busy_s=sum(times.user + times.nice + times.system for times in counted),

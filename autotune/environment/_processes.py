@@ -1,4 +1,4 @@
-"""CPU time and memory of processes together with all their descendants."""
+"""CPU time and memory of processes and their descendants."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CHILDREN_BYTES = 1 << 20
 
 
 def process_tree(*roots: int) -> tuple[psutil.Process, ...]:
-    """The processes with these ids and their descendants, each once; those that are gone are left out.
+    """The processes with these ids and their descendants, each once; ended ones are left out.
 
-    Costs some 5 us for each thread of them, however many processes the machine has.
+    Takes about 5 us per thread, however many processes the machine has.
     """
     import psutil
 
@@ -30,16 +30,16 @@ def process_tree(*roots: int) -> tuple[psutil.Process, ...]:
         try:
             tree[pid] = psutil.Process(pid)
             waiting += _children(tree[pid])
-        except (psutil.Error, OSError):  # it ended meanwhile
+        except (psutil.Error, OSError):  # ended meanwhile
             continue
     return tuple(tree.values())
 
 
 def cpu_s(processes: Iterable[psutil.Process]) -> float:
-    """CPU seconds (user and system) of the processes so far, those of children they outlived included.
+    """CPU seconds (user and system) of the processes so far, including their ended children.
 
-    A child that ends counts on in its parent's sum, so that the sum of a tree does not fall. Counted in ticks of
-    10 ms for each process.
+    An ended child stays in its parent's sum, so the sum of a tree does not fall. The unit is a tick of 10 ms per
+    process.
     """
     import psutil
 
@@ -54,10 +54,10 @@ def cpu_s(processes: Iterable[psutil.Process]) -> float:
 
 
 def memory_bytes(processes: Iterable[psutil.Process]) -> int:
-    """Memory that the processes take together, what they share counted once, as far as that is cheap to know.
+    """Memory of the processes together, with shared memory counted about once.
 
-    Their private memory, plus the largest shared part (shared memory and mapped files) of any one of them. The
-    exact figure (PSS) takes the kernel a walk over every page, and a right to look into other people's processes.
+    The sum of their private memory, plus the largest shared part (shared memory and mapped files) of one process. The
+    exact figure (PSS) needs a walk over every page and permission to inspect the processes.
     """
     import psutil
 
@@ -73,7 +73,7 @@ def memory_bytes(processes: Iterable[psutil.Process]) -> int:
 
 
 def _children(process: psutil.Process) -> list[int]:
-    """Ids of the direct children: asked of each thread, as psutil's way looks at every process of the machine."""
+    """Ids of the direct children, read per thread; psutil would scan every process of the machine."""
     if not _kernel_lists_children():
         return [child.pid for child in process.children()]
     children: list[int] = []
@@ -94,5 +94,5 @@ def _children(process: psutil.Process) -> list[int]:
 
 @functools.cache
 def _kernel_lists_children() -> bool:
-    """Whether the kernel was built with CONFIG_PROC_CHILDREN, as distributions' are."""
+    """Whether the kernel has CONFIG_PROC_CHILDREN, as distributions' kernels do."""
     return os.path.exists(f"/proc/self/task/{os.getpid()}/children")

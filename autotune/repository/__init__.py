@@ -1,4 +1,4 @@
-"""A Triton model repository: configs, what the model files say, and staging a trial's copy."""
+"""A Triton model repository: configs, model files, and a staged copy for each trial."""
 
 from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of

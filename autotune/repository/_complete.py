@@ -1,4 +1,4 @@
-"""What Triton's ``onnxruntime`` backend adds to a config that leaves out inputs or outputs."""
+"""Completes a config without inputs or outputs as Triton's ``onnxruntime`` backend does."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 _BACKENDS = {"", "onnxruntime", "onnxruntime_onnx"}
 _SCHEDULERS = ("dynamic_batching", "sequence_batching", "ensemble_scheduling")
 DEFAULT_MAX_BATCH_SIZE = 4
-"""What Triton gives a batching model whose config does not say (``default-max-batch-size``)."""
+"""Triton's ``default-max-batch-size``, for a batching model whose config sets none."""
 
 
 def completed_config(spec: ModelSpec) -> ModelConfig:
-    """The model's config as Triton serves it: with what the ``onnxruntime`` backend fills in.
+    """The model's config as Triton serves it, completed by the ``onnxruntime`` backend.
 
-    Where inputs or outputs are left out, the backend also switches dynamic batching on unless a scheduler is
-    chosen, in a config that has it switched off just as well. A config with everything filled in is left as it
-    is, so switching the batcher off in this one does switch it off. The person's config where it is complete,
-    where the model is none of ONNX Runtime's, or where the backend would refuse it.
+    If inputs or outputs are missing, the backend also switches dynamic batching on, unless a scheduler is chosen. It
+    does not change a complete config, so dynamic batching can be switched off in the config returned here. The config
+    is returned unchanged if it is complete, if the model is not an ONNX model, or if the backend would refuse it.
 
     Source: https://github.com/triton-inference-server/onnxruntime_backend, ``AutoCompleteConfig``.
     """
@@ -57,6 +56,6 @@ def _described(tensor: TensorSpec, batched: bool) -> dict[str, Any]:
         "data_type": f"TYPE_{tensor.datatype.replace('BYTES', 'STRING')}",
         "dims": dims or [1],
     }
-    if batched and not dims:  # clients see [1] beside the batch, the model nothing
+    if batched and not dims:  # clients see [1] after the batch dimension, the model has nothing there
         described["reshape"] = {"shape": []}
     return described

@@ -1,4 +1,4 @@
-"""A model's ``config.pbtxt``: immutable, edited by path, nothing of it lost."""
+"""A model's ``config.pbtxt``: immutable, edited by path, with unknown fields kept."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def instances_of(groups: Iterable[Mapping[str, Any]]) -> int:
-    """How many instances Triton makes of these ``instance_group`` entries.
+    """The number of instances that Triton makes of these ``instance_group`` entries.
 
-    A group that does not say how many makes 1, and each GPU that it names gets as many.
+    A group without a count makes 1. Each GPU that a group names gets its count.
     """
     return sum((int(group.get("count") or 0) or 1) * max(1, len(group.get("gpus") or ())) for group in groups)
 
 
 class ModelConfig:
-    """Triton's ``ModelConfig``: what a ``config.pbtxt`` holds.
+    """Triton's ``ModelConfig``, the content of a ``config.pbtxt``.
 
-    Fields that the installed client's schema does not know (those of a newer Triton) are kept at their place
-    and written back; comments are not kept. Two configs are equal where their texts are.
+    Fields that the installed client's schema does not know (those of a newer Triton) are kept in place and written
+    back. Comments are not kept. Two configs are equal if their texts are.
 
     Paths name fields as the config nests them: ``max_batch_size``,
     ``dynamic_batching.max_queue_delay_microseconds``, ``instance_group[0].count`` (``instance_group.count``
@@ -54,20 +54,20 @@ class ModelConfig:
 
     @classmethod
     def empty(cls, name: str = "") -> ModelConfig:
-        """A config that sets nothing but the model's name."""
+        """A config that sets only the model's name."""
         config = cls(new_message(), {})
         return config.with_value("name", name) if name else config
 
     @classmethod
     def parse(cls, text: str, source: str) -> ModelConfig:
-        """The config in a text.
+        """Parses a config.
 
         Args:
             text: Protobuf text format.
-            source: Where it came from, for the error.
+            source: Name of the text's origin, for the error.
 
         Raises:
-            UsageError: The text does not parse; names source, line and column, and shows the line.
+            UsageError: The text does not parse; the message has source, line, column and the line itself.
         """
         from google.protobuf import text_format
 
@@ -85,7 +85,7 @@ class ModelConfig:
         """The config in protobuf text format, the same for equal configs.
 
         Args:
-            header: Written before it as comment lines.
+            header: Comment lines before the config.
         """
         if header is None:
             return self._text
@@ -94,17 +94,17 @@ class ModelConfig:
     def to_json(self) -> dict[str, Any]:
         """The config as the JSON object that Triton's load request takes in place of a ``config.pbtxt``.
 
-        Unknown fields are part of it; one that stands there once is taken for a single value, not for a list.
+        Unknown fields are included; one that occurs once is a single value, not a list.
         """
         return message_json(self._message, self._unknown)
 
     def with_value(self, path: str, value: Any) -> ModelConfig:
-        """A config with one field changed; missing messages on the way are created.
+        """Returns a config with one field changed; missing parent messages are created.
 
         Args:
             path: The field.
-            value: A number, a bool or a text as the field's type asks, an enum value's name, a list for
-                repeated fields, a mapping for messages. Values of text maps (``parameters``) become texts.
+            value: A number, bool or text by the field's type, an enum value's name, a list for repeated fields, a
+                mapping for messages. Values of text maps (``parameters``) become texts.
 
         Raises:
             UsageError: The path or the value's type is wrong, or another set field excludes this one.
@@ -116,7 +116,7 @@ class ModelConfig:
         return ModelConfig(message, self._unknown_without(steps, removed=False) if replaced else self._unknown)
 
     def without(self, path: str) -> ModelConfig:
-        """A config with one field, list element, map entry or message cleared.
+        """Returns a config with one field, list element, map entry or message cleared.
 
         Raises:
             UsageError: The path is wrong.
@@ -129,8 +129,8 @@ class ModelConfig:
     def value(self, path: str) -> Any:
         """The field's value: scalars as they are, enums by name, lists as tuples, messages as dicts.
 
-        None where it is absent. Where the path crosses a list, the value all elements share, else a tuple of
-        theirs. A scalar that is not set has its type's default where its message is there.
+        None if it is absent. If the path crosses a list: the value that all elements share, else a tuple of their
+        values. A scalar that is not set has its type's default if its message is set.
 
         Raises:
             UsageError: The path is wrong.
@@ -150,32 +150,32 @@ class ModelConfig:
 
     @property
     def name(self) -> str:
-        """The model's name; empty where the config does not say."""
+        """The model's name; empty if the config sets none."""
         return str(self.value("name"))
 
     @property
     def max_batch_size(self) -> int:
-        """The largest batch; 0 where the model's tensors have no batch dimension, or where it is not set."""
+        """The largest batch; 0 if the model's tensors have no batch dimension, or if it is not set."""
         return int(self.value("max_batch_size"))
 
     @property
     def backend(self) -> str:
-        """The backend's name; empty where the config does not say."""
+        """The backend's name; empty if the config sets none."""
         return str(self.value("backend"))
 
     @property
     def platform(self) -> str:
-        """The platform's name (the older way to name a backend); empty where the config does not say."""
+        """The platform's name (the older way to name a backend); empty if the config sets none."""
         return str(self.value("platform"))
 
     @property
     def is_onnx(self) -> bool:
-        """Whether it names ONNX Runtime, as backend or as platform."""
+        """Whether the backend or the platform is ONNX Runtime."""
         return self.backend == "onnxruntime" or self.platform == "onnxruntime_onnx"
 
     @property
     def instance_count(self) -> int:
-        """Instances over all groups, on each GPU that one names; 0 without instance groups."""
+        """Instances over all groups, counted for each named GPU; 0 without instance groups."""
         return instances_of(self.value("instance_group") or ())
 
     @property
@@ -206,9 +206,9 @@ class ModelConfig:
         return message
 
     def _unknown_without(self, steps: tuple[Step, ...], *, removed: bool) -> UnknownFields:
-        """The unknown fields that are left when what the steps lead to is replaced or removed."""
+        """The unknown fields that remain when the field at the steps is replaced or removed."""
         if removed and is_single_value(steps[-1].field):
-            steps = steps[:-1]  # a parameter goes as a whole
+            steps = steps[:-1]  # a parameter is removed as a whole
         pattern: list[str | int | bool | Every] = []
         for step in steps:
             pattern.append(step.field.name)

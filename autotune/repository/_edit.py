@@ -1,4 +1,4 @@
-"""Reads and writes one field of a config message by its path, typed through the schema."""
+"""Reads and writes one field of a config message by its path, with types from the schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_values(message: Message, steps: Sequence[Step]) -> list[Any]:
-    """The values that the steps lead to, as Python values: one per element where they cross lists."""
+    """The values at the steps, as Python values; one per element if the steps cross lists."""
     step, rest = steps[0], steps[1:]
     if rest:
         return [value for child in _children(message, step) for value in read_values(child, rest)]
@@ -34,7 +34,7 @@ def read_values(message: Message, steps: Sequence[Step]) -> list[Any]:
 
 
 def _selected(message: Message, step: Step) -> list[Any]:
-    """The list element or map entry that a last step selects."""
+    """The list element or map entry that the last step selects."""
     content = getattr(message, step.field.name)
     if is_map(step.field):
         present = step.selector in content
@@ -55,7 +55,7 @@ def _whole(message: Message, field: FieldDescriptor) -> list[Any]:
 
 
 def is_set(message: Message, steps: Sequence[Step]) -> bool:
-    """Whether the config sets the field anywhere the steps lead to."""
+    """Whether the config sets the field at any place that the steps select."""
     step, rest = steps[0], steps[1:]
     if rest:
         return any(is_set(child, rest) for child in _children(message, step))
@@ -67,7 +67,7 @@ def is_set(message: Message, steps: Sequence[Step]) -> bool:
 
 
 def write_value(message: Message, steps: Sequence[Step], value: Any, path: str) -> None:
-    """Sets the field in place, creating what is missing on the way.
+    """Sets the field in place; missing parent messages are created.
 
     Raises:
         UsageError: The value does not fit the field, or the field excludes one that is set.
@@ -82,9 +82,9 @@ def write_value(message: Message, steps: Sequence[Step], value: Any, path: str) 
 
 
 def clear_value(message: Message, steps: Sequence[Step]) -> None:
-    """Clears the field in place wherever the steps lead; what is absent stays absent."""
+    """Clears the field in place, at every place that the steps select."""
     step, rest = steps[0], steps[1:]
-    if rest and is_single_value(rest[0].field):  # a parameter goes as a whole
+    if rest and is_single_value(rest[0].field):  # a parameter is removed as a whole
         getattr(message, step.field.name).pop(step.selector, None)
         return
     if rest:
@@ -101,7 +101,7 @@ def clear_value(message: Message, steps: Sequence[Step]) -> None:
 
 
 def _children(message: Message, step: Step, create: bool = False) -> Iterator[Message]:
-    """The messages below a step that is not the last."""
+    """The messages that a step before the last one selects."""
     field = step.field
     content = getattr(message, field.name)
     if is_map(field):

@@ -20,10 +20,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 def model_files(directory: Path) -> Iterator[tuple[Path, Path]]:
-    """Everything a server may read of a model, its config left out: (path in the directory, path on disk).
+    """All files of a model but its config, as (path in the directory, path on disk).
 
-    Directories come before what they hold, in a stable order; links are followed. Caches of Python and of
-    notebooks are left out: a server would write to them.
+    A directory comes before its content, in a stable order. Links are followed. Caches of Python and notebooks are left
+    out, because a server writes to them.
 
     Raises:
         UsageError: A link leads nowhere or back to a directory above it.
@@ -50,7 +50,7 @@ def _walk(directory: Path, relative: Path, above: tuple[Path, ...]) -> Iterator[
 
 
 def content_digest(spec: ModelSpec) -> str:
-    """SHA-256 (hex) over names and contents of a model's files, its config left out."""
+    """SHA-256 (hex) over names and contents of a model's files, without its config."""
     digest = hashlib.sha256()
     for relative, path in model_files(spec.path):
         if path.is_dir():

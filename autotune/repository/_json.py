@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def message_json(message: Message, unknown: UnknownFields) -> dict[str, Any]:
-    """The message with its fields' own names, unknown fields among them.
+    """The message as a dict by field name, including unknown fields.
 
-    Nothing tells whether an unknown field that stands there once is a list: it is taken for a single value.
+    An unknown field that occurs once is read as a single value, although it may be a list.
     """
     from google.protobuf import json_format
 
@@ -31,14 +31,14 @@ def _json_key(key: str | int | bool) -> str:
 
 
 class _Fields:
-    """Reads the text of unknown fields, whose structure was checked when they were found."""
+    """Reads the text of unknown fields. Their structure was checked when they were found."""
 
     def __init__(self, text: str) -> None:
         self._tokens = [token for token, _ in tokens(text)]
         self._position = 0
 
     def fields(self, end: str) -> dict[str, Any]:
-        """Fields up to ``end``; one that comes more than once becomes a list."""
+        """Fields up to ``end``; one that occurs more than once becomes a list."""
         found: dict[str, list[Any]] = {}
         while self._peek() != end:
             name = self._take()
@@ -87,7 +87,7 @@ class _Fields:
 
 
 def _scalar(text: str) -> bool | int | float | str:
-    """A bool or a number where it reads as one, else an enum value's name."""
+    """A bool or a number if the text is one, else an enum value's name."""
     if text in {"true", "false"}:
         return text == "true"
     try:

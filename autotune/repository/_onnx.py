@@ -1,8 +1,7 @@
-"""What an ONNX file says about its inputs and outputs, without loading its weights.
+"""Reads the inputs and outputs of an ONNX file without loading its weights.
 
-The file is mapped, not read: the protobuf wire format says how long each field is, so that nodes and weights
-are stepped over and only the descriptions of inputs and outputs are decoded. Weights in external files are
-never touched.
+The file is memory-mapped. The protobuf wire format states the length of each field, so nodes and weights are skipped
+and only the descriptions of inputs and outputs are decoded. External weight files are not opened.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _DATATYPES = {
     **{f"{sign}INT{bits}": f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)},
 }
 UNSUPPORTED_DATATYPE = "INVALID"
-"""Triton's name for an element type it does not serve."""
+"""Triton's name for an element type that it does not serve."""
 
 
 @dataclass(frozen=True)
 class OnnxSignature:
-    """The tensors of an ONNX model, shapes with the batch dimension, -1 where a dimension is dynamic.
+    """The tensors of an ONNX model. Shapes include the batch dimension; -1 is a dynamic dimension.
 
     Attributes:
         inputs: What a request must carry. Initializers that it may override are not among them.
@@ -66,7 +65,7 @@ class OnnxSignature:
 
 
 def read_onnx(path: Path) -> OnnxSignature:
-    """The signature of an ONNX file.
+    """Reads the signature of an ONNX file.
 
     Raises:
         UsageError: The file cannot be read, is not an ONNX model, or has inputs or outputs that are no tensors.
@@ -103,7 +102,7 @@ def _signature(content: mmap.mmap, path: Path) -> OnnxSignature:
             initializers.update(
                 _tensor_name(content, values) for field, values in _fields(content, *span) if field == _SPARSE_VALUES
             )
-    # before ONNX IR version 4, initializers are listed among the inputs
+    # before ONNX IR version 4, the inputs include the initializers
     return OnnxSignature(
         tuple(tensor for tensor in _tensors(inputs, path) if tensor.name not in initializers),
         tuple(_tensors(outputs, path)),

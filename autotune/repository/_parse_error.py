@@ -1,4 +1,4 @@
-"""Says in one line where a config's text is wrong."""
+"""Error messages for a config that does not parse, in one line."""
 
 from __future__ import annotations
 

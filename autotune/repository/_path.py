@@ -37,12 +37,12 @@ Selector = str | int | bool | Every | None
 
 @dataclass(frozen=True)
 class Step:
-    """One field on the way to a value.
+    """One step of a path.
 
     Attributes:
         field: The field.
-        selector: An index (lists), a key (maps), every element (lists of messages on the way), or None: the
-            field as a whole.
+        selector: An index (lists), a key (maps), every element (lists of messages before the last step), or None: the
+            whole field.
     """
 
     field: FieldDescriptor
@@ -56,7 +56,7 @@ def resolve(path: str) -> tuple[Step, ...]:
     the rest of the path is the key, dots included.
 
     Raises:
-        UsageError: No such field, or an index or a key where the field has none.
+        UsageError: There is no such field, or it takes no index or key.
     """
     segments = _segments(path)
     descriptor: Descriptor | None = root_descriptor()

@@ -23,7 +23,7 @@ _UNBATCHED = re.compile(r"^[^#\n]*\bmax_batch_size\s*:\s*0\b", re.MULTILINE)
 
 
 class ModelRepository:
-    """The models in a directory, read as Triton would; nothing is started or written.
+    """The models of a directory, found as Triton finds them; nothing is started or written.
 
     Args:
         path: The directory.
@@ -54,10 +54,10 @@ class ModelRepository:
         return tuple(sorted(entry.name for entry in self.path.iterdir() if _is_model(entry)))
 
     def only_model(self) -> ModelSpec:
-        """The repository's model where there is just one.
+        """The only model of the repository.
 
         Raises:
-            UsageError: There is none, or more than one.
+            UsageError: There is no model, or more than one.
         """
         names = self.names()
         if not names:
@@ -67,10 +67,10 @@ class ModelRepository:
         return self.model(names[0])
 
     def model(self, name: str) -> ModelSpec:
-        """One model as found on disk.
+        """Reads one model from disk.
 
         Raises:
-            UsageError: There is no such model, or its config or files are at fault.
+            UsageError: There is no such model, or its config or files are invalid.
         """
         directory = self.path / name
         if not name or "/" in name or name in {".", ".."} or not directory.is_dir():
@@ -99,10 +99,10 @@ class ModelRepository:
         )
 
     def composing_models(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
-        """The models that an ensemble calls, those of ensembles inside it included; empty for other models.
+        """The models that an ensemble calls, including those of nested ensembles; empty for other models.
 
         Raises:
-            UsageError: One of them is missing or at fault.
+            UsageError: One of them is missing or invalid.
         """
         found: dict[str, ModelSpec] = {}
         waiting = list(_steps(spec.config))
@@ -151,17 +151,17 @@ def _read_config(directory: Path) -> tuple[ModelConfig, bool, bool]:
 
 
 def _onnx_signature(directory: Path, config: ModelConfig, versions: tuple[int, ...]) -> OnnxSignature | None:
-    """The signature of the newest served version's ONNX file; None where the model is none."""
+    """The signature of the newest served version's ONNX file; None if it has no ONNX file."""
     name = config.value("default_model_filename") or "model.onnx"
     declared = config.backend or config.platform
     if not name.endswith(".onnx") or (declared and not declared.startswith(("onnxruntime", "openvino", "python"))):
         return None
-    if declared == "python":  # a Python model may keep an ONNX file for its own use
+    if declared == "python":  # a Python model may load an ONNX file itself
         return None
     served = config.value("version_policy.specific.versions") or versions
     for version in sorted(set(served) & set(versions), reverse=True):
         path = directory / str(version) / name
-        if path.is_dir():  # the form for models with their weights in files beside them
+        if path.is_dir():  # the form with external weight files
             path /= "model.onnx"
         if path.is_file():
             return read_onnx(path)

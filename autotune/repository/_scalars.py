@@ -1,4 +1,4 @@
-"""Python values as config fields take them."""
+"""Converts Python values to values of config fields."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def from_python(field: FieldDescriptor, value: Any, path: str) -> Any:
-    """The value as protobuf takes it for a scalar field.
+    """Converts a value for a scalar field.
 
     Raises:
-        UsageError: It is of another type, out of range, or no value of the enum.
+        UsageError: It has another type, is out of range, or is not a value of the enum.
     """
     if is_single_value(field):
         return as_text(value, path)
@@ -52,7 +52,7 @@ def _enum_number(field: FieldDescriptor, value: Any, path: str) -> int:
 
 
 def as_text(value: Any, path: str) -> str:
-    """A value of a map of texts, as Triton's backends read it.
+    """Converts a value of a text map to the form that Triton's backends read.
 
     Raises:
         UsageError: It is a list or a mapping.

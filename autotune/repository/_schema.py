@@ -1,7 +1,6 @@
-"""Triton's ``ModelConfig`` message as the installed Triton client knows it.
+"""The schema of Triton's ``ModelConfig``, from the installed Triton client.
 
-Everything the product knows of config fields (their names, types and nesting) comes from these descriptors;
-no list of fields is kept anywhere else.
+All names, types and nesting of config fields come from these descriptors. There is no other list of fields.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 SINGLE_VALUE_MESSAGE = "ModelParameter"
-"""The message around the values of ``parameters``: one string in a message of its own."""
+"""The message that wraps a value of ``parameters``: one string."""
 
 
 @lru_cache(maxsize=1)
 def _model_config_class() -> Any:
-    from tritonclient.grpc import model_config_pb2  # 0.2 s: only where a config is read
+    from tritonclient.grpc import model_config_pb2  # imported here because it takes 0.2 s
 
     return model_config_pb2.ModelConfig
 
@@ -62,7 +61,7 @@ def map_fields(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor
 
 
 def is_list_of_messages(field: FieldDescriptor) -> bool:
-    """Whether the field is a list of messages, maps left out."""
+    """Whether the field is a list of messages and not a map."""
     return is_repeated(field) and field.message_type is not None and not is_map(field)
 
 
@@ -72,7 +71,7 @@ def is_single_value(field: FieldDescriptor) -> bool:
 
 
 def type_name(field: FieldDescriptor) -> str:
-    """What a field takes, in words: ``an integer``, ``true or false``, ``one of KIND_AUTO, KIND_GPU``."""
+    """The accepted values in words: ``an integer``, ``true or false``, ``one of KIND_AUTO, KIND_GPU``."""
     if field.enum_type is not None:
         return f"one of {', '.join(value.name for value in field.enum_type.values)}"
     if field.message_type is not None:
@@ -87,6 +86,6 @@ def type_name(field: FieldDescriptor) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The closest of the known words as a question, `` (did you mean 'x'?)``; empty where none is close."""
+    """The closest of the known words as a question, `` (did you mean 'x'?)``; empty if none is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,4 +1,4 @@
-"""What a model repository says about one model."""
+"""One model as found in a repository."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class TensorSpec:
     Attributes:
         name: The tensor's name.
         datatype: Triton's name of the element type: ``FP32``, ``INT64``, ``BYTES``, ...
-        shape: The shape as the model file has it, batch dimension included where there is one; -1 for a
-            dynamic dimension.
+        shape: The shape in the model file, including a batch dimension; -1 for a dynamic dimension.
     """
 
     name: str
@@ -44,14 +43,14 @@ class OnnxVersions:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model of a repository, as found on disk; nothing is started to learn it.
+    """One model of a repository, as found on disk.
 
     Attributes:
         name: The model's (and its directory's) name.
         path: The model's directory.
-        config: The person's ``config.pbtxt``; an empty config with only the name where there is none.
-        has_config: Whether a ``config.pbtxt`` was there.
-        inputs: Input tensors, from the model file where it can be read, else from the config; may be empty.
+        config: Its ``config.pbtxt``; a config with only the name if there is none.
+        has_config: Whether it has a ``config.pbtxt``.
+        inputs: Input tensors, from the model file if it can be read, else from the config; may be empty.
         outputs: Output tensors, likewise.
         batch_dimension: Whether the first dimension can vary. ``"fixed"``: Triton cannot batch this model, or its
             config says not to.

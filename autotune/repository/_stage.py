@@ -1,7 +1,7 @@
-"""A private copy of a model with a trial's config, its files linked, the person's repository untouched.
+"""Stages a copy of a model with a trial's config; the model repository is not changed.
 
-The copy is also mounted into containers, where links to places on the host lead nowhere. Files are therefore
-hard-linked, and copied where that is not possible (another filesystem, files of another user).
+The copy is also mounted into containers, where symbolic links to the host do not work. Files are therefore hard-linked,
+or copied if that is not possible (another filesystem, files of another user).
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from autotune.repository._config import ModelConfig
     from autotune.repository._spec import ModelSpec
 
-_FICLONE = 0x40049409  # Linux: share the blocks of a file (btrfs, xfs)
+_FICLONE = 0x40049409  # Linux ioctl: shares a file's blocks (btrfs, xfs)
 
 
 def stage(spec: ModelSpec, config: ModelConfig, directory: Path, extra: Sequence[ModelSpec] = ()) -> Path:
-    """A model repository in ``directory`` that holds the model with ``config``.
+    """Creates a model repository in ``directory`` with the model and ``config``.
 
     Args:
         spec: The model.
         config: The config to serve it with.
-        directory: Where the repository goes; created if missing. Best on the model's own filesystem, so that
-            files are linked rather than copied.
-        extra: Models it needs beside it, such as those an ensemble is composed of, with their own configs.
+        directory: Directory of the repository; created if missing. On the model's filesystem, files are linked and
+            not copied.
+        extra: Further models that it needs, such as the models of an ensemble, with their own configs.
 
     Returns:
         ``directory``.
 
     Raises:
-        UsageError: The directory lies inside the model's own, or a file cannot be read.
-        FileExistsError: The directory already holds one of the models.
+        UsageError: The directory is inside the model's directory, or a file cannot be read.
+        FileExistsError: The directory already has one of the models.
     """
     _stage_model(spec, config, directory)
     for other in extra:
@@ -58,7 +58,7 @@ def _stage_model(spec: ModelSpec, config: ModelConfig | None, directory: Path) -
         else:
             _link(source, model / relative)
     if not spec.versions:
-        (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, yet Triton wants a version
+        (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
     if config is not None:
         (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
 
@@ -77,7 +77,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies a file, sharing its blocks where the filesystem can."""
+    """Copies a file, with shared blocks if the filesystem supports it."""
     with source.open("rb") as reader, target.open("wb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())

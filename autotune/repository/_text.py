@@ -1,4 +1,4 @@
-"""A config as text: protobuf text format the way Triton's own examples write it."""
+"""Writes a config in protobuf text format, in the style of Triton's examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def message_lines(message: Message, unknown: UnknownFields, place: Place = ()) -> list[str]:
-    """The message's fields, one list element per line: in schema order, map keys sorted, unknown fields last."""
+    """The lines of a message: fields in schema order, map keys sorted, unknown fields last."""
     lines = []
     for field in fields_of(message):
         here = (*place, field.name)

@@ -1,8 +1,8 @@
-"""Fields of a config's text that the schema does not know, kept with the place they belong to.
+"""Fields of a config's text that the schema does not know, with their place.
 
-A newer Triton has fields that the installed client's schema lacks. The protobuf parser cannot keep them (nor
-skip all their forms), so the text is walked along the schema first: unknown fields are collected and blanked
-out, and the parser sees the rest, at unchanged lines and columns.
+A newer Triton has fields that the installed client's schema lacks. The protobuf parser cannot keep them, nor skip all
+their forms. The text is therefore walked along the schema first. Unknown fields are collected and replaced by blanks,
+so that the parser reads the rest at unchanged lines and columns.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 Place = tuple["str | int | bool", ...]
-"""Where a message lies: field names, each followed by its index (lists) or key (maps)."""
+"""The place of a message: field names, each followed by its index (lists) or key (maps)."""
 
 UnknownFields = Mapping[Place, tuple[str, ...]]
-"""The text of unknown fields, line by line without indentation of the first level, by the message's place."""
+"""The lines of unknown fields, without the first level's indentation, by the place of their message."""
 
 _SKIPPED = re.compile(r"(?:\s+|#[^\n]*)+")
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|' + r"'(?:\\.|[^'\\\n])*'|[-+]?[\w.][\w.+-]*|[^\s\w]")
@@ -34,7 +34,7 @@ class MalformedText(Exception):
 
     Attributes:
         reason: What is wrong.
-        offset: Where, in characters.
+        offset: The position, in characters.
     """
 
     def __init__(self, reason: str, offset: int) -> None:
@@ -44,14 +44,14 @@ class MalformedText(Exception):
 
 
 def split_unknown_fields(text: str, descriptor: Descriptor) -> tuple[str, dict[Place, tuple[str, ...]]]:
-    """The text with unknown fields blanked out, and those fields.
+    """Returns the text with unknown fields replaced by blanks, and those fields.
 
     Args:
         text: A protobuf text format.
         descriptor: The message's type.
 
     Raises:
-        MalformedText: The text has no such structure. (What is wrong inside known fields is left to the parser.)
+        MalformedText: The text has another structure. The parser reports errors inside known fields.
     """
     walk = _Walk(text)
     walk.message((), descriptor, end="")
@@ -116,7 +116,7 @@ class _Walk:
         key_field, value_field = map_fields(field)
         start = self._position
         key: str | int | bool = "" if key_field.cpp_type == key_field.CPPTYPE_STRING else 0
-        while self._peek() != end:  # the key may stand behind the value: find it first
+        while self._peek() != end:  # the key may follow the value: find it first
             name = self._field_name()
             self._take_if(":")
             lines = self._value_lines()
@@ -221,7 +221,7 @@ class _Walk:
 
 
 def tokens(text: str) -> list[tuple[str, int]]:
-    """The tokens with their offsets, comments left out."""
+    """The tokens with their offsets, without comments."""
     tokens, position = [], 0
     while position < len(text):
         skipped = _SKIPPED.match(text, position)
@@ -244,7 +244,7 @@ def _map_key(text: str, field: FieldDescriptor) -> str | int | bool:
     try:
         return int(text, 0)
     except ValueError:
-        return 0  # the parser will refuse it
+        return 0  # the parser refuses it
 
 
 def _indented(lines: list[str]) -> list[str]:
