@@ -1,54 +1,54 @@
-# A machine with Python 3.10, 3.11 or 3.12 and make needs nothing else for `make demo` and `make test`.
+# `make demo` and `make test` need only make and Python 3.10, 3.11 or 3.12.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The interpreter to build on: the first of these that is there and fits, or `make PYTHON=/path/to/python demo`.
+# The interpreter: the first of these with a supported version, or `make PYTHON=/path/to/python demo`.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo $$python && break; done)
-# For `make test`: what to pass to pytest, say PYTEST_ARGS="tests/search -x".
+# Arguments of pytest for `make test`, such as PYTEST_ARGS="tests/search -x".
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format venv docker lock clean python
 
-help: ## this list
+help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 	|| sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
-demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton server, four minutes with installing
+demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton, four minutes with the installation
 	$(BIN)/autotune run --model-repository model_repository --model mnist --objective throughput --p99 5ms \
 		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 3m --study demo --results results
 	@echo
 	@echo "Exported config:  results/demo/best/mnist/config.pbtxt"
 	@echo "Every trial:      results/autotune.db   (look: $(BIN)/autotune studies show demo)"
 
-test: $(BIN)/.installed-dev ## all tests; those that need a Docker engine skip where none answers
+test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(BIN)/.installed-dev ## style and types
+lint: $(BIN)/.installed-dev ## checks style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(BIN)/.installed-dev ## lets ruff format and fix
+format: $(BIN)/.installed-dev ## formats and fixes with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-venv: $(BIN)/.installed-dev ## the virtual environment with development tools
+venv: $(BIN)/.installed-dev ## creates .venv with the development tools
 
-docker: ## the images the docker launch mode and the compose file use
+docker: ## builds the images for --launch docker and the compose file
 	docker/build
 
-lock: ## resolves constraints.txt anew (needs python3.10, python3.11 and python3.12)
+lock: ## updates constraints.txt (needs python3.10, python3.11 and python3.12)
 	.ci/lock python3.10 python3.11 python3.12
 
 clean: ## removes the virtual environment and caches; results/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps make pip run only when the pins or the project's dependencies change.
+# Stamp files: pip runs only if the pins or the dependencies change.
 $(BIN)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
@@ -63,9 +63,9 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		echo "make: $(PYTHON) cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
 	@echo "Creating $(VENV) with $$($(PYTHON) --version) and installing: a minute or two, once."
-	@# A system Python with pip but without ensurepip puts its own pip to work.
+	@# A system Python without ensurepip installs pip with its own pip.
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; fi
 
-python: # the interpreter that is chosen, for scripts
+python: # prints the chosen interpreter, for scripts
 	@echo $(PYTHON)

@@ -1,5 +1,5 @@
 # autotune with its embedded Triton server, built by docker/build, which makes the context:
-#   wheels/             autotune and everything it needs, so that nothing is downloaded
+#   wheels/             autotune and its dependencies, so that nothing is downloaded
 #   model_repository/   the examples
 #   search_spaces/      the search spaces
 #
@@ -15,7 +15,7 @@ RUN if ! ls /usr/lib/*/libpython3.*.so.1.0 >/dev/null 2>&1 || ! command -v pytho
 
 FROM python AS installed
 COPY wheels /wheels
-# pip from its own wheel: the base has none. The bundled stubs of other Python versions are left out.
+# pip runs from its wheel, since the base has no pip. The stubs of other Python versions are removed.
 RUN python3 "$(echo /wheels/pip-*.whl)/pip" install --quiet --no-index --find-links /wheels \
       --break-system-packages --root-user-action ignore pip triton-autotune && \
     find /usr/local -path '*/python_backend_stubs/3.*' -type d \
@@ -26,7 +26,7 @@ COPY --from=installed /usr/local /usr/local
 COPY model_repository /workspace/model_repository
 COPY search_spaces /workspace/search_spaces
 WORKDIR /workspace
-# Any user may run it (docker run --user), so what it writes besides its results goes here.
+# Any user may run it (docker run --user), so files other than the results go to /tmp.
 ENV HOME=/tmp PYTHONUNBUFFERED=1
 ENTRYPOINT ["autotune"]
 CMD ["--help"]

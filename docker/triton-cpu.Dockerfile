@@ -3,7 +3,7 @@
 #   wheels/    every Python package, so that nothing is downloaded
 #   backends/  autotune/server/backends
 #
-# It is laid out and used as NVIDIA's image is:
+# It has the layout of NVIDIA's image and is used in the same way:
 #   docker run --rm -v "$PWD/model_repository:/models:ro" autotune-triton:cpu tritonserver --model-repository=/models
 # Packages for your own Python models: FROM autotune-triton:cpu, then RUN pip install ..., then --image.
 ARG BASE=debian:bookworm-slim
@@ -17,8 +17,8 @@ RUN if ! ls /usr/lib/*/libpython3.*.so.1.0 >/dev/null 2>&1 || ! command -v pytho
 
 FROM python AS installed
 COPY wheels /wheels
-# pip from its own wheel: the base has none. Compiled, or every container would do it at its start. The server's
-# wheel comes without what its Python API needs.
+# pip runs from its wheel, since the base has no pip. It compiles the packages, or every container would at its start.
+# The server's wheel is installed without the dependencies of its Python API.
 RUN python3 "$(echo /wheels/pip-*.whl)/pip" install --quiet --no-index --find-links /wheels \
       --break-system-packages --root-user-action ignore pip numpy onnxruntime && \
     python3 -m pip install --quiet --no-index --find-links /wheels --no-compile --no-deps \
@@ -38,7 +38,7 @@ RUN set -e; \
 FROM python
 COPY --from=installed /usr/local /usr/local
 COPY --from=installed /opt/tritonserver /opt/tritonserver
-# The version that nvidia-pytriton 0.7.0 carries, under the name that NVIDIA's image has it.
+# The version in nvidia-pytriton 0.7.0, in the variable that NVIDIA's image uses.
 ENV PATH=/opt/tritonserver/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LD_LIBRARY_PATH=/opt/tritonserver/lib \
     PYTHONUNBUFFERED=1 \

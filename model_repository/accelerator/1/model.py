@@ -1,9 +1,9 @@
-"""A Triton Python model that takes its time the way a small accelerator does.
+"""A Triton Python model with the timing of a small accelerator.
 
-A batch of b items costs ``host_ms``, which instances spend side by side, and then
-``device_fixed_ms + b * device_per_item_ms`` on a device that serves one batch at a time, first come, first
-served, for all instances of the model. The answer is twice the input. Nothing is computed in that time:
-the model sleeps, so what a config is worth follows from the three numbers alone, on any machine.
+A batch of b items takes ``host_ms``, which instances spend in parallel, and then ``device_fixed_ms + b *
+device_per_item_ms`` on a device that serves one batch at a time, first come, first served, for all instances. The
+answer is twice the input. The model sleeps and computes nothing, so the throughput of a config follows from the three
+timings on any machine.
 """
 
 import ctypes
@@ -26,20 +26,20 @@ WAKE_UP_NS = 50_000
 
 
 def process_start(pid):
-    """When process ``pid`` started, in clock ticks since boot: with the pid it names one process for good."""
+    """The start of process ``pid`` in clock ticks since boot. Together with the pid it identifies one process."""
     stat = Path(f"/proc/{pid}/stat").read_text()
     return stat[stat.rindex(")") + 2 :].split()[19]
 
 
 class Device:
-    """The one device that all instances of a model on one server share.
+    """The device that all instances of a model on one server share.
 
-    Instances are processes of their own, so the device is a file: it holds the time at which the work
-    promised so far ends (nanoseconds of CLOCK_MONOTONIC, which all processes read alike). To run is to
-    append one's own work to that time under a file lock and to sleep until it is done. The lock is held for
-    microseconds; a lock held while sleeping would add the hand-over from sleeper to sleeper to every batch.
+    Each instance is a process, so the device is a file. It stores the time at which all booked work ends, in
+    nanoseconds of CLOCK_MONOTONIC, which all processes share. An instance adds its own work to that time under a file
+    lock and sleeps until its work is done. The lock is held for microseconds only. If it were held during the sleep,
+    every batch would take longer by the time of a wake-up.
 
-    The file is named after the server's process, so that servers beside each other have a device each.
+    The server's process id is part of the file's name, so each server has its own device.
     """
 
     def __init__(self, model):
@@ -51,14 +51,14 @@ class Device:
         if not os.access(folder, os.W_OK):
             folder = Path(tempfile.gettempdir())
         server = os.getppid()
-        # process ids mean something only inside one container
+        # process ids are unique only inside one PID namespace
         scope = f"{FILE_PREFIX}.{os.getuid()}.{os.stat('/proc/self/ns/pid').st_ino}"
         cls._remove_leftovers(folder, scope)
         return folder / f"{scope}.{server}.{process_start(server)}.{model}"
 
     @staticmethod
     def _remove_leftovers(folder, scope):
-        """Removes the files of servers that are gone; a server itself never knows which unload is its last."""
+        """Removes the files of ended servers. A server does not know which unload is its last."""
         for path in folder.glob(f"{scope}.*"):
             pid, started = path.name[len(scope) + 1 :].split(".")[:2]
             try:
@@ -69,7 +69,7 @@ class Device:
                 path.unlink(missing_ok=True)
 
     def run(self, ready_ns, duration_ns):
-        """The time at which work of ``duration_ns`` that may begin at ``ready_ns`` ends."""
+        """Books work of ``duration_ns`` from ``ready_ns`` on; returns the time at which it ends."""
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         try:
             held = os.pread(self._fd, 8, 0)
@@ -85,7 +85,7 @@ class Device:
 
 
 def sleep_until(deadline_ns):
-    """Sleeps to the deadline of CLOCK_MONOTONIC; the last moment is spun, because waking up takes about that long."""
+    """Sleeps until a time of CLOCK_MONOTONIC. Spins at the end, for about the time that a wake-up takes."""
     while (left_ns := deadline_ns - time.monotonic_ns()) > WAKE_UP_NS:
         time.sleep((left_ns - WAKE_UP_NS) / 1e9)
     while time.monotonic_ns() < deadline_ns:
@@ -101,7 +101,7 @@ class TritonPythonModel:
         self._fixed_ns = times_ns["device_fixed_ms"]
         self._per_item_ns = times_ns["device_per_item_ms"]
         self._device = Device(config["name"])
-        # Linux rounds a sleep up by 50 microseconds unless asked not to
+        # Linux lengthens a sleep by 50 microseconds by default
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
     @staticmethod
@@ -124,8 +124,8 @@ class TritonPythonModel:
             items += len(values) if self._batches else 1
             output = pb_utils.Tensor("output", values * np.float32(2))
             responses.append(pb_utils.InferenceResponse([output]))
-        # The device is booked at once for when the host part will be done: every batch has the same host
-        # part, so the order is the same, and one sleep is more precise than two.
+        # Books the device now, from the end of the host part on. Every batch has the same host part, so the order is
+        # the same, and one sleep is more precise than two.
         sleep_until(self._device.run(begun_ns + self._host_ns, self._fixed_ns + items * self._per_item_ns))
         return responses
 
