@@ -62,7 +62,7 @@ def test_a_broken_nvidia_smi_means_no_gpu(tmp_path, monkeypatch):
         {"packages": {"onnxruntime": "1.30.0", "optuna": "5.0.0"}},
     ],
 )
-def test_digest_changes_with_what_makes_measurements_incomparable(change):
+def test_the_digest_changes_if_measurements_are_not_comparable(change):
     assert dataclasses.replace(HERE, **change).digest != HERE.digest
 
 
@@ -75,7 +75,7 @@ def test_digest_changes_with_what_makes_measurements_incomparable(change):
         {"packages": {"onnxruntime": "1.31.0", "optuna": "5.1.0"}},
     ],
 )
-def test_digest_keeps_with_what_does_not(change):
+def test_the_digest_ignores_what_does_not_affect_measurements(change):
     assert dataclasses.replace(HERE, **change).digest == HERE.digest
 
 
@@ -102,7 +102,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_cgroup_2_limits_are_the_tightest_of_the_ancestors(tmp_path):
+def test_cgroup_2_limits_are_the_lowest_of_the_ancestors(tmp_path):
     root, membership = tmp_path / "cgroup", tmp_path / "self"
     write(membership, "0::/outer/inner\n")
     write(root / "outer/cpu.max", "150000 100000\n")

@@ -68,7 +68,7 @@ def test_cores_that_this_process_may_not_use_do_not_count(monkeypatch):
     assert 0 <= load.busy_s - (one.user + one.nice + one.system) < 60
 
 
-def test_every_core_counts_where_their_numbers_are_unknown(monkeypatch):
+def test_every_core_counts_if_core_numbers_are_unknown(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 4096})
     assert MachineLoad.now().cores == len(psutil.cpu_times(percpu=True))
 
@@ -78,7 +78,7 @@ def test_use_is_never_negative():
     assert MachineLoad(busy_s=9.99, steal_s=0.99, cores=2, at_s=6.0) - earlier == MachineUse(0.0, 0.0, 1.0, 2)
 
 
-def test_others_have_what_is_left():
+def test_other_processes_used_the_remaining_cpu_time():
     use = MachineUse(busy_s=1.5, steal_s=0.0, seconds=1.0, cores=2)
     assert use.others_s(1.2) == pytest.approx(0.3)
     assert use.others_s(1.6) == 0.0
@@ -100,7 +100,7 @@ def test_tree_holds_children_of_children():
     assert process_tree(process.pid) == ()
 
 
-def test_children_are_found_where_the_kernel_does_not_list_them(monkeypatch):
+def test_children_are_found_if_the_kernel_does_not_list_them(monkeypatch):
     with _ended(_python("import sys; sys.stdin.read()")) as process:
         listed = {found.pid for found in process_tree(os.getpid())}
         monkeypatch.setattr(_processes, "_kernel_lists_children", lambda: False)
@@ -135,7 +135,7 @@ def test_memory_that_a_process_takes_is_counted():
         assert memory_bytes(process_tree(grown.pid)) > 64 << 20
 
 
-def test_gone_processes_count_nothing():
+def test_ended_processes_count_nothing():
     with _ended(_python("pass")) as process:
         (found,) = process_tree(process.pid)
     assert (cpu_s([found]), memory_bytes([found])) == (0.0, 0)
@@ -210,7 +210,7 @@ def test_driver_is_asked_once_for_each_state_after_the_first(smi):
     assert smi.calls() == before + 1
 
 
-def test_gpu_that_tells_nothing_is_not_slowed_down(smi):
+def test_a_gpu_without_readings_is_not_throttled(smi):
     smi(dict.fromkeys(_gpu("clocks_event_reasons", **_COUNTS), "[N/A]"))
     state = gpu_state()
     assert state == GpuState(frozenset(), {}, 0)

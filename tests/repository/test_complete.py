@@ -24,7 +24,7 @@ def test_model_without_config_gets_tensors_batch_size_and_batcher(tmp_path: Path
     ("given", "batcher"),
     [("max_batch_size: 1", False), ("max_batch_size: 8", True), ("max_batch_size: 8 sequence_batching { }", False)],
 )
-def test_batcher_comes_where_a_batch_can_form_and_no_scheduler_is_chosen(
+def test_dynamic_batching_is_added_if_the_model_batches_and_has_no_scheduler(
     tmp_path: Path, given: str, batcher: bool
 ) -> None:
     write_onnx(tmp_path, "m", f'platform: "onnxruntime_onnx" {given}')
@@ -42,13 +42,13 @@ def test_fixed_batch_keeps_its_whole_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [onnx_config(), 'backend: "openvino"', 'backend: "onnxruntime" max_batch_size: 2'])
-def test_config_that_is_complete_or_would_be_refused_stays_as_it_is(tmp_path: Path, config: str) -> None:
+def test_a_complete_or_refused_config_is_not_changed(tmp_path: Path, config: str) -> None:
     write_onnx(tmp_path, "m", config, batch=2 if "max_batch_size: 2" in config else "batch")
     spec = ModelRepository(tmp_path).only_model()
     assert completed_config(spec) == spec.config
 
 
-def test_model_of_another_backend_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_model_of_another_backend_is_not_changed(tmp_path: Path) -> None:
     write_double(tmp_path)
     spec = ModelRepository(tmp_path).only_model()
     assert completed_config(spec) == spec.config

@@ -65,7 +65,7 @@ def test_protobuf_reads_back_the_same_message():
     assert ours == text_format.Parse(GPU, Message())
 
 
-def test_text_follows_the_schema_whatever_the_order_written():
+def test_the_text_is_in_schema_order():
     assert parse('max_batch_size: 4 name: "a"') == parse('name: "a" # first\nmax_batch_size: 4')
     assert parse('max_batch_size: 4 name: "a"').to_text() == 'name: "a"\nmax_batch_size: 4\n'
 
@@ -87,7 +87,7 @@ def test_unknown_fields_stay_where_they_belong():
     assert 'telemetry {\n  sink: "x"\n}' in text
 
 
-def test_unknown_fields_survive_edits_beside_them_and_go_with_their_message():
+def test_unknown_fields_survive_other_edits_and_are_removed_with_their_message():
     config = parse(NEWER)
     assert "fairness: 0.5" in config.with_value("dynamic_batching.max_queue_delay_microseconds", 5).to_text()
     assert "fairness" not in config.without("dynamic_batching").to_text()
@@ -120,7 +120,7 @@ def test_unknown_fields_survive_edits_beside_them_and_go_with_their_message():
         ("foo: [1, 2", "m/config.pbtxt:1:"),
     ],
 )
-def test_text_that_does_not_parse_is_one_line_with_the_place(text, expected):
+def test_a_parse_error_is_one_line_with_the_place(text, expected):
     with pytest.raises(UsageError) as caught:
         parse(text)
     message = str(caught.value)
@@ -204,7 +204,7 @@ def test_a_scheduler_is_not_replaced_by_setting_another():
         parse("sequence_batching { }").with_value("dynamic_batching.preferred_batch_size", [4])
 
 
-def test_an_edit_leaves_the_original_alone():
+def test_an_edit_does_not_change_the_original():
     config = parse(GPU)
     before = config.to_text()
     config.with_value("instance_group.count", 9).without("dynamic_batching")
@@ -233,7 +233,7 @@ def test_a_group_makes_its_instances_on_each_gpu_that_it_names(groups, instances
     assert instances_of(groups) == instances
 
 
-def test_json_for_a_load_request_carries_unknown_fields():
+def test_json_for_a_load_request_includes_unknown_fields():
     assert parse(NEWER).to_json() == {
         "name": "a",
         "quantum_scheduler": "ENTANGLED",

@@ -66,7 +66,7 @@ def test_without_a_readable_model_file_the_config_tells_the_batch_dimension(tmp_
     assert ModelRepository(tmp_path).model("m").batch_dimension == expected
 
 
-def test_tensors_come_from_the_config_where_the_file_cannot_be_read(tmp_path):
+def test_tensors_come_from_the_config_if_the_file_is_unreadable(tmp_path):
     add(tmp_path, "m", 'backend: "python" max_batch_size: 2 input [ { name: "s" data_type: TYPE_STRING dims: [3] } ]')
     (tensor,) = ModelRepository(tmp_path).model("m").inputs
     assert (tensor.name, tensor.datatype, tensor.shape) == ("s", "BYTES", (-1, 3))
@@ -88,7 +88,7 @@ def test_a_repository_that_is_missing_or_no_directory_is_named(tmp_path):
     fails(lambda: ModelRepository(tmp_path / "file"), "--model-repository", "not a directory")
 
 
-def test_the_directory_of_one_model_is_told_from_a_repository():
+def test_a_model_directory_is_no_repository():
     fails(lambda: ModelRepository(EXAMPLES / "mnist"), "--model mnist", f"--model-repository {EXAMPLES}")
 
 
@@ -100,7 +100,7 @@ def test_an_empty_repository_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["minst", "../mnist", "", "."])
-def test_an_unknown_model_lists_those_there_are(name):
+def test_an_unknown_model_lists_the_known_ones(name):
     fails(lambda: ModelRepository(EXAMPLES).model(name), "--model", "mnist_static", "accelerator")
 
 

@@ -51,7 +51,7 @@ def test_initializers_listed_as_inputs_are_left_out(tmp_path):
     assert [each.name for each in read_onnx(path).inputs] == ["x"]
 
 
-def test_external_weights_need_not_be_there(tmp_path):
+def test_external_weights_may_be_missing(tmp_path):
     weight = numpy_helper.from_array(__import__("numpy").zeros((64, 64), "float32"), "w")
     path = save(
         tmp_path / "m.onnx", [tensor("x", BATCH)], [tensor("y", BATCH)], [weight],

@@ -47,7 +47,7 @@ def test_nothing_in_the_copy_is_a_symbolic_link_and_files_are_shared(model, tmp_
     assert not (repository / "m" / "config.pbtxt").samefile(model.path / "config.pbtxt")
 
 
-def test_the_repository_is_left_as_it_was(model, tmp_path):
+def test_the_repository_is_not_changed(model, tmp_path):
     before = snapshot(tmp_path / "repository")
     repository = stage(model, model.config.with_value("max_batch_size", 1), tmp_path / "staged")
     (repository / "m" / "1" / "__pycache__").mkdir()
@@ -55,7 +55,7 @@ def test_the_repository_is_left_as_it_was(model, tmp_path):
     assert snapshot(tmp_path / "repository") == before
 
 
-def test_files_are_copied_where_they_cannot_be_linked(model, tmp_path, monkeypatch):
+def test_files_are_copied_if_they_cannot_be_linked(model, tmp_path, monkeypatch):
     def refuse(source, target):
         raise OSError(18, "Invalid cross-device link")
 

@@ -11,7 +11,7 @@ _PLAIN = 'backend: "python" input { name: "a" data_type: TYPE_FP32 dims: 1 } '
 _OUTPUT = 'output { name: "b" data_type: TYPE_FP32 dims: 1 } '
 
 
-def test_complete_configs_need_none(tmp_path: Path) -> None:
+def test_a_complete_config_needs_no_completion(tmp_path: Path) -> None:
     write_double(tmp_path)
     write_onnx(tmp_path, "negate", onnx_config())
     assert not needs_completion(tmp_path, "double")
@@ -34,6 +34,8 @@ def test_complete_configs_need_none(tmp_path: Path) -> None:
         (_PLAIN.replace("dims: 1", "") + _OUTPUT, "class TritonPythonModel: pass"),
     ],
 )
-def test_any_doubt_leaves_completion_on(tmp_path: Path, config: str | None, source: str | None) -> None:
+def test_completion_stays_on_unless_it_certainly_changes_nothing(
+    tmp_path: Path, config: str | None, source: str | None
+) -> None:
     write_model(tmp_path, "m", config, source)
     assert needs_completion(tmp_path, "m")

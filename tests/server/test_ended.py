@@ -29,7 +29,9 @@ REFUSED = "E1121 10:59:28.266139 13527 model_lifecycle.cc:642] \"failed to load 
         (0, "", {}, ServerCrashed, "its log is empty"),
     ],
 )
-def test_end_is_told_apart(code: int, log: str, how: dict[str, bool], kind: type[Exception], words: str) -> None:
+def test_the_cause_of_an_end_is_recognised(
+    code: int, log: str, how: dict[str, bool], kind: type[Exception], words: str
+) -> None:
     ended = why_ended(code, log, **{"ready": False, **how})
     assert type(ended) is kind
     assert words in str(ended)
@@ -53,7 +55,7 @@ USAGE = "Usage: tritonserver [options]\n  --help\n\tDefault is 0.\n\n"
         ),
     ],
 )
-def test_refused_command_line_names_what_set_it(log: str, message: str) -> None:
+def test_a_refused_command_line_names_the_flag_at_fault(log: str, message: str) -> None:
     ended = why_ended(1, log, ready=False)
     assert type(ended) is UsageError
     assert re.match(message, str(ended))
@@ -77,7 +79,7 @@ def test_server_that_runs_but_does_not_answer_counts_as_crashed() -> None:
         (["name=userns"], {"user": "5:6", "group_add": ["7"], "userns_mode": "host"}),
     ],
 )
-def test_container_runs_as_whoever_can_read_the_model(
+def test_the_container_runs_as_a_user_who_can_read_the_model(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, security: list[str], expected: dict[str, Any]
 ) -> None:
     for name, value in (("getuid", 5), ("getgid", 6), ("getgroups", [7])):

@@ -131,7 +131,7 @@ def test_override_keeps_the_names_of_the_config(tmp_path: Path) -> None:
     assert read_override(tmp_path / "none") is None
 
 
-def test_mounts_are_read_only_unless_told_otherwise(tmp_path: Path) -> None:
+def test_mounts_are_read_only_by_default(tmp_path: Path) -> None:
     assert parse_mount(f"{tmp_path}:/weights") == f"{tmp_path}:/weights:ro"
     assert parse_mount(f"{tmp_path}:/weights:rw") == f"{tmp_path}:/weights:rw"
     for wrong in ("nowhere", f"{tmp_path}:weights", f"{tmp_path}:/weights:wr", f"{tmp_path}/none:/weights"):
@@ -139,7 +139,7 @@ def test_mounts_are_read_only_unless_told_otherwise(tmp_path: Path) -> None:
             parse_mount(wrong)
 
 
-def test_a_persons_arguments_have_the_last_word() -> None:
+def test_triton_args_come_last() -> None:
     def arguments(*extra: str) -> list[str]:
         return triton_arguments(
             server_id="id",
@@ -165,7 +165,7 @@ def test_a_persons_arguments_have_the_last_word() -> None:
     ("options", "message"),
     [
         (LaunchOptions(memory="lots"), "--memory: 'lots' is not a size; write one such as 512m or 4g"),
-        (LaunchOptions(memory="1m"), "--memory: '1m' is below the engine's least, 6m;"),
+        (LaunchOptions(memory="1m"), "--memory: '1m' is below the engine's minimum, 6m;"),
         (LaunchOptions(memory="0"), "--memory: '0' is not a size"),
         (LaunchOptions(shm_size="zz"), "--shm-size: 'zz' is not a size"),
         (LaunchOptions(shm_size="4gg"), "--shm-size: '4gg' is not a size"),
@@ -181,7 +181,7 @@ def test_a_persons_arguments_have_the_last_word() -> None:
         (LaunchOptions(triton_args=("--http-po", "1")), "--triton-arg: '--http-po' is set by autotune"),
     ],
 )
-def test_value_that_means_nothing_is_refused_in_every_mode(mode: str, options: LaunchOptions, message: str) -> None:
+def test_an_invalid_value_is_refused_in_every_mode(mode: str, options: LaunchOptions, message: str) -> None:
     assert one_line(mode, options).startswith(message)
 
 
@@ -262,7 +262,7 @@ def test_description_leaves_out_what_is_not_given() -> None:
     assert given.describe()["arguments"] == "--log-verbose=1"
 
 
-def test_unknown_host_is_told_without_an_error_number() -> None:
+def test_an_unknown_host_is_reported_without_an_error_number() -> None:
     message = one_line("remote", LaunchOptions(url="no-such-host.invalid:8000"))
     assert "does not answer: " in message
     assert "Errno" not in message

@@ -18,7 +18,7 @@ _CLASH = (
 )
 
 
-def test_reason_is_the_versions_own_with_the_place_it_was_raised() -> None:
+def test_the_reason_is_that_of_the_failed_version_with_its_place() -> None:
     assert load_reason(_RAISED) == (
         "Internal: TritonModelException: the model expects 1 dimensions (model.py line 315, _check)"
     )
@@ -34,13 +34,13 @@ def test_parse_error_names_line_and_column() -> None:
     assert load_reason(log) == "config.pbtxt does not parse: 1:17: Expected integer, got: eight"
 
 
-def test_what_every_cpu_server_says_is_no_reason() -> None:
+def test_lines_that_every_cpu_server_logs_are_no_reason() -> None:
     log = 'E1121 10:59:28.266139 13527 server.cc:241] "CudaDriverHelper has not been initialized."\n'
     assert load_reason(log) == ""
     assert last_words(log) == "its log is empty"
 
 
-def test_taken_port_is_told_from_a_refused_load() -> None:
+def test_a_port_in_use_is_not_reported_as_a_refused_load() -> None:
     assert ports_clashed(_CLASH)
     assert not ports_clashed(_RAISED)
 
@@ -59,5 +59,5 @@ def test_long_reason_is_cut() -> None:
         (-11, "SIGSEGV"),
     ],
 )
-def test_end_of_a_process_is_told_by_its_signal(code: int, text: str) -> None:
+def test_a_killed_process_is_reported_by_its_signal(code: int, text: str) -> None:
     assert exit_text(code) == text

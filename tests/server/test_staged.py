@@ -26,7 +26,7 @@ def test_an_onnx_model_that_asks_for_a_gpu(tmp_path: Path, group: str) -> None:
 
 
 @pytest.mark.parametrize("config", [None, "max_batch_size: eight", "max_batch_size: 4"])
-def test_any_doubt_leaves_gpus_visible(tmp_path: Path, config: str | None) -> None:
+def test_gpus_stay_visible_if_another_model_may_use_them(tmp_path: Path, config: str | None) -> None:
     write_onnx(tmp_path, "negate", onnx_config())
     write_model(tmp_path, "other", config)
     assert not is_onnx_only(tmp_path)
@@ -38,7 +38,7 @@ def test_a_python_model_beside_an_onnx_model(tmp_path: Path) -> None:
     assert not is_onnx_only(tmp_path)
 
 
-def test_the_embedded_server_sees_no_gpu_that_only_onnx_models_would_be_put_on(
+def test_the_embedded_server_hides_gpus_if_it_serves_only_onnx_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")

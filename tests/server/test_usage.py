@@ -47,17 +47,17 @@ def test_usage_since_is_not_negative():
     assert ServerUsage(1.0, 0).cpu_since(ServerUsage(1.01, 0)) == 0.0
 
 
-def test_server_elsewhere_has_no_usage():
+def test_a_remote_server_has_no_usage():
     assert _SERVER.usage() is None
 
 
-def test_usage_of_a_server_that_is_gone_tells_why(ended):
+def test_usage_of_an_ended_server_raises_the_reason(ended):
     assert usage_of(ended) is None
     with pytest.raises(ServerCrashed, match="killed"):
         replace(_SERVER, pid=ended, alive=_gone).usage()
 
 
-def test_process_of_another_machine_is_told_by_its_command_line(ended):
+def test_a_server_process_is_identified_by_its_command_line(ended):
     process = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()", "--id=mine"], **_PIPES)
     shell = subprocess.Popen(["sh", "-c", "echo 1; read line; : --id=mine"], **_PIPES)
     try:
