@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -39,6 +39,10 @@ class ClosedLoop:
         if self.concurrency < 1:
             raise UsageError(f"--concurrency: {self.concurrency} requests cannot be outstanding; use 1 or more")
 
+    def share(self, index: int, of: int) -> ClosedLoop:
+        """The clients that process ``index`` of several runs; their numbers differ by at most one."""
+        return replace(self, concurrency=self.concurrency // of + (index < self.concurrency % of))
+
 
 class OpenLoop(ABC):
     """Requests sent at scheduled times, whatever the server does."""
@@ -59,6 +63,10 @@ class OpenLoop(ABC):
         """Raises `UsageError` where no load is asked for."""
         if not (math.isfinite(self.rate_per_s) and self.rate_per_s > 0):
             raise UsageError(f"--rate: {self.rate_per_s:g} requests/s cannot be offered; use a rate above zero")
+
+    def share(self, index: int, of: int) -> OpenLoop:
+        """The arrivals that process ``index`` of several sends: every ``of``-th one."""
+        return Share(self, index, of)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import pytest
 from load_suite import NullServer, assert_adds_up, payload
 
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, PoissonRate, Progress, Watch
+from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, LoadResult, PoissonRate, Progress, Watch
 from autotune.load._target import Target
 from autotune.load.http._request import build_http_request
 from autotune.load.worker._calibration import requests_per_s_of_a_process
 from autotune.load.worker._fleet import Fleet, check_rate
+from autotune.load.worker._generator import WorkerGenerator
 
 
 @pytest.fixture
@@ -34,9 +35,17 @@ def fleet(server):
     fleet.close()
 
 
-def test_low_rates_and_closed_loops_take_one_process(fleet):
+@pytest.fixture
+def slow_fleet(server):
+    """Three processes for closed loops, and a server that takes 10 ms for a request."""
+    fleet = Fleet(_target(server.port, "delay-10"), most=3)
+    fleet._closed_loop_processes = 3
+    yield fleet, server
+    fleet.close()
+
+
+def test_low_rates_take_one_process(fleet):
     assert fleet.processes_for(ConstantRate(2400)) == 1
-    assert fleet.processes_for(ClosedLoop(1000)) == 1
     assert fleet.run(ConstantRate(200), 0.1, 1.0).processes == 1
     assert len(fleet.pids) == 1
 
@@ -123,3 +132,48 @@ def test_death_of_one_process_ends_the_others_and_the_next_run_has_new_ones(flee
 def test_calibration_finds_what_a_process_can_send():
     capacity = requests_per_s_of_a_process(_target(1))
     assert 1000 <= capacity <= 1_000_000
+
+
+def _busy_in(fleet, monkeypatch, part):
+    """Runs a closed loop as if it had kept its processes busy for that part of the time."""
+
+    def run(worker, schedule, duration_s, *_):
+        return LoadResult(
+            schedule, duration_s, duration_s, 1, *[np.ones(1)] * 3, client_cpu_s=part * duration_s * len(fleet.pids)
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerGenerator, "run", run)
+        patch.setattr(Fleet, "_run_together", lambda self, schedule, processes, *rest: run(self, schedule, *rest))
+        fleet.run(ClosedLoop(8), 0.1, 1.0)
+
+
+def test_closed_loop_takes_more_processes_after_a_window_that_kept_them_busy(fleet, monkeypatch):
+    processes = [fleet.processes_for(ClosedLoop(8))]
+    for part in (0.6, 0.8, 0.8, 0.8):
+        _busy_in(fleet, monkeypatch, part)
+        processes.append(fleet.processes_for(ClosedLoop(8)))
+    assert processes == [1, 1, 2, 3, 3]
+    assert fleet.processes_for(ClosedLoop(2)) == 2
+
+
+@pytest.mark.parametrize("concurrency", [3, 10])
+def test_processes_of_a_closed_loop_keep_exactly_its_concurrency_outstanding_together(slow_fleet, concurrency):
+    fleet, server = slow_fleet
+    result = fleet.run(ClosedLoop(concurrency), 0.5, 5.0)
+    assert_adds_up(result)
+    counters = server.counters()
+    assert result.processes == 3
+    assert result.schedule == ClosedLoop(concurrency)
+    assert result.failed == 0
+    assert counters["max_outstanding"] == concurrency
+    assert counters["requests"] == result.requests > concurrency
+
+
+@pytest.mark.parametrize(("concurrency", "processes"), [(1, 1), (10, 3), (7, 7), (64, 5)])
+def test_shares_of_a_closed_loop_add_up_and_differ_by_at_most_one(concurrency, processes):
+    shares = [ClosedLoop(concurrency, 0.001).share(index, processes) for index in range(processes)]
+    sizes = [share.concurrency for share in shares]
+    assert sum(sizes) == concurrency
+    assert max(sizes) - min(sizes) <= 1
+    assert {share.client_s for share in shares} == {0.001}

@@ -20,8 +20,9 @@ _RATE_PER_S = 5000.0
 _WINDOW_S = 0.15
 _ROUNDS = 4
 _TIMEOUT_S = 1.0
-# As in the guards of a probe: beyond it requests begin to wait for the client.
-_BUSY = 0.7
+BUSY = 0.7
+"""The most a process may be busy, as a part of the time: beyond it requests begin to wait for the client. The same as
+the measurement's guard."""
 
 
 def requests_per_s_of_a_process(target: Target) -> float:
@@ -49,4 +50,4 @@ def requests_per_s_of_a_process(target: Target) -> float:
     spent_s = [run.client_cpu_s / run.completed for run in runs if run.completed]
     if not spent_s:
         raise LoadGeneratorFailed(f"the null server {script.name} did not answer")
-    return _BUSY / max(min(spent_s), 1e-6)
+    return BUSY / max(min(spent_s), 1e-6)

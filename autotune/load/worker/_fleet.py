@@ -14,10 +14,10 @@ import numpy as np
 
 from autotune.errors import UsageError
 from autotune.load._result import LoadResult
-from autotune.load._schedule import ClosedLoop, Schedule, Share, check_schedule
+from autotune.load._schedule import ClosedLoop, OpenLoop, Schedule, check_schedule
 from autotune.load._target import Target
 from autotune.load._watch import Progress
-from autotune.load.worker._calibration import requests_per_s_of_a_process
+from autotune.load.worker._calibration import BUSY, requests_per_s_of_a_process
 from autotune.load.worker._generator import WorkerGenerator
 from autotune.load.worker._messages import ARRAYS, Job
 
@@ -53,9 +53,10 @@ Capacity = Callable[[Target], float]
 class Fleet:
     """Runs a load in as many processes as it needs; see `autotune.load.LoadGenerator`.
 
-    A closed loop runs in one. An open one is shared out once its rate is more than one process can offer in
-    time, which is measured once against a null server. Each process sends every n-th request of the one
-    schedule, counted from a common start.
+    An open loop is split once its rate is more than one process can offer in time, which is measured once against a
+    null server: each process sends every n-th request of the schedule, counted from a common start. A closed loop
+    has no rate beforehand. It begins in one process, and its clients are split over twice as many after a window
+    that kept the processes busy for more than 70% of the time.
 
     Args:
         target: What to send where.
@@ -74,6 +75,7 @@ class Fleet:
         self._capacity = capacity
         self._most = most or most_processes()
         self._workers = [WorkerGenerator(target)]
+        self._closed_loop_processes = 1
 
     def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule``; see `autotune.load.LoadGenerator.run`.
@@ -87,15 +89,23 @@ class Fleet:
         self._workers += more
         for worker in more:
             worker.wait_ready()  # or its share would start late
-        if processes == 1 or isinstance(schedule, ClosedLoop):
-            return self._workers[0].run(schedule, duration_s, timeout_s, watch)
+        if processes == 1:
+            result = self._workers[0].run(schedule, duration_s, timeout_s, watch)
+        else:
+            result = self._run_together(schedule, processes, duration_s, timeout_s, watch)
+        if isinstance(schedule, ClosedLoop) and result.client_cpu_s > BUSY * processes * result.elapsed_s:
+            self._closed_loop_processes = min(2 * processes, self._most)
+        return result
+
+    def _run_together(
+        self, schedule: Schedule, processes: int, duration_s: float, timeout_s: float, watch: Watch | None
+    ) -> LoadResult:
         start_at = time.perf_counter() + _HEAD_START_S
         limits_s = watch.limits_s if watch else None
         workers = self._workers[:processes]
         try:
             for index, worker in enumerate(workers):
-                share = Share(schedule, index, processes)
-                worker.begin(Job(share, duration_s, timeout_s, limits_s, start_at))
+                worker.begin(Job(schedule.share(index, processes), duration_s, timeout_s, limits_s, start_at))
             return merged(_results(workers, watch), schedule)
         except BaseException:
             self.close()
@@ -104,6 +114,8 @@ class Fleet:
 
     def processes_for(self, schedule: Schedule) -> int:
         """How many processes a schedule takes, the most there may be where it would take more."""
+        if isinstance(schedule, ClosedLoop):
+            return min(self._closed_loop_processes, schedule.concurrency)
         return min(self._most, processes_for(schedule, self._target, self._capacity))
 
     def close(self) -> None:
@@ -120,7 +132,7 @@ class Fleet:
 def check_rate(target: Target, schedule: Schedule, most: int | None = None, capacity: Capacity | None = None) -> None:
     """Raises `UsageError` where this machine's client cannot offer ``schedule`` in time; says the most it can."""
     most, capacity = most or most_processes(), capacity or _calibrated
-    if processes_for(schedule, target, capacity) > most and not isinstance(schedule, ClosedLoop):
+    if not isinstance(schedule, ClosedLoop) and processes_for(schedule, target, capacity) > most:
         raise UsageError(
             f"--rate: this client cannot offer {schedule.rate_per_s * target.batch_size:,.0f} inferences/s in time;"
             f" the most is about {capacity(target) * most * target.batch_size:,.0f}"
@@ -128,9 +140,9 @@ def check_rate(target: Target, schedule: Schedule, most: int | None = None, capa
         )
 
 
-def processes_for(schedule: Schedule, target: Target, capacity: Capacity) -> int:
+def processes_for(schedule: OpenLoop, target: Target, capacity: Capacity) -> int:
     """How many processes of a ``capacity`` in requests/s a schedule takes."""
-    if isinstance(schedule, ClosedLoop) or schedule.rate_per_s <= _ONE_PROCESS_PER_S:
+    if schedule.rate_per_s <= _ONE_PROCESS_PER_S:
         return 1
     return math.ceil(schedule.rate_per_s / capacity(target))
 
@@ -215,5 +227,6 @@ def merged(results: list[LoadResult], schedule: Schedule) -> LoadResult:
         send_s=sum(result.send_s for result in results),
         receive_s=sum(result.receive_s for result in results),
         processes=len(results),
+        real_time=all(result.real_time for result in results),
         **arrays,
     )
