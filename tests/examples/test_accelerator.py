@@ -1,12 +1,10 @@
-"""The sleeping accelerator keeps the times its parameters promise; Triton's own part is faked away."""
+"""The times of the sleeping accelerator, on a simulated clock; Triton's own part is replaced."""
 
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,9 +14,30 @@ import pytest
 MODEL = Path(__file__).resolve().parents[2] / "model_repository" / "accelerator" / "1" / "model.py"
 
 
+class Clock:
+    """Stands in for the module ``time``: it moves on by what is slept, and by a microsecond each time it is read."""
+
+    def __init__(self):
+        self.now_ns = 0
+        self.slept_s = []
+
+    def monotonic_ns(self):
+        self.now_ns += 1000
+        return self.now_ns
+
+    def sleep(self, seconds):
+        self.slept_s.append(seconds)
+        self.now_ns += round(seconds * 1e9)
+
+
 @pytest.fixture
-def accelerator(monkeypatch):
-    """The model's module, with a stand-in for the module that only Triton's stub has."""
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def accelerator(monkeypatch, clock, tmp_path):
+    """The model's module, with stand-ins for the clock, /dev/shm and the module that only Triton's stub has."""
     backend = ModuleType("triton_python_backend_utils")
     backend.get_input_tensor_by_name = lambda request, name: request[name]
     backend.Tensor = lambda name, values: SimpleNamespace(name=name, values=values)
@@ -28,6 +47,8 @@ def accelerator(monkeypatch):
     spec = importlib.util.spec_from_file_location("accelerator_model", MODEL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.time = clock
+    module.Path = lambda path: tmp_path if path == "/dev/shm" else Path(path)  # noqa: S108
     return module
 
 
@@ -57,10 +78,21 @@ def request(items=1):
     return {"input": SimpleNamespace(as_numpy=lambda: values)}
 
 
-def seconds(model, *requests):
-    begun = time.perf_counter()
-    model.execute(list(requests))
-    return time.perf_counter() - begun
+@pytest.fixture
+def seconds(clock):
+    """Executes a batch that comes at the time ``at_ms``, and returns how long that takes."""
+
+    def execute(model, *requests, at_ms=0):
+        begun_ns = clock.now_ns = round(at_ms * 1e6)
+        model.execute(list(requests))
+        return (clock.now_ns - begun_ns) / 1e9
+
+    return execute
+
+
+def takes(expected_s):
+    """That long, give or take the microseconds that reading the clock takes."""
+    return pytest.approx(expected_s, abs=100e-6)
 
 
 def test_every_request_gets_twice_its_input(instance):
@@ -70,45 +102,47 @@ def test_every_request_gets_twice_its_input(instance):
 
 
 @pytest.mark.parametrize("items", [1, 8, 64])
-def test_a_batch_takes_host_plus_fixed_plus_per_item_time(instance, items):
+def test_a_batch_takes_host_plus_fixed_plus_per_item_time(instance, seconds, items):
     model = instance(host_ms="0.5", device_fixed_ms="2", device_per_item_ms="0.1")
-    took_s = np.median([seconds(model, request(items)) for _ in range(15)])
-    expected_s = 0.0025 + items * 0.0001
-    assert expected_s <= took_s < expected_s + 0.001
+    assert seconds(model, request(items)) == takes(0.0025 + items * 0.0001)
 
 
-def test_items_are_counted_over_all_requests_of_a_batch(instance):
+def test_items_are_counted_over_all_requests_of_a_batch(instance, seconds):
     model = instance(host_ms="0", device_fixed_ms="0", device_per_item_ms="2")
-    assert 0.012 <= seconds(model, request(1), request(2), request(3)) < 0.018
+    assert seconds(model, request(1), request(2), request(3)) == takes(0.012)
 
 
-def test_without_batching_a_request_is_one_item_whatever_its_shape(instance):
+def test_without_batching_a_request_is_one_item_whatever_its_shape(instance, seconds):
     model = instance(max_batch_size=0, host_ms="0", device_fixed_ms="0", device_per_item_ms="5")
-    assert 0.005 <= seconds(model, request(4)) < 0.012
+    assert seconds(model, request(4)) == takes(0.005)
 
 
-def test_timings_left_out_are_the_documented_ones(instance):
-    assert 0.0026 <= seconds(instance(), request()) < 0.02
+def test_timings_left_out_are_the_documented_ones(instance, seconds):
+    assert seconds(instance(), request()) == takes(0.0026)
 
 
-def test_instances_take_turns_on_the_device_and_overlap_their_host_parts(instance):
+def test_instances_take_turns_on_the_device_and_overlap_their_host_parts(instance, seconds):
     times = {"host_ms": "20", "device_fixed_ms": "30", "device_per_item_ms": "0"}
-    instances = [instance(**times), instance(**times)]
-    with ThreadPoolExecutor(2) as pool:
-        took_s = sorted(pool.map(lambda model: seconds(model, request()), instances))
-    assert 0.050 <= took_s[0] < 0.065  # 20 + 30
-    assert 0.075 <= took_s[1] < 0.095  # 20 + 30 + 30: the host parts ran side by side
+    first, second = instance(**times), instance(**times)
+    assert seconds(first, request()) == takes(0.050)  # 20 + 30
+    assert seconds(second, request()) == takes(0.080)  # 20 + 30 + 30: the host parts ran side by side
+    assert seconds(first, request(), at_ms=100) == takes(0.050)  # the device was idle again
 
 
-def test_servers_beside_each_other_have_a_device_each(instance, monkeypatch):
+def test_servers_beside_each_other_have_a_device_each(instance, seconds, monkeypatch):
     times = {"host_ms": "0", "device_fixed_ms": "40", "device_per_item_ms": "0"}
     ours = instance(**times)
     with monkeypatch.context() as patch:
         patch.setattr(os, "getppid", os.getpid)
         theirs = instance(**times)
-    with ThreadPoolExecutor(2) as pool:
-        took_s = list(pool.map(lambda model: seconds(model, request()), [ours, theirs]))
-    assert max(took_s) < 0.060
+    assert seconds(ours, request()) == takes(0.040)
+    assert seconds(theirs, request()) == takes(0.040)
+
+
+def test_sleep_wakes_up_before_the_deadline_and_waits_for_the_rest(accelerator, clock):
+    accelerator.sleep_until(5_000_000)
+    assert sum(clock.slept_s) < 0.005
+    assert 5_000_000 <= clock.now_ns <= 5_001_000
 
 
 def test_the_device_files_of_dead_servers_are_removed_and_those_of_live_ones_kept(accelerator, tmp_path):
