@@ -3,7 +3,7 @@
 The server is the protocol's `null_server.py` in a process of its own, which takes a core: run it on two cores with
 nothing else running. Interleaves the loads and prints medians.
 
-    python -m benchmarks.load_generator [--protocol http] [--rounds 5] [--seconds 3]
+    python -m benchmarks.load_generator [--protocol http] [--grpc-connections 2] [--rounds 5] [--seconds 3]
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from autotune import load
-from autotune.load import ClosedLoop, ConstantRate, LoadResult, Payload, Schedule, Tensor, create_generator, protocols
+from autotune.load import (
+    ClosedLoop,
+    ConstantRate,
+    LoadOptions,
+    LoadResult,
+    Payload,
+    Schedule,
+    Tensor,
+    create_generator,
+    protocols,
+)
 from autotune.server import Endpoint
 
 LOADS: tuple[Schedule, ...] = (ClosedLoop(8), ClosedLoop(32), ConstantRate(5000))
@@ -29,6 +39,7 @@ def main() -> None:
     """Prints a Markdown table, one row a load."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--protocol", choices=protocols(), default="http")
+    parser.add_argument("--grpc-connections", type=int, default=LoadOptions.grpc_connections)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
@@ -39,7 +50,11 @@ def main() -> None:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline())
-            with closing(create_generator(arguments.protocol, Endpoint("127.0.0.1", port, port), payload)) as generator:
+            endpoint, options = (
+                Endpoint("127.0.0.1", port, port),
+                LoadOptions(grpc_connections=arguments.grpc_connections),
+            )
+            with closing(create_generator(arguments.protocol, endpoint, payload, options=options)) as generator:
                 for _ in range(arguments.rounds):
                     for each, results in runs.items():
                         results.append(generator.run(each, arguments.seconds, TIMEOUT_S))

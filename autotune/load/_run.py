@@ -7,24 +7,18 @@ import math
 import select
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from autotune.load._failure_kinds import kind_of
 
 if TYPE_CHECKING:
     from autotune.load._outcomes import Outcomes
     from autotune.load._progress import ProgressTeller
-    from autotune.load._schedule import ClosedLoop
+    from autotune.load._target import LoadOptions
     from autotune.load._transport import Failure, Transport
 
-# A sleep in epoll ends about 50 us late. The last stretch before a request is due is spent polling.
-_SPIN_S = 40e-6
 # epoll's own timeout counts milliseconds; select() on the epoll counts microseconds but costs a system call.
 _COARSE_WAIT_S = 3e-3
-# Requests sent in a row when behind schedule, before responses are looked at again.
-_BURST = 16
-# Closed loop: how long a client waits after its connection failed, so that a dead server is not hammered.
-_REST_S = 0.01
 
 
 class Run(ABC):
@@ -36,7 +30,9 @@ class Run(ABC):
         duration_s: Length of the window in which requests are sent.
         timeout_s: How long to wait for outstanding ones after it.
         teller: Reports progress.
+        options: How to send.
         most: Requests that may be outstanding.
+        think_s: Closed loop: seconds from an answer to the client's next request.
 
     Attributes:
         started_at: The start, in seconds of `time.perf_counter`.
@@ -45,6 +41,9 @@ class Run(ABC):
         idle_s: Time spent polling with nothing to do, shortly before a request was due.
     """
 
+    # Whether the next request is sent when one ends, rather than on schedule.
+    closed: ClassVar[bool]
+
     def __init__(
         self,
         transport: Transport,
@@ -52,7 +51,9 @@ class Run(ABC):
         duration_s: float,
         timeout_s: float,
         teller: ProgressTeller,
+        options: LoadOptions,
         most: int,
+        think_s: float = 0.0,
     ) -> None:
         self.duration_s = duration_s
         self.stopped = False
@@ -65,10 +66,13 @@ class Run(ABC):
         self._sent = 0
         self._outstanding = 0
         self._last_s = 0.0
+        self._options = options
         self._most = most
         # With fewer requests outstanding another one can be sent without waiting for its time.
-        self._wanted = 0
-        self._think_s = 0.0
+        self._wanted = most if self.closed else 0
+        self._think_s = think_s
+        # Closed loop: when the clients that think, or wait after a failure, send again: a heap.
+        self._resting: list[float] = []
         self.started_at = 0.0
 
     def run(self) -> float:
@@ -76,7 +80,7 @@ class Run(ABC):
         transport, teller, send_due = self._transport, self._teller, self._send_due
         transport.prepare(self)
         clock, epoll = time.perf_counter, transport.epoll
-        poll, handle, flush = epoll.poll, transport.handle, transport.flush
+        spin_s, poll, handle, flush = self._options.spin_s, epoll.poll, transport.handle, transport.flush
         idle_since_s, next_s = math.inf, 0.0
         start = self.started_at = clock()
         while True:
@@ -96,10 +100,10 @@ class Run(ABC):
             if wait_s > _COARSE_WAIT_S:
                 events = poll(wait_s - _COARSE_WAIT_S / 2)
             else:
-                if wait_s > _SPIN_S:
-                    select.select((epoll,), (), (), wait_s - _SPIN_S)
+                if wait_s > spin_s:
+                    select.select((epoll,), (), (), wait_s - spin_s)
                 events = poll(0)
-            idle_since_s = math.inf if events or sent or wait_s > _SPIN_S else now
+            idle_since_s = math.inf if events or sent or wait_s > spin_s else now
             for fd, event in events:
                 handle(fd, event)
                 if self._outstanding < self._wanted:
@@ -118,7 +122,7 @@ class Run(ABC):
     def fail(self, failure: Failure, at: float, *, answered: bool) -> None:
         """Counts a failure; see `Results`."""
         self._outstanding -= 1
-        self._count_failure(failure, at - self.started_at, self._think_s if answered else _REST_S)
+        self._count_failure(failure, at - self.started_at, self._think_s if answered else self._options.failure_rest_s)
 
     def stream(self, index: int, first_at: float, responses: int) -> None:
         """Notes the responses of a stream; see `Results`."""
@@ -164,13 +168,14 @@ class Run(ABC):
 class OpenRun(Run):
     """Sends every request at its scheduled time, or as soon after as it may: until then its latency runs."""
 
+    closed = False
     # Since when whatever is due could be sent; infinite while it has to wait for an answer.
     _free_since_s = 0.0
 
     def _send_due(self) -> bool:
         due, lateness = self._outcomes.scheduled, self._outcomes.lateness
         first = index = self._sent
-        last = min(len(due), first + _BURST)
+        last = min(len(due), first + self._options.burst)
         self._wanted = 0
         while index < last and due[index] <= (now := time.perf_counter() - self.started_at):
             if not self._begin(index, now):
@@ -193,7 +198,7 @@ class OpenRun(Run):
             failure = kind_of(error)
             if failure[0] == "unsent" and self._outstanding:
                 return False  # no file descriptor is left: wait for a connection
-            self._count_failure(failure, now, _REST_S)
+            self._count_failure(failure, now, self._options.failure_rest_s)
             return True
         self._outstanding += 1
         return True
@@ -215,20 +220,7 @@ class OpenRun(Run):
 class ClosedRun(Run):
     """A number of clients: each sends a request, waits for its answer, thinks, and sends the next one."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        outcomes: Outcomes,
-        duration_s: float,
-        timeout_s: float,
-        teller: ProgressTeller,
-        schedule: ClosedLoop,
-    ) -> None:
-        super().__init__(transport, outcomes, duration_s, timeout_s, teller, schedule.concurrency)
-        self._wanted = schedule.concurrency
-        self._think_s = schedule.client_s
-        # When the clients that think, or wait after a failure, send again: a heap.
-        self._resting: list[float] = []
+    closed = True
 
     def _send_due(self) -> bool:
         if self._resting:
@@ -243,7 +235,7 @@ class ClosedRun(Run):
                     break
                 self._outstanding += 1
             except OSError as error:
-                self._count_failure(kind_of(error), now, _REST_S)
+                self._count_failure(kind_of(error), now, self._options.failure_rest_s)
             self._outcomes.add(now)
             self._sent += 1
         return self._sent > first

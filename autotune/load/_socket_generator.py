@@ -47,12 +47,12 @@ class SocketGenerator:
         gc.disable()
         cpu_s = time.process_time()
         run: Run
-        teller = ProgressTeller(watch, outcomes)
+        window = (transport, outcomes, duration_s, timeout_s, ProgressTeller(watch, outcomes), options)
+        if isinstance(schedule, ClosedLoop):
+            run = ClosedRun(*window, schedule.concurrency, schedule.client_s)
+        else:
+            run = OpenRun(*window, options.max_connections)
         try:
-            if isinstance(schedule, ClosedLoop):
-                run = ClosedRun(transport, outcomes, duration_s, timeout_s, teller, schedule)
-            else:
-                run = OpenRun(transport, outcomes, duration_s, timeout_s, teller, options.max_connections)
             elapsed_s = run.run()
         finally:
             if collecting:

@@ -7,22 +7,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Limits of a generator.
+    """How a generator sends. The numbers come from `benchmarks/load_generator.py` unless another source is named.
 
     Attributes:
-        max_connections: Connections (HTTP) or outstanding calls (gRPC) at a time in open loop; beyond it
-            requests wait, while their latency runs.
-        streaming: Whether responses come as a stream, of which the first is timed too (gRPC only; what
-            decoupled models need).
+        streaming: Whether responses come as a stream, of which the first is timed too (gRPC only; what decoupled
+            models need).
+        max_connections: Connections (HTTP) or outstanding calls (gRPC) at a time in open loop. Further requests wait
+            while their latency runs. A guess: more than a server with a sensible queue ever needs.
+        grpc_connections: HTTP/2 connections that share the calls. One write or read for several calls costs hardly
+            more than for one: at concurrency 32 a call takes 1.5 times as much CPU with 8 connections as with 2. But
+            a server reads each connection in one thread.
+        max_processes: Client processes at most; None: half of the cores, as the server needs the others (a guess).
+        one_process_per_s: Requests/s up to which one process is used without measuring what it can send. A guess, far
+            below what a process can send on anything that serves models.
+        client_busy: The most a client process may be busy, as a part of the time: beyond it requests begin to wait
+            for the client. Also the limit of the measurement's check.
+        failure_rest_s: Seconds that a client of a closed loop waits after its connection failed, so that a dead
+            server is not hammered. A guess.
+        burst: Requests sent in a row when behind schedule, before responses are looked at again. A guess.
+        spin_s: Seconds before a request is due that are spent polling: a sleep in epoll ends about 50 us late.
     """
 
-    max_connections: int = 1024
     streaming: bool = False
+    max_connections: int = 1024
+    grpc_connections: int = 2
+    max_processes: int | None = None
+    one_process_per_s: float = 2000.0
+    client_busy: float = 0.7
+    failure_rest_s: float = 0.01
+    burst: int = 16
+    spin_s: float = 40e-6
 
 
 @dataclass(frozen=True)
 class Target:
-    """Requests on the wire and the address they go to.
+    """Serialised requests and the address they go to.
 
     Attributes:
         protocol: A name in `autotune.load.protocols`.
@@ -30,7 +49,7 @@ class Target:
         port: The protocol's port.
         requests: Complete serialised requests, sent in turn.
         batch_size: Inferences in each.
-        options: Limits.
+        options: How to send them.
     """
 
     protocol: str

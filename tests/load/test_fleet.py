@@ -8,7 +8,16 @@ import pytest
 from load_suite import NullServer, assert_adds_up, payload
 
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, ConstantRate, LoadGeneratorFailed, LoadResult, PoissonRate, Progress, Watch
+from autotune.load import (
+    ClosedLoop,
+    ConstantRate,
+    LoadGeneratorFailed,
+    LoadOptions,
+    LoadResult,
+    PoissonRate,
+    Progress,
+    Watch,
+)
 from autotune.load._target import Target
 from autotune.load.http._request import build_http_request
 from autotune.load.worker._calibration import requests_per_s_of_a_process
@@ -23,14 +32,19 @@ def server():
     server.stop()
 
 
+_THREE = LoadOptions(max_processes=3)
+
+
 def _target(port: int, behaviour: str = "ok", batch_size: int = 1) -> Target:
-    return Target("http", "127.0.0.1", port, (build_http_request(payload(behaviour), "127.0.0.1", port),), batch_size)
+    return Target(
+        "http", "127.0.0.1", port, (build_http_request(payload(behaviour), "127.0.0.1", port),), batch_size, _THREE
+    )
 
 
 @pytest.fixture
 def fleet(server):
     """Two processes as soon as a rate is above 2,500 requests/s, three at most."""
-    fleet = Fleet(_target(server.port), capacity=lambda target: 2500.0, most=3)
+    fleet = Fleet(_target(server.port), capacity=lambda target: 2500.0)
     yield fleet
     fleet.close()
 
@@ -38,7 +52,7 @@ def fleet(server):
 @pytest.fixture
 def slow_fleet(server):
     """Three processes for closed loops, and a server that takes 10 ms for a request."""
-    fleet = Fleet(_target(server.port, "delay-10"), most=3)
+    fleet = Fleet(_target(server.port, "delay-10"))
     fleet._closed_loop_processes = 3
     yield fleet, server
     fleet.close()
@@ -84,10 +98,10 @@ def test_process_that_falls_silent_is_given_up(fleet, monkeypatch):
 
 def test_rate_beyond_all_processes_is_refused_with_the_most_there_is(server):
     target = _target(server.port, batch_size=2)
-    check_rate(target, ConstantRate(7400), 3, lambda target: 2500.0)
-    check_rate(target, ClosedLoop(10_000), 3, lambda target: 2500.0)
+    check_rate(target, ConstantRate(7400), lambda target: 2500.0)
+    check_rate(target, ClosedLoop(10_000), lambda target: 2500.0)
     with pytest.raises(UsageError, match=r"^--rate: this client cannot offer 16,000 inferences/s.* 15,000 \(3 "):
-        check_rate(target, ConstantRate(8000), 3, lambda target: 2500.0)
+        check_rate(target, ConstantRate(8000), lambda target: 2500.0)
 
 
 def test_rate_beyond_all_processes_is_offered_as_well_as_they_can(fleet):

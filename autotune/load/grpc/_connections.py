@@ -13,12 +13,8 @@ from autotune.load._failure_kinds import kind_of
 from autotune.load.grpc._session import Session
 
 if TYPE_CHECKING:
+    from autotune.load._target import Target
     from autotune.load.grpc._stream import Stream
-
-CONNECTIONS = 2
-"""Connections that share the calls. A write or a read for several calls costs hardly more than for one, so that few
-are better for the client (with 8 it takes over a third more CPU a call than with 2); but a server takes in what comes
-over one connection in one thread."""
 
 _RECEIVE_BYTES = 65536
 _SKIP_BYTES = 1 << 20
@@ -115,9 +111,9 @@ class Connections:
         open: The same connections, in order of opening.
     """
 
-    def __init__(self, host: str, port: int, *, streaming: bool) -> None:
-        self._family, self._address = address_of(host, port)
-        self._streaming = streaming
+    def __init__(self, target: Target) -> None:
+        self._family, self._address = address_of(target.host, target.port)
+        self._options = target.options
         self._skipped = bytearray(_SKIP_BYTES)
         self._in_use: list[Connection] = []
         self.epoll = select.epoll()
@@ -130,7 +126,7 @@ class Connections:
         Raises:
             OSError: The server refuses, or no file descriptor is left.
         """
-        if len(self._in_use) < CONNECTIONS:
+        if len(self._in_use) < self._options.grpc_connections:
             try:
                 return self._open()
             except OSError:
@@ -177,7 +173,7 @@ class Connections:
 
     def _open(self) -> Connection:
         sock = connecting_socket(self._family, self._address)
-        session = Session(streaming=self._streaming)
+        session = Session(streaming=self._options.streaming)
         connection = Connection(sock, session, self.epoll, self._skipped)
         self.by_fd[connection.fileno] = connection
         self.open = tuple(self.by_fd.values())

@@ -20,13 +20,10 @@ _RATE_PER_S = 5000.0
 _WINDOW_S = 0.15
 _ROUNDS = 4
 _TIMEOUT_S = 1.0
-BUSY = 0.7
-"""The most a process may be busy, as a part of the time: beyond it requests begin to wait for the client. The same as
-the measurement's guard."""
 
 
 def requests_per_s_of_a_process(target: Target) -> float:
-    """The rate at which sending the target's requests keeps one process busy for 70% of the time.
+    """The rate at which sending the target's requests keeps one process as busy as `LoadOptions.client_busy` allows.
 
     From the CPU time that a request takes at 5,000 requests/s, the least of several windows: unlike the rate that
     is carried, it hardly depends on what else the machine does meanwhile. Takes about a second.
@@ -50,4 +47,4 @@ def requests_per_s_of_a_process(target: Target) -> float:
     spent_s = [run.client_cpu_s / run.completed for run in runs if run.completed]
     if not spent_s:
         raise LoadGeneratorFailed(f"the null server {script.name} did not answer")
-    return BUSY / max(min(spent_s), 1e-6)
+    return target.options.client_busy / max(min(spent_s), 1e-6)

@@ -15,17 +15,15 @@ import numpy as np
 from autotune.errors import UsageError
 from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, OpenLoop, Schedule, check_schedule
-from autotune.load._target import Target
+from autotune.load._target import LoadOptions, Target
 from autotune.load._watch import Progress
-from autotune.load.worker._calibration import BUSY, requests_per_s_of_a_process
+from autotune.load.worker._calibration import requests_per_s_of_a_process
 from autotune.load.worker._generator import WorkerGenerator
 from autotune.load.worker._messages import ARRAYS, Job
 
 if TYPE_CHECKING:
     from autotune.load._watch import Watch
 
-# Below this rate one process is enough on anything that serves models, and calibration is not worth its second.
-_ONE_PROCESS_PER_S = 2000.0
 # How far ahead the common start is: time for every process to read its job.
 _HEAD_START_S = 0.02
 
@@ -42,9 +40,9 @@ def _calibrated(target: Target) -> float:
     return known
 
 
-def most_processes() -> int:
-    """Client processes this machine has room for: half its cores, as something has to serve."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+def most_processes(options: LoadOptions) -> int:
+    """The most client processes: unless told otherwise half of the cores, as the server needs the others."""
+    return options.max_processes or max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 Capacity = Callable[[Target], float]
@@ -56,24 +54,18 @@ class Fleet:
     An open loop is split once its rate is more than one process can offer in time, which is measured once against a
     null server: each process sends every n-th request of the schedule, counted from a common start. A closed loop
     has no rate beforehand. It begins in one process, and its clients are split over twice as many after a window
-    that kept the processes busy for more than 70% of the time.
+    that kept the processes busier than `LoadOptions.client_busy`.
 
     Args:
         target: What to send where.
         capacity: Requests/s of one process, measured when first needed.
-        most: The most processes.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        capacity: Capacity = _calibrated,
-        most: int | None = None,
-    ) -> None:
+    def __init__(self, target: Target, capacity: Capacity = _calibrated) -> None:
         self.protocol = target.protocol
         self._target = target
         self._capacity = capacity
-        self._most = most or most_processes()
+        self._most = most_processes(target.options)
         self._workers = [WorkerGenerator(target)]
         self._closed_loop_processes = 1
 
@@ -93,7 +85,10 @@ class Fleet:
             result = self._workers[0].run(schedule, duration_s, timeout_s, watch)
         else:
             result = self._run_together(schedule, processes, duration_s, timeout_s, watch)
-        if isinstance(schedule, ClosedLoop) and result.client_cpu_s > BUSY * processes * result.elapsed_s:
+        if (
+            isinstance(schedule, ClosedLoop)
+            and result.client_cpu_s > self._target.options.client_busy * processes * result.elapsed_s
+        ):
             self._closed_loop_processes = min(2 * processes, self._most)
         return result
 
@@ -129,9 +124,9 @@ class Fleet:
         return tuple(pid for worker in self._workers for pid in worker.pids)
 
 
-def check_rate(target: Target, schedule: Schedule, most: int | None = None, capacity: Capacity | None = None) -> None:
+def check_rate(target: Target, schedule: Schedule, capacity: Capacity = _calibrated) -> None:
     """Raises `UsageError` where this machine's client cannot offer ``schedule`` in time; says the most it can."""
-    most, capacity = most or most_processes(), capacity or _calibrated
+    most = most_processes(target.options)
     if not isinstance(schedule, ClosedLoop) and processes_for(schedule, target, capacity) > most:
         raise UsageError(
             f"--rate: this client cannot offer {schedule.rate_per_s * target.batch_size:,.0f} inferences/s in time;"
@@ -142,7 +137,7 @@ def check_rate(target: Target, schedule: Schedule, most: int | None = None, capa
 
 def processes_for(schedule: OpenLoop, target: Target, capacity: Capacity) -> int:
     """How many processes of a ``capacity`` in requests/s a schedule takes."""
-    if schedule.rate_per_s <= _ONE_PROCESS_PER_S:
+    if schedule.rate_per_s <= target.options.one_process_per_s:
         return 1
     return math.ceil(schedule.rate_per_s / capacity(target))
 
