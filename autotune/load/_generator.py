@@ -24,7 +24,7 @@ class LoadGenerator(Protocol):
     def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule`` for ``duration_s``, then waits for what is outstanding up to ``timeout_s``.
 
-        ``watch`` is told how it goes and may end the window early.
+        ``watch`` receives the progress and may end the window early.
 
         Never raises for what the server does (each failure is counted by kind) and never runs longer than
         ``duration_s + timeout_s`` plus scheduling noise.

@@ -86,8 +86,7 @@ def create_generator(
     """A generator that sends ``payloads`` in turn to ``endpoint``; close it when done.
 
     It runs in a process of its own, so that this one's work does not disturb it, or in several where the rate
-    needs them, unless ``in_process``. Its requests speak of ``shared`` memory where that is given, which is to
-    be closed after it.
+    needs them, unless ``in_process``. With ``shared`` its requests use that memory; close it after the generator.
 
     Raises:
         UsageError: An unknown protocol, or a host that does not resolve.
@@ -115,7 +114,7 @@ def create_generator(
 
 
 def generator_for(traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Payload]) -> LoadGenerator:
-    """The generator that a person's choices ask for; close it when done.
+    """The generator for the user's choices; close it when done.
 
     Raises:
         UsageError: A host that does not resolve, a client that cannot run, or a server that cannot reach this

@@ -1,4 +1,4 @@
-"""What became of each request of one run, in flat arrays: 24 bytes a request, no objects."""
+"""The outcome of each request of one run, in flat arrays: 24 bytes a request, no objects."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Outcomes:
         )
 
     def _first_response_s(self) -> NDArray[np.float64]:
-        """Latency of each request until its first response; infinite without one or where the request failed."""
+        """Latency of each request until its first response; infinite without one or if the request failed."""
         first_s = np.full(len(self), np.inf)
         first_s[np.array(self._first_of, np.int64)] = np.array(self._first_s)
         return first_s

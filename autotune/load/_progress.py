@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from autotune.load._watch import Watch
 
 
-class ProgressTeller:
-    """Counts definite blocks of one run and tells them to a watch; costs some 20 us a call.
+class ProgressReporter:
+    """Counts final blocks of one run and reports them to a watch; a call takes about 20 us.
 
     Attributes:
-        next_s: When `tell` should be called next, in seconds of the run; infinity without a watch.
+        next_s: When `report` should be called next, in seconds of the run; infinity without a watch.
     """
 
     def __init__(self, watch: Watch | None, outcomes: Outcomes) -> None:
@@ -29,8 +29,8 @@ class ProgressTeller:
         self._counted = 0
         self.next_s = BLOCK_S if watch else float("inf")
 
-    def tell(self, now_s: float, outstanding: int, dispatched: int) -> bool:
-        """Tells what became definite; True where the watch wants the run to end.
+    def report(self, now_s: float, outstanding: int, dispatched: int) -> bool:
+        """Reports the blocks that became final; True if the watch ends the run.
 
         Args:
             now_s: Seconds since the start of the run.
@@ -51,5 +51,4 @@ class ProgressTeller:
             self._counted = last
             self._blocks += 1
         waiting = bisect_right(scheduled, now_s, dispatched) - dispatched
-        told = Progress(now_s, tuple(requests), tuple(map(tuple, late)), outstanding + waiting)
-        return self._watch.on_progress(told)
+        return self._watch.on_progress(Progress(now_s, tuple(requests), tuple(map(tuple, late)), outstanding + waiting))

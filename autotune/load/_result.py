@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one run of a load generator saw. Requests are in schedule order.
+    """The result of one run of a load generator. Requests are in schedule order.
 
     Latency runs from the *scheduled* send time in open loop (no coordinated omission) and from the
     actual send in closed loop, to the last byte of the response. Requests unfinished at the deadline and
@@ -46,7 +46,7 @@ class LoadResult:
         processes: Client processes that shared the load.
         send_s: Seconds spent in handing requests to the system, all together.
         receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
-        mid_flow: Whether the window began with requests outstanding, of which those that it answered count.
+        mid_flow: Whether the window began with requests outstanding; those answered in it count.
         real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """
 
@@ -99,12 +99,12 @@ class LoadResult:
     def achieved_per_s(self) -> float:
         """Inferences/s completed inside the window; those of a closed loop from its first turn on.
 
-        A closed loop begins with an idle server, of which nothing can come for as long as a first answer takes. So
-        its rate counts from when as many requests are answered as are outstanding at a time. Answers may come many
-        at once, of which one window holds a turn more than another that is hardly shorter: from then on a request
-        counts by the part of its latency that lies in the window.
+        A closed loop begins with an idle server: no answer comes before the first latency has passed. So its rate
+        counts from when as many requests were answered as are outstanding at a time. Batches bring many answers at
+        once, and one more batch in the window would change the count by a whole turn. So a request counts by the part
+        of its latency that lies in the window.
 
-        Where less than half of the window is left then, or it began in mid-flow, what was answered in it counts.
+        If less than half of the window is left then, or it began in mid-flow, the answers inside it are counted.
         """
         begun_s = self._first_turn_s()
         if begun_s is None:
@@ -114,7 +114,9 @@ class LoadResult:
         return float((inside_s / self.latency_s).sum()) * self.batch_size / (self.duration_s - begun_s)
 
     def _first_turn_s(self) -> float | None:
-        """When a closed loop had turned once, in seconds; None where its rate does not count from there."""
+        """When a closed loop had one answer for each outstanding request, in seconds; None if its rate does not count
+        from there.
+        """
         if not isinstance(self.schedule, ClosedLoop) or not self.requests or self.mid_flow:
             return None
         turn = min(self.schedule.concurrency, self.requests)
@@ -122,7 +124,7 @@ class LoadResult:
         return begun_s if begun_s <= self.duration_s / 2 else None
 
     def percentile_s(self, quantile: float) -> float:
-        """The latency that a fraction ``quantile`` of all requests kept, failed ones counting as infinite.
+        """The ``quantile`` of all latencies, failed requests counting as infinite.
 
         The smallest observed value v with at least ``quantile * n`` requests at or under v (nearest rank);
         NaN without requests.

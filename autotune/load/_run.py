@@ -13,7 +13,7 @@ from autotune.load._failure_kinds import kind_of
 
 if TYPE_CHECKING:
     from autotune.load._outcomes import Outcomes
-    from autotune.load._progress import ProgressTeller
+    from autotune.load._progress import ProgressReporter
     from autotune.load._target import LoadOptions
     from autotune.load._transport import Failure, Transport
 
@@ -29,7 +29,7 @@ class Run(ABC):
         outcomes: The record to fill.
         duration_s: Length of the window in which requests are sent.
         timeout_s: How long to wait for outstanding ones after it.
-        teller: Reports progress.
+        reporter: Reports progress.
         options: How to send.
         most: Requests that may be outstanding.
         think_s: Closed loop: seconds from an answer to the client's next request.
@@ -50,7 +50,7 @@ class Run(ABC):
         outcomes: Outcomes,
         duration_s: float,
         timeout_s: float,
-        teller: ProgressTeller,
+        reporter: ProgressReporter,
         options: LoadOptions,
         most: int,
         think_s: float = 0.0,
@@ -62,7 +62,7 @@ class Run(ABC):
         self._outcomes = outcomes
         self._timeout_s = timeout_s
         self._deadline_s = duration_s + timeout_s
-        self._teller = teller
+        self._reporter = reporter
         self._sent = 0
         self._outstanding = 0
         self._last_s = 0.0
@@ -77,7 +77,7 @@ class Run(ABC):
 
     def run(self) -> float:
         """Offers the load; returns the seconds until the last request ended, or was given up."""
-        transport, teller, send_due = self._transport, self._teller, self._send_due
+        transport, reporter, send_due = self._transport, self._reporter, self._send_due
         transport.prepare(self)
         clock, epoll = time.perf_counter, transport.epoll
         spin_s, poll, handle, flush = self._options.spin_s, epoll.poll, transport.handle, transport.flush
@@ -90,13 +90,13 @@ class Run(ABC):
             if sent := now >= next_s and send_due():
                 flush()
                 now = clock() - start
-            if now >= teller.next_s and not self.stopped and teller.tell(now, self._outstanding, self._sent):
+            if now >= reporter.next_s and not self.stopped and reporter.report(now, self._outstanding, self._sent):
                 self._stop(now)
             next_s = self._next_s(now)
             if now >= self._deadline_s or (next_s == math.inf and not self._outstanding):
                 return self._finish()
             until_s = next_s if next_s < self._deadline_s else self._deadline_s
-            wait_s = (until_s if until_s < teller.next_s else teller.next_s) - now
+            wait_s = (until_s if until_s < reporter.next_s else reporter.next_s) - now
             if wait_s > _COARSE_WAIT_S:
                 events = poll(wait_s - _COARSE_WAIT_S / 2)
             else:
@@ -152,7 +152,7 @@ class Run(ABC):
     def _stop(self, now: float) -> None:
         """Ends the window: sends no more, and waits for what is outstanding."""
         self.stopped = True
-        self._teller.next_s = math.inf
+        self._reporter.next_s = math.inf
         self._outcomes.cut(now)
         self.duration_s = min(self.duration_s, now)  # the window may be over, with answers still outstanding
         self._deadline_s = self.duration_s + self._timeout_s

@@ -1,6 +1,6 @@
 """When requests are due: closed loops, and the absolute send times of open ones, drawn before the run.
 
-A new kind of open loop is one class here: it says when requests are due, and every generator can offer it.
+A new kind of open loop is one class here that returns when requests are due; every generator can offer it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ClosedLoop:
     length_s: ClassVar[float | None] = None
 
     def check(self) -> None:
-        """Raises `UsageError` where no load is asked for."""
+        """Raises `UsageError` if it sends no request."""
         if self.concurrency < 1:
             raise UsageError(f"--concurrency: {self.concurrency} requests cannot be outstanding; use 1 or more")
 
@@ -45,14 +45,14 @@ class ClosedLoop:
 
 
 class OpenLoop(ABC):
-    """Requests sent at scheduled times, whatever the server does."""
+    """Requests sent at scheduled times, independent of the server."""
 
     rate_per_s: float
     """Requests/s asked for, on average."""
 
     @property
     def length_s(self) -> float | None:
-        """How long the schedule is by itself; None where it goes on."""
+        """The length of the schedule itself; None if it has no end."""
         return None
 
     @abstractmethod
@@ -60,7 +60,7 @@ class OpenLoop(ABC):
         """Scheduled send times in seconds from the start, ascending, all within ``[0, duration_s)``."""
 
     def check(self) -> None:
-        """Raises `UsageError` where no load is asked for."""
+        """Raises `UsageError` if it sends no request."""
         if not (math.isfinite(self.rate_per_s) and self.rate_per_s > 0):
             raise UsageError(f"--rate: {self.rate_per_s:g} requests/s cannot be offered; use a rate above zero")
 
@@ -153,7 +153,7 @@ Schedule = ClosedLoop | OpenLoop
 
 
 def check_schedule(schedule: Schedule, duration_s: float) -> None:
-    """Raises `UsageError` where a schedule asks for no load at all."""
+    """Raises `UsageError` if a schedule sends no request."""
     schedule.check()
     if not (math.isfinite(duration_s) and duration_s > 0):
         raise UsageError(f"window: {duration_s:g} s is not a duration to offer load for; use one above zero")

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from autotune.load._outcomes import Outcomes
-from autotune.load._progress import ProgressTeller
+from autotune.load._progress import ProgressReporter
 from autotune.load._run import ClosedRun, OpenRun
 from autotune.load._schedule import ClosedLoop, check_schedule
 
@@ -47,7 +47,7 @@ class SocketGenerator:
         gc.disable()
         cpu_s = time.process_time()
         run: Run
-        window = (transport, outcomes, duration_s, timeout_s, ProgressTeller(watch, outcomes), options)
+        window = (transport, outcomes, duration_s, timeout_s, ProgressReporter(watch, outcomes), options)
         if isinstance(schedule, ClosedLoop):
             run = ClosedRun(*window, schedule.concurrency, schedule.client_s)
         else:

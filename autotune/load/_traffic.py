@@ -1,4 +1,4 @@
-"""What requests carry and how they are sent, as a person chose it."""
+"""The content of requests and how they are sent, as the user chose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OWN_CLIENT = "autotune"
 PERF_ANALYZER = "perf_analyzer"
 CLIENTS = (OWN_CLIENT, PERF_ANALYZER)
 GENERATED = ("random", "zero")
-"""Input data that is made up."""
+"""Input data that is generated."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Traffic:
     perf_analyzer: Path | None = None
 
     def _data(self) -> str:
-        """Where requests' data come from; of a file what it holds counts too."""
+        """The source of the requests' data; for a file with a digest of its content."""
         if self.input_data in GENERATED:
             return self.input_data
         digest = hashlib.sha256(Path(self.input_data).read_bytes()).hexdigest()
         return f"{self.input_data} ({digest[:12]})"
 
     def conditions(self) -> str:
-        """What requests look like, in words; measurements under other conditions cannot be compared."""
+        """The conditions of the requests, in words; measurements under other conditions cannot be compared."""
         words = [self.protocol, f"{self._data()} data", f"batch size {self.batch_size}"]
         words += [f"{name} of shape {','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())]
         if self.payloads > 1:

@@ -248,7 +248,7 @@ class LoadGeneratorSuite:
             again = generator.run(ClosedLoop(3), 0.1, 0.1)
         assert again.errors == {"timeout": 3}
 
-    def test_watch_is_told_every_block_and_what_was_late_in_it(self, server):
+    def test_watch_receives_every_block_and_its_late_requests(self, server):
         told: list[Progress] = []
 
         def on_progress(progress: Progress) -> bool:

@@ -137,7 +137,7 @@ def test_base64_is_little_endian_raw_bytes():
         assert (tensor.values.tolist(), tensor.shape) == ([1.5, -2, 3, 4], shape)
 
 
-def test_base64_strings_carry_their_lengths():
+def test_base64_strings_contain_their_lengths():
     raw = np.frombuffer(b"\x03\x00\x00\x00cat\x00\x00\x00\x00", np.uint8)
     assert parse_tensor(_b64(raw), "BYTES").values.tolist() == [b"cat", b""]
 
@@ -177,7 +177,7 @@ def test_base64_strings_carry_their_lengths():
         ("BYTES", {"b64": "AwA="}, "b64 ends within an element"),
     ],
 )
-def test_what_the_datatype_cannot_hold_is_told(datatype, written, message):
+def test_value_that_the_datatype_cannot_hold_is_refused(datatype, written, message):
     with pytest.raises(ValueError, match=f"^.*{message}"):
         parse_tensor(written, datatype)
 
@@ -212,7 +212,7 @@ _GOOD = {"x": [1, 2], "ids": [1]}
         ("[" * 100_000, "not JSON: "),
     ],
 )
-def test_file_that_does_not_fit_the_model_is_told_by_entry_and_input(read, document, message):
+def test_file_that_does_not_fit_the_model_is_refused_by_entry_and_input(read, document, message):
     with pytest.raises(UsageError) as refused:
         read(document, _PAIR)
     told = str(refused.value)
@@ -252,13 +252,13 @@ def test_file_that_does_not_fit_the_model_is_told_by_entry_and_input(read, docum
         ),
     ],
 )
-def test_shapes_that_cannot_be_sent_are_told(read, entries, metadata, options, message):
+def test_shapes_that_cannot_be_sent_are_refused(read, entries, metadata, options, message):
     with pytest.raises(UsageError) as refused:
         read(_data(*entries), metadata, **options)
     assert message in str(refused.value)
 
 
-def test_options_that_do_not_fit_the_model_are_told_by_their_own_name(read):
+def test_options_that_do_not_fit_the_model_are_refused_by_name(read):
     with pytest.raises(UsageError, match=r"^--batch-size: 9 is over"):
         read(_data(_GOOD), _PAIR, batch_size=9)
     with pytest.raises(UsageError, match=r"^--shape: model 'm' has no input 'y'"):
@@ -267,7 +267,7 @@ def test_options_that_do_not_fit_the_model_are_told_by_their_own_name(read):
         read(_data({"tokens": [1]}), _TEXT, shapes=["tokens:2,2"])
 
 
-def test_file_that_cannot_be_read_is_told(tmp_path):
+def test_file_that_cannot_be_read_is_refused(tmp_path):
     for path, why in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(UsageError, match=rf"^--input-data: cannot read {path}: {why}.*; use random, zero or the"):
             read_data_file(path, "m", _PAIR, _BATCHING, shapes={})

@@ -72,7 +72,7 @@ class TestGrpcInThisProcess(_GrpcSuite):
         assert result.first_response_s is None
         assert result.responses == 0
 
-    def test_long_streamed_responses_are_taken_whole(self, server):
+    def test_long_streamed_responses_are_read_completely(self, server):
         with self.generator(server.port, "long-4", streaming=True) as generator:
             result = generator.run(ClosedLoop(2), 0.2, 5.0)
         assert_adds_up(result)

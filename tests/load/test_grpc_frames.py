@@ -92,7 +92,7 @@ def test_greeting_asks_for_headers_without_a_table_and_for_wide_windows():
 
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("host", ["localhost", "::1", "a" * 200])
-def test_every_call_says_where_it_goes_and_carries_its_message(host, streaming):
+def test_every_call_has_its_headers_and_message(host, streaming):
     options = LoadOptions(streaming=streaming)
     calls = calls_of(Target("grpc", host, 8001, (b"one", b"other"), options=options))
     session = _session(settings(table=0), streaming=streaming)
@@ -266,7 +266,7 @@ def _uploaded(session, stream=1) -> list[bytes]:
     return [found.payload for found in _written(session) if found.kind == DATA and found.stream == stream]
 
 
-def test_large_message_waits_for_the_windows_and_arrives_whole():
+def test_large_message_waits_for_the_windows_and_arrives_complete():
     session = _session()
     _begin(session, 1, _LARGE)
     sent = _uploaded(session)

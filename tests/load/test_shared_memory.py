@@ -187,7 +187,7 @@ def test_server_finds_every_input_where_requests_say(triton):
     assert triton.regions == {}
 
 
-def test_name_of_the_region_is_gone_once_the_server_has_it_and_tells_who_made_it(triton):
+def test_name_of_the_region_is_removed_once_the_server_has_it_and_names_its_maker(triton):
     with SharedTensors(triton.endpoint, [_payload(1)], triton.directory):
         assert list(triton.directory.iterdir()) == []
         (region,) = triton.regions
@@ -244,7 +244,7 @@ def test_decoupled_model_is_refused(triton):
         SharedTensors(triton.endpoint, [_payload(1)], triton.directory)
 
 
-def test_server_that_is_gone_is_told_as_such(triton):
+def test_server_that_is_gone_is_reported_as_gone(triton):
     endpoint = Endpoint("127.0.0.1", 1, 1)
     with pytest.raises(Unreachable):
         largest_outputs(endpoint, [_payload(1)])

@@ -61,14 +61,14 @@ def test_trace_is_named_after_its_file(write):
         ("# nothing\n\n", "gaps", "holds no number; write one a line, in seconds"),
     ],
 )
-def test_what_is_no_trace_is_told_with_its_line(write, content, kind, message):
+def test_file_that_is_no_trace_is_refused_with_its_line(write, content, kind, message):
     path = write(content)
     with pytest.raises(UsageError) as refused:
         read_trace(path, kind)
     assert str(refused.value) == f"--trace: {path}: {message}"
 
 
-def test_unreadable_file_is_told(tmp_path, write):
+def test_unreadable_file_is_refused(tmp_path, write):
     with pytest.raises(UsageError, match=r"^--replay: cannot read .*none.txt: No such file"):
         read_trace(tmp_path / "none.txt", "gaps", flag="--replay")
     with pytest.raises(UsageError, match=r"^--trace: cannot read .*: Is a directory"):
@@ -77,7 +77,7 @@ def test_unreadable_file_is_told(tmp_path, write):
         read_trace(write(b"1\n\xff\n"), "gaps")
 
 
-def test_unknown_format_is_told(write):
+def test_unknown_format_is_refused(write):
     with pytest.raises(UsageError, match="--trace-format: 'rates' is unknown; use timestamps or gaps"):
         read_trace(write("1\n"), "rates")
 

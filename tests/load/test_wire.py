@@ -21,7 +21,7 @@ _PAYLOAD = Payload(
 )
 
 
-def test_http_request_carries_json_then_binary_tensors():
+def test_http_request_contains_json_then_binary_tensors():
     head, _, body = build_http_request(_PAYLOAD, "::1", 8000).partition(b"\r\n\r\n")
     lines = head.decode("ascii").split("\r\n")
     headers = dict(line.split(": ") for line in lines[1:])
@@ -64,7 +64,7 @@ def _body(request):
     return json.loads(body[:json_length]), body[json_length:]
 
 
-def test_http_request_names_shared_memory_instead_of_carrying_tensors():
+def test_http_request_names_shared_memory_instead_of_containing_tensors():
     inference, rest = _body(build_http_request(_PAYLOAD, "::1", 8000, _SHARED))
     assert rest == b""
     assert inference == {
@@ -118,7 +118,7 @@ def test_http_request_takes_all_outputs_over_the_wire_where_none_has_a_place():
     assert inference["parameters"] == {"binary_data_output": True}
 
 
-def test_grpc_request_names_shared_memory_instead_of_carrying_tensors():
+def test_grpc_request_names_shared_memory_instead_of_containing_tensors():
     def place(spec):
         return (
             spec.name,

@@ -1,4 +1,4 @@
-"""What a call consists of on the wire: its headers, compressed in advance, and its length-prefixed message.
+"""A call on the wire: its headers, compressed in advance, and its length-prefixed message.
 
 The layout of a call is that of "gRPC over HTTP/2", its header block that of RFC 7541.
 """
@@ -24,13 +24,13 @@ _AUTHORITY, _PATH, _CONTENT_TYPE, _USER_AGENT = 1, 4, 31, 58
 
 
 class Call:
-    """One request as it goes over any connection: all but the stream's number.
+    """One request as sent over any connection, without the stream's number.
 
     Attributes:
         head: The first five bytes of its HEADERS frame; the stream's number follows.
         block: What follows then: the header block.
-        block_and_data_head: The same with the first five bytes of the one DATA frame that carries the message,
-            where it fits into one; the stream's number and the message follow.
+        block_and_data_head: The same with the first five bytes of the one DATA frame that contains the message,
+            if it fits into one; the stream's number and the message follow.
         message: The serialised request with its prefix.
         size: Bytes in the message, which flow control counts.
     """
@@ -47,7 +47,7 @@ class Call:
 
 
 def calls_of(target: Target) -> tuple[Call, ...]:
-    """The calls that carry a target's requests."""
+    """The calls for a target's requests."""
     path = _STREAM_PATH if target.options.streaming else _UNARY_PATH
     block = header_block(target.host, target.port, path)
     return tuple(Call(request, block) for request in target.requests)

@@ -22,7 +22,7 @@ _MOST_PIECES = 1024  # of one sendmsg on Linux
 
 
 class Connection:
-    """A non-blocking connection that carries many calls.
+    """A non-blocking connection for many calls at a time.
 
     Attributes:
         session: Its HTTP/2 state.
@@ -121,7 +121,7 @@ class Connections:
         self.open: tuple[Connection, ...] = ()
 
     def take(self) -> Connection | None:
-        """The connection with the fewest calls; None where the server lets none begin.
+        """The connection with the fewest calls; None if the server allows no more.
 
         Raises:
             OSError: The server refuses, or no file descriptor is left.
@@ -140,7 +140,7 @@ class Connections:
         return best
 
     def tidy(self, connection: Connection) -> None:
-        """Closes a connection that is of no more use, and calls no more on one that takes none."""
+        """Closes a connection that can no longer be used, and begins no more calls on one that is retired."""
         session = connection.session
         if session.retired and connection in self._in_use:
             self._in_use.remove(connection)
@@ -156,7 +156,7 @@ class Connections:
             connection.socket.close()
 
     def drop_stale(self) -> None:
-        """Takes what came over idle connections, and closes those that ended while nobody looked."""
+        """Takes what came over idle connections since the last run, and closes those that ended."""
         for fd, _ in self.epoll.poll(0):
             self.by_fd[fd].receive()
         for connection in self.open:

@@ -1,4 +1,4 @@
-"""What the header blocks of a response say, decoded only where they are not the same as before."""
+"""The header blocks of a response; only blocks not seen before are decoded."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class HeaderReader:
         return failure
 
     def skip(self, block: bytes) -> None:
-        """Takes note of a block that nobody waits for.
+        """Decodes a block whose call has ended, as it may change the table.
 
         Raises:
             BadFrames: It cannot be decoded.

@@ -1,4 +1,4 @@
-"""The messages of a streamed response: counted, timed, and asked whether they tell of an error."""
+"""The messages of a streamed response: counted, timed, and checked for an error."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class MessageReader:
     """Takes the length-prefixed messages of one stream in any portions.
 
     Attributes:
-        count: Responses that came whole and tell of no error.
-        first_at: When the first of them was whole; infinite before.
-        error: The first error that one told; empty without one.
+        count: Complete responses without an error.
+        first_at: When the first of them was complete; infinite before.
+        error: The first error in one; empty without one.
     """
 
     __slots__ = ("_buffer", "count", "error", "first_at")
@@ -66,7 +66,7 @@ class MessageReader:
 
 
 def error_message(message: bytes) -> str:
-    """The error that a serialised ``inference.ModelStreamInferResponse`` tells; empty where it tells none.
+    """The error in a serialised ``inference.ModelStreamInferResponse``; empty without one.
 
     Raises:
         BadFrames: It is no Protocol Buffers message.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def build_grpc_request(payload: Payload, shared: Placement | None = None) -> bytes:
     """The message's bytes, tensors in ``raw_input_contents``.
 
-    With ``shared`` the message says where its inputs lie instead of carrying them, and where its outputs go.
+    With ``shared`` the message names the places of its inputs and outputs instead of containing the inputs.
     """
     from tritonclient.grpc import service_pb2
 
@@ -33,7 +33,7 @@ def build_grpc_request(payload: Payload, shared: Placement | None = None) -> byt
 
 
 def _place(spec: Any, extent: Extent) -> None:
-    """Says in an input or output of the message where its tensor lies."""
+    """Writes the place of a tensor into an input or output of the message."""
     for name, value in extent.parameters.items():
         if isinstance(value, str):
             spec.parameters[name].string_param = value

@@ -1,4 +1,4 @@
-"""What one connection has to write: calls, as far as the server's flow control lets them go, and other frames."""
+"""The bytes one connection has to write: calls, as far as the server's flow control allows, and other frames."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Sender:
     """Turns calls into frames, within the limits that the server sets (RFC 9113, sections 5.2 and 6.9).
 
     Attributes:
-        pieces: What is to be written, in order; whoever writes removes it.
-        bulky: Whether `pieces` holds parts of large messages, better not copied; whoever writes resets it.
-        uploads: Messages of which a part is still to be sent, by stream number.
+        pieces: Bytes to write, in order; the writer removes them.
+        bulky: Whether `pieces` holds parts of large messages, better not copied; the writer resets it.
+        uploads: Messages that are only sent in part, by stream number.
     """
 
     def __init__(self) -> None:

@@ -20,20 +20,20 @@ _HEADER_BYTES = HEADER.size
 _MOST_BLOCK_BYTES = 1 << 16
 # Received bytes after which the server's windows are widened again: half of what they begin with.
 _WIDEN_BYTES = 1 << 30
-# Until the server says how many streams it takes; RFC 9113 asks for no fewer.
+# Until the server sends its limit. RFC 9113 recommends no fewer.
 _STREAMS_AT_FIRST = 100
 _WHOLE_TAIL = http2.END_HEADERS | http2.END_STREAM
 
 
 class Session:
-    """Carries calls, each on a stream of its own.
+    """The calls of a connection, each on a stream of its own.
 
     Attributes:
-        pieces: What is to be written, in order; whoever writes removes it.
-        streams: The calls under way by stream number.
-        failure: Why the connection is of no more use; None while it is.
-        retired: Whether it takes no more calls; those under way may still end well.
-        data_left: Bytes to come of a DATA frame that has begun.
+        pieces: Bytes to write, in order; the writer removes them.
+        streams: The outstanding calls by stream number.
+        failure: Why the connection can no longer be used; None while it can.
+        retired: Whether it takes no more calls; those outstanding may still succeed.
+        data_left: Bytes of the current DATA frame that have not arrived yet.
     """
 
     def __init__(self, *, streaming: bool) -> None:
@@ -48,12 +48,12 @@ class Session:
         self._next = 1
         self._most_streams: float = _STREAMS_AT_FIRST
         self._ended: list[Stream] = []
-        # The only type that the next frame may have; None where any will do.
+        # The only type that the next frame may have; None if any may come.
         self._expected: int | None = http2.SETTINGS
         self._rest = b""
-        # The DATA frame of which a part is still to come.
+        # The DATA frame that has only arrived in part.
         self._data_number = self._data_flags = 0
-        # The header block that goes on in the next frame: its stream, its flags, what came.
+        # The header block that continues in the next frame: its stream, its flags, its bytes so far.
         self._block_number = self._block_flags = 0
         self._block = b""
         self._uncredited = 0
@@ -66,7 +66,7 @@ class Session:
 
     @property
     def skippable(self) -> int:
-        """Bytes that come next and that nobody needs to look at."""
+        """The next bytes that need not be parsed."""
         if not self.data_left or self._data_flags:
             return 0
         stream = self.streams.get(self._data_number)
@@ -84,9 +84,9 @@ class Session:
         self.sender.send(number, call)
 
     def feed(self, data: bytes, now: float) -> list[Stream]:
-        """Takes what came ``now``; returns the calls that ended with it, well or not.
+        """Parses bytes received at ``now``; returns the calls that ended with them, successful or not.
 
-        Afterwards `failure` may be set; the calls that are then still under way will not end.
+        Afterwards `failure` may be set; the calls outstanding then will not end.
         """
         self._ended = []
         try:
@@ -98,7 +98,7 @@ class Session:
         return self._ended
 
     def skip(self, count: int) -> None:
-        """Accounts for ``count`` bytes, at most `skippable`, that came and were dropped."""
+        """Accounts for ``count`` received bytes, at most `skippable`, that were dropped."""
         stream = self.streams.get(self._data_number)
         if stream is not None:
             stream.received += count
@@ -128,7 +128,7 @@ class Session:
             start = position + _HEADER_BYTES
             stop = start + length
             stream = streams.get(number)
-            # What nearly all responses are: a known head, a message that nobody looks at, a known tail.
+            # Fast path for nearly all responses: a known head, a message that is not parsed, a known tail.
             if stream is not None and stream.plain and stop <= end:
                 position = stop
                 if kind == DATA and not flags:
@@ -154,7 +154,7 @@ class Session:
         self._rest = data[position:]
 
     def _take_more_data(self, data: bytes, now: float) -> int:
-        """Takes what came of a DATA frame that had begun; returns where it ends in ``data``."""
+        """Takes the next part of the current DATA frame; returns where that ends in ``data``."""
         portion = data[: self.data_left]
         self.data_left -= len(portion)
         self._take_data(self._data_number, 0 if self.data_left else self._data_flags, portion, now)
@@ -244,7 +244,7 @@ class Session:
         self._ended.append(stream)
 
     def _stream(self, number: int) -> Stream | None:
-        """The call on a stream; None where it has ended.
+        """The call on a stream; None if it has ended.
 
         Raises:
             BadFrames: It never began.

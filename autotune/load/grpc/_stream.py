@@ -1,4 +1,4 @@
-"""One call under way on a connection, and what came of its response."""
+"""One outstanding call on a connection, and the response so far."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Stream:
     """The state of one call.
 
     Attributes:
-        index: The request it carries.
+        index: Its request.
         began_at: When its response began to arrive, in seconds of `time.perf_counter`; 0 before.
         received: Bytes of its DATA frames so far.
-        credited: How many of those its window was widened by again.
-        plain: Whether nobody needs to look at the messages: one is expected, and nothing was wrong so far.
-        messages: The messages of a streamed response; None where one message is the response.
-        failure: What is wrong with the response; None where nothing is so far.
+        credited: How many of those were given back to its window.
+        plain: Whether the content need not be parsed: one message is expected, and nothing was wrong so far.
+        messages: The messages of a streamed response; None if one message is the response.
+        failure: What is wrong with the response; None if nothing so far.
     """
 
-    # There is one of these for each request: what most of them never change costs nothing to set.
+    # One object per request: class attributes cost nothing to set.
     began_at = 0.0
     received = 0
     credited = 0
@@ -43,7 +43,7 @@ class Stream:
         self.messages = MessageReader()
 
     def begin_failure(self, failure: Failure) -> None:
-        """The response is another one than asked for: what follows is kept as text."""
+        """The response is not the expected one: what follows is kept as text."""
         self.failure = failure
         self.plain = False
         self._body = bytearray()
@@ -61,7 +61,7 @@ class Stream:
             self.messages.feed(data, now)
 
     def end(self, failure: Failure | None) -> None:
-        """The response ended, well or with a failure; one that was known before stands."""
+        """The response ended; an earlier failure takes precedence."""
         if self._body is not None and self.failure is not None:
             kind, detail = self.failure
             self.failure = kind, detail or " ".join(self._body.decode("utf-8", "replace").split())

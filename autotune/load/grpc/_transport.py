@@ -86,7 +86,7 @@ class GrpcTransport:
             self._tidy(connection)
 
     def abandon(self, failure: Failure) -> None:
-        """Closes the connections that have calls outstanding: the server sees that nobody waits any more."""
+        """Closes the connections that have calls outstanding, so that the server may stop working on them."""
         for connection in self._connections.open:
             if connection.session.streams:
                 self._break(connection, failure)
@@ -105,7 +105,7 @@ class GrpcTransport:
             self._results.fail(failure, at, answered=failure[0].startswith(_ANSWERED))
 
     def _tidy(self, connection: Connection) -> None:
-        """Drops a connection that is of no more use, and fails the calls that were outstanding on it."""
+        """Drops a connection that can no longer be used, and fails the calls that were outstanding on it."""
         session = connection.session
         if session.failure is not None:
             self._break(connection, session.failure)

@@ -17,7 +17,7 @@ def build_http_request(payload: Payload, host: str, port: int, shared: Placement
     """The complete request: headers, JSON, binary tensors (KServe v2 with the binary tensor data extension).
 
     All outputs are asked for in binary form. With ``shared`` (the system shared memory extension) the request
-    says where its inputs lie instead of carrying them, and where its outputs go instead of asking for them.
+    names the places of its inputs and outputs instead of containing the inputs and asking for the outputs.
     """
     contents = [] if shared else [tensor_bytes(tensor) for tensor in payload.inputs]
     places: list[dict[str, str | int]] = (

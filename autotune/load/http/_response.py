@@ -20,7 +20,7 @@ class ResponseReader:
     Attributes:
         complete: Whether the whole response was seen.
         status: The status code; 0 until the head was seen.
-        keep_alive: Whether the connection may carry another request.
+        keep_alive: Whether the connection may send another request.
         head: The head as received, blank line included, once seen.
         length: Bytes of body announced by Content-Length; -1 where it was not used.
         remaining: Bytes of body (of the chunk, when chunked) still to come.
@@ -46,7 +46,7 @@ class ResponseReader:
 
     @property
     def skippable(self) -> int:
-        """Bytes of a successful, unchunked body still to come, which nobody needs to look at."""
+        """The next bytes that need not be parsed: the rest of a successful, unchunked body."""
         return self.remaining if self._state == "length" and 200 <= self.status < 300 else 0
 
     def skip(self, count: int) -> None:
@@ -99,7 +99,7 @@ class ResponseReader:
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
-            # Garbage is told at once rather than at the deadline.
+            # Garbage fails at once rather than at the deadline.
             if not b"HTTP/1.".startswith(self._buffer[:7]) or len(self._buffer) > _MAX_HEAD_BYTES:
                 raise BadResponse(f"not an HTTP/1.1 response: {bytes(self._buffer[:40])!r}")
             return False

@@ -127,7 +127,7 @@ def _floats(flat: Sequence[float], datatype: str) -> NDArray[np.generic]:
     values: NDArray[np.generic] = rounded
     if datatype == "BF16":
         bits = rounded.view(np.uint32).astype(np.uint64)
-        # To the nearest, ties to even; beyond the largest it carries into infinity's exponent.
+        # To the nearest, ties to even; beyond the largest it overflows into infinity's exponent.
         upper = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
         values, finite = upper, finite & ((upper & 0x7F80) != 0x7F80)
     if not finite.all():

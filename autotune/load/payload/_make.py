@@ -1,4 +1,4 @@
-"""Input data for a model, made from what Triton says about it."""
+"""Input data for a model, from its metadata and config."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def make_payload(
 
     Raises:
         UsageError: A dynamic dimension without a value, a shape or an input the model does not have, a batch
-            size the config does not allow, or a datatype Triton does not carry over the wire.
+            size the config does not allow, or a datatype that cannot be sent.
     """
     if data not in ("random", "zero"):
         raise UsageError(f"--input-data: {data!r} is unknown; use random or zero")
@@ -102,7 +102,7 @@ def make_payloads(
         model: The model's name.
         metadata: Its metadata, ``/v2/models/M``.
         config: Its complete config, ``/v2/models/M/config``.
-        traffic: What requests carry.
+        traffic: The content of requests.
 
     Raises:
         UsageError: As `make_payload` and `read_data_file` raise it, or a number of payloads beside a file.

@@ -1,4 +1,4 @@
-"""The inputs that a request to a model carries, and the shapes they may have."""
+"""The inputs of a request to a model, and the shapes they may have."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class ModelInput:
         return fitted
 
     def fit(self, shape: Sequence[int]) -> tuple[int, ...] | None:
-        """The shape of one inference that a person wrote as ``shape``; None where it contradicts the model.
+        """The shape of one inference, given as ``shape`` by the user; None if it contradicts the model.
 
         max_batch_size changes between the candidates of a search and the batch dimension comes and goes with it;
-        the rank tells which form was written, so that one form fits them all.
+        the rank shows which form was written, so that one form fits them all.
         """
         wanted = list(shape)
         if self.batched and len(wanted) == len(self.item) + 1 and wanted[0] in (1, self.batch_size):
@@ -90,7 +90,7 @@ def model_inputs(
 
     Raises:
         UsageError: A shape for an input the model does not have, a batch size that the config does not allow, or a
-            datatype Triton does not carry over the wire.
+            datatype that cannot be sent.
     """
     max_batch_size = int(config.get("max_batch_size", 0))
     _check_batch_size(model, batch_size, max_batch_size)
@@ -127,7 +127,7 @@ def _checked_datatype(model: str, name: str, datatype: str) -> str:
 
 def _check_batch_size(model: str, batch_size: int, max_batch_size: int) -> None:
     if batch_size < 1:
-        raise UsageError(f"--batch-size: {batch_size} is below 1; a request carries at least one inference")
+        raise UsageError(f"--batch-size: {batch_size} is below 1; a request has at least one inference")
     if max_batch_size == 0 and batch_size > 1:
         raise UsageError(
             f"--batch-size: model {model!r} does not batch (max_batch_size is 0), so {batch_size} is too large; use 1"

@@ -1,4 +1,4 @@
-"""Tensors as the KServe v2 binary extension and gRPC's raw contents carry them."""
+"""Tensors as bytes: the KServe v2 binary extension and gRPC's raw contents."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PerfAnalyzerOptions:
 
 
 def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str]:
-    """The arguments that say which load.
+    """The arguments for the load.
 
     Raises:
         UsageError: A schedule that perf_analyzer cannot offer.

@@ -84,7 +84,7 @@ class ExportScanner:
         return end
 
     def export(self) -> Export | None:
-        """What was read; None where the end is missing, which perf_analyzer leaves out when it meets a NaN."""
+        """The requests read; None if the end is missing, which perf_analyzer leaves out when it meets a NaN."""
         boundaries = _BOUNDARIES.search(self._end)
         windows = sorted(int(number) for number in boundaries["numbers"].split(b",")) if boundaries else []
         if len(windows) < 2:

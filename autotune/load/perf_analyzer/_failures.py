@@ -1,4 +1,4 @@
-"""What perf_analyzer says when it gives up, as failed requests of known kinds.
+"""perf_analyzer's messages when it gives up, as failed requests of known kinds.
 
 It ends at the first failure of each of its threads and exports nothing then.
 """
@@ -33,10 +33,10 @@ _KINDS = (
 
 
 def failures(stderr: str, protocol: str) -> list[tuple[str, str]]:
-    """Each failed request's kind and perf_analyzer's words; none where it did not end because of the server.
+    """Each failed request's kind and perf_analyzer's words; none if it did not end because of the server.
 
     ``refused``, ``reset``, ``timeout``, or ``http error`` and ``grpc error`` for what the server refused:
-    perf_analyzer does not tell its status code.
+    perf_analyzer does not report its status code.
     """
     texts = [match["text"] for match in _FAILED_REQUEST.finditer(stderr)]
     texts = texts or [match["text"] for match in _FAILED_QUESTION.finditer(stderr)][:1]
@@ -49,7 +49,7 @@ def nothing_completed(stderr: str) -> bool:
 
 
 def last_words(stderr: str, stdout: str) -> str:
-    """The line that tells most about a failure of perf_analyzer itself, at most 300 characters."""
+    """The most informative line about a failure of perf_analyzer itself, at most 300 characters."""
     for text in (stderr, stdout):
         # A wrong command line is answered with one line, then with the whole manual.
         lines = [line.strip() for line in text.partition("Usage: ")[0].splitlines() if line.strip()]

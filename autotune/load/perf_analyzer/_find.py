@@ -1,4 +1,4 @@
-"""Where perf_analyzer is, and whether it runs on this machine."""
+"""Finds perf_analyzer and checks that it runs on this machine."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _PROTOCOLS = ("http", "grpc")
 class PerfAnalyzerGenerator:
     """Runs perf_analyzer once for each window; see `autotune.load.LoadGenerator`.
 
-    What differs from the built-in generators, because perf_analyzer has no more to tell:
+    Differences from the built-in generators, because perf_analyzer reports no more:
 
     - Latency runs from the *actual* send in open loop too: it does not record when a request was due. A stalled
       server hides a part of its queue (coordinated omission), and lateness is zero throughout.
@@ -149,7 +149,7 @@ class PerfAnalyzerGenerator:
     def _model_batches(self, timeout_s: float) -> bool:
         """Whether the first dimension of the inputs is the batch, which perf_analyzer wants to be left out.
 
-        Tensors alone do not tell it from any other dimension of size 1.
+        Tensors alone do not distinguish it from any other dimension of size 1.
         """
         if self._batched is None:
             control = ControlClient(self._endpoint.host, self._endpoint.http_port, timeout_s)

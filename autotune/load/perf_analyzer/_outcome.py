@@ -55,7 +55,7 @@ def measured(schedule: Schedule, batch_size: int, warmup_s: float, export: Expor
 def nothing_measured(
     schedule: Schedule, duration_s: float, batch_size: int, failed: Sequence[tuple[str, str]], elapsed_s: float
 ) -> LoadResult:
-    """A run that perf_analyzer ended because of ``failed`` requests, of which it tells the kind and the words."""
+    """A run that perf_analyzer ended because of ``failed`` requests, with their kind and message."""
     errors: dict[str, int] = {}
     for kind, _ in failed:
         errors[kind] = errors.get(kind, 0) + 1

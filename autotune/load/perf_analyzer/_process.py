@@ -184,7 +184,7 @@ def _cpu_clock(pid: int) -> int:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process with whatever it started, where it has not ended by itself."""
+    """Ends the process and the processes it started, if it has not ended by itself."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SharedMemoryGenerator:
-    """A generator together with the shared memory that its requests speak of; see `autotune.load.LoadGenerator`.
+    """A generator together with the shared memory of its requests; see `autotune.load.LoadGenerator`.
 
     Closing it closes both, in the order in which they can be closed.
     """

@@ -1,4 +1,4 @@
-"""How large a model's outputs are: asked with one inference per payload, answered over the wire."""
+"""The sizes of a model's outputs, from one inference per payload over the wire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The first inference after a load may take long.
 _TIMEOUT_S = 120.0
-# Strings vary in length from one answer to the next.
+# Strings vary in length between answers.
 _BYTES_HEADROOM = 2
 _AT_LEAST_BYTES = 64
 
@@ -42,7 +42,7 @@ def _output_sizes(endpoint: Endpoint, payload: Payload) -> dict[str, int]:
     try:
         answer = json.loads(body[:json_length])
         if status != 200:
-            raise ControlError(f"the inference that tells the sizes of the outputs failed: {answer['error']}")
+            raise ControlError(f"the inference that measures the sizes of the outputs failed: {answer['error']}")
         return {
             str(output["name"]): int(output["parameters"]["binary_data_size"])
             * (_BYTES_HEADROOM if output["datatype"] == "BYTES" else 1)

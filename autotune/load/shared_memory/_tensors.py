@@ -1,7 +1,7 @@
 """Tensors in system shared memory (Triton's extension) rather than on the wire, inputs and outputs.
 
 The region's name is taken out of ``/dev/shm`` as soon as the server has mapped it. From then on the memory lasts
-as long as one of the two processes, and a kill of either leaves nothing behind. The name carries the process id,
+as long as one of the two processes, and a kill of either leaves nothing behind. The name contains the process id,
 so what a kill before that leaves is removed when the next server is started.
 """
 

@@ -41,7 +41,7 @@ def _calibrated(target: Target) -> float:
 
 
 def most_processes(options: LoadOptions) -> int:
-    """The most client processes: unless told otherwise half of the cores, as the server needs the others."""
+    """The most client processes: by default half of the cores, as the server needs the others."""
     return options.max_processes or max(1, len(os.sched_getaffinity(0)) // 2)
 
 
@@ -108,7 +108,7 @@ class Fleet:
             raise
 
     def processes_for(self, schedule: Schedule) -> int:
-        """How many processes a schedule takes, the most there may be where it would take more."""
+        """How many processes a schedule takes, at most as many as allowed."""
         if isinstance(schedule, ClosedLoop):
             return min(self._closed_loop_processes, schedule.concurrency)
         return min(self._most, processes_for(schedule, self._target, self._capacity))
@@ -143,9 +143,9 @@ def processes_for(schedule: OpenLoop, target: Target, capacity: Capacity) -> int
 
 
 def _results(workers: list[WorkerGenerator], watch: Watch | None) -> list[LoadResult]:
-    """What each worker's window came to; its progress goes to the watch once all have told of a block."""
+    """Each worker's result; progress goes to the watch once all workers have reported a block."""
     results: dict[WorkerGenerator, LoadResult] = {}
-    told: dict[WorkerGenerator, list[Progress]] = {worker: [] for worker in workers}
+    reports: dict[WorkerGenerator, list[Progress]] = {worker: [] for worker in workers}
     stopping = False
     while running := [worker for worker in workers if worker not in results]:
         silent = min(running, key=lambda worker: worker.silent_after)
@@ -157,9 +157,9 @@ def _results(workers: list[WorkerGenerator], watch: Watch | None) -> list[LoadRe
             if isinstance(answer, LoadResult):
                 results[worker] = answer
             else:
-                told[worker].append(answer)
-        while watch is not None and not stopping and all(told.values()):
-            stopping = watch.on_progress(_joined([news.pop(0) for news in told.values()]))
+                reports[worker].append(answer)
+        while watch is not None and not stopping and all(reports.values()):
+            stopping = watch.on_progress(_joined([queue.pop(0) for queue in reports.values()]))
             if stopping:
                 for worker in workers:
                     if worker not in results:
@@ -170,8 +170,8 @@ def _results(workers: list[WorkerGenerator], watch: Watch | None) -> list[LoadRe
 def _joined(news: list[Progress]) -> Progress:
     """The progress of all processes together.
 
-    Blocks are matched by position: each tells of the same blocks within one telling, give or take the last, and a
-    block more or less in one telling moves requests between neighbouring blocks but loses none.
+    Blocks are matched by position: each process reports the same blocks at a time, except perhaps the last. A block
+    more or less in one report moves requests between neighbouring blocks but loses none.
     """
     blocks = max(len(each.requests) for each in news)
     limits = len(news[0].late)

@@ -67,10 +67,10 @@ class WorkerGenerator:
         """
         check_schedule(schedule, duration_s)
         self.begin(Job(schedule, duration_s, timeout_s, watch.limits_s if watch else None))
-        while isinstance(told := self.receive(), Progress):
-            if watch is not None and watch.on_progress(told):
+        while isinstance(report := self.receive(), Progress):
+            if watch is not None and watch.on_progress(report):
                 self.stop()
-        return told
+        return report
 
     def wait_ready(self) -> None:
         """Waits until the child takes jobs: it starts up within some tenths of a second.
@@ -84,7 +84,7 @@ class WorkerGenerator:
             self._answer()
 
     def begin(self, job: Job) -> None:
-        """Starts a window without waiting for its end; `receive` then gives what the child tells.
+        """Starts a window without waiting for its end; `receive` then returns what the child reports.
 
         Raises:
             LoadGeneratorFailed: The child died.
@@ -99,14 +99,14 @@ class WorkerGenerator:
             self._connection.send(job)
 
     def receive(self) -> Progress | LoadResult:
-        """What the child tells next of the window that `begin` started: progress, in the end its result.
+        """The next report on the window that `begin` started: progress, and at the end its result.
 
         Raises:
             LoadGeneratorFailed: The child died, failed or does not answer.
         """
         with self._talking():
-            told = self._answer()
-            return told if isinstance(told, Progress) else self._result(told)
+            answer = self._answer()
+            return answer if isinstance(answer, Progress) else self._result(answer)
 
     def _answer(self) -> Any:
         if not self._connection.poll(max(0.0, self.silent_after - time.monotonic())):
@@ -124,7 +124,7 @@ class WorkerGenerator:
 
     @property
     def silent_after(self) -> float:
-        """When to give the child up that says nothing, in seconds of CLOCK_MONOTONIC."""
+        """When to give up a child that does not answer, in seconds of CLOCK_MONOTONIC."""
         return self._silent_after
 
     @property
@@ -165,10 +165,10 @@ class WorkerGenerator:
         with contextlib.suppress(OSError):  # a child that died at once is noticed by the first run
             ours.send(self._target)
 
-    def _result(self, told: tuple[dict[str, Any], int, tuple[str, ...]] | str) -> LoadResult:
-        if isinstance(told, str):
-            raise LoadGeneratorFailed(f"the load generator failed: {told}")
-        fields, requests, arrays = told
+    def _result(self, answer: tuple[dict[str, Any], int, tuple[str, ...]] | str) -> LoadResult:
+        if isinstance(answer, str):
+            raise LoadGeneratorFailed(f"the load generator failed: {answer}")
+        fields, requests, arrays = answer
         for name in arrays:
             values = np.empty(requests, np.float64)
             if requests:
@@ -178,7 +178,7 @@ class WorkerGenerator:
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[None]:
-        """Ends a child that died, or that is interrupted between question and answer: its next answer would be
+        """Ends a child that died, or that is interrupted between question and answer: its next answer would belong
         to the earlier question.
         """
         try:

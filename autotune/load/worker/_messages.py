@@ -1,4 +1,4 @@
-"""What goes back and forth between a load generator's process and the one that wants the load.
+"""Messages between a load generator's process and its parent.
 
 To the child: its `Target` once, then `Job`s; `STOP` during one; `READY`, which it sends back; None to end. From the
 child: `Progress` while a job runs, then a result's fields with its number of requests and the names of the arrays

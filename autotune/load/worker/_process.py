@@ -1,4 +1,4 @@
-"""The child process that hosts a load generator: takes schedules, answers with results."""
+"""The child process that hosts a load generator: runs schedules, answers with results."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def _serve(connection: Connection[Any, Any], generator: LoadGenerator, job: Job)
 
 
 def _fields(result: LoadResult) -> dict[str, Any]:
-    """All of a result but its arrays, which follow as they lie in memory, without a copy by pickle."""
-    told = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in ARRAYS}
-    return {**told, "real_time": os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR}
+    """All of a result but its arrays, which are sent as raw memory, without a copy by pickle."""
+    values = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in ARRAYS}
+    return {**values, "real_time": os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR}
 
 
 def _die_with(fd: int) -> None:
