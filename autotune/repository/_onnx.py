@@ -46,8 +46,8 @@ class OnnxSignature:
     """The tensors of an ONNX model. Shapes include the batch dimension; -1 is a dynamic dimension.
 
     Attributes:
-        inputs: What a request must carry. Initializers that it may override are not among them.
-        outputs: What the model computes.
+        inputs: Tensors of a request, without initializers that it may override.
+        outputs: Tensors of an answer.
         ir_version: The version of the file format; 0 if the file does not say.
         opset: The version of ONNX's own operators; 0 if the file does not say.
     """

@@ -33,7 +33,7 @@ class MalformedText(Exception):
     """The text is not protobuf text format.
 
     Attributes:
-        reason: What is wrong.
+        reason: The error.
         offset: The position, in characters.
     """
 

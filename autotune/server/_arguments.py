@@ -28,7 +28,7 @@ _OTHER_OWN = ("--disable-auto-complete-config", "--allow-metrics")
 
 
 def check_extra_arguments(extra: Sequence[str]) -> None:
-    """Raises `UsageError` if an argument of the user would undo what a launch relies on."""
+    """Raises `UsageError` if a --triton-arg sets an option that autotune sets itself."""
     for argument in extra:
         name = argument.partition("=")[0]
         if len(name) <= len("--") or not name.startswith("--"):
@@ -41,7 +41,7 @@ def check_extra_arguments(extra: Sequence[str]) -> None:
 
 
 def own_option(words: str) -> str | None:
-    """The option of autotune's own that ``words`` of Triton name, None if it is the user's."""
+    """The option set by autotune that Triton's message names; None if the user set it."""
     return next((option for option in (*_RESERVED, *_OTHER_OWN) if f"'{option}'" in words), None)
 
 
@@ -62,9 +62,9 @@ def triton_arguments(
         server_id: Returned by ``/v2``; distinguishes this server from another one on the same port.
         repository: The repository as the server sees it.
         model: Loaded at startup; the server exits if that fails.
-        address: What its listeners bind to.
-        ports: Their ports.
-        stop_grace_s: Seconds it may wait for its models when asked to end.
+        address: Address that the server binds to.
+        ports: Ports that the server binds to.
+        stop_grace_s: Seconds that the server may wait for its models when it is stopped.
         complete_config: Whether Triton has anything to complete in the config from the model.
         extra: The user's arguments.
     """

@@ -13,10 +13,10 @@ from autotune.server._staged import staged_config
 
 
 def needs_completion(repository: Path, model: str) -> bool:
-    """False if completion would leave the config of ``model`` as it is; True if unsure.
+    """Returns False if completion would not change the config of ``model``; True if unsure.
 
-    ONNX: the backend leaves alone a config that names its inputs and outputs. Python: there is nothing to
-    ask if ``TritonPythonModel`` defines no ``auto_complete_config`` and inherits none.
+    ONNX: the backend does not change a config that names its inputs and outputs. Python: completion does nothing if
+    ``TritonPythonModel`` neither defines nor inherits ``auto_complete_config``.
     """
     config = staged_config(repository / model)
     if config is None:

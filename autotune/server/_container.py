@@ -92,7 +92,7 @@ class Container:
         raise why_ended(int(state["ExitCode"]), log, ready=self.ready, out_of_memory=bool(state.get("OOMKilled")))
 
     def pid(self, argument: str) -> int | None:
-        """The id of its first process; None if that is not here (the engine is elsewhere, or its own machine).
+        """The id of its first process; None if it is not on this machine (remote engine or virtual machine).
 
         Args:
             argument: A word that only this process has on its command line.

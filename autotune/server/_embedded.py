@@ -69,7 +69,7 @@ class EmbeddedLauncher:
 
 
 def server_environment(repository: Path) -> Mapping[str, str]:
-    """Our environment, without GPUs if only ONNX models are served.
+    """This process's environment; GPUs are hidden if only ONNX models are served.
 
     The embedded ONNX Runtime backend computes on the CPU. Triton does not know this, and would place instances whose
     kind is not set on every visible GPU. With other models in the repository, such a config must say KIND_CPU.

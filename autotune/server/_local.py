@@ -84,8 +84,8 @@ class LocalLauncher:
 
 @functools.cache
 def is_tritonserver(binary: Path, modified_ns: int) -> bool:
-    """Whether the help of ``binary``, as it was at ``modified_ns``, is that of a Triton; runs no server."""
-    with tempfile.TemporaryFile() as output:  # a child that keeps a pipe open would be waited for
+    """Whether ``binary`` prints Triton's help. Cached by modification time; runs no server."""
+    with tempfile.TemporaryFile() as output:  # with a pipe, this would wait for any child that keeps it open
         try:
             subprocess.run(
                 [binary, "--help"],
@@ -102,7 +102,7 @@ def is_tritonserver(binary: Path, modified_ns: int) -> bool:
 
 
 def triton_version(binary: Path) -> str:
-    """Triton's version as an installation has it beside its binary or in the environment, else ``unknown``."""
+    """Triton's version from a file beside the binary or from the environment, else ``unknown``."""
     for directory in (binary.parent, binary.resolve().parent.parent):
         try:
             return (directory / "TRITON_VERSION").read_text().strip()

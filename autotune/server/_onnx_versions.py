@@ -1,4 +1,4 @@
-"""Whether the installed ONNX Runtime, which the embedded server computes with, knows the versions of an ONNX file."""
+"""Checks that the embedded server's ONNX Runtime reads the IR version and opset of an ONNX file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import importlib.metadata
 from autotune.errors import UsageError
 from autotune.repository import ModelSpec
 
-_OLD_IR_VERSION, _OLD_OPSET = 8, 13  # known to every ONNX Runtime that this package can be installed with
+_OLD_IR_VERSION, _OLD_OPSET = 8, 13  # every supported ONNX Runtime reads these
 
 
 def check_onnx_versions(spec: ModelSpec) -> None:
     """Raises `UsageError` with the remedy if a file is newer than the installed ONNX Runtime.
 
-    The limits are found by loading a model of one node: ONNX Runtime does not say them. A new onnx package writes newer
-    files than ONNX Runtime reads by default: onnx 1.23 writes IR version 14 and opset 28, onnxruntime 1.31 reads
-    versions up to 13 and 26.
+    ONNX Runtime does not state its limits, so the check loads a model of one node. A new onnx package writes newer
+    files by default than ONNX Runtime reads: onnx 1.23 writes IR version 14 and opset 28, onnxruntime 1.31 reads up to
+    13 and 26.
     """
     if spec.onnx is None:
         return
@@ -41,7 +41,7 @@ def _loads(ir_version: int, opset: int) -> bool:
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "identity", tensors[:1], tensors[1:])
     model = helper.make_model(graph, ir_version=ir_version, opset_imports=[helper.make_opsetid("", opset)])
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # it would print what is only asked
+    options.log_severity_level = 4  # no log for an expected failure
     try:
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception:

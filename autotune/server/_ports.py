@@ -27,7 +27,7 @@ class Ports:
 
 
 def pick_ports(http_port: int | None, grpc_port: int | None) -> Ports:
-    """Free ports, those that were asked for included.
+    """Returns free ports, including the requested ones.
 
     Raises:
         UsageError: A requested port is in use; the message names the flag.

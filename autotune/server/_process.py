@@ -63,9 +63,9 @@ class ServerProcess:
         return None if self._popen is None else self._popen.poll()
 
     def stop(self, grace_s: float) -> None:
-        """Ends it and every descendant; asks first and waits ``grace_s`` if that is above zero.
+        """Stops the process and all descendants. If ``grace_s`` is above zero, asks first and waits that long.
 
-        Safe to call if it was never started or has ended.
+        Safe to call before a start and after the end.
         """
         popen = self._popen
         if popen is None:

@@ -26,10 +26,10 @@ def await_ready(
     """Returns when the server ``server_id`` has ``model`` ready.
 
     Args:
-        control: Where it will answer.
-        server_id: Its ``--id``; another server on the same port is not mistaken for it.
-        model: What it loads.
-        timeout_s: Seconds it may take.
+        control: Client of the server's HTTP port.
+        server_id: Its ``--id``, which distinguishes it from another server on the same port.
+        model: The model that it loads.
+        timeout_s: Seconds that the start may take.
         check_alive: Raises if the server has ended.
 
     Raises:
@@ -71,9 +71,9 @@ class ReadyServer:
         endpoint: The address for clients.
         model: The loaded model.
         startup_s: Seconds from launch to ready.
-        log_path: Its log; None if it is not ours.
-        alive: Raises `ServerCrashed` if it is gone.
-        pid: Its process, of which the others descend; None if this machine does not show it.
+        log_path: The log file; None for a remote server.
+        alive: Raises `ServerCrashed` if the server has ended.
+        pid: The server's first process; None if it is not visible on this machine.
     """
 
     endpoint: Endpoint
@@ -121,5 +121,5 @@ class ReadyServer:
         try:
             return question()
         except ControlError as error:
-            self.alive()  # says why if it has ended
+            self.alive()  # raises the reason if the server has ended
             raise ServerCrashed(f"the server runs but no longer serves: {compact(str(error))}") from None

@@ -23,7 +23,7 @@ _LONGEST = 600
 
 
 def load_reason(log: str) -> str:
-    """Triton's own words for a load that failed, the most specific ones; empty if there are none."""
+    """Triton's most specific message about a failed load; empty if there is none."""
     parse_error = _PARSE_ERROR.search(log)
     if parse_error:
         return f"config.pbtxt does not parse: {compact(parse_error['reason'])}"
@@ -38,7 +38,7 @@ def load_reason(log: str) -> str:
 
 
 def refused_argument(log: str) -> str:
-    """Triton's own words for a command line it did not take; empty if it took it."""
+    """Triton's message about a refused command line; empty if there is none."""
     if _USAGE not in log:
         return ""
     match = _REFUSED_ARGUMENT.search(log)

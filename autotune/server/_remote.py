@@ -25,7 +25,7 @@ _NOT_EXPLICIT = "explicit model load / unload is not allowed"
 class RemoteLauncher:
     """Loads each config into the server at ``--url``; see `Launcher`.
 
-    On leaving, the model is as it was: loaded with its own config if it was loaded, unloaded if not.
+    Leaving the context restores the model: loaded with its own config if it was loaded before, else unloaded.
     """
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
@@ -45,7 +45,7 @@ class RemoteLauncher:
             )
 
     def endpoint(self) -> Endpoint:
-        """The server's address; raises `UsageError` if ``--url`` is missing."""
+        """The server's address; raises `UsageError` without a valid ``--url``."""
         return parse_url(self.options.url)
 
     @contextmanager

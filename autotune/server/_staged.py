@@ -41,7 +41,7 @@ def _is_onnx_on_cpu(model: Path) -> bool:
 
 
 def _holds_onnx(model: Path) -> bool:
-    """A model whose config names no backend is one of ONNX for Triton if this file is in a version."""
+    """Whether a version has ``model.onnx``; without a backend in the config, Triton then uses ONNX Runtime."""
     return any(model.glob("[0-9]*/model.onnx"))
 
 

@@ -15,7 +15,7 @@ from autotune.server._usage import ServerUsage
 
 
 class ServerFailure(AutotuneError):
-    """A server did not come up or did not stay up. The message has Triton's own words."""
+    """A server did not start or did not keep running. The message quotes Triton."""
 
 
 class LoadFailed(ServerFailure):
@@ -111,7 +111,7 @@ class RunningServer(Protocol):
 
     @property
     def log_path(self) -> Path | None:
-        """The file that holds this server's log; None if the log is not ours (remote)."""
+        """The server's log file; None for a remote server."""
 
     def metadata(self) -> dict[str, object]:
         """The server's ``/v2`` metadata: name, version, extensions."""
@@ -130,7 +130,7 @@ class RunningServer(Protocol):
         """The server's process; None if it is not on this machine."""
 
     def usage(self) -> ServerUsage | None:
-        """What its processes used so far; None if they cannot be seen from here (remote)."""
+        """CPU time and memory of its processes so far; None if they are not visible (remote)."""
 
     def check_alive(self) -> None:
         """Raises `ServerCrashed` with the end of the log if the server has ended."""
@@ -157,10 +157,10 @@ class Launcher(Protocol):
         """
 
     def check_model(self, spec: ModelSpec) -> None:
-        """Raises `UsageError` with the remedy where this mode cannot serve the model's file; starts nothing."""
+        """Raises `UsageError` with the remedy if this mode cannot serve the model's file; starts nothing."""
 
     def has_gpu(self) -> bool | None:
         """Whether an ONNX model can compute on a GPU there; None if that cannot be seen from here."""
 
     def describe(self) -> dict[str, str]:
-        """What is launched (mode, image or binary, version if known), for the environment fingerprint."""
+        """Mode, image or binary, and version if known, for the environment fingerprint."""

@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds SIGINT and SIGTERM back until the context is left, if Python handles them. For short steps.
+    """Defers SIGINT and SIGTERM until the context is left, if Python handles them; for short steps.
 
     Blocking the signals is not enough: another thread could receive them, and the main thread would run the handler.
     """

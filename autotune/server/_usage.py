@@ -20,7 +20,7 @@ class ServerUsage:
     memory_bytes: int
 
     def cpu_since(self, earlier: ServerUsage) -> float:
-        """CPU seconds since ``earlier``; not below 0 if a process ended that no one waited for."""
+        """CPU seconds since ``earlier``; at least 0, even if a process ended without being waited for."""
         return max(0.0, self.cpu_s - earlier.cpu_s)
 
 
