@@ -1,4 +1,4 @@
-"""From latencies to a verdict: the highest rate that keeps the promise."""
+"""From latencies to a verdict: the highest load at which every ceiling is met."""
 
 from autotune.measurement._breakdown import Breakdown, breakdown
 from autotune.measurement._deployment import Deployment, Served
@@ -9,7 +9,7 @@ from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
-from autotune.measurement._reasons import Disturbance, DisturbanceKind, Limit, LimitKind
+from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
 from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
@@ -25,6 +25,7 @@ __all__ = [
     "DisturbanceKind",
     "Evidence",
     "Guards",
+    "Infeasible",
     "Limit",
     "LimitKind",
     "MeasureOptions",

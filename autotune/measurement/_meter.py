@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from autotune.load import LoadGenerator
-from autotune.measurement._certify import Certificate, certify
-from autotune.measurement._climb import certify_concurrency, climb
 from autotune.measurement._limit import limited_by
-from autotune.measurement._locate import locate_rate
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import violations
 from autotune.measurement._prober import OnProbe, Prober
 from autotune.measurement._profile import profile
 from autotune.measurement._question import CERTIFIED_RATE, Question
-from autotune.measurement._race import race
+from autotune.measurement._reasons import Infeasible
 from autotune.measurement._screen import screen, warm_up
 from autotune.measurement._types import Measurement, Probe
+from autotune.measurement.load_search import Certificate, ConcurrencyAxis, LoadAxis, RateAxis, certify, search
 from autotune.objective import Objective
 from autotune.server import RunningServer
 
@@ -53,11 +50,12 @@ class Meter:
         self._clock = clock
         self._started = clock()
         self._decided_by: Probe | None = None
-        self._kept = False
+        self._infeasible: Infeasible | None = None
+        self._done = False
         self._certified = False
         self._confidence = 0.0
         self._located_per_s: float | None = None
-        self._first_failing_per_s: float | None = None
+        self._failing: float | None = None
         self._beaten_by_per_s: float | None = None
 
     @property
@@ -80,7 +78,8 @@ class Meter:
         if self._objective.goal == "latency":
             self._measure_at_rate(question)
         else:
-            self._measure_highest_rate(question)
+            self._measure_highest_load(question)
+        self._done = True
         return self.measurement
 
     @property
@@ -88,11 +87,11 @@ class Meter:
         """What is known so far; infeasible until a rate was shown to hold."""
         decided_by = self._decided_by
         missed = self._missed(decided_by) if decided_by else {}
-        feasible = self._kept and decided_by is not None and missed.get("lost", 0.0) <= 0
+        feasible = self._done and self._infeasible is None and missed.get("lost", 0.0) <= 0
         return Measurement(
             feasible=feasible,
             rate_per_s=self._carried_per_s() if feasible else 0.0,
-            first_failing_per_s=self._first_failing_per_s,
+            first_failing_per_s=self._failing if self._objective.load == "open" else None,
             latency_s=dict(decided_by.latency_s) if decided_by else {},
             ceilings=self._objective.ceilings,
             violations=missed,
@@ -104,6 +103,7 @@ class Meter:
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
             limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else None,
+            infeasible=self._infeasible,
             instances=self._prober.instances,
         )
 
@@ -114,73 +114,59 @@ class Meter:
             screen(self._prober)  # nothing is decided by it
             profile(self._prober)
         self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
-        self._kept = probe.holds
+        self._infeasible = None if probe.holds else Infeasible.NOT_SUSTAINED
         self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
 
-    def _measure_highest_rate(self, question: Question) -> None:
-        screened = self._decided_by = screen(self._prober)
-        if not screened.holds:
-            return
-        saturated = profile(self._prober) if question.profiled else None
-        if self._objective.load == "closed":
-            self._measure_in_closed_loop(screened, question)
-            return
-        if question.beat_per_s is not None:
-            raced = self._decided_by = race(self._prober, question.beat_per_s)
-            if not raced.holds:
-                self._beaten_by_per_s = self._first_failing_per_s = question.beat_per_s
+    def _measure_highest_load(self, question: Question) -> None:
+        screened = None
+        if not question.brief:
+            screened = self._decided_by = screen(self._prober)
+            if not screened.holds:
+                self._infeasible = Infeasible.ALONE
                 return
-        if not question.located and question.around_per_s is not None:
-            self._certify(question.around_per_s, None, question)
-            return
-        located = locate_rate(self._prober, screened, question, saturated)
-        if located is None:
-            self._decided_by = self._prober.nearest_miss()
-            self._first_failing_per_s = min(
-                (probe.asked_per_s for probe in self.probes if probe.purpose == "locate"), default=None
-            )
-            return
-        self._located_per_s = located.rate_per_s
-        if question.certified:
-            self._certify(located.rate_per_s, located.failing_per_s, question)
-        else:
-            held = self._prober.highest_holding()
-            self._kept = held is not None
-            self._decided_by = held or self._prober.nearest_miss()
-            self._first_failing_per_s = located.failing_per_s
-
-    def _measure_in_closed_loop(self, screened: Probe, question: Question) -> None:
-        concurrency = question.concurrency
-        if question.located or concurrency is None:
-            profiled = [
-                probe.achieved_per_s for probe in self._prober.counted if probe.purpose == "profile" and probe.holds
-            ]
-            if profiled and question.around_per_s is None:
-                question = replace(question, around_per_s=max(profiled))
-            climbed = climb(self._prober, screened, question)
-            self._decided_by, self._kept = climbed.probe, not climbed.beaten
-            if climbed.beaten:
+        axis = self._axis(question, screened)
+        level, failing = self._known_level(question), None
+        if level is None:
+            found = search(axis, question)
+            self._decided_by, self._infeasible = found.probe, found.reason
+            self._failing = found.failing
+            if found.reason is Infeasible.PRUNED:
                 self._beaten_by_per_s = question.beat_per_s
+            if found.reason is not None:
                 return
-            self._located_per_s = climbed.probe.achieved_per_s
-            concurrency = climbed.probe.concurrency
-        if question.certified and concurrency is not None:
-            self._take(certify_concurrency(self._prober, concurrency, question.certified_within_s))
+            self._located_per_s, level, failing = found.per_s, found.level, found.failing
+        if question.certified:
+            if not axis.slack:
+                level *= 1 - self._options.margin
+            certificate = certify(axis, level, question.effort, question.certified_within_s, failing)
+            self._take(axis, certificate)
 
-    def _certify(self, located_per_s: float, failing_per_s: float | None, question: Question) -> None:
-        rate_per_s = located_per_s * (1 - self._options.margin)
-        certificate = certify(self._prober, rate_per_s, question.effort, question.certified_within_s, failing_per_s)
-        self._take(certificate)
-        self._first_failing_per_s = self._prober.lowest_failing(
-            certificate.probe.asked_per_s if certificate.kept else 0.0
-        )
+    def _axis(self, question: Question, screened: Probe | None) -> LoadAxis:
+        prober = self._prober
+        saturated = profile(prober) if question.profiled else None
+        if self._objective.load == "closed":
+            met = [probe.achieved_per_s for probe in prober.counted if probe.purpose == "profile" and probe.holds]
+            return ConcurrencyAxis(prober, question, screened, max(met, default=None))
+        alone_per_s = None
+        if screened is not None:  # the window may be shorter than a single request takes
+            alone_per_s = max(screened.achieved_per_s, screened.batch_size / screened.latency_s["avg"])
+        return RateAxis(prober, question, alone_per_s, saturated.achieved_per_s if saturated else None)
 
-    def _take(self, certificate: Certificate) -> None:
+    def _known_level(self, question: Question) -> float | None:
+        """The level to certify without a search; None where one is to be made."""
+        if question.located:
+            return None
+        return question.concurrency if self._objective.load == "closed" else question.around_per_s
+
+    def _take(self, axis: LoadAxis, certificate: Certificate) -> None:
         self._certified = True
         self._decided_by = certificate.probe
-        self._kept = certificate.kept
+        self._infeasible = None if certificate.kept else Infeasible.NO_LOAD
         self._confidence = certificate.confidence
+        least = axis.level(certificate.probe) or 0.0 if certificate.kept else 0.0
+        failed = [axis.level(probe) for probe in self._prober.counted if not probe.holds]
+        self._failing = min((level for level in failed if level is not None and level > least), default=None)
 
     def _carried_per_s(self) -> float:
         """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""

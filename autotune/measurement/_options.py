@@ -1,4 +1,4 @@
-"""How long and how finely to measure."""
+"""How long and how finely to measure: every number of this package that a person may want to change."""
 
 from __future__ import annotations
 
@@ -7,72 +7,191 @@ from dataclasses import dataclass
 
 from autotune.objective import Ceiling, Objective, format_duration
 
-# 459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping
-# table); the same count scales to other percentiles through `requests_needed`.
-_REQUESTS_PER_TAIL = 4.6
-_FEWEST_REQUESTS = 100
-_MAX_WINDOW_S = 10.0
-_MAX_DRAIN_S = 10.0
-
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """Lengths of the windows of a measurement, in seconds, its resolution and its confidence.
+    """Lengths of windows in seconds, the resolution of a search and the confidence of a certificate.
+
+    In brackets is where a default comes from: a paper, a script of ``benchmarks/``, or a guess.
 
     Attributes:
-        probe_s: One probe while the rate is looked for, at least; longer where the rate is too low to fill the
-            percentile.
-        certify_s: What one attempt takes to show that a rate holds, at most; the last one, and where requests are
-            few, up to three times that.
-        confirm_s: The probe at a rate that was asked for (``--objective latency``).
-        screen_s: The most the concurrency-1 probe takes that decides whether the ceilings can be kept at all.
-        warm_up_s: The most a warm-up takes.
-        resolution: Looking for the rate ends when the failing one is within this fraction of the holding one.
-        margin: How far below the located rate the certified one lies, at least. Nearer to it late requests cluster
-            more, and a proof takes longer.
+        probe_s: Seconds of one window of the search at least; longer where the load is too low to fill the percentile
+            [located_rate].
+        certify_s: Seconds of one attempt of a certificate at most; the last one, and where requests are few, up to
+            ``most_certify_lengths`` times that [simulated_certificates].
+        confirm_s: Seconds of the window at a rate that was asked for (``--objective latency``) [guess].
+        round_s: Seconds of a window of one round of a comparison, and of one that confirms a concurrency [guess].
+        round_windows: Windows of a round that are enough, whatever its standard error; twice as many where nothing
+            fails yet [simulated_certificates].
+        screen_s: Seconds of the window at concurrency 1 that shows whether the ceilings can be met at all [guess].
+        warm_up_s: Seconds of the warm-up at most, which ends once latency settles; None: as long as the server took to
+            start, ``least_warm_up_s`` at least.
+        resolution: The fraction within which the highest load is found [located_rate].
+        margin: How far below the estimated rate a certificate begins, as a fraction: nearer to it late requests cluster
+            more, and a proof takes longer [simulated_certificates].
         confidence: Asked of the certificate.
-        max_concurrency: The most requests outstanding; None for as many as the config can use.
-        seed: Base seed of the Poisson schedules; every probe draws its own from it.
+        seed: Base seed of the Poisson schedules; every window draws its own from it.
+        max_concurrency: Outstanding requests of a closed loop at most.
+        least_saturating: Outstanding requests that saturate a server at least; else twice what its batches hold
+            [guess].
+        max_window_s: Seconds of a window at most that is lengthened to hold enough requests [guess].
+        least_warm_up_s: See ``warm_up_s`` [guess].
+        warm_up_window_s: Seconds of one burst of the warm-up [guess].
+        warm_up_settled: The warm-up ends when the median latency falls by less than this fraction [guess].
+        burst_part: The median of a burst takes this part of the drain timeout at most, so that all are answered in
+            time [guess].
+        screen_attempts: Windows of the screen at most; two where the answer is certain [guess].
+        profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
+        profile_executions: Executions that it holds at least [guess].
+        saturate_s: Seconds of the closed loop that shows about where an open loop saturates, at most [guess].
+        first_of_saturation: The fraction of it at which the search of a rate begins [located_rate].
+        beyond_saturation: The multiple of it that is offered at most while nothing has failed [located_rate].
+        give_up_below: A rate below this fraction of one request at a time is not searched [guess].
+        search_alpha: Error rate at which a window of the search ends early as failed [guess].
+        incumbent_alpha: The same of a window at the incumbent's throughput, and of the screen [guess].
+        incumbent_attempts: Windows at the incumbent's throughput at most: pauses come in spells [guess].
+        most_windows: Windows of one search at most [guess].
+        enough_requests: Requests that settle a rate within some percent near saturation, where a few hundred are worth
+            one independent one [located_rate].
+        least_lengths, most_lengths: Bounds of the time that they may take, in windows [located_rate].
+        narrow: A search whose time is over goes on while the bracket is wider than this factor [located_rate].
+        patience: ... up to this multiple of the time [located_rate].
+        rough_widths: Width of the interval, in resolutions, with which a rough answer is good enough: 90% are 3.3
+            standard errors.
+        step_back: The fraction of a rate that held at which it goes on where neighbours speak against it [guess].
+        mean_of_limit: The mean latency as a fraction of the limit where a closed loop just meets it [guess].
+        near_concurrency: Up to this factor a concurrency that fills batches is offered instead [guess].
+        narrow_concurrency: The search of a concurrency ends with a bracket within this factor [guess].
+        shy: The fraction of the concurrency that would meet the limit that is offered next [guess].
+        least_growth, most_growth: Bounds of the factor by which a concurrency grows while nothing has failed [guess].
+        flat: Growth of the throughput below which more outstanding requests only wait, a fraction [guess].
+        about_as_many: Throughputs within this fraction are equal: the fewer outstanding requests are taken [guess].
+        confirmed_parts: Fractions of the best concurrency that are offered one after the other until one holds [guess].
+        as_many: Up to this factor one that was seen to hold, or fills batches, is taken instead [guess].
+        fewer_part, more_part: The neighbouring concurrencies that a config must bear, as multiples of the found one.
+        collapse: The fraction of the throughput that may be missing at the larger one [guess].
+        first_step: Factor by which the level of a certificate's second attempt is lower [simulated_certificates].
+        step_grows: Factor by which that step grows with each attempt [simulated_certificates].
+        certify_attempts: Attempts of a certificate at most [simulated_certificates].
+        fails_alpha: Error rate at which one of them ends early as failed [guess].
+        enough_to_certify: Requests that a proof takes near saturation [simulated_certificates].
+        batches_to_certify: Batches that it takes at least [simulated_certificates].
+        most_certify_lengths: See ``certify_s`` [simulated_certificates].
+        last_part: With less than this part of the time left the next attempt is the last [simulated_certificates].
+        give_up_first_part, give_up_part: The part of the time left after which an attempt may be given up, of the first
+            and of later ones [simulated_certificates].
+        comfortable: With less than this part of the allowed requests late, only the window is too short [guess].
+        retreats: Short windows that look for a level that holds where no attempt did, at most [guess].
+        retreat: Factor by which the level is lowered with each [guess].
+        repeats: Repeats of a disturbed window at most; half of them of one longer than ``long_s`` [guess].
+        repeats_in_all: Repeats in a measurement at most [guess].
+        long_s: See ``repeats`` [guess].
+        first_pause_s, longest_pause_s: Seconds before a window is repeated, each time twice as long: what disturbs a
+            machine lasts for a while [guess].
     """
 
     probe_s: float = 1.0
     certify_s: float = 10.0
     confirm_s: float = 3.0
+    round_s: float = 1.0
+    round_windows: int = 3
     screen_s: float = 0.3
-    warm_up_s: float = 2.0
+    warm_up_s: float | None = None
     resolution: float = 0.03
     margin: float = 0.08
     confidence: float = 0.95
-    max_concurrency: int | None = None
     seed: int = 0
+    max_concurrency: int = 1024
+    least_saturating: int = 16
+    max_window_s: float = 10.0
+    least_warm_up_s: float = 2.0
+    warm_up_window_s: float = 0.1
+    warm_up_settled: float = 0.05
+    burst_part: float = 0.5
+    screen_attempts: int = 3
+    profile_s: float = 0.2
+    profile_executions: int = 20
+    saturate_s: float = 0.5
+    first_of_saturation: float = 0.9
+    beyond_saturation: float = 1.03
+    give_up_below: float = 0.05
+    search_alpha: float = 0.03
+    incumbent_alpha: float = 0.01
+    incumbent_attempts: int = 3
+    most_windows: int = 20
+    enough_requests: int = 48_000
+    least_lengths: float = 6.0
+    most_lengths: float = 22.0
+    narrow: float = 1.08
+    patience: float = 2.5
+    rough_widths: float = 3.3
+    step_back: float = 0.93
+    mean_of_limit: float = 0.7
+    near_concurrency: float = 1.2
+    narrow_concurrency: float = 1.15
+    shy: float = 0.95
+    least_growth: float = 1.25
+    most_growth: float = 2.0
+    flat: float = 0.02
+    about_as_many: float = 0.01
+    confirmed_parts: tuple[float, ...] = (0.9, 0.8, 0.65, 0.5, 0.35, 0.2)
+    as_many: float = 1.1
+    fewer_part: float = 0.8
+    more_part: float = 1.25
+    collapse: float = 0.15
+    first_step: float = 1.09
+    step_grows: float = 1.01
+    certify_attempts: int = 5
+    fails_alpha: float = 0.05
+    enough_to_certify: int = 8000
+    batches_to_certify: int = 800
+    most_certify_lengths: float = 3.0
+    last_part: float = 0.5
+    give_up_first_part: float = 0.1
+    give_up_part: float = 0.5
+    comfortable: float = 0.5
+    retreats: int = 6
+    retreat: float = 1.15
+    repeats: int = 4
+    repeats_in_all: int = 6
+    long_s: float = 3.0
+    first_pause_s: float = 0.1
+    longest_pause_s: float = 1.6
 
     @classmethod
     def of(cls, probe_s: float, seed: int = 0) -> MeasureOptions:
-        """Options in proportion to the length of a probe."""
+        """Options in proportion to the length of a window."""
         return cls(probe_s=probe_s, certify_s=10 * probe_s, confirm_s=3 * probe_s, screen_s=0.3 * probe_s, seed=seed)
 
     def conditions(self) -> str:
-        """The windows in words; rates located with other windows cannot be compared."""
+        """The windows in words; rates found with other windows cannot be compared."""
         return f"probes of {format_duration(self.probe_s)}"
+
+    def warm_up_bound_s(self, startup_s: float) -> float:
+        """Seconds that the warm-up takes at most on a server that took ``startup_s`` to start."""
+        return max(self.least_warm_up_s, startup_s) if self.warm_up_s is None else self.warm_up_s
 
     def window_s(self, at_least_s: float, requests_per_s: float, objective: Objective) -> float:
         """A window that holds enough requests for the strictest percentile and outlasts the longest limit tenfold.
 
-        Bounded at 10 s, so a slow model is judged on fewer requests rather than not at all.
+        Bounded at ``max_window_s``, so a slow model is judged on fewer requests rather than not at all.
         """
         wanted_s = max((10 * ceiling.limit_s for ceiling in objective.ceilings), default=0.0)
         if requests_per_s > 0:
             wanted_s = max(wanted_s, requests_needed(objective) / requests_per_s)
-        return max(at_least_s, min(wanted_s, _MAX_WINDOW_S))
+        return max(at_least_s, min(wanted_s, self.max_window_s))
 
 
 def requests_needed(objective: Objective) -> int:
-    """Requests in a window for the strictest percentile to mean something: 460 for p99, 100 at least."""
+    """Requests in a window for the strictest percentile to mean something: 460 for p99, 100 at least.
+
+    459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping table).
+    """
     statistics = [ceiling.quantile for ceiling in objective.ceilings]
     if objective.goal == "latency":
         statistics.append(Ceiling(objective.optimised_statistic, math.inf).quantile)
     tails = [1 - quantile for quantile in statistics if not math.isnan(quantile)]
-    return max(_FEWEST_REQUESTS, round(_REQUESTS_PER_TAIL / min(tails))) if tails else _FEWEST_REQUESTS
+    return max(100, round(4.6 / min(tails))) if tails else 100
 
 
 def drain_timeout_s(objective: Objective) -> float:
@@ -81,4 +200,4 @@ def drain_timeout_s(objective: Objective) -> float:
     As long as the longest limit at least. Without a ceiling nothing says how late is too late: 10 s.
     """
     longest_s = max((ceiling.limit_s for ceiling in objective.ceilings), default=math.inf)
-    return max(longest_s, min(_MAX_DRAIN_S, 4 * longest_s + 0.5)) if math.isfinite(longest_s) else _MAX_DRAIN_S
+    return max(longest_s, min(10.0, 4 * longest_s + 0.5)) if math.isfinite(longest_s) else 10.0

@@ -17,14 +17,7 @@ from autotune.server import RunningServer
 
 OnProbe = Callable[[Probe], None]
 
-# Of a window, of one that is longer than this, and in all.
-_REPEATS, _REPEATS_OF_LONG, _LONG_S = 4, 2, 3.0
-_REPEATS_IN_ALL = 6
-# Before a window is run again, each time in a measurement twice as long: what disturbs a machine lasts for a while.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.6
 _NEVER = StopRule()
-_LEAST_CONCURRENCY = 16
-_MOST_CONCURRENCY = 512
 
 
 class Prober:
@@ -64,7 +57,7 @@ class Prober:
         self.counted: list[Probe] = []
         self._generator = generator
         self._on_probe = on_probe
-        self._repeats = _REPEATS_IN_ALL
+        self._repeats = options.repeats_in_all
         self._first_seed = options.seed * 1_000_003
         config = server.model_config()
         self.instances = _instances(config)
@@ -104,10 +97,12 @@ class Prober:
         self, purpose: Purpose, schedule: Callable[[], Schedule], duration_s: float, rule: StopRule, repeat: bool = True
     ) -> Probe:
         probe = self._probe(purpose, schedule(), duration_s, rule)
-        most = _REPEATS if duration_s <= _LONG_S else _REPEATS_OF_LONG
+        options = self.options
+        most = options.repeats if duration_s <= options.long_s else options.repeats // 2
         repeats = min(most, self._repeats) if repeat else 0
         while probe.verdict == "invalid" and repeats:
-            time.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (_REPEATS_IN_ALL - self._repeats)))
+            pause_s = options.first_pause_s * 2 ** (options.repeats_in_all - self._repeats)
+            time.sleep(min(options.longest_pause_s, pause_s))
             repeats -= 1
             self._repeats -= 1
             probe = self._probe(purpose, schedule(), duration_s, rule)
@@ -141,11 +136,6 @@ class Prober:
         held = [probe for probe in self.counted if probe.holds and probe.concurrency is None]
         return max(held, key=lambda probe: probe.asked_per_s, default=None)
 
-    def lowest_failing(self, above_per_s: float) -> float | None:
-        """Of the open-loop windows that count, the lowest rate above one at which a ceiling broke; None for none."""
-        failed = [probe for probe in self.counted if not probe.holds and probe.concurrency is None]
-        return min((probe.asked_per_s for probe in failed if probe.asked_per_s > above_per_s), default=None)
-
     def filling_batches(self, concurrency: float) -> int:
         """The nearest number of outstanding requests that makes full batches; 0 where that is none."""
         requests = max(1, self._largest_batch // self.batch_size)
@@ -154,8 +144,12 @@ class Prober:
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""
         concurrency = math.ceil(2 * self.instances * self._largest_batch / self.batch_size)
-        most = self.options.max_concurrency or _MOST_CONCURRENCY
-        return min(most, max(_LEAST_CONCURRENCY, concurrency))
+        return min(self.options.max_concurrency, max(self.options.least_saturating, concurrency))
+
+    def execution_s(self) -> float:
+        """Mean seconds of an execution lately, by the instances that run side by side; 0 where none was seen."""
+        seen = [probe.server for probe in self.probes if probe.server.execution_count]
+        return seen[-1].busy_s / seen[-1].execution_count / self.instances if seen else 0.0
 
 
 def _instances(config: Mapping[str, object]) -> int:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a config; by default the highest rate it carries, certified.
+    """What is asked of a config; by default the highest load that it sustains, certified.
 
     Attributes:
-        beat_per_s: Inferences/s that it must carry to be of interest: that is asked first, and where it does not hold,
-            nothing more is.
-        around_per_s: Inferences/s that it is known or expected to carry about: looking begins there.
+        beat_per_s: The incumbent's inferences/s: offered first, and a config that clearly fails there is pruned.
+        around_per_s: Inferences/s that it is known or expected to sustain: the search begins there.
         concurrency: Outstanding requests to begin with where the objective is measured in a closed loop.
-        located: Whether the rate at which a ceiling breaks is to be looked for; else ``around_per_s`` is taken for it,
-            or ``concurrency``.
-        certified: Whether the rate is to be shown to hold with a stated confidence; without, the located rate is the
-            answer, in a third of the time or less.
+        located: Whether to search for the highest load; else ``around_per_s`` or ``concurrency`` is taken for it.
+        certified: Whether to show with a stated confidence that the load is sustained; else the answer is an estimate.
         profiled: Whether to see first how long executions of each batch size take.
-        effort: How much time may be spent on locating and on the certificate, as a multiple of what is usual.
+        brief: Whether the level is known well: no screen, and the search ends with a standard error of about the
+            resolution. In a closed loop ``concurrency`` is offered once, and lower where it violates a ceiling.
+        effort: How much time may be spent on searching and on the certificate, as a multiple of what is usual.
         certified_within_s: Seconds that the certificate may take at most, whatever its effort.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
@@ -31,19 +30,21 @@ class Question:
     located: bool = True
     certified: bool = True
     profiled: bool = False
+    brief: bool = False
     effort: float = 1.0
     certified_within_s: float = math.inf
     seed: int = 0
 
 
 CERTIFIED_RATE = Question()
-"""The highest rate, certified."""
+"""The highest load, certified."""
 
 LOCATED_RATE = Question(certified=False)
-"""The highest rate, located."""
+"""The highest load, estimated."""
 
 ROUGH_RATE = Question(certified=False, effort=0.14)
-"""The same in a fraction of the time: enough to choose whom to look at closer."""
+"""The same in a fraction of the time: enough to choose which configs take part in the final comparison."""
 
-ROUND = Question(certified=False, effort=0.05)
-"""One round of a comparison, near a level that is known (``around_per_s``, ``concurrency``)."""
+ROUND = Question(certified=False, brief=True, effort=0.14)
+"""One round of a comparison: two or three windows of `MeasureOptions.round_s` near ``around_per_s``, or one at
+``concurrency``."""

@@ -85,3 +85,13 @@ class Limit:
     most_per_s: float = 0.0
     disturbance: Disturbance | None = None
     text: str = ""
+
+
+class Infeasible(enum.Enum):
+    """Why no load of a config is the answer."""
+
+    ALONE = "a single request at a time violates a ceiling"
+    NO_LOAD = "every load that was offered violates a ceiling"
+    PRUNED = "the incumbent sustains more"
+    NOT_ROBUST = "neighbouring concurrencies violate a ceiling, or complete far less"
+    NOT_SUSTAINED = "the rate that was asked for is not sustained"

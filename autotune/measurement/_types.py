@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autotune.load import ClosedLoop, Schedule
-from autotune.measurement._reasons import Disturbance, Limit
+from autotune.measurement._reasons import Disturbance, Infeasible, Limit
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
@@ -201,6 +201,7 @@ class Measurement:
             accounted for; 0 where it was not tested.
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
         limited_by: What keeps the rate from being higher; None where unknown.
+        infeasible: Why it is not feasible; None where it is, or an interruption came first.
         instances: The model's instances, as the server had them; 0 where that was not kept.
     """
 
@@ -218,4 +219,5 @@ class Measurement:
     confidence: float = 0.0
     beaten_by_per_s: float | None = None
     limited_by: Limit | None = None
+    infeasible: Infeasible | None = None
     instances: int = 0
