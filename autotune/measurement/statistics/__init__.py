@@ -25,7 +25,6 @@ from autotune.measurement.statistics._sequential import (
     log_e_fails,
     log_e_holds,
 )
-from autotune.measurement.statistics._sprt import sprt
 
 __all__ = [
     "MIN_BLOCKS_TO_FAIL",
@@ -53,5 +52,4 @@ __all__ = [
     "paired_ratio",
     "percentile_bounds",
     "pooled_fractions",
-    "sprt",
 ]

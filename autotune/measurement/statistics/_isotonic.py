@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,14 +72,16 @@ def pooled_fractions(probes: Sequence[RateCounts]) -> tuple[tuple[float, float],
 
     Probes count by their effective requests; those without a request are left out.
     """
-    pools: list[tuple[list[float], float, float]] = []
-    for probe in sorted((probe for probe in probes if probe.requests > 0), key=lambda probe: probe.rate_per_s):
-        rates, n, t = [probe.rate_per_s], probe.effective_requests, probe.effective_late
-        while pools and (pools[-1][2] * n > t * pools[-1][1] or pools[-1][0][-1] == rates[0]):
-            before, n_before, t_before = pools.pop()
-            rates, n, t = before + rates, n + n_before, t + t_before
-        pools.append((rates, n, t))
-    return tuple((rate, t / n) for rates, n, t in pools for rate in dict.fromkeys(rates))
+    from scipy.optimize import isotonic_regression
+
+    counted = [probe for probe in probes if probe.requests > 0]
+    if not counted:
+        return ()
+    rates, which = np.unique([probe.rate_per_s for probe in counted], return_inverse=True)
+    requests = np.bincount(which, [probe.effective_requests for probe in counted])
+    late = np.bincount(which, [probe.effective_late for probe in counted])
+    fractions = isotonic_regression(late / requests, weights=requests).x
+    return tuple(zip(rates.tolist(), fractions.tolist(), strict=True))
 
 
 def bracket(probes: Sequence[RateCounts], p0: float) -> Bracket:

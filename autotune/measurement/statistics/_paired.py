@@ -35,11 +35,6 @@ class Ratio:
     high: float
     rounds: int
 
-    @property
-    def significant(self) -> bool:
-        """Whether the interval leaves out 1."""
-        return self.low > 1 or self.high < 1
-
 
 def paired_ratio(
     ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95, beside: Sequence[Sequence[float]] = ()

@@ -11,7 +11,6 @@ from autotune.measurement.statistics import (
     e_holds,
     log_e_fails,
     log_e_holds,
-    sprt,
 )
 
 P0 = 0.01
@@ -145,45 +144,3 @@ def test_more_evidence_than_a_float_holds_is_still_a_number():
 def test_confidence_is_what_the_e_value_supports():
     assert confidence(0.0) == confidence(0.5) == confidence(1.0) == 0
     assert confidence(20.0) == pytest.approx(0.95)
-
-
-@pytest.mark.parametrize(("p", "wrong"), [(0.005, "fails"), (0.02, "holds")])
-def test_walds_test_errs_as_rarely_as_promised_at_its_two_points(p, wrong):
-    outcomes = [sprt_run(p, seed) for seed in range(300)]
-    errors = sum(decision == wrong for decision, _ in outcomes)
-    assert errors <= ALPHA * 300 + 3.3 * math.sqrt(300 * ALPHA * (1 - ALPHA))
-    assert sum(decision == "undecided" for decision, _ in outcomes) == 0
-
-
-@pytest.mark.parametrize(("p", "expected"), [(0.005, 324), (0.02, 206)])
-def test_walds_test_needs_about_as_many_requests_as_his_formula_says(p, expected):
-    # Wald's approximation: the expected log-likelihood ratio at the decision over its drift per request.
-    drift = p * math.log(4) + (1 - p) * math.log(0.98 / 0.995)
-    assert (0.9 if p > P0 else -0.9) * math.log(19) / drift == pytest.approx(expected, rel=0.01)
-    mean = np.mean([requests for _, requests in (sprt_run(p, seed) for seed in range(300))])
-    assert expected * 0.9 < mean < expected * 1.4  # overshoot: one late request is worth ln 4
-
-
-def sprt_run(p, seed):
-    """The decision and how many requests it took, looking after every tenth."""
-    late = np.random.default_rng(seed).binomial(10, p, 5000).cumsum()
-    for look, count in enumerate(late, start=1):
-        decision = sprt(10 * look, int(count), P0)
-        if decision != "undecided":
-            return decision, 10 * look
-    return "undecided", 50_000
-
-
-def test_walds_test_takes_its_points_and_error_rates_from_the_caller():
-    assert sprt(400, 0, P0) == "holds"
-    assert sprt(400, 0, P0, beta=0.0001) == "undecided"
-    assert sprt(400, 0, P0, good=0.009, bad=0.011) == "undecided"
-    assert sprt(100, 5, P0) == "fails"
-    assert sprt(100, 5, P0, alpha=1e-6) == "undecided"
-    assert sprt(100, 70, 0.5) == "fails"
-    assert sprt(100, 20, 0.5) == "holds"
-
-
-def test_walds_test_refuses_points_in_the_wrong_order():
-    with pytest.raises(ValueError, match="must be below"):
-        sprt(100, 0, P0, good=0.02, bad=0.01)
