@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction._explanation import Agreement, Coverage, Explanation, ParameterEffect
-from autotune.prediction._failures import NOT_THE_CONFIGS_FAULT
-from autotune.prediction._predictor import Predictor, measured_value
+from autotune.prediction._predictor import Predictor
+from autotune.prediction._trial_values import NOT_THE_CONFIGS_FAULT, measured_value
 from autotune.repository import ModelConfig
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 

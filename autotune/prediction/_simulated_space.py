@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from autotune.objective import Objective
+from autotune.prediction._options import PredictionOptions
 from autotune.repository import ModelConfig
 from autotune.simulator import (
     Batching,
@@ -24,58 +25,50 @@ from autotune.simulator import (
 )
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 
-_LARGEST_SPACE = 20_000
-# Octaves of batch size or instances at which configs stop being alike. Taken longer, what loses with two instances
-# spoke against three: with 1.5, studies replayed on recorded grids ended 10% below the best (`benchmarks/replay`).
-_LENGTH = 0.5
-_FAR_WORSE = 50.0
-_ALONE = 200
-# Every config is simulated roughly, the best of them again as finely as tells close ones apart.
-_COARSE_REQUESTS, _FINE_REQUESTS, _FINE = 6_000, 40_000, 64
-# With fewer requests outstanding batches are smaller, so that what a config completes in a closed loop falls off a
-# cliff where its latency just meets the limit: what completes as much under a lower limit is surer to do so. More of
-# them are lower than higher, as whatever disturbs a machine makes latencies longer than simulated ones.
-_DOUBTS = (0.9, 0.95, 1.0, 1.05)
-
 
 class SimulatedSpace:
     """The coarse candidates of a space, those that were added to them, and what a simulation says of each.
 
     Args:
-        space: The space.
+        space: The search space.
         base: The config that candidates change.
-        objective: What is looked for.
+        objective: What is optimised.
         seed: Of the simulated arrivals.
+        options: How finely configs are simulated, and when they are alike.
 
     Attributes:
-        inapplicable: Why its configs cannot be simulated, in words; empty where they can.
-        candidates: The candidates, in the order of the arrays; none where there are too many.
+        inapplicable: Why its configs cannot be simulated, in words; empty if they can.
+        candidates: The candidates, in the order of the arrays; none if there are too many.
         coarse: Which of them are coarse, shape (candidates,).
-        open: Those and the refinements next to the best configs.
+        open: Which of them may be proposed: the coarse ones, and the refined values next to the best configs.
         predictions: What was simulated of each; empty before `simulate`.
-        values: The values: inferences/s, or seconds; far worse ones than the best where no promise is kept, the worse
-            the farther they are from keeping it.
+        values: Inferences/s, or seconds. A config that violates the SLO at every rate gets a far worse value than the
+            best, in proportion to how far it is over the ceiling.
+        merits: Logarithms of the values, signed so that more is better.
         features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
     """
 
-    def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int) -> None:
+    def __init__(
+        self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int, options: PredictionOptions
+    ) -> None:
         self.inapplicable = ""
         self.candidates: list[Candidate] = []
         self.coarse = self.open = np.zeros(0, np.bool_)
         self.predictions: list[Prediction] = []
-        self.values = np.zeros(0)
+        self.values = self.merits = np.zeros(0)
         self.features = np.zeros((0, 0))
         self._space = space
         self._base = base
         self._objective = objective
         self._seed = seed
+        self._options = options
         self._index: dict[str, int] = {}
         self._batchings: list[Batching] = []
         self._counted: list[bool] = []
         self._kinds = np.zeros((0, 0))
         self._service: ServiceTimes | None = None
         self._instances = 1
-        if space.coarse.size > _LARGEST_SPACE:
+        if space.coarse.size > options.largest_space:
             self.inapplicable = f"the space has {space.coarse.size:,} configs, too many to simulate each"
             return
         self._append(list(space.coarse.candidates()))
@@ -89,15 +82,15 @@ class SimulatedSpace:
 
     @property
     def tells_all_apart(self) -> bool:
-        """Whether configs differ in nothing but what is simulated."""
+        """Whether configs differ only in parameters that are simulated."""
         return not self._kinds.shape[1]
 
     def index(self, candidate: Candidate | None) -> int | None:
-        """Where a candidate stands; None where it is none of the space."""
+        """The place of a candidate in the arrays; None if it has none."""
         return self._index.get(candidate.key) if candidate is not None and self.candidates else None
 
     def likeness(self, indices: Sequence[int]) -> NDArray[np.float64]:
-        """How much each config is like the nearest of those that stand there, from 0 to 1, shape (candidates,)."""
+        """How much each config is like the nearest of these, from 0 to 1, shape (candidates,)."""
         return np.asarray(np.exp(-0.5 * cdist(self.features, self.features[indices], "sqeuclidean").min(axis=1)))
 
     def simulate(self, service: ServiceTimes, instances: int = 1) -> None:
@@ -105,18 +98,18 @@ class SimulatedSpace:
 
         Args:
             service: How long executions take.
-            instances: How many Triton makes where a config does not say.
+            instances: How many Triton creates if a config does not say.
         """
         batchings = [
             batching if counted else replace(batching, instances=instances)
             for batching, counted in zip(self._batchings, self._counted, strict=True)
         ]
-        self.predictions = self._simulated(batchings, service)  # a person may interrupt it
+        self.predictions = self._simulated(batchings, service)  # before anything is changed: it may be interrupted
         self._service, self._instances, self._batchings = service, instances, batchings
         self._settle()
 
     def add(self, candidates: Iterable[Candidate]) -> None:
-        """Adds those of the space that are not there yet, simulated like the others, once there is a simulation."""
+        """Adds candidates of the space that are new, simulated like the others; nothing before `simulate`."""
         new = {each.key: each for each in candidates if each.key not in self._index and each in self._space}
         if new and self._service is not None:
             first = len(self.candidates)
@@ -125,7 +118,7 @@ class SimulatedSpace:
             self._settle()
 
     def refine(self, best: Iterable[Candidate]) -> None:
-        """Adds the refinements next to the best configs, and opens them alone."""
+        """Adds the refined values next to the best configs, and opens no others."""
         around = list(dict.fromkeys(each for config in best for each in self._space.refinements(config)))
         self.add(around)
         self.open = self.coarse.copy()
@@ -142,45 +135,47 @@ class SimulatedSpace:
                 self._counted.append(counted)
 
     def _simulated(self, batchings: Sequence[Batching], service: ServiceTimes) -> list[Prediction]:
+        """Every config roughly, and the best of them again as finely as separates close ones."""
+        options = self._options
         distinct = list(dict.fromkeys(batchings))
-        of = dict(zip(distinct, self._predictions(distinct, service, _COARSE_REQUESTS), strict=True))
-        best = sorted(distinct, key=lambda each: self._rank(of[each]))[:_FINE]
-        of.update(zip(best, self._predictions(best, service, _FINE_REQUESTS), strict=True))
+        of = dict(zip(distinct, self._predictions(distinct, service, options.coarse_requests), strict=True))
+        best = sorted(distinct, key=lambda each: self._rank(of[each]))[: options.fine_configs]
+        of.update(zip(best, self._predictions(best, service, options.fine_requests), strict=True))
         of = {batching: self._checked_alone(batching, service, prediction) for batching, prediction in of.items()}
         return [of[batching] for batching in batchings]
 
     def _settle(self) -> None:
         """Values and features of what was simulated."""
         values = np.array([self._value(prediction) for prediction in self.predictions])
-        missed_by = np.array([self._missed_by(prediction) for prediction in self.predictions])
-        self.values = _floored(values, missed_by, maximise=self._objective.maximise)
-        self.features = np.array(
+        over = np.array([self._over_ceiling(prediction) for prediction in self.predictions])
+        self.values = _floored(values, over, self._options.worst, maximise=self._objective.maximise)
+        self.merits = np.log(self.values) if self._objective.maximise else -np.log(self.values)
+        octaves = [
             [
-                [
-                    math.log2(max(1.0, prediction.mean_batch)) / _LENGTH,
-                    math.log2(batching.max_batch_size) / 2 / _LENGTH,
-                    math.log2(batching.instances) / _LENGTH,
-                    float(batching.dynamic),
-                    *kinds,
-                ]
-                for prediction, batching, kinds in zip(self.predictions, self._batchings, self._kinds, strict=True)
+                math.log2(max(1.0, prediction.mean_batch)),
+                math.log2(batching.max_batch_size) / 2,
+                math.log2(batching.instances),
             ]
-        )
+            for prediction, batching in zip(self.predictions, self._batchings, strict=True)
+        ]
+        dynamic = [float(batching.dynamic) for batching in self._batchings]
+        self.features = np.column_stack([np.array(octaves) / self._options.length, dynamic, self._kinds])
 
     def _checked_alone(self, batching: Batching, service: ServiceTimes, prediction: Prediction) -> Prediction:
-        """The prediction; that of requests far apart where those break a ceiling: each waits for the whole queue delay,
-        as company never comes.
+        """The prediction, or that of lone requests if those violate a ceiling.
 
-        A trial that looks for the highest rate begins with that question.
+        A lone request waits for the whole queue delay. A trial that looks for the highest rate begins with one request
+        at a time.
         """
         if not prediction.rate_per_s or not batching.max_queue_delay_s or not self._objective.maximise:
             return prediction
-        latency_s = simulate(batching, service, np.arange(_ALONE) * 1.0, self._seed).latency_s
+        arrivals_s = np.arange(self._options.lone_requests) * 1.0
+        latency_s = simulate(batching, service, arrivals_s, self._seed).latency_s
         alone = replace(prediction, rate_per_s=0.0, latency_s=statistics_s(latency_s, tuple(prediction.latency_s)))
-        return prediction if self._missed_by(alone) <= 1 else alone
+        return prediction if self._over_ceiling(alone) <= 1 else alone
 
-    def _missed_by(self, prediction: Prediction) -> float:
-        """The latency farthest over its ceiling, as a multiple of that; 1 at most where none is over."""
+    def _over_ceiling(self, prediction: Prediction) -> float:
+        """The largest latency as a multiple of its ceiling; at most 1 if all are met."""
         ratios = (each.ratio(prediction.latency_s[each.statistic]) for each in self._objective.ceilings)
         return max(ratios, default=1.0)
 
@@ -188,8 +183,9 @@ class SimulatedSpace:
         objective = self._objective
         if objective.load == "closed":
             service = replace(service, client_s=objective.client_s)
+            factors = self._options.limit_factors
             return highest_throughputs(
-                batchings, service, objective.ceilings, doubts=_DOUBTS, requests=requests, seed=self._seed
+                batchings, service, objective.ceilings, factors=factors, requests=requests, seed=self._seed
             )
         if objective.maximise:
             return highest_rates(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
@@ -222,21 +218,23 @@ def batchings_of(
     return [(Batching.of(config), bool(config.instance_count)) for config in configs]
 
 
-def _floored(values: NDArray[np.float64], missed_by: NDArray[np.float64], *, maximise: bool) -> NDArray[np.float64]:
-    """The values, so that logarithms exist; those that keep no promise replaced by far worse ones than the best, worse
-    in proportion to how far they miss it.
+def _floored(
+    values: NDArray[np.float64], over: NDArray[np.float64], worst: float, *, maximise: bool
+) -> NDArray[np.float64]:
+    """The values, at most ``worst`` times worse than the best, so that all have a logarithm.
+
+    Configs that violate the SLO get that value, worse in proportion to how far they are over the ceiling.
     """
-    kept = np.isfinite(values) & (values > 0)
-    best = (values[kept].max() if maximise else values[kept].min()) if kept.any() else 1.0
-    worst = best / _FAR_WORSE if maximise else best * _FAR_WORSE
-    missed_by = np.maximum(missed_by, 1.0)
-    floor = worst / missed_by if maximise else worst * missed_by
-    bounded = np.maximum(values, worst) if maximise else np.minimum(values, worst)
-    return np.where(kept, bounded, floor)
+    met = np.isfinite(values) & (values > 0)
+    best = (values[met].max() if maximise else values[met].min()) if met.any() else 1.0
+    floor = best / worst if maximise else best * worst
+    bounded = np.maximum(values, floor) if maximise else np.minimum(values, floor)
+    over = np.maximum(over, 1.0)
+    return np.where(met, bounded, floor / over if maximise else floor * over)
 
 
 def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """One column for each value of each parameter that a simulation knows nothing of, shape (candidates, columns)."""
+    """One column for each value of each parameter that is not simulated, shape (candidates, columns)."""
     columns = [
         [float(candidate[name] == value) for candidate in candidates]
         for name in (candidates[0].as_dict() if candidates else ())
@@ -247,6 +245,6 @@ def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 
 
 def _distinct(values: Iterable[ParameterValue]) -> list[ParameterValue]:
-    """The values, none of them where there is but one."""
+    """The distinct values; none if there is only one."""
     found = list(dict.fromkeys(values))
     return found if len(found) > 1 else []

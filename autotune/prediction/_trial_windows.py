@@ -11,18 +11,15 @@ from autotune.outcome import TrialOutcome
 from autotune.prediction._service_times import Window
 from autotune.repository import ModelConfig
 
-_ENOUGH = 30  # trials; more would teach hardly more, and take longer to learn from than a trial takes
 
+def windows_of(outcomes: Sequence[TrialOutcome], trials: int) -> list[Window]:
+    """The windows of the first so many measured trials, as far as their number of instances is known.
 
-def windows_of(outcomes: Sequence[TrialOutcome]) -> list[Window]:
-    """The windows of the first trials whose instances are known; of those that were run again, as something disturbed
-    them, the last ones.
+    A disturbed window is left out if the same load was measured again undisturbed.
     """
     windows = []
-    measured = (outcome for outcome in outcomes if outcome.measurement is not None)
-    for outcome in itertools.islice(measured, _ENOUGH):
-        measurement = outcome.measurement
-        assert measurement is not None  # noqa: S101 - filtered above
+    measured = ((outcome, outcome.measurement) for outcome in outcomes if outcome.measurement is not None)
+    for outcome, measurement in itertools.islice(measured, trials):
         config = _config(outcome.config_text)
         instances = measurement.instances or config.instance_count
         delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
@@ -32,7 +29,7 @@ def windows_of(outcomes: Sequence[TrialOutcome]) -> list[Window]:
 
 
 def default_instances(outcomes: Sequence[TrialOutcome]) -> int:
-    """How many instances Triton makes of the model where its config does not say; 1 where no trial showed it."""
+    """How many instances Triton creates if the config does not say; 1 if no trial has shown it."""
     for outcome in outcomes:
         made = outcome.measurement.instances if outcome.measurement is not None else 0
         if made and not _config(outcome.config_text).instance_count:
@@ -41,18 +38,18 @@ def default_instances(outcomes: Sequence[TrialOutcome]) -> int:
 
 
 def _settled(probes: Sequence[Probe]) -> list[Probe]:
-    """The windows without those that something disturbed and whose like was run later without."""
+    """The windows without the disturbed ones whose load was measured again undisturbed."""
     calm = {_load(probe): index for index, probe in enumerate(probes) if not probe.invalid}
     return [probe for index, probe in enumerate(probes) if not probe.invalid or calm.get(_load(probe), -1) < index]
 
 
 def _load(probe: Probe) -> tuple[str, bool, float]:
-    """What a window offered, whatever its arrivals were."""
+    """The load of a window, whatever the seed of its arrivals."""
     closed = probe.concurrency is not None
     return probe.purpose, closed, probe.concurrency or probe.asked_per_s
 
 
-@lru_cache(maxsize=4 * _ENOUGH)
+@lru_cache
 def _config(text: str) -> ModelConfig:
     """The config of a trial, parsed once."""
     return ModelConfig.parse(text, "trial")

@@ -33,7 +33,7 @@ def highest_throughputs(
     service: ServiceTimes,
     ceilings: Sequence[Ceiling],
     *,
-    doubts: Sequence[float] = (1.0,),
+    factors: Sequence[float] = (1.0,),
     requests: int = REQUESTS,
     seed: int = 0,
 ) -> list[Prediction]:
@@ -50,17 +50,16 @@ def highest_throughputs(
         service: How long executions take, and by how much they vary: where not at all, a closed loop keeps in step with
             them, in full batches that come just in time.
         ceilings: The limits.
-        doubts: What the limits may turn out to be worth as multiples of themselves, where latencies are simulated too
-            long or too short: rates are the mean over these.
+        factors: Multiples of the limits to simulate, since real latencies are longer or shorter than simulated ones:
+            the rate is the mean over these.
         requests: Requests in a window, of which the first tenth is not counted, nor the last one in the throughput.
         seed: Draws their overheads and the spread of executions.
 
     Returns:
-        One prediction per candidate, in their order; with a rate of 0 where none of those tried keeps every ceiling,
-        for all doubts. Latencies, mean batch and concurrency are those of the middle one of the doubts that are kept,
-        or those of requests that hardly meet.
+        One prediction per candidate, in their order; its rate is 0 if no concurrency meets the ceilings at any factor.
+        Latencies, mean batch and concurrency are those of the middle factor that can be met, or those of a low rate.
     """
-    descending = sorted(doubts, reverse=True)
+    descending = sorted(factors, reverse=True)
     lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]
 
     def highest(carrier: Carrier) -> Prediction:
@@ -69,8 +68,8 @@ def highest_throughputs(
     return predict_each(candidates, service, lenient, requests, seed, highest)
 
 
-def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[float], client_s: float) -> Prediction:
-    """The mean over the doubts, from the widest limits to the narrowest, at the concurrency of the middle one."""
+def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], factors: Sequence[float], client_s: float) -> Prediction:
+    """The mean over the factors, from the highest limits to the lowest, at the concurrency of the middle one."""
     found: dict[int, Prediction | None] = {}
     best: list[Prediction] = []
     # Most requests in time, or the mean of all, is a mean of about as much at most.
@@ -83,10 +82,10 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
             found[index] = carrier.in_closed_loop(CONCURRENCIES[index])
         return _keeps(found[index], limits_s)
 
-    for doubt in doubts:
-        limits_s = {each.statistic: each.limit_s * doubt for each in ceilings}
+    for factor in factors:
+        limits_s = {each.statistic: each.limit_s * factor for each in ceilings}
         # By Little's law more outstanding ones take longer than the limit on average.
-        most = max(1.0, _MARGIN * carrier.saturation_per_s * (longest_s * doubt + client_s))
+        most = max(1.0, _MARGIN * carrier.saturation_per_s * (longest_s * factor + client_s))
         failing = bisect.bisect_right(CONCURRENCIES, most)
         held = failing - 1
         while held >= 0 and not keeps(held, limits_s):
@@ -101,7 +100,7 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], doubts: Sequence[flo
             best.append(max(kept, key=lambda each: each.rate_per_s))
     if not best:
         return carrier.at(_FAR_APART * carrier.saturation_per_s, carried=False)
-    rate_per_s = sum(each.rate_per_s for each in best) / len(doubts)
+    rate_per_s = sum(each.rate_per_s for each in best) / len(factors)
     return replace(best[len(best) // 2], rate_per_s=rate_per_s)
 
 

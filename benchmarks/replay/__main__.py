@@ -242,14 +242,16 @@ def ablate(arguments: argparse.Namespace) -> None:
     grids = {path.stem: likely(Grid.read(path)).grid for path in files_of([])} | devices()
     rules = arguments.rules.split(";") if arguments.rules else list(RULES)
     found: dict[str, dict[str, Delivered]] = {}
-    for rule in ("", *rules):
-        found[rule] = deliver(grids, arguments.seeds, NOISE, arguments.arrivals, rule)
-        print(summary({rule: found[rule]}).splitlines()[-1], flush=True)
-        table = {
-            name or "nothing": {grid: vars(each) for grid, each in by_grid.items()} for name, by_grid in found.items()
-        }
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({"restarts": FEW, "within": WITHIN, "switched_off": table}, indent=1))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    with remembered(arguments.arrivals):
+        for rule in ("", *rules):
+            found[rule] = deliver(grids, arguments.seeds, NOISE, rule)
+            print(summary({rule: found[rule]}).splitlines()[-1], flush=True)
+            table = {
+                name or "nothing": {grid: vars(each) for grid, each in by_grid.items()}
+                for name, by_grid in found.items()
+            }
+            arguments.json.write_text(json.dumps({"restarts": FEW, "within": WITHIN, "switched_off": table}, indent=1))
 
 
 def score(arguments: argparse.Namespace) -> None:

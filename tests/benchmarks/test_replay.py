@@ -14,13 +14,12 @@ from service_windows import alone_s, copying, device_s, saturated, screen, shari
 
 from autotune.measurement import LOCATED_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.prediction import Window, service_times
+from autotune.prediction import Window, _simulated_space, service_times
 from autotune.repository import completed_config
 from autotune.search import Trial, TrialWatch
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates
 from autotune.space import Candidate, SearchSpace
-from benchmarks.replay import _simulations
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._pack import noise, pack
@@ -239,7 +238,7 @@ def test_seeds_that_share_arrivals_simulate_once(grid: Grid, monkeypatch: pytest
         seeds.append(seed)
         return highest_rates(candidates, service, ceilings, requests=requests, seed=seed)
 
-    monkeypatch.setattr(_simulations, "highest_rates", counting)
+    monkeypatch.setattr(_simulated_space, "highest_rates", counting)
     with remembered(arrivals=2):
         replay(grid, "model", 0, restarts=4, noise=0.0)
         once = len(seeds)

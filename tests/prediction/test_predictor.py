@@ -16,7 +16,7 @@ from autotune.measurement import Disturbance, DisturbanceKind, Probe
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
-from autotune.prediction._predictor import differ
+from autotune.prediction._service_times import differ
 from autotune.repository import ModelConfig
 from autotune.simulator import ServiceTimes
 from autotune.space import Candidate, SearchSpace

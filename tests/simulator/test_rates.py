@@ -192,7 +192,7 @@ def test_a_closed_loop_of_one_request_is_alone():
 def test_doubts_about_the_limits_weigh_what_is_completed_under_each():
     batching, limits_s = Batching(16, dynamic=True, instances=2), (0.006, 0.009, 0.012)
     (weighed,) = highest_throughputs(
-        [batching], _unsteady(), [Ceiling("p99", 0.009)], doubts=[each / 0.009 for each in limits_s]
+        [batching], _unsteady(), [Ceiling("p99", 0.009)], factors=[each / 0.009 for each in limits_s]
     )
     alone = [highest_throughputs([batching], _unsteady(), [Ceiling("p99", each)])[0] for each in limits_s]
     assert alone[0].rate_per_s < alone[1].rate_per_s < alone[2].rate_per_s

@@ -13,10 +13,9 @@ from autotune.errors import UsageError
 from autotune.search.samplers._candidate_sampler import CandidateSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
-    from numpy.typing import NDArray
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 MODEL = "model"
 _TRIES = 3  # each splits and fits all trials again
-_ABOUT_THE_SAME = 0.03  # of an expected improvement
 
 
 @dataclass(frozen=True)
@@ -148,12 +146,7 @@ def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
 
 
 def _model(context: Context) -> Strategy:
-    """By expected improvement over the best so far, as a simulation predicts it that measured trials correct.
-
-    Those that may plausibly win come first: as long as there is one a study goes on. Of those that promise about the
-    same the one with the fewest instances: what simulated instances gain by being many, real ones may lose by sharing
-    cores that nobody simulates.
-    """
+    """By expected improvement over the incumbent, as simulated and corrected by the trials so far."""
     otherwise = _tpe(context)
 
     def proposals(
@@ -163,25 +156,10 @@ def _model(context: Context) -> Strategy:
         if predictor is None or not predictor.ready or predictor.doubt:
             yield from otherwise(study, trial, search_space, rng)
             return
-        promised, may_win = predictor.improvement(), predictor.may_win()
-        order = np.argsort(-promised, kind="stable")
-        for ranked in (order[may_win[order]], order[~may_win[order]]):
-            for index in _fewest_instances_first(predictor, ranked, promised):
-                yield context.space.optuna_params(predictor.candidates[index])
+        for candidate in predictor.proposals():
+            yield context.space.optuna_params(candidate)
 
     return proposals
-
-
-def _fewest_instances_first(
-    predictor: Predictor, ranked: NDArray[np.intp], promised: NDArray[np.float64]
-) -> Iterator[int]:
-    """Candidates that promise the most first; of those about as good as the best that is left, the simplest ones."""
-    while len(ranked):
-        alike = max(1, int((promised[ranked] >= (1 - _ABOUT_THE_SAME) * promised[ranked[0]]).sum()))
-        yield from sorted(
-            ranked[:alike], key=lambda each: predictor.candidates[each].as_dict().get("instance_count") or 0
-        )
-        ranked = ranked[alike:]
 
 
 SAMPLERS: dict[str, Callable[[Context], Strategy]] = {
