@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-
-from autotune.space import Candidate
 
 
 def expected_improvement(over: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -29,22 +25,6 @@ def win_probability(over: NDArray[np.float64], deviation: NDArray[np.float64], m
     return np.asarray(norm.cdf((over - np.log1p(min_gain)) / deviation))
 
 
-def proposals(
-    candidates: Sequence[Candidate],
-    improvement: NDArray[np.float64],
-    may_win: NDArray[np.bool_],
-    about_equal: float,
-) -> Iterator[Candidate]:
-    """The candidates, those that may win first, by expected improvement.
-
-    Among about equal ones the config with the fewest instances comes first: simulated instances do not share the CPU
-    caches and memory bandwidth that real ones compete for.
-    """
-    order = np.argsort(-improvement, kind="stable")
-    for ranked in (order[may_win[order]], order[~may_win[order]]):
-        left = ranked
-        while len(left):
-            alike = max(1, int((improvement[left] >= (1 - about_equal) * improvement[left[0]]).sum()))
-            for index in sorted(left[:alike], key=lambda each: candidates[each].as_dict().get("instance_count") or 0):
-                yield candidates[index]
-            left = left[alike:]
+def by_merit(improvement: NDArray[np.float64], may_win: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Places of the candidates in the order in which they are worth a trial: those that may win first."""
+    return np.asarray(np.lexsort((-improvement, ~may_win)))

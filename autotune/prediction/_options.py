@@ -21,7 +21,7 @@ class PredictionOptions:
         outputs_part: Part of the copying time that outputs take, where Triton does not report it. Guess.
         overhead_samples: Samples kept of the latency outside queue and execution. Guess.
         changed: Fraction of an execution's time by which it must change before configs are simulated again. Guess.
-        cpu_changed: The same for CPU time. Guess.
+        cpu_changed: The same for CPU time, which is known less well. Guess.
         largest_space: Configs beyond which a space is not simulated. Guess.
         coarse_requests: Requests simulated for each config. `benchmarks/simulator_speed.py`.
         fine_requests: Requests simulated for each of the best configs. `benchmarks/simulator_speed.py`.
@@ -46,8 +46,6 @@ class PredictionOptions:
         refined_part: Standard deviation of refined values as a part of that of coarse ones, of which there are fewer.
             Ablation.
         likely: Probability of winning above which a config is worth a trial. Guess.
-        about_equal: Relative difference of expected improvements below which the config with fewer instances comes
-            first. Ablation.
         prior_wins: Wins, promised and come, that the calibration of win probabilities begins with. Guess.
         tells_apart: Relative difference of simulated values from which the order of two configs is compared. Guess.
         pairs_to_distrust: Compared pairs needed to set the forecast aside. Guess.
@@ -86,7 +84,6 @@ class PredictionOptions:
     never_works: float = -10.0
     refined_part: float = 0.5
     likely: float = 0.1
-    about_equal: float = 0.03
     prior_wins: float = 1.0
     tells_apart: float = 0.1
     pairs_to_distrust: int = 10

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from autotune.objective import Objective
 from autotune.outcome import Forecast, TrialOutcome
-from autotune.prediction._acquisition import expected_improvement, proposals, win_probability
+from autotune.prediction._acquisition import by_merit, expected_improvement, win_probability
 from autotune.prediction._correction import Correction
 from autotune.prediction._options import DEFAULTS, PredictionOptions
 from autotune.prediction._service_times import differ, service_times
@@ -157,7 +157,7 @@ class Predictor:
 
     def proposals(self) -> Iterator[Candidate]:
         """The candidates in the order in which they are worth a trial."""
-        return proposals(self.candidates, self.improvement(), self.may_win(), self._options.about_equal)
+        return (self.candidates[place] for place in by_merit(self.improvement(), self.may_win()))
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:
         """Spearman's correlation of simulated and measured values; None if there are too few trials."""

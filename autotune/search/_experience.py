@@ -1,4 +1,4 @@
-"""What trials teach about the configs that were not tried: those of this study and, to begin with, of earlier ones."""
+"""What the trials of this study and of earlier ones teach about the configs that were not tried."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _EARLIER_STUDIES = 3
 _STARTS = 4  # trials that a study begins with, at most
-_LEAST_TRIALS = 3  # of a study that ends because nothing is left to win
-_LEAST_IN_VAIN = 8  # of one that ends because nothing keeps the promise: the starts, and those simulated to miss least
+_LEAST_TRIALS = 3  # before a study ends because no config is left that may win
+_LEAST_IN_VAIN = 8  # before it ends because no config meets the SLO
 
 
 class Experience:
-    """Brings what is predicted up to date, and tells the observer what was learnt.
+    """Keeps the predictor up to date, and notes for the observer what was learnt.
 
     Args:
         plan: The study.
@@ -37,8 +37,8 @@ class Experience:
         observer: Who watches.
 
     Attributes:
-        predictor: Predicts every candidate; None where the sampler does not ask for it.
-        warm: Whether earlier studies taught it enough to predict before the first trial.
+        predictor: Predicts every candidate; None if the sampler does not use it.
+        warm: Whether earlier studies showed enough to predict before the first trial.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Experience:
         return self.predictor is not None and not self.predictor.inapplicable
 
     def learn(self, trials: Sequence[TrialRecord]) -> None:
-        """Takes the trials of this study so far; costs nothing where there is none since the last time."""
+        """Takes the trials of this study so far; does nothing if there are no new ones."""
         if len(trials) == self._learnt:
             return
         self._learnt = len(trials)
@@ -76,32 +76,24 @@ class Experience:
             return
         self.predictor.learn([trial.outcome for trial in trials], self._earlier, self._elsewhere)
         if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
-            self._tell("nothing is simulated: no trial showed how long executions take; proposing by tpe instead")
+            self._tell("configs are not simulated: no trial showed how long executions take; proposing by tpe instead")
         if self.predictor.doubt:
             self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead", "set aside")
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
-        """What a candidate should come to; None where nothing can be said."""
+        """What a candidate is expected to measure; None if nothing can be said."""
         return self.predictor.forecast(candidate) if self.predictor else None
 
     def best_value(self, trials: Sequence[TrialRecord]) -> float | None:
-        """What the next config has to be better than.
-
-        The highest of several noisy values is mostly a lucky one, and one smoothed over configs alike mostly too low
-        for the best of them: where there are both, it is their geometric mean.
-        """
+        """The incumbent's measured value, which the next config has to beat; None without an incumbent."""
         best = best_of(trials, self._plan.objective)
-        if best is None:
-            return None
-        value = score(best.outcome, self._plan.objective)
-        smoothed = self.predictor.best if self.predictor is not None and self.predictor.ready else None
-        return value if smoothed is None else math.sqrt(value * smoothed)
+        return None if best is None else score(best.outcome, self._plan.objective)
 
     def estimates(self, trials: Sequence[TrialRecord]) -> dict[int, float]:
-        """What those that kept the promise are thought to come to, by their numbers.
+        """Estimated value of each trial that meets the SLO, by number; none if the forecast is set aside.
 
-        Each the geometric mean of what it came to and what it is expected to, as in `best_value`; none where nothing
-        can be predicted, or predictions are not to be followed.
+        An estimate is the geometric mean of the measured and the predicted value: the highest of several noisy
+        measurements is too high on average, and the predicted value of the best config too low.
         """
         if self.predictor is None or self.predictor.doubt:
             return {}
@@ -113,9 +105,9 @@ class Experience:
         }
 
     def nothing_keeps(self, trials: Sequence[TrialRecord]) -> str:
-        """That neither a trial kept the promise nor any config does as simulated; empty where one might.
+        """Why the study ends: no trial met the SLO, nor does any config in simulation; empty if one might.
 
-        Where configs differ in what is not simulated, such as threads, one might.
+        If configs differ in parameters that are not simulated, such as threads, one might.
         """
         predictor = self.predictor
         if predictor is None or not predictor.ready or predictor.doubt or len(trials) < _LEAST_IN_VAIN:
@@ -124,12 +116,12 @@ class Experience:
             return ""
         if any(trial.outcome.kind is not OutcomeKind.INFEASIBLE for trial in trials):
             return ""
-        return f"none of the first {len(trials)} configs keeps the promise, nor does any other as simulated"
+        return f"none of the first {len(trials)} configs meets the SLO, nor does any other in simulation"
 
     def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
-        """That no config that is left can plausibly beat the best by more than is asked for; empty where one can.
+        """Why the study ends: no untried config is likely to beat the incumbent by the smallest gain; empty if one is.
 
-        Nor is it said after one or two trials: where the starts do not lie in the space, none of its configs was tried.
+        Never after one or two trials: if the starts lie outside the space, none of its configs was tried.
         """
         predictor = self.predictor
         if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
@@ -140,10 +132,10 @@ class Experience:
         may_win = predictor.may_win()
         if any(candidate.key not in tried for candidate in compress(predictor.candidates, may_win)):
             return ""
-        return f"no config that is left can plausibly beat the best by more than {self._plan.min_gain:.0%}"
+        return f"no untried config is likely to beat the best by more than {self._plan.min_gain:.0%}"
 
     def _recall(self, store: Store, record: StudyRecord) -> None:
-        """Takes what earlier studies of the same model in the same environment measured."""
+        """Learns from earlier studies of the same model in the same environment."""
         assert self.predictor is not None  # noqa: S101 - the caller made it
         studies = store.alike(record, _EARLIER_STUDIES)
         for study in studies:
@@ -153,10 +145,10 @@ class Experience:
         self.warm = self.predictor.ready
         if self.warm:
             names = ", ".join(study.name for study in studies)
-            self._tell(f"warm start: execution times are known from {names} (--cold-start looks anew)")
+            self._tell(f"warm start: execution times are known from {names} (--cold-start ignores them)")
 
     def _tell(self, text: str, about: str = "") -> None:
-        """Once, or once about the same."""
+        """Notes a text once, or only one text about the same."""
         if (about or text) not in self._told:
             self._told.add(about or text)
             self._observer.note(text)

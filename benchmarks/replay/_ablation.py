@@ -106,7 +106,6 @@ RULES: dict[str, dict[Any, Any]] = {
         (Residual, "predict"): lambda self, features, beside=None: _predict(self, features)
     },
     "simulation set aside": {"pairs_to_distrust": math.inf},
-    "fewest instances first": {"about_equal": 0.0},
     "incumbent smoothed": {(Experience, "best_value"): _measured_best},
     "finalists by smoothed values": {(Experience, "estimates"): lambda self, trials: {}},
 }

@@ -98,7 +98,7 @@ def test_the_simulation_finds_the_largest_batch_in_few_trials_and_stops(tmp_path
     assert result.best.outcome.candidate["max_batch_size"] == 64
     assert result.best.outcome.candidate["instance_count"] == 4
     assert len(executor.trials) < 12
-    assert result.stopped == "no config that is left can plausibly beat the best by more than 2%"
+    assert result.stopped == "no untried config is likely to beat the best by more than 2%"
 
 
 def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_were_tried(
@@ -110,7 +110,7 @@ def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_we
     batched = BASE.with_value("max_batch_size", 64).with_value("dynamic_batching", {})
     result = run(replace(plan, spec=replace(plan.spec, config=batched)), store, executor)
     assert [trial.candidate is not None for trial in executor.trials] == [False, True, True]
-    assert result.stopped == "no config that is left can plausibly beat the best by more than 2%"
+    assert result.stopped == "no untried config is likely to beat the best by more than 2%"
 
 
 def test_only_the_first_trials_are_profiled_and_every_trial_races_the_best(tmp_path: Path, store: Store) -> None:
@@ -219,7 +219,7 @@ def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(t
     tight = replace(OBJECTIVE, ceilings=(Ceiling("p99", 0.5 * alone_s(1)),))
     result = run(study(tmp_path, objective=tight), store, executor)
     assert result.best is None
-    assert result.stopped == "none of the first 8 configs keeps the promise, nor does any other as simulated"
+    assert result.stopped == "none of the first 8 configs meets the SLO, nor does any other in simulation"
     # With 20 ms the simulation holds most configs to be good, so that it goes on.
     going_on = Tight()
     run(study(tmp_path, "again", cold_start=True), store, going_on)
@@ -266,7 +266,7 @@ def test_a_server_that_tells_no_execution_times_is_searched_by_tpe_and_that_is_s
     notes, executor = Notes(), Silent()
     run(study(tmp_path, trials=6), store, executor, notes)
     assert len(executor.trials) == 6
-    assert any(text.startswith("nothing is simulated: no trial showed") for text in notes.texts)
+    assert any(text.startswith("configs are not simulated: no trial showed") for text in notes.texts)
 
 
 def test_the_lowest_latency_is_searched_with_a_simulation_too(tmp_path: Path, store: Store) -> None:

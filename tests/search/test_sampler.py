@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -240,39 +239,23 @@ def test_an_enqueued_candidate_may_lie_between_powers_of_two():
     assert space.canonical(session.ask(space.distributions()).params) == wanted
 
 
-class Promises:
-    """A predictor of these improvements, by instance count; only some may win."""
+class Proposing:
+    """A predictor that proposes the candidates with the most instances first."""
 
     ready, doubt = True, ""
 
-    def __init__(self, space: SearchSpace, improvements: dict[int, float], may_win: tuple[int, ...]) -> None:
-        self.candidates = list(space.candidates())
-        self._improvements = improvements
-        self._may_win = may_win
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
 
-    def improvement(self) -> np.ndarray:
-        return np.array([self._improvements[each["instance_count"]] for each in self.candidates])
-
-    def may_win(self) -> np.ndarray:
-        return np.array([each["instance_count"] in self._may_win for each in self.candidates])
+    def proposals(self):
+        return sorted(self._space.candidates(), key=lambda each: -each["instance_count"])
 
 
-@pytest.mark.parametrize(
-    ("improvements", "may_win", "order"),
-    [
-        ({1: 0.0, 2: 0.400, 3: 0.404}, (2, 3), [2, 3, 1]),
-        ({1: 0.0, 2: 0.400, 3: 0.440}, (2, 3), [3, 2, 1]),
-        ({1: 0.3, 2: 0.200, 3: 0.100}, (2,), [2, 1, 3]),
-    ],
-)
-def test_what_may_win_is_proposed_first_and_of_what_promises_the_same_the_fewest_instances(
-    improvements, may_win, order
-):
+def test_candidates_are_proposed_in_the_predictors_order():
     space = SearchSpace.parse("parameters: {instance_count: [1, 2, 3]}", "x")
-    predictor = Promises(space, improvements, may_win)
-    sampler = create_sampler("model", space, seed=0, startup_trials=3, finished=set(), predictor=predictor)
+    sampler = create_sampler("model", space, seed=0, startup_trials=3, finished=set(), predictor=Proposing(space))
     session = optuna.create_study(sampler=sampler, direction="maximize")
-    for instances in order:
+    for instances in (3, 2, 1):
         trial = session.ask(space.distributions())
         assert space.canonical(trial.params)["instance_count"] == instances
         session.tell(trial, 1.0)
