@@ -13,17 +13,22 @@ from autotune.space import Candidate
 class OutcomeKind(str, Enum):
     """How a trial ended. All but ``INTERRUPTED`` are told to Optuna as complete trials.
 
-    ``BEATEN``: it does not carry what an earlier trial does, and how much it carries was not looked for.
+    ``PRUNED``: it does not sustain what the incumbent does; how much it sustains was not measured.
     """
 
     FEASIBLE = "feasible"
     INFEASIBLE = "infeasible"
-    BEATEN = "beaten"
+    PRUNED = "pruned"
     LOAD_FAILED = "failed to load"
     CRASHED = "crashed"
     TIMED_OUT = "timed out"
     CLIENT_FAILED = "client failed"
     INTERRUPTED = "interrupted"
+
+    @classmethod
+    def _missing_(cls, value: object) -> OutcomeKind | None:
+        """Databases of earlier versions say ``beaten`` for pruned."""
+        return cls.PRUNED if value == "beaten" else None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 _NO_PREDICTOR = "only --sampler model simulates"
 _NOTHING_SEEN = "no trial showed how long executions take"
 _BATCH = "max_batch_size"
-_OWN = "your config"
+_OWN = "the baseline"
 _DEFAULT = "Triton's default batching"
 
 
@@ -122,7 +122,7 @@ class _Winner:
             theirs = measured_value(outcome, self.objective)
             if theirs is not None:
                 return self._times(ours, theirs), False, number
-            if outcome.kind is not OutcomeKind.BEATEN:
+            if outcome.kind is not OutcomeKind.PRUNED:
                 return math.inf, False, number
             if outcome.measurement and outcome.measurement.beaten_by_per_s:
                 return ours / outcome.measurement.beaten_by_per_s, True, number

@@ -39,7 +39,7 @@ def merit_bounds(outcome: TrialOutcome, objective: Objective, pruned_margin: flo
         merit = merit_of(value, objective)
         return merit, merit
     measured = outcome.measurement
-    if outcome.kind is not OutcomeKind.BEATEN or measured is None or not measured.beaten_by_per_s:
+    if outcome.kind is not OutcomeKind.PRUNED or measured is None or not measured.beaten_by_per_s:
         return None
     return -math.inf, merit_of(measured.beaten_by_per_s, objective) - pruned_margin
 

@@ -14,7 +14,7 @@ from autotune.search import PROPOSED
 from autotune.space import Candidate
 
 _WIDTH_WITHOUT_TERMINAL = 160
-_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow", OutcomeKind.BEATEN: "dim"}
+_STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow", OutcomeKind.PRUNED: "dim"}
 
 
 def wide_console() -> Console:

@@ -64,8 +64,10 @@ def _finals(finals: Finals | None) -> dict[str, Any] | None:
         "rounds": finals.rounds,
         "winner": finals.winner and finals.winner.trial.number,
         "gain": finals.gain,
+        "sustained": finals.sustained,
+        "open": finals.open,
         "ties": [each.trial.number for each in finals.ties],
-        "finalists": [{"trial": each.trial.number, "values": each.values} for each in finals.finalists],
+        "finalists": [{"trial": each.trial.number, "rounds": each.rounds} for each in finals.finalists],
         "certificate": finals.certificate and _plain(finals.certificate.outcome.measurement, without=("probes",)),
     }
 

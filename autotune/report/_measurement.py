@@ -23,12 +23,12 @@ _PARTS = {
 _SAYS_SOMETHING = 0.5  # confidence below which a certificate says less than a coin
 
 
-def measurement_lines(measured: Measurement) -> list[str]:
-    """The rate with what is promised and shown of it, where the latency goes, what the limit is, what disturbed."""
+def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[str]:
+    """Where the latency goes, what limits the rate, what disturbed; the rate and its evidence first, as a headline."""
     decided = measured.decided_by
     if decided is None:
         return []
-    lines = [claim(measured)]
+    lines = [claim(measured)] if headline else []
     parts = breakdown(decided)
     if parts is not None:
         lines.append(f"Mean latency {latency(decided.client.total_s if decided.client else None)}: {_spent(parts)}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -9,8 +11,8 @@ from rich.text import Text
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
-from autotune.report._finals import finals_lines
 from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
+from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
 from autotune.search import StudyResult, score
 from autotune.store import TrialRecord
@@ -24,24 +26,24 @@ def study_summary(result: StudyResult, console: Console | None = None) -> None:
     console = console or wide_console()
     console.print()
     console.print(_trials_table(result, narrow=console.width < _WIDE))
+    console.print()
     for line in verdict(result):
-        console.print(line, soft_wrap=True, highlight=False)
+        for part in textwrap.wrap(line, _WIDE, subsequent_indent="  ", break_on_hyphens=False) or [""]:
+            console.print(part, soft_wrap=True, highlight=False, markup=False)
 
 
 def verdict(result: StudyResult) -> list[str]:
-    """What a person takes away, as lines of text."""
-    objective = result.objective
-    lines = [f"Stopped: {result.stopped} ({_spent(result)})."] if result.stopped else []
+    """What a person takes away, the most important first, as lines of text."""
     if result.best is None:
-        lines += _nothing_feasible(result)
+        lines = _nothing_feasible(result)
     else:
-        best = result.best
-        lines.append(f"Best: trial {best.number} ({best.label}), {_value(best.outcome, objective)}{_against(result)}.")
-        lines.append(f"Config: {config_change(best.outcome)}.")
-        lines += finals_lines(result)
+        lines = [*headline(result), *changes(result), *rounds(result)]
         if result.measured is not None:
-            lines += measurement_lines(result.measured)
+            compared = result.finals is not None and result.finals.sustained is not None
+            lines += measurement_lines(result.measured, headline=not compared)
     lines += explanation_lines(result)
+    if result.stopped:
+        lines.append(f"Stopped: {result.stopped} ({_spent(result)}).")
     if result.best is not None and result.config_path is not None:
         lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
@@ -50,39 +52,40 @@ def verdict(result: StudyResult) -> list[str]:
 
 def _spent(result: StudyResult) -> str:
     finals_s = result.seconds - result.search_s
-    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them for the finals" if finals_s >= 1 else "")
+    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them in the final comparison" if finals_s >= 1 else "")
 
 
 def _nothing_feasible(result: StudyResult) -> list[str]:
     if result.interrupted and not result.trials:
         return ["Interrupted before a trial was measured; the same command starts again."]
-    lines = [f"No config keeps the promise ({result.objective})."]
     if result.nearest is None:
-        lines.append("No trial got as far as being measured; see the messages above and the logs.")
-        return lines
-    measured = result.nearest.outcome.measurement
-    missed = {name: value for name, value in (measured.violations if measured else {}).items() if value > 0}
-    misses = ", ".join(f"{name} missed by {value:.0%}" for name, value in missed.items())
-    seen = ", ".join(f"{name} {latency(value)}" for name, value in (measured.latency_s if measured else {}).items())
-    lines.append(f"Nearest: trial {result.nearest.number} ({result.nearest.label}): {misses} ({seen}).")
-    return lines
+        return [
+            f"Nothing was measured for {result.objective}: no config was served and answered.",
+            "See the messages above and the logs.",
+        ]
+    outcome = result.nearest.outcome
+    seen = ", ".join(
+        f"{name} {latency(value)}"
+        for name, value in (outcome.measurement.latency_s if outcome.measurement else {}).items()
+    )
+    return [
+        f"No config meets the SLO ({result.objective}).",
+        f"Nearest: trial {result.nearest.number} ({result.nearest.label}): {missed(outcome)} ({seen}).",
+    ]
 
 
-def _against(result: StudyResult) -> str:
-    """How the best compares with the person's own config, where both were measured."""
-    if result.baseline is None or result.best is None:
-        return ""
-    if not result.baseline.outcome.feasible:
-        return "; your config does not keep the promise"
-    gain = result.gain
-    if gain is None or (result.finals is not None and result.finals.rounds):
-        return ""  # the finals say it better
-    if result.best.number == result.baseline.number:
-        return "; no config that was tried beats it"
-    own = _value(result.baseline.outcome, result.objective)
-    if result.objective.maximise:
-        return f"; {gain:.2f} times your config's {own}"
-    return f"; {1 - gain:.0%} below your config's {own}"
+def missed(outcome: TrialOutcome) -> str:
+    """What an infeasible config missed: failed requests first, as no latency explains them."""
+    measured = outcome.measurement
+    decided = measured.decided_by if measured else None
+    if decided is not None and decided.failed:
+        kinds = ", ".join(decided.errors)
+        words = f": {decided.error_example}" if decided.error_example else ""
+        return f"{decided.failed / max(1, decided.requests):.1%} of requests failed ({kinds}{words})"
+    violated = {name: value for name, value in (measured.violations if measured else {}).items() if value > 0}
+    return ", ".join(
+        f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed" for name, value in violated.items()
+    )
 
 
 def _value(outcome: TrialOutcome, objective: Objective) -> str:
@@ -130,7 +133,7 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
 
 
 def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
-    """What was simulated before the trial ran; ``none`` where it was not to keep the promise."""
+    """What was simulated before the trial ran; ``none`` if it was predicted to violate the SLO."""
     forecast = outcome.forecast
     if forecast is None or not forecast.keeps:
         return "-" if forecast is None else "none"
@@ -140,7 +143,7 @@ def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
 def _rate_of(outcome: TrialOutcome) -> str:
     """The rate found, or of the nearest miss; none where it is only known to be less than another's."""
     measured = outcome.measurement
-    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.BEATEN:
+    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED:
         return "-"
     return rate(measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s)
 
@@ -149,9 +152,8 @@ def _verdict_of(outcome: TrialOutcome) -> str:
     if outcome.message:
         return f"{outcome.kind.value}: {outcome.message}"
     measured = outcome.measurement
-    if outcome.kind is OutcomeKind.BEATEN and measured and measured.beaten_by_per_s is not None:
-        return f"less than {rate(measured.beaten_by_per_s)}"
+    if outcome.kind is OutcomeKind.PRUNED and measured and measured.beaten_by_per_s is not None:
+        return f"pruned: below {rate(measured.beaten_by_per_s)}"
     if outcome.kind is OutcomeKind.INFEASIBLE and measured and measured.violations:
-        name, value = max(measured.violations.items(), key=lambda item: item[1])
-        return f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed"
-    return "kept" if outcome.feasible else outcome.kind.value
+        return missed(outcome)
+    return "meets the SLO" if outcome.feasible else outcome.kind.value

@@ -1,16 +1,16 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
-from autotune.search._comparison import Finalist, typical
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
-from autotune.search._finals import CERTIFICATE, FINAL, Finals
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
+from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
 from autotune.search._score import BASELINE, PROPOSED, score
 from autotune.search._starts import Start, starts
 from autotune.search._stored import stored_result, stored_results
 from autotune.search._study import Coordinator
+from autotune.search.finals import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Finalist",
     "Finals",
     "LocalExecutor",
+    "SearchOptions",
     "SilentObserver",
     "Start",
     "StudyObserver",
@@ -38,5 +39,4 @@ __all__ = [
     "stored_result",
     "stored_results",
     "study_lock",
-    "typical",
 ]

@@ -42,7 +42,7 @@ def _errors_only(measured: Measurement) -> str:
 def _kind_of(measured: Measurement) -> OutcomeKind:
     if measured.feasible:
         return OutcomeKind.FEASIBLE
-    return OutcomeKind.INFEASIBLE if measured.beaten_by_per_s is None else OutcomeKind.BEATEN
+    return OutcomeKind.INFEASIBLE if measured.beaten_by_per_s is None else OutcomeKind.PRUNED
 
 
 def kind_of_failure(failure: BaseException) -> OutcomeKind:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autotune.objective import Objective
 from autotune.repository import ModelSpec
+from autotune.search._options import SearchOptions
 from autotune.search._score import MIN_GAIN
 from autotune.space import SearchSpace
 
@@ -25,8 +26,10 @@ class StudyPlan:
         time_budget_s: Wall time this run may take; None for no limit.
         conditions: How configs are loaded and measured, in words; trials under other conditions cannot be compared.
         min_gain: By what fraction a config must beat the best so far to matter: less is not looked for.
-        final_rounds: Rounds of the finals, on fresh servers in turns; 0 for no finals.
+        final_rounds: Rounds of the final comparison, on fresh servers in turns, until its decision is made; twice as
+            many while the gain is open; 0 for no final comparison.
         cold_start: Whether to learn nothing from earlier studies of the same model under the same conditions.
+        options: The search's own numbers.
     """
 
     name: str
@@ -41,3 +44,4 @@ class StudyPlan:
     min_gain: float = MIN_GAIN
     final_rounds: int = 3
     cold_start: bool = False
+    options: SearchOptions = field(default_factory=SearchOptions)

@@ -10,8 +10,8 @@ from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.prediction import Explanation
-from autotune.search._finals import Finals, finals_of
 from autotune.search._score import BASELINE, MIN_GAIN, best_of, nearest_of, score
+from autotune.search.finals import Finals, finals_of
 from autotune.store import TrialRecord
 
 
@@ -63,7 +63,7 @@ class StudyResult:
         return self.best.outcome.measurement if self.best else None
 
     def _is_of_best(self, run: TrialRecord) -> bool:
-        return self.best is not None and run.outcome.config_text == self.best.outcome.config_text
+        return self.best is not None and run.trial_id == self.best.id
 
     @property
     def interval(self) -> Ratio | None:

@@ -9,7 +9,7 @@ from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store import TrialRecord
 
-BASELINE = "your config"
+BASELINE = "baseline"
 """Label of the trial of the person's own config."""
 
 PROPOSED = "proposed"
@@ -45,7 +45,7 @@ def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[floa
     measured = outcome.measurement
     if measured is None or not measured.violations:
         return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
-    if outcome.kind is OutcomeKind.BEATEN:
+    if outcome.kind is OutcomeKind.PRUNED:
         return (*(0.0 for _ in names), measured.violations["race"])
     missed = tuple(_finite(measured.violations.get(name, 0.0)) for name in names)
     answered = 0.0 if outcome.feasible or any(value > 0 for value in missed) else 1.0

@@ -21,14 +21,13 @@ from autotune.repository import completed_config
 from autotune.search._ask_tell import AskTell
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
-from autotune.search._final_rounds import CERTIFICATE_S, MOST_CONTENDERS, FinalRounds, Interrupted
-from autotune.search._finals import restarts
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._starts import Start, starts
-from autotune.search._stopping import enough_trials, failing_alike, hopeless, measured_s, out_of_time
+from autotune.search._stopping import enough_trials, failing_alike, out_of_time, unpromising
+from autotune.search.finals import FinalComparison, Interrupted, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.store import Store, StudyRecord, TrialRecord
 
@@ -94,7 +93,7 @@ class Coordinator:
         self._experience.learn(self._trials)
         search_s = self._clock() - self._started
         if not interrupted:
-            interrupted = not self._hold_finals()
+            interrupted = not self._compare()
         return self._explained(stopped, search_s=search_s, interrupted=interrupted)
 
     def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
@@ -146,10 +145,10 @@ class Coordinator:
             self._optuna.close_stale(self._trials)
             return "interrupted", True
 
-    def _hold_finals(self) -> bool:
-        """Whether the finals came to their end; a person may stop them."""
+    def _compare(self) -> bool:
+        """Whether the final comparison came to its end; a person may stop it."""
         plan = self._plan
-        finals = FinalRounds(
+        comparison = FinalComparison(
             plan,
             self._record,
             self._store,
@@ -157,11 +156,11 @@ class Coordinator:
             self._environment,
             self._observer,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
-            to_beat=self._experience.best_value(self._trials),
+            incumbent=self._experience.best_value(self._trials),
             estimates=self._experience.estimates(self._trials),
         )
         try:
-            finals.hold(self._trials)
+            comparison.run(self._trials)
         except (Interrupted, KeyboardInterrupt):
             return False
         return True
@@ -173,14 +172,9 @@ class Coordinator:
         wanted = self._wanted()
         if wanted is not None and self._trials:
             trial_s = statistics.mean(trial.outcome.seconds for trial in self._trials)
-            left_s = min(left_s, (wanted - len(self._trials)) * trial_s + self._finals_s())
+            left_s = min(left_s, (wanted - len(self._trials)) * trial_s + finals_s(self._trials, plan))
         if math.isfinite(left_s):
             self._observer.estimated(max(0.0, left_s))
-
-    def _finals_s(self) -> float:
-        """Seconds that the finals are likely to take."""
-        rounds = self._plan.final_rounds
-        return restarts(MOST_CONTENDERS, rounds) * measured_s(self._trials) + CERTIFICATE_S if rounds else 0.0
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._started
@@ -278,10 +272,10 @@ class Coordinator:
         plan, trials = self._plan, self._trials
         stop = (
             enough_trials(trials, plan.trials)
-            or failing_alike(trials)
-            or hopeless(trials)
+            or failing_alike(trials, plan.options)
+            or unpromising(trials, plan.options)
             or self._experience.nothing_keeps(trials)
-            or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, self._finals_s())
+            or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, finals_s(trials, plan), plan.options)
         )
         if stop or before_search:
             return stop

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
     from autotune.prediction import Explanation
 
-RunRole = Literal["trial", "final", "doubted", "certificate", "measure"]
-"""A trial that Optuna numbered; a config measured again at a study's end, also one whose round was doubted and
-held again; a measurement outside any study."""
+RunRole = Literal["trial", "final", "certificate", "measure"]
+"""A trial that Optuna numbered; a round of a final comparison; its certificate; a measurement outside any study.
+
+Databases of earlier versions also hold ``doubted`` runs, which nothing reads."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class TrialRecord:
         finished_at: When it was stored, UTC.
         environment: Where it ran.
         probes: Every probe, those of a run without a `Measurement` included.
+        trial_id: The row of the trial whose config a run measures; None for trials and measurements of their own.
+        round: The round of the final comparison, from 1; None for everything else.
     """
 
     id: int
@@ -77,3 +80,5 @@ class TrialRecord:
     finished_at: datetime
     environment: Environment
     probes: tuple[Probe, ...] = field(default=(), repr=False)
+    trial_id: int | None = None
+    round: int | None = None

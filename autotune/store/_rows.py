@@ -110,6 +110,8 @@ def trial_record(row: TrialRow) -> TrialRecord:
         finished_at=row.finished_at,
         environment=decode(row.environment.body),
         probes=probes,
+        trial_id=row.trial_id,
+        round=row.round,
     )
 
 

@@ -259,6 +259,8 @@ class Store:
         role: RunRole = "measure",
         study: StudyRecord | None = None,
         probes: Sequence[Probe] = (),
+        trial: TrialRecord | None = None,
+        round_number: int | None = None,
     ) -> TrialRecord:
         """Stores a measurement that is no trial of a study, in one transaction.
 
@@ -267,15 +269,18 @@ class Store:
             label: Whose config it is, in words.
             outcome: How it ended; without a measurement where only single probes were run.
             environment: Where it ran.
-            role: ``"measure"``, or ``"final"``, ``"doubted"`` or ``"certificate"`` for a config of
-                ``study`` that was measured again.
+            role: ``"measure"``, or ``"final"`` or ``"certificate"`` for a config of ``study`` that is measured again.
             study: The study it belongs to.
             probes: The probes of an outcome without a measurement.
+            trial: The trial whose config is measured again.
+            round_number: The round of the final comparison, from 1.
         """
         with self._writing() as session:
             row = TrialRow(
                 study_id=study.id if study else None,
                 role=role,
+                trial_id=trial.id if trial else None,
+                round=round_number,
                 model=model,
                 label=label,
                 environment_id=self._environment_id(session, environment),

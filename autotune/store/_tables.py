@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def now() -> datetime:
@@ -62,7 +62,10 @@ class StudyRow(Base):
 
 
 class TrialRow(Base):
-    """One config on one fresh server: a trial of a study, or a run of its own."""
+    """One config on one fresh server: a trial of a study, or a run.
+
+    A run of a final comparison names the trial whose config it measures, and its round.
+    """
 
     __tablename__ = "autotune_trial"
     __table_args__ = (UniqueConstraint("study_id", "number"),)
@@ -70,6 +73,8 @@ class TrialRow(Base):
     study_id: Mapped[int | None] = mapped_column(ForeignKey("autotune_study.id"), index=True)
     number: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(16))
+    trial_id: Mapped[int | None] = mapped_column(ForeignKey("autotune_trial.id"), index=True)
+    round: Mapped[int | None]
     label: Mapped[str] = mapped_column(Text)
     model: Mapped[str] = mapped_column(String(512))
     kind: Mapped[str] = mapped_column(String(32))

@@ -19,6 +19,29 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "UPDATE autotune_probe SET verdict = CASE WHEN holds THEN 'holds' ELSE 'fails' END",
     ),
     3: ("ALTER TABLE autotune_study ADD COLUMN explanation JSON",),
+    4: (
+        "ALTER TABLE autotune_trial ADD COLUMN trial_id INTEGER REFERENCES autotune_trial (id)",
+        "ALTER TABLE autotune_trial ADD COLUMN round INTEGER",
+        "CREATE INDEX ix_autotune_trial_trial_id ON autotune_trial (trial_id)",
+        # Until then a run was known by the config it served.
+        """UPDATE autotune_trial SET trial_id = (
+            SELECT MIN(measured.id) FROM autotune_trial AS measured
+            WHERE measured.study_id = autotune_trial.study_id AND measured.role = 'trial'
+            AND measured.config_text = autotune_trial.config_text
+        ) WHERE role IN ('final', 'certificate')""",
+        """UPDATE autotune_trial SET round = (
+            SELECT COUNT(*) FROM autotune_trial AS earlier
+            WHERE earlier.study_id = autotune_trial.study_id AND earlier.role = 'final'
+            AND earlier.kind NOT IN ('interrupted', 'client failed')
+            AND earlier.config_text = autotune_trial.config_text AND earlier.id <= autotune_trial.id
+            AND earlier.id > COALESCE((
+                SELECT MAX(last.id) FROM autotune_trial AS last
+                WHERE last.study_id = autotune_trial.study_id AND last.role = 'trial' AND last.id < autotune_trial.id
+            ), 0)
+        ) WHERE role = 'final'""",
+        "UPDATE autotune_trial SET label = 'baseline' WHERE label = 'your config'",
+        "UPDATE autotune_trial SET kind = 'pruned' WHERE kind = 'beaten'",
+    ),
 }
 """What each version of the tables added to the one before, in SQL that SQLite and PostgreSQL understand."""
 

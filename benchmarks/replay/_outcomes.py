@@ -39,7 +39,7 @@ def outcome(
     missed = {str(ceiling): 0.0 if rate_per_s > 0 else 1.0 for ceiling in objective.ceilings} | {"rate": 0.0}
     if beaten and beat_per_s:
         missed["race"] = max(0.001, 1 - rate_per_s / beat_per_s)
-    kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.BEATEN if beaten else OutcomeKind.INFEASIBLE
+    kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.PRUNED if beaten else OutcomeKind.INFEASIBLE
     return TrialOutcome(
         kind=kind,
         candidate=candidate,

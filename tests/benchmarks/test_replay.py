@@ -159,7 +159,7 @@ def test_a_beaten_trial_costs_less_than_a_survivor_and_gives_a_bound_only(grid: 
     number = best_number(grid)
     beaten = executor.execute(trial(grid, number, Question(beat_per_s=1.1 * grid.optimum_per_s)), TrialWatch())
     survivor = executor.execute(trial(grid, number, Question(beat_per_s=0.9 * grid.optimum_per_s)), TrialWatch())
-    assert beaten.kind is OutcomeKind.BEATEN
+    assert beaten.kind is OutcomeKind.PRUNED
     assert beaten.measurement is not None
     assert beaten.measurement.beaten_by_per_s == 1.1 * grid.optimum_per_s
     assert beaten.measurement.rate_per_s == 0

@@ -36,7 +36,7 @@ def outcome(
     """A trial of so many instances that found a rate, or was beaten, or neither."""
     sizes = (1, 8, 32, 64)
     windows = [screen(), *(saturated(size) if instances == 1 else sharing(size, instances) for size in sizes)]
-    kind = OutcomeKind.FEASIBLE if rate_per_s else OutcomeKind.BEATEN if beaten_by_per_s else OutcomeKind.INFEASIBLE
+    kind = OutcomeKind.FEASIBLE if rate_per_s else OutcomeKind.PRUNED if beaten_by_per_s else OutcomeKind.INFEASIBLE
     measurement = Measurement(
         feasible=kind is OutcomeKind.FEASIBLE,
         rate_per_s=rate_per_s or 0.0,

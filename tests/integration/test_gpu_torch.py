@@ -68,7 +68,7 @@ def test_tunes_a_torch_model_on_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixt
 
     result = json.loads(capsys.readouterr().out)
     plain = result["trials"][0]
-    assert plain["label"] == "your config"
+    assert plain["label"] == "baseline"
     assert result["best"]["rate_per_s"] > 1.5 * plain["rate_per_s"]
     assert "kind: KIND_GPU" in Path(result["config_path"]).read_text()
 

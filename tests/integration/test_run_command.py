@@ -23,7 +23,7 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     flags = ("--model", "iris", "--p99", "50ms", "--study", "first")
     assert _run(tmp_path, *flags, "--trials", "2") == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["trials"][0]["label"] == "your config"
+    assert result["trials"][0]["label"] == "baseline"
     assert all(trial["startup_s"] > 0 for trial in result["trials"])
     assert result["best"]["rate_per_s"] > 0
     assert result["best"]["latency_s"]["p99"] <= 0.05

@@ -58,7 +58,7 @@ def test_each_parameter_that_the_winner_changes_is_put_back_alone(
     space: SearchSpace, trials: dict[int, TrialOutcome]
 ) -> None:
     found = explained(space, trials)
-    assert found.against == "your config"
+    assert found.against == "the baseline"
     assert {name: (each.value, each.instead_of) for name, each in effects(found).items()} == {
         "max_batch_size": (64, 8),
         "dynamic_batching": (True, False),

@@ -28,7 +28,7 @@ EXPLANATION = Explanation(
         ParameterEffect("max_queue_delay_microseconds", 1000, 0, predicted=1.004),
         ParameterEffect("instance_count", 2, 1, predicted=1.01, measured=1.02, at_least=True, trial=4),
     ),
-    against="your config",
+    against="the baseline",
     without_effect=("max_queue_delay_microseconds", "instance_count"),
     min_gain=0.02,
     agreement=Agreement(8, 0.93, 0.12),
@@ -61,7 +61,7 @@ def printed(shown: StudyResult, width: int) -> str:
 def test_the_summary_says_what_each_parameter_buys_predicted_and_measured(won: StudyResult) -> None:
     said = verdict(won)
     start = next(index for index, line in enumerate(said) if line.startswith("What each parameter buys"))
-    assert said[start].endswith("with only that one taken from your config:")
+    assert said[start].endswith("with only that one taken from the baseline:")
     assert said[start + 1 : start + 4] == [
         "  dynamic instead of no dynamic batching: 8.87 times predicted",
         "  batch 32 instead of 8: 1.90 times predicted, 1.84 times measured (trial 3)",
@@ -99,7 +99,7 @@ def test_too_few_trials_have_no_rank_correlation(won: StudyResult, agreement: Ag
 def test_says_why_nothing_is_predicted_or_why_predictions_are_not_to_be_relied_on(won: StudyResult) -> None:
     nothing = lines(won, effects=(), without_effect=(), agreement=None, not_simulated="too large")
     assert any(line.endswith("9 not at all (too large).") for line in nothing)
-    assert not any("buys" in line or "measurement" in line or "matter" in line for line in nothing)
+    assert not any("buys" in line or "against measurement" in line or "matter" in line for line in nothing)
     assert "Rely on no prediction here: ranks disagree." in lines(won, doubt="ranks disagree")
 
 
@@ -127,7 +127,7 @@ def test_a_study_without_explanation_says_none(won: StudyResult) -> None:
 def test_the_table_has_what_was_predicted_before_each_trial_where_there_is_room(
     won: StudyResult, width: int, shown: bool
 ) -> None:
-    table = printed(won, width).partition("Best:")[0]
+    table = printed(won, width).partition("Gain over")[0]
     assert ("predicted" in table) is shown
     assert ("2,346" in table) is shown
     assert max(map(len, table.splitlines())) <= width
@@ -138,7 +138,7 @@ def test_a_config_that_was_not_to_keep_the_promise_has_no_number_predicted(won: 
     first, second = won.trials
     assert second.outcome.forecast is not None
     hopeless = replace(second.outcome, forecast=replace(second.outcome.forecast, keeps=False))
-    table = printed(replace(won, trials=(first, replace(second, outcome=hopeless))), 140).partition("Best:")[0]
+    table = printed(replace(won, trials=(first, replace(second, outcome=hopeless))), 140).partition("Gain over")[0]
     (row,) = [line for line in table.splitlines() if line.split()[:1] in (["1"], ["*1"])]
     assert row.split()[1] == "none"
     assert "2,346" not in table

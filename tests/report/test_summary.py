@@ -22,8 +22,9 @@ from autotune.outcome import OutcomeKind
 from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
 from autotune.report._format import describe_candidate, phrase
 from autotune.repository import ModelConfig
-from autotune.search import BASELINE, PROPOSED, Finalist, Finals, StudyResult
+from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
 from autotune.search._result import summarise
+from autotune.search.finals import Comparison, decide, level
 from autotune.space import Candidate
 from autotune.store import TrialRecord
 
@@ -43,23 +44,26 @@ def printed(shown: StudyResult, width: int = 140) -> str:
 
 def test_the_summary_says_what_won_and_by_how_much(won: StudyResult) -> None:
     text = printed(won)
-    assert "Best: trial 2 (proposed)" in text
-    assert f"{won.gain:.2f} times your config's" in text
-    assert "batch 8, 2 instances" in text
+    assert "Delivered: trial 2 (proposed), batch 8, 2 instances" in text
+    assert f"Gain over the baseline: {won.gain:.2f} times by single measurements" in text
     assert "failed to load: no such backend" in text
     assert "p99 <= 5ms missed by" in text
 
 
-def test_no_line_of_the_verdict_depends_on_the_width(won: StudyResult) -> None:
-    assert all(line in printed(won, width=60) for line in verdict(won))
+def test_the_verdict_is_the_same_at_any_width_and_short(won: StudyResult) -> None:
+    said = [printed(won, width).partition("Gain over")[2] for width in (60, 100, 160)]
+    assert said[0] == said[1] == said[2]
+    lines = said[0].splitlines()
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_the_tables_keep_every_number_on_a_narrow_terminal(won: StudyResult, width: int) -> None:
-    table = printed(won, width).partition("Best:")[0]
+    table = printed(won, width).partition("Gain over")[0]
     assert max(map(len, table.splitlines())) <= width
     assert "…" not in table
-    assert re.search(r"^ +\*2 +1,\d{3} +\d\.\d+ms .*kept +batch 8", table, re.MULTILINE)
+    assert re.search(r"^ +\*2 +1,\d{3} +\d\.\d+ms .*meets the SLO +batch 8", table, re.MULTILINE)
     assert len(table.splitlines()) < 18  # folded to words, not to letters
     assert ("mean batch" in table) == (width >= 100)
 
@@ -78,20 +82,20 @@ def test_a_sweep_keeps_every_number_on_a_narrow_terminal(width: int, tables: int
     assert text.count("kept") == 2
 
 
-def test_says_when_nothing_beats_the_persons_config() -> None:
+def test_says_when_nothing_is_better_than_the_baseline() -> None:
     text = printed(result(trial(0, BASELINE, 0.0004), trial(1, PROPOSED, 0.001, 8)))
-    assert "Best: trial 0 (your config)" in text
-    assert "no config that was tried beats it" in text
+    assert "No gain over the baseline" in text
+    assert "Delivered: trial 0 (baseline)" in text
 
 
 def test_says_how_close_the_nearest_came_where_nothing_is_feasible() -> None:
     text = printed(result(trial(0, BASELINE, 0.02), trial(1, PROPOSED, 0.006, 8)))
-    assert "No config keeps the promise (highest throughput with p99 <= 5ms)" in text
+    assert "No config meets the SLO (highest throughput with p99 <= 5ms)" in text
     assert "Nearest: trial 1 (proposed): p99 <= 5ms missed by 20%" in text
 
 
 def test_says_when_nothing_was_measured_at_all() -> None:
-    assert "No trial got as far as being measured" in printed(result(trial(0, BASELINE, None)))
+    assert "Nothing was measured" in printed(result(trial(0, BASELINE, None)))
 
 
 def test_json_is_plain_and_complete(won: StudyResult) -> None:
@@ -182,99 +186,98 @@ def test_a_batch_size_that_nothing_batches_to_is_not_told() -> None:
     assert describe_candidate(off) == "no dynamic batching, 1 instance"
 
 
-def test_where_finals_were_held_they_alone_say_how_the_best_compares(won: StudyResult) -> None:
-    assert won.baseline is not None
-    own = Finalist(won.baseline, (), (900.0, 910.0))
-    held = replace(won, best=won.baseline, finals=Finals((own,), own, None, rounds=2))
-    assert "no config that was tried beats it" in "\n".join(verdict(replace(held, finals=None)))
-    assert "no config that was tried beats it" not in "\n".join(verdict(held))
-
-
-def test_who_left_the_finals_is_told(won: StudyResult) -> None:
+def compared(won: StudyResult, *values: float, own: tuple[float, ...] = (), **changes: object) -> StudyResult:
+    """The study with a final comparison of its best config and the baseline."""
     assert won.best is not None
     assert won.baseline is not None
-    best, left = Finalist(won.best, (), (2000.0, 2010.0)), Finalist(won.baseline, (), (900.0,))
-    said = verdict(replace(won, finals=Finals((best, left), best, None, rounds=2)))
-    assert [line.endswith("; left after round 1") for line in said if line.startswith(("  *trial", "   trial"))] == [
-        False,
-        True,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ((2000.0,), "2,000 inferences/s"),
-        ((2000.0, 2100.0, 1990.0), "(median 2,000)"),
-        ((2000.0, 2100.0, 1990.0, 1400.0, 1401.0), "(mean without best and worst 1,797)"),
-    ],
-)
-def test_what_a_finalists_rounds_come_to_is_told(won: StudyResult, values: tuple[float, ...], said: str) -> None:
-    assert won.best is not None
-    best = Finalist(won.best, (), values)
-    lines = verdict(replace(won, finals=Finals((best,), best, None, rounds=len(values))))
-    assert next(line for line in lines if line.startswith("  *trial")).endswith(said)
-
-
-def test_no_gain_is_told_over_a_config_that_broke_the_promise_in_the_finals(won: StudyResult) -> None:
-    assert won.best is not None
-    assert won.baseline is not None
-    assert won.gain is not None
-    best = Finalist(won.best, (), (2000.0, 2010.0, 1990.0))
-    own = Finalist(won.baseline, (), (900.0, 0.0, 910.0))
-    held = replace(won, finals=Finals((best, own), best, None, rounds=3))
-    assert held.gain is None
-    said = verdict(held)
-    assert "Your config broke the promise in 1 of 3 rounds." in said
-    left = Finalist(won.baseline, (), (0.0,))  # and played no other round
-    assert "Your config broke the promise in 1 of 1 round." in verdict(
-        replace(won, finals=Finals((best, left), best, None, rounds=3))
+    best = Finalist(won.best, dict(enumerate(values, start=1)))
+    baseline = Finalist(won.baseline, dict(enumerate(own, start=1)))
+    comparison = Comparison((best, baseline), won.objective, 0.02, SearchOptions())
+    decision = decide(comparison)
+    finals = Finals(
+        finalists=(best, baseline) if own else (best,),
+        winner=decision.winner,
+        gain=comparison.ratio(best, baseline) if decision.winner is best and decision.baseline else None,
+        sustained=level(decision.winner, (best, baseline), 0.95) if decision.winner else None,
+        ties=decision.ties,
+        rounds=len(values),
+        open=bool(decision.open),
+        **changes,  # type: ignore[arg-type]
     )
-    assert not any("your config does not keep the promise" in line for line in said)
+    shown = won.baseline if decision.winner is baseline else won.best
+    return replace(won, best=shown, finals=finals)
 
 
-def failed_certificate(of: TrialRecord, **changes: object) -> TrialRecord:
-    run = trial(7, f"certificate, trial {of.number}", 0.02)
-    outcome = replace(run.outcome, config_text=of.outcome.config_text, **changes)
-    return replace(run, outcome=outcome, role="certificate")
+def test_the_headline_has_gain_sustainable_rate_and_certified_rate_and_no_estimate_of_the_search(
+    won: StudyResult,
+) -> None:
+    assert won.best is not None
+    run = replace(won.best, label="certificate, trial 2", role="certificate", trial_id=won.best.id)
+    shown = compared(won, 2000.0, 2010.0, own=(900.0, 905.0), certificate=run)
+    gain, sustained, certified, delivered, *_ = verdict(shown)
+    assert shown.gain is not None
+    assert gain.startswith(f"Gain over the baseline: {shown.gain:.2f} times (95% interval ")
+    assert sustained.startswith("Sustainable rate: 2,005 inferences/s with p99 <= 5ms (95% interval ")
+    measured_now = run.outcome.measurement
+    assert measured_now is not None
+    assert certified.startswith(f"Certified: {rate(measured_now.rate_per_s)} inferences/s at 9")
+    assert delivered.startswith("Delivered: trial 2 (proposed)")
+    assert shown.measured is measured_now
+    assert not any("located" in line for line in verdict(shown))
+
+
+def test_the_change_of_config_is_a_diff(won: StudyResult) -> None:
+    assert won.best is not None
+    text = 'name: "net"\nbackend: "python"\nmax_batch_size: 64\n'
+    best = replace(won.best, outcome=replace(won.best.outcome, config_text=text))
+    said = verdict(replace(won, best=best))
+    assert "  - max_batch_size: 8" in said
+    assert "  + max_batch_size: 64" in said
+    assert not any(line.startswith(("  - name", "  + name")) for line in said)
+
+
+def test_an_open_gain_is_not_called_one(won: StudyResult) -> None:
+    shown = compared(won, 1500.0, 900.0, 1200.0, own=(1000.0, 1010.0, 1000.0))
+    assert shown.gain is not None
+    assert verdict(shown)[0].startswith("No significant gain over the baseline: trial 2 came out better")
+
+
+def test_no_gain_is_named_over_a_baseline_that_violated_the_slo_in_a_round(won: StudyResult) -> None:
+    shown = compared(won, 2000.0, 2010.0, own=(900.0, 0.0))
+    assert shown.gain is None
+    assert verdict(shown)[0] == "The baseline violated the SLO in the final comparison; the delivered config met it."
+    assert any(line.endswith("trial 0 (baseline): 900, violated") for line in verdict(shown))
+
+
+def test_a_comparison_that_nobody_survived_says_so(won: StudyResult) -> None:
+    shown = replace(compared(won, 2000.0, 0.0), best=won.best)
+    assert any(line.startswith("No finalist met the SLO in every round") for line in verdict(shown))
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({}, "the promise was broken at every rate that was tried"),
+        ({}, "the ceilings were violated at every rate that was tried"),
         ({"kind": OutcomeKind.CRASHED, "measurement": None, "message": "killed by signal 9"}, "killed by signal 9"),
     ],
 )
-@pytest.mark.parametrize("rounds", [0, 2])
-def test_a_certificate_that_was_not_reached_is_told(
-    won: StudyResult, changes: dict[str, object], why: str, rounds: int
-) -> None:
+def test_a_certificate_that_was_not_reached_says_why(won: StudyResult, changes: dict[str, object], why: str) -> None:
     assert won.best is not None
-    best = Finalist(won.best, (), (2000.0, 2010.0)[:rounds])
-    certificate = failed_certificate(won.best, **changes)
-    shown = replace(won, finals=Finals((best,) if rounds else (), best, None, certificate=certificate, rounds=rounds))
-    assert f"No certificate, trial 2: {why}." in verdict(shown)
-    assert shown.measured is won.best.outcome.measurement
+    run = trial(7, "certificate, trial 2", 0.02)
+    run = replace(run, outcome=replace(run.outcome, **changes), role="certificate", trial_id=won.best.id)
+    shown = compared(won, 2000.0, 2010.0, own=(900.0, 905.0), certificate=run)
+    assert f"Certified: nothing, {why}." in verdict(shown)
+    assert won.best.outcome.measurement is shown.measured
 
 
-def test_finals_that_nobody_survived_are_told_beside_what_the_trial_showed(won: StudyResult) -> None:
-    assert won.best is not None
-    lost = Finalist(won.best, (), (2000.0, 0.0))
-    certificate = failed_certificate(won.best)
-    shown = replace(won, finals=Finals((lost,), None, None, certificate=certificate, rounds=2))
-    said = verdict(shown)
-    assert "No finalist kept the promise in every round: what is delivered kept it in its trial alone." in said
-    assert any(line.startswith("No certificate, trial 2: ") for line in said)
-    assert shown.measured is won.best.outcome.measurement
-    proven = replace(shown, finals=Finals((lost,), None, None, certificate=won.best, rounds=2))
-    assert any(line.endswith("what is delivered kept it in its trial and its certificate.") for line in verdict(proven))
-
-
-def test_a_certificate_that_was_reached_is_told_by_its_rate_alone(won: StudyResult) -> None:
-    assert won.best is not None
-    run = replace(won.best, label="certificate, trial 2", role="certificate")
-    held = Finalist(won.best, (), (2000.0, 2010.0))
-    shown = replace(won, finals=Finals((held,), held, None, certificate=run, rounds=2))
-    assert not any(line.startswith("No certificate") for line in verdict(shown))
-    assert shown.measured is run.outcome.measurement
+def test_failed_requests_are_errors_in_tritons_words_and_not_latency() -> None:
+    record = trial(0, BASELINE, 0.02)
+    measured_now = record.outcome.measurement
+    assert measured_now is not None
+    assert measured_now.decided_by is not None
+    words = "http 503: Exceeds maximum queue size"
+    decided = replace(measured_now.decided_by, requests=1000, errors={"http 503": 50}, error_example=words)
+    outcome = replace(record.outcome, measurement=replace(measured_now, decided_by=decided))
+    said = "\n".join(verdict(result(replace(record, outcome=outcome))))
+    assert f"5.0% of requests failed (http 503: {words})" in said
+    assert "missed by" not in said

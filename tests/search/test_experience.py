@@ -203,7 +203,7 @@ def test_a_space_whose_every_config_breaks_the_ceiling_ends_early_with_the_neare
     assert result.best is None
     assert result.nearest is not None
     assert len(executor.trials) <= 6
-    assert "broke a ceiling with a single request at a time" in result.stopped
+    assert "violated a ceiling with a single request at a time" in result.stopped
 
 
 def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(tmp_path: Path, store: Store) -> None:

@@ -31,7 +31,7 @@ Behaviour = Callable[[Trial], Measurement]
 def test_trial_0_is_the_persons_config_and_trial_1_tritons_default(tmp_path: Path, store: Store) -> None:
     executor = PretendedExecutor()
     result = run(plan(tmp_path), store, executor)
-    labels = ["your config", "Triton's default batching", "largest batch", "proposed"]
+    labels = ["baseline", "Triton's default batching", "largest batch", "proposed"]
     assert [trial.label for trial in result.trials[:4]] == labels
     assert executor.trials[2].config.max_batch_size == 8
     assert executor.trials[0].config == plan(tmp_path).spec.config
@@ -89,7 +89,7 @@ def test_a_study_whose_first_configs_all_fail_alike_ends_early_with_the_reason(t
     executor = PretendedExecutor(dict.fromkeys(range(100), OutcomeKind.LOAD_FAILED))
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
-    assert result.stopped == "the first 3 configs failed alike, your own included: refused"
+    assert result.stopped == "the first 3 configs failed alike, the baseline included: refused"
 
 
 def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_ends_early(
@@ -105,7 +105,7 @@ def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_en
     executor = Unmeasured()
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
-    assert result.stopped == "the first 3 configs failed alike, your own included: no such input"
+    assert result.stopped == "the first 3 configs failed alike, the baseline included: no such input"
 
 
 def test_a_violation_that_nothing_was_measured_of_is_told_as_the_worst_one() -> None:

@@ -41,7 +41,7 @@ def test_a_failed_trial_keeps_the_servers_words_and_has_no_measurement(store):
     failed = outcome(
         OutcomeKind.LOAD_FAILED, measurement=None, candidate=None, message="unexpected 'foo'", log_path=None
     )
-    store.save_trial(study, 0, "your config", failed)
+    store.save_trial(study, 0, "baseline", failed)
     (read,) = store.trials(study)
     assert read.outcome == failed
     assert read.probes == ()
@@ -83,8 +83,8 @@ def test_measurements_without_a_study_are_kept(store, url):
 def test_probes_of_a_study_are_a_table(store):
     study, _ = begin(store)
     other, _ = begin(store, "other")
-    store.save_trial(study, 0, "your config", outcome())
-    store.save_trial(other, 0, "your config", outcome())
+    store.save_trial(study, 0, "baseline", outcome())
+    store.save_trial(other, 0, "baseline", outcome())
     frame = store.probes(study.name)
     assert list(frame["schedule"]) == ["ClosedLoop", "PoissonRate", "ConstantRate"]
     assert list(frame["p99_s"]) == [float("inf")] * 3
@@ -97,7 +97,7 @@ def test_probes_of_a_study_are_a_table(store):
 def test_a_study_is_resumed_under_its_name(store, url):
     study, notes = begin(store)
     assert notes == ()
-    store.save_trial(study, 0, "your config", outcome())
+    store.save_trial(study, 0, "baseline", outcome())
     again, notes = begin(Store.open(url))
     assert again == study
     assert notes == ()
@@ -160,7 +160,7 @@ EXPLANATION = Explanation(
         ParameterEffect("max_batch_size", 64, 8, predicted=1.9, measured=1.8, at_least=True, trial=4),
         ParameterEffect("dynamic_batching", True, False, predicted=float("inf")),
     ),
-    against="your config",
+    against="baseline",
     without_effect=("preferred_batch_size",),
     min_gain=0.02,
     agreement=Agreement(5, None, 0.12),
@@ -180,7 +180,23 @@ def test_a_study_has_the_explanation_of_its_last_run(store, url):
     assert store.study("other").explanation is None
 
 
+def _as_version_3_left_it(url: str) -> None:
+    """Runs were known by the config they served; SQLite drops no column that refers to another table."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute("PRAGMA legacy_alter_table = ON")  # tables that refer to this one keep its name
+        (made,) = raw.execute("SELECT sql FROM sqlite_master WHERE name = 'autotune_trial'").fetchone()
+        lines = [line for line in made.splitlines() if "trial_id" not in line and "round INTEGER" not in line]
+        raw.execute("DROP INDEX ix_autotune_trial_trial_id")
+        raw.execute("ALTER TABLE autotune_trial RENAME TO newer")
+        raw.execute("\n".join(lines))
+        columns = ", ".join(row[1] for row in raw.execute("PRAGMA table_info(autotune_trial)"))
+        raw.execute(f"INSERT INTO autotune_trial ({columns}) SELECT {columns} FROM newer")  # noqa: S608
+        raw.execute("DROP TABLE newer")
+        raw.execute("UPDATE autotune_schema SET version = 3")
+
+
 def _as_version_2_left_it(url: str) -> None:
+    _as_version_3_left_it(url)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         raw.execute("ALTER TABLE autotune_study DROP COLUMN explanation")
         raw.execute("UPDATE autotune_schema SET version = 2")
@@ -195,7 +211,10 @@ def _as_version_1_left_it(url: str) -> None:
         raw.execute("UPDATE autotune_schema SET version = 1")
 
 
-@pytest.mark.parametrize(("left_by", "verdict"), [(_as_version_1_left_it, "fails"), (_as_version_2_left_it, "invalid")])
+@pytest.mark.parametrize(
+    ("left_by", "verdict"),
+    [(_as_version_1_left_it, "fails"), (_as_version_2_left_it, "invalid"), (_as_version_3_left_it, "invalid")],
+)
 @pytest.mark.parametrize("opened_by", [Store.open, Store.open_existing])
 def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, opened_by, left_by, verdict):
     study, _ = begin(store)
@@ -211,6 +230,40 @@ def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, 
         assert again.study("s").explanation == EXPLANATION
     with closing(opened_by(url)) as again:
         assert len(again.trials(study)) == 1
+
+
+def test_rounds_of_an_older_version_are_linked_to_their_trials_by_what_they_served(store, url):
+    study, _ = begin(store)
+
+    def served(text, kind=OutcomeKind.FEASIBLE):
+        return replace(outcome(), config_text=text, kind=kind)
+
+    def again(role, text, **changes):
+        run = served(text, **changes)
+        store.save_run(model="m", label=role, outcome=run, environment=HERE, role=role, study=study)
+
+    store.save_trial(study, 0, "your config", served("a"))
+    again("final", "a")  # of a comparison before the study was resumed
+    store.save_trial(study, 1, "proposed", served("b"))
+    for text in ("b", "a"):
+        again("final", text)
+    again("final", "a", kind=OutcomeKind.INTERRUPTED)
+    again("doubted", "b")
+    for text in ("a", "b"):
+        again("final", text)
+    again("certificate", "b")
+    store.close()
+    _as_version_3_left_it(url)
+    with closing(Store.open(url)) as upgraded:
+        own, other = upgraded.trials(study)
+        assert own.label == "baseline"
+        rounds = [(run.trial_id, run.round) for run in upgraded.runs(study) if run.role == "final"]
+        assert [each for each in rounds if each[0] == other.id] == [(other.id, 1), (other.id, 2)]
+        assert [each for each in rounds if each[0] == own.id and each[1]] == [
+            (own.id, 1), (own.id, 1), (own.id, 1), (own.id, 2)
+        ]  # fmt: skip
+        (certificate,) = (run for run in upgraded.runs(study) if run.role == "certificate")
+        assert certificate.trial_id == other.id
 
 
 def test_reading_creates_no_database(tmp_path):

@@ -1,0 +1,140 @@
+"""What a study found: the headline, the change of config, the rounds of the final comparison."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+
+from autotune.measurement import Measurement
+from autotune.measurement.statistics import Ratio
+from autotune.report._format import config_change, latency, rate
+from autotune.search import Finals, StudyResult
+
+_MOST_CHANGES = 10  # lines of a diff that a summary shows
+
+
+def headline(result: StudyResult) -> list[str]:
+    """The gain over the baseline, the sustainable rate and the certified rate, a line each.
+
+    Each figure is of fresh servers: the search's own estimates stand in the table of trials only.
+    """
+    best, finals = result.best, result.finals
+    if best is None:
+        return []
+    lines = [_gain(result)]
+    if finals is not None and finals.sustained is not None:
+        lines.append(_sustained(finals, finals.sustained, result))
+    elif finals is not None and finals.rounds:
+        lines.append("No finalist met the SLO in every round of the final comparison; the incumbent is delivered.")
+    certified = _certified(finals)
+    if certified:
+        lines.append(certified)
+    lines.append(f"Delivered: trial {best.number} ({best.label}), {config_change(best.outcome)}{_ties(finals)}.")
+    return lines
+
+
+def changes(result: StudyResult) -> list[str]:
+    """The lines of ``config.pbtxt`` that differ from the baseline's, as a diff."""
+    if result.best is None or result.baseline is None or result.best.id == result.baseline.id:
+        return []
+    before, after = (trial.outcome.config_text.splitlines() for trial in (result.baseline, result.best))
+    diff = difflib.unified_diff(before, after, n=0, lineterm="")
+    lines = [line for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+    shown = lines if len(lines) <= _MOST_CHANGES else lines[: _MOST_CHANGES - 1]
+    more = [f"  ... and {len(lines) - len(shown)} lines more"] if len(shown) < len(lines) else []
+    return [f"  {line[0]} {line[1:]}" for line in shown] + more
+
+
+def rounds(result: StudyResult) -> list[str]:
+    """The value of each finalist in each round of the final comparison."""
+    finals = result.finals
+    if finals is None or not finals.rounds:
+        return []
+    objective = result.objective
+    shown = rate if objective.maximise else latency
+    unit = "inferences/s" if objective.maximise else objective.optimised_statistic
+    lines = [f"Final comparison, {unit} in each round on a fresh server:"]
+    for each in finals.finalists:
+        mark = "*" if finals.winner is not None and each.trial.id == finals.winner.trial.id else " "
+        name = f"trial {each.trial.number}{' (baseline)' if each.is_baseline else ''}"
+        values = [shown(value) if 0 < value < math.inf else "violated" for value in each.values]
+        lines.append(f"  {mark} {name}: {', '.join(values)}")
+    return lines
+
+
+def _gain(result: StudyResult) -> str:
+    best, baseline, finals = result.best, result.baseline, result.finals
+    if baseline is None or best is None:
+        return "Gain over the baseline: unknown, the baseline was not measured."
+    if best.id == baseline.id:
+        return _no_gain(finals)
+    if not baseline.outcome.feasible:
+        return "The baseline violates the SLO; the delivered config meets it."
+    if finals is not None and finals.gain is not None:
+        return f"Gain over the baseline: {finals.gain.value:.2f} times ({_interval(finals.gain, _times)})."
+    if finals is not None and finals.rounds:
+        return "The baseline violated the SLO in the final comparison; the delivered config met it."
+    gain = f"{result.gain:.2f} times" if result.gain is not None else "unknown"
+    return f"Gain over the baseline: {gain} by single measurements of the search; no final comparison was made."
+
+
+def _no_gain(finals: Finals | None) -> str:
+    if finals is not None and finals.open:
+        names = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
+        return f"No significant gain over the baseline: {names} came out better; more --final-rounds may decide."
+    return "No gain over the baseline: no config that was tried is better by --min-gain."
+
+
+def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:
+    objective = result.objective
+    ceilings = ", ".join(map(str, objective.ceilings))
+    played = f"{sustained.rounds} round{'' if sustained.rounds == 1 else 's'} on fresh servers"
+    if not objective.maximise:
+        interval = _interval(sustained, latency)
+        value = f"{objective.optimised_statistic} {latency(sustained.value)}"
+        return f"Latency: {value} at {rate(objective.rate_per_s)} inferences/s ({interval}), {played}."
+    interval = _interval(sustained, rate)
+    return f"Sustainable rate: {rate(sustained.value)} inferences/s with {ceilings} ({interval}), {played}."
+
+
+def _certified(finals: Finals | None) -> str:
+    """The certified rate with its confidence; why there is none; empty if none was looked for."""
+    run = finals.certificate if finals else None
+    if run is None:
+        return ""
+    measured = run.outcome.measurement
+    if measured is None or not measured.feasible or measured.decided_by is None:
+        why = run.outcome.message or "the ceilings were violated at every rate that was tried"
+        return f"Certified: nothing, {why}."
+    return f"Certified: {rate(measured.rate_per_s)} inferences/s at {_confidence(measured)} ({_evidence(measured)})."
+
+
+def _confidence(measured: Measurement) -> str:
+    return f"{math.floor(measured.confidence * 100)}% confidence"
+
+
+def _evidence(measured: Measurement) -> str:
+    decided = measured.decided_by
+    if decided is None or not decided.evidence:
+        return "one window"
+    worst = max(decided.evidence, key=lambda each: each.late)
+    outstanding = f" with {decided.concurrency} outstanding" if decided.concurrency else ""
+    return f"{worst.requests:,} requests{outstanding}, {worst.late:,} late"
+
+
+def _ties(finals: Finals | None) -> str:
+    if finals is None or not finals.ties or finals.winner is None or finals.winner.is_baseline:
+        return ""
+    names = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
+    return f"; no significant difference to {names}, which {'is' if len(finals.ties) == 1 else 'are'} not simpler"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _interval(ratio: Ratio, shown: Callable[[float], str]) -> str:
+    if not math.isfinite(ratio.high):
+        return "a single round, no interval"
+    return f"95% interval {shown(ratio.low)} to {shown(ratio.high)}"

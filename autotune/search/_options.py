@@ -1,0 +1,40 @@
+"""The search's own numbers, each with its unit and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a study compares and when it stops.
+
+    Attributes:
+        contenders: Configs that the final comparison holds against the baseline, at most. Guess: more cost restarts.
+        close: Fraction of the incumbent's value that a contender must come to. Guess: three times what a trial's
+            estimate deviates by (`benchmarks.replay repeat`).
+        least_rounds: Rounds before anything is decided: one shows no deviation.
+        extra_rounds: Rounds of the final comparison, as a multiple of those asked for, while the gain is open. Guess.
+        confidence: Of the interval of the gain over the baseline.
+        share_of_error: Part of the allowed error at each look, as rounds are added while the gain is open. The
+            level is the same for all looks, as Pocock's are (Jennison and Turnbull, Group Sequential Methods, chapter
+            2); by `benchmarks.false_gains` this part keeps all looks together within the error.
+        provable: Fraction of the lowest round at which the certificate starts; nearer to saturation requests cluster,
+            and no window of seconds proves anything. Guess.
+        certificate_s: Seconds to keep for a certificate beside its server's start. Guess.
+        failures: Failures of one kind in a row, from the first trial on, that end a study. Guess.
+        unpromising: Trials in a row, from the first on, that violate a ceiling with a single request. Guess.
+        finals_share: Part of a time budget that the final comparison may take, at most. Guess.
+    """
+
+    contenders: int = 2
+    close: float = 0.9
+    least_rounds: int = 2
+    extra_rounds: int = 2
+    confidence: float = 0.95
+    share_of_error: float = 0.5
+    provable: float = 0.95
+    certificate_s: float = 15.0
+    failures: int = 3
+    unpromising: int = 6
+    finals_share: float = 0.5

@@ -1,0 +1,86 @@
+"""The final comparison that a study's stored runs amount to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind
+from autotune.search._options import SearchOptions
+from autotune.search._score import BASELINE, score
+from autotune.search.finals._decide import Comparison, decide, level
+from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals
+from autotune.store import TrialRecord
+
+_SAYS_NOTHING = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)
+
+
+def finals_of(
+    trials: Sequence[TrialRecord],
+    runs: Sequence[TrialRecord],
+    objective: Objective,
+    min_gain: float,
+    options: SearchOptions | None = None,
+) -> Finals | None:
+    """What the rounds after a study's last trial decide; None if there is none, or no complete one."""
+    options = options or SearchOptions()
+    held = held_after(trials, runs)
+    certificates = [run for run in held if run.role == CERTIFICATE]
+    finalists = finalists_of(trials, held, objective)
+    rounds = _complete_rounds(finalists, trials)
+    if not rounds:
+        return _only_certified(trials, certificates)
+    finalists = [each.until(rounds) for each in finalists]
+    comparison = Comparison(finalists, objective, min_gain, options)
+    decision = decide(comparison)
+    winner, baseline = decision.winner, decision.baseline
+    return Finals(
+        finalists=tuple(finalists),
+        winner=winner,
+        gain=comparison.ratio(winner, baseline) if winner and baseline and winner is not baseline else None,
+        sustained=level(winner, finalists, options.confidence) if winner else None,
+        ties=decision.ties,
+        certificate=next(
+            (run for run in reversed(certificates) if winner is None or run.trial_id == winner.trial.id), None
+        ),
+        rounds=rounds,
+        open=bool(decision.open),
+    )
+
+
+def held_after(trials: Sequence[TrialRecord], runs: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The runs since the last trial that say something about their config."""
+    last = max((trial.id for trial in trials), default=0)
+    return [run for run in runs if run.id > last and run.outcome.kind not in _SAYS_NOTHING]
+
+
+def finalists_of(trials: Sequence[TrialRecord], held: Sequence[TrialRecord], objective: Objective) -> list[Finalist]:
+    """The trials that played a round, in the order of their first one."""
+    by_id = {trial.id: trial for trial in trials}
+    rounds: dict[int, dict[int, float]] = {}
+    for run in held:
+        if run.role == FINAL and run.trial_id in by_id and run.round is not None:
+            rounds.setdefault(run.trial_id, {})[run.round] = score(run.outcome, objective)
+    return [Finalist(by_id[trial_id], played) for trial_id, played in rounds.items()]
+
+
+def _complete_rounds(finalists: Sequence[Finalist], trials: Sequence[TrialRecord]) -> int:
+    """Rounds that compare something: an interruption or the time budget may leave one config alone in the last.
+
+    The first round is complete once the baseline, which plays last in it, has played.
+    """
+    baseline = next((trial for trial in trials if trial.label == BASELINE and trial.outcome.feasible), None)
+    if not finalists or (baseline and baseline.id not in {each.trial.id for each in finalists}):
+        return 0
+    played = Counter(number for each in finalists for number in each.rounds)
+    return max((number for number, configs in played.items() if configs > 1 or len(finalists) == 1), default=0)
+
+
+def _only_certified(trials: Sequence[TrialRecord], certificates: Sequence[TrialRecord]) -> Finals | None:
+    """A certificate without a round: there was nothing to compare with, or no time."""
+    for run in reversed(certificates):
+        trial = next((trial for trial in trials if trial.id == run.trial_id), None)
+        if trial is not None:
+            return Finals((), Finalist(trial), certificate=run)
+    return None
