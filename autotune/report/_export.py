@@ -54,7 +54,10 @@ def export_trial(
 def exported_text(result: StudyResult, trial: TrialRecord) -> str:
     """The config as served, below a header with the promise, what was measured and what was changed."""
     config = ModelConfig.parse(trial.outcome.config_text, f"trial {trial.number}")
-    return config.to_text(header="\n".join(_header(result, trial)))
+    text = config.to_text(header="\n".join(_header(result, trial)))
+    # written out: beside complete tensors it says, to a later run too, that a leading -1 is not the batch
+    unbatched = config.max_batch_size == 0 and config.has("input") and config.has("output")
+    return f"{text}max_batch_size: 0\n" if unbatched else text
 
 
 def _header(result: StudyResult, trial: TrialRecord) -> list[str]:

@@ -233,8 +233,30 @@ def test_a_batch_whose_output_has_too_few_rows_fails_as_natively(tmp_path: Path)
     save_onnx(path, [node], {"x": ["batch", 4]}, {"y": ["batch", 4]}, first)
     with serving(tmp_path, "loses") as server:
         ask(server, "loses", {"x": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["y"])
-        with pytest.raises(InferenceServerException, match=r"split the output tensor 'y'.*atleast 2 .* got 1"):
+        with pytest.raises(InferenceServerException, match=r"split the output tensor 'y'.*at least 2 .* got 1"):
             ask(server, "loses", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, ["y"])
+
+
+def test_a_scalar_output_is_one_row_of_a_batch_as_natively(tmp_path: Path) -> None:
+    """A model that reduces the whole batch answers one row and fails for two, not with mixed rows.
+
+    The native backend takes the config's dims as the shape of a scalar and its first as the batch
+    (onnxruntime_backend r24.10, `ReadOutputTensors`).
+    """
+    from onnx import helper
+
+    config = """
+    platform: "onnxruntime_onnx"
+    max_batch_size: 8
+    input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
+    output { name: "sum" data_type: TYPE_FP32 dims: [ 1 ] }
+    """
+    path = write_model(tmp_path, "total", config)
+    save_onnx(path, [helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], {"x": ["batch", 4]}, {"sum": []})
+    with serving(tmp_path, "total") as server:
+        assert ask(server, "total", {"x": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["sum"])["sum"].tolist() == [4]
+        with pytest.raises(InferenceServerException, match=r"split the output tensor 'sum'.*at least 2 .* got 1"):
+            ask(server, "total", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, ["sum"])
 
 
 ADD = 'input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] } output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }'
@@ -267,10 +289,14 @@ def test_an_overridable_initializer_is_an_optional_input(tmp_path: Path) -> None
         (f"{ADD} {BIAS.replace('optional: true', '')}", "expects 2 inputs, model provides 1"),
         (ADD.replace("dims: [ 4 ]", "dims: [ -1 ]", 1), "model configuration specifies 1 dimensions"),
         (ADD.replace("dims: [ 4 ] }", "dims: [ 3 ] }", 1), "model configuration specifies 1 dimensions"),
+        (ADD.replace("dims: [ 4 ] }", "dims: [ 4 ] allow_ragged_batch: true }", 1), "for ragged input 'x'"),
     ],
 )
 def test_tensors_that_the_native_backend_refuses_are_refused(tmp_path: Path, config: str, words: str) -> None:
-    """A fixed size of the model must be written as it is, not as -1 (`CompareDimsSupported`, r24.10)."""
+    """A fixed size of the model must be written as it is, not as -1; a ragged input has the shape [-1].
+
+    onnxruntime_backend r24.10, `CompareDimsSupported` and `ValidateInputs`.
+    """
     write_add(tmp_path, config)
     with pytest.raises(LoadFailed, match=words), serving(tmp_path, "add"):
         pass

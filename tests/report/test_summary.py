@@ -20,6 +20,7 @@ from autotune.measurement import MeasureOptions, Meter, SweepResult
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
+from autotune.report._export import exported_text
 from autotune.report._format import describe_candidate, phrase
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
@@ -118,6 +119,14 @@ def test_an_exported_config_says_how_it_was_found_and_parses(won: StudyResult, t
     assert any("kept every ceiling" in line for line in header)
     assert any("triton 2.51.0" in line for line in header)
     assert ModelConfig.parse(text, "exported") == ModelConfig.parse(CONFIG, "own")
+
+
+def test_an_exported_config_without_batching_keeps_a_later_run_from_searching_it(won: StudyResult) -> None:
+    # protobuf drops a written zero, and without it a leading -1 would be taken for the batch
+    tensors = [f'{kind} {{ name: "{kind}" data_type: TYPE_FP32 dims: [ -1, 8 ] }}' for kind in ("input", "output")]
+    for text, written in (("\n".join(tensors), True), ("", False), ("max_batch_size: 4\n" + "\n".join(tensors), False)):
+        one = replace(won.trials[0], outcome=replace(won.trials[0].outcome, config_text=text))
+        assert exported_text(won, one).endswith("\nmax_batch_size: 0\n") == written
 
 
 def test_exporting_writes_where_it_is_told(won: StudyResult, tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ class TritonPythonModel:
             for entry in config["input"]
         ]
         self._outputs = [entry["name"] for entry in config["output"]]
+        # As natively, a scalar gets the config's dims; if the model batches, the first of them is the batch.
+        self._scalar_shapes = {
+            entry["name"]: tuple(int(size) for size in entry["dims"])
+            for entry in config["output"]
+            if not model_outputs[entry["name"]].shape  # or whose rank the file does not say
+        }
         # The shape that clients see, without the batch dimension, if it differs from the model's.
         self._client_shapes = {
             entry["name"]: tuple(int(size) for size in entry["dims"])
@@ -149,7 +155,7 @@ class TritonPythonModel:
             else:
                 responses.append(
                     _failed(
-                        f"failed to split the output tensor '{short}' in responses: expected batch size of atleast "
+                        f"failed to split the output tensor '{short}' in responses: expected batch size of at least "
                         f"{stop} in model output, got {len(values[short])}"
                     )
                 )
@@ -180,6 +186,8 @@ class TritonPythonModel:
     def _as_client_sees(self, name: str, value: Any) -> Any:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"output '{name}' is a {type(value).__name__}, not a tensor")
+        if value.ndim == 0 and name in self._scalar_shapes:
+            return value.reshape(self._scalar_shapes[name])
         shape = self._client_shapes.get(name)
         if shape is None:
             return value
@@ -346,6 +354,8 @@ def _check_tensors(config: dict[str, Any], kind: str, tensors: dict[str, Any], b
         reshape = _reshape(entry)
         dims = [int(size) for size in (entry["dims"] if reshape is None else reshape)]
         actual = [size if isinstance(size, int) else -1 for size in tensor.shape]
+        if entry.get("allow_ragged_batch"):
+            _refuse_ragged(config["name"], name, actual)
         if actual:
             _compare_dims(config["name"], name, actual, dims, batched, exact=kind == "output")
         elif any(size != 1 for size in dims):
@@ -353,6 +363,19 @@ def _check_tensors(config: dict[str, Any], kind: str, tensors: dict[str, Any], b
                 f"unable to load model '{config['name']}', scalar tensor '{name}', should only provide 1 in the model "
                 f"configuration when the model doesn't support batching. Model configuration provided: {dims}."
             )
+
+
+def _refuse_ragged(model: str, name: str, actual: list[int]) -> None:
+    """The native backend gives a ragged batch to inputs of shape [-1] only; this one to none."""
+    if actual != [-1]:
+        raise pb_utils.TritonModelException(
+            f"unable to load model '{model}', configuration expects model provides input with shape [-1] "
+            f"for ragged input '{name}', model provides {actual}"
+        )
+    raise pb_utils.TritonModelException(
+        f"unable to load model '{model}', input '{name}': this onnxruntime backend has no ragged batches; remove "
+        "allow_ragged_batch or use an image with the native backend"
+    )
 
 
 def _compare_dims(model: str, name: str, actual: list[int], dims: list[int], batched: bool, *, exact: bool) -> None:
@@ -367,13 +390,18 @@ def _compare_dims(model: str, name: str, actual: list[int], dims: list[int], bat
             f"at least 1 dimension and the first dimension must be -1; but shape expected by the model is {actual}"
         )
     complete = [-1, *dims] if batched else dims
+    first = (
+        "an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape, making complete "
+        if batched
+        else ""
+    )
     fits = len(actual) == len(complete) and all(
         mine == given or (mine == -1 and not exact) for mine, given in zip(actual, complete, strict=True)
     )
     if not fits:
         raise pb_utils.TritonModelException(
             f"model '{model}', tensor '{name}': the model expects {len(actual)} dimensions (shape {actual}) "
-            f"but the model configuration specifies {len(complete)} dimensions (shape {complete})"
+            f"but the model configuration specifies {len(complete)} dimensions ({first}shape {complete})"
         )
 
 
