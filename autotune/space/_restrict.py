@@ -74,24 +74,34 @@ def _fixed_batch(spec: ModelSpec, searches_batch_size: bool) -> str:
     if spec.batch_dimension == "fixed":
         sizes = {tensor.shape[0] for tensor in spec.inputs if tensor.shape and tensor.shape[0] > 0}
         if spec.config.has("input") and spec.config.max_batch_size == 0 and not sizes:
-            return "its config says max_batch_size: 0 (delete that line to search batching)"
+            return f"its config says max_batch_size: 0{_how_to_batch(spec)}"
         return f"its batch dimension is fixed at {sizes.pop()}" if len(sizes) == 1 else "it has no batch dimension"
     if spec.has_config and spec.config.max_batch_size == 0 and spec.config.has("input"):
         if not searches_batch_size:
             return "its config says max_batch_size: 0 and the search space has no max_batch_size"
-        if not _has_leading_batch(spec.config):
-            return "its config says max_batch_size: 0 and its dims do not start with a batch dimension"
+        if left := _written_unbatched(spec.config):
+            return f"its config says max_batch_size: 0 and {left}"
     if spec.has_config and spec.config.max_batch_size == 1 and not searches_batch_size:
         return "its config says max_batch_size: 1 and the search space has no max_batch_size"
     return ""
 
 
-def _has_leading_batch(config: ModelConfig) -> bool:
-    """Whether every tensor's dims are a -1 followed by others, so that max_batch_size can stand for the -1."""
-    tensors = [*(config.value("input") or ()), *(config.value("output") or ())]
-    return all(
-        len(tensor.get("dims", ())) > 1 and tensor["dims"][0] == -1 and "reshape" not in tensor for tensor in tensors
-    )
+def _how_to_batch(spec: ModelSpec) -> str:
+    """The remedy if the model's file would let it batch."""
+    free = spec.onnx and all(tensor.shape[:1] == (-1,) for tensor in (*spec.inputs, *spec.outputs))
+    return " (delete that line to search batching)" if free else ""
+
+
+def _written_unbatched(config: ModelConfig) -> str:
+    """What in the config could not stay if ``max_batch_size`` stood for a leading -1 of all dims; empty if nothing."""
+    inputs, outputs = config.value("input") or (), config.value("output") or ()
+    for tensor in (*inputs, *outputs):
+        dims = tensor.get("dims", ())
+        if len(dims) < 2 or dims[0] != -1 or "reshape" in tensor:
+            return "its dims do not start with a batch dimension"
+    fields = [field for field in ("model_warmup", "batch_input", "batch_output") if config.has(field)]
+    fields += ["optional inputs"] if any(tensor.get("optional") for tensor in inputs) else []
+    return f"has {', '.join(fields)}, which batching would change" if fields else ""
 
 
 def _remedy(config: ModelConfig) -> str:

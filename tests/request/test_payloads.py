@@ -1,12 +1,14 @@
 """The requests that are expected of a model's files, before a server has been asked."""
 
+import json
 from pathlib import Path
 
 import pytest
+from tiny_models import onnx_config, write_onnx
 
 from autotune.errors import UsageError
 from autotune.load import Traffic
-from autotune.repository import ModelConfig, ModelSpec, TensorSpec
+from autotune.repository import ModelConfig, ModelRepository, ModelSpec, TensorSpec
 from autotune.request import expected_payloads
 
 
@@ -40,3 +42,12 @@ def test_optional_inputs_of_the_config_are_left_out() -> None:
     """
     inputs = TensorSpec("x", "FP32", (-1, 4)), TensorSpec("mask", "FP32", (-1, -1))
     assert shapes(config, *inputs) == {"x": (1, 4)}
+
+
+def test_a_recorded_request_of_many_rows_is_sent_whole_if_the_config_says_not_to_batch(tmp_path: Path) -> None:
+    write_onnx(tmp_path, "centre", onnx_config("max_batch_size: 0", dims="-1, 4"))
+    spec = ModelRepository(tmp_path).model("centre")
+    recorded = tmp_path / "requests.json"
+    recorded.write_text(json.dumps({"data": [{"input": {"content": list(range(20)), "shape": [5, 4]}}]}))
+    (payload,) = expected_payloads(spec, spec.config, Traffic(input_data=str(recorded)))
+    assert [tensor.data.shape for tensor in payload.inputs] == [(5, 4)]

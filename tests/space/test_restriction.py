@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tiny_models import write_onnx
 
 from autotune.errors import UsageError
 from autotune.repository import ModelConfig, ModelRepository, ModelSpec, TensorSpec
@@ -8,6 +9,9 @@ from autotune.space import SearchSpace
 
 EXAMPLES = Path(__file__).parents[2] / "model_repository"
 BATCHING = {"max_batch_size", "dynamic_batching", "max_queue_delay_microseconds", "preferred_batch_size"}
+
+SIZE = "parameters: {max_batch_size: [4], instance_count: [1]}"
+BATCHER_ALONE = "parameters: {dynamic_batching: [true], instance_count: [1]}"
 
 
 def spec(config, batch="dynamic", has_config=True, inputs=()):
@@ -50,18 +54,31 @@ def test_a_batch_dimension_that_is_not_there_is_said():
 @pytest.mark.parametrize(
     ("config", "text", "batches"),
     [
-        ("input { dims: [ -1, 4 ] }", "parameters: {max_batch_size: [4], instance_count: [1]}", True),
-        ("input { dims: [ -1 ] }", "parameters: {max_batch_size: [4], instance_count: [1]}", False),
-        ("input { dims: [ 4 ] }", "parameters: {max_batch_size: [4], instance_count: [1]}", False),
-        ("input { dims: [ -1, 4 ] }", "parameters: {dynamic_batching: [true], instance_count: [1]}", False),
-        ("max_batch_size: 1", "parameters: {dynamic_batching: [true], instance_count: [1]}", False),
-        ("max_batch_size: 2", "parameters: {dynamic_batching: [true], instance_count: [1]}", True),
+        ("input { dims: [ -1, 4 ] }", SIZE, True),
+        ("input { dims: [ -1 ] }", SIZE, False),
+        ("input { dims: [ 4 ] }", SIZE, False),
+        ("input { dims: [ -1, 4 ] }", BATCHER_ALONE, False),
+        ('input { dims: [ -1, 4 ] } model_warmup { name: "w" }', SIZE, False),
+        ("input { dims: [ -1, 4 ] optional: true }", SIZE, False),
+        ("max_batch_size: 1", BATCHER_ALONE, False),
+        ("max_batch_size: 2", BATCHER_ALONE, True),
     ],
 )
 def test_what_the_config_says_of_the_batch_is_heeded(config, text, batches):
     restricted, notes = space(text).restricted_to(spec(config))
     assert bool(names(restricted) & BATCHING) == batches
     assert bool(notes) != batches
+
+
+@pytest.mark.parametrize(("backend", "says_how"), [("onnxruntime", True), ("python", False)])
+def test_how_to_batch_is_said_only_where_the_file_lets_it(tmp_path, backend, says_how):
+    tensors = " ".join(
+        f'{kind} {{ name: "{kind}" data_type: TYPE_FP32 dims: [ -1, 4 ] }}' for kind in ("input", "output")
+    )
+    write_onnx(tmp_path, "m", f'backend: "{backend}" max_batch_size: 0 {tensors}')
+    restricted, notes = SearchSpace.default().restricted_to(ModelRepository(tmp_path).model("m"))
+    assert not names(restricted) & BATCHING
+    assert ("delete that line to search batching" in notes[0]) == says_how
 
 
 def test_nothing_left_to_search_is_an_error():
