@@ -130,16 +130,14 @@ def _tensors(messages: list[bytes], path: Path) -> Iterator[TensorSpec]:
         except DecodeError as error:
             raise ValueError("an input or output cannot be decoded") from error
         kind = info.type
-        if kind.HasField("optional_type"):
-            kind = kind.optional_type.elem_type
         if kind.HasField("tensor_type"):
             element = TensorProto.DataType.Name(kind.tensor_type.elem_type)
             shape = tuple(_size(dimension) for dimension in kind.tensor_type.shape.dim)
             yield TensorSpec(info.name, _DATATYPES.get(element, UNSUPPORTED_DATATYPE), shape)
-        elif kind.WhichOneof("value"):
+        elif other := kind.WhichOneof("value"):
             raise UsageError(
-                f"{path}: {info.name!r} is a {str(kind.WhichOneof('value')).removesuffix('_type')}, not a tensor, and"
-                " Triton serves tensors only; export the model again without it (skl2onnx: options={'zipmap': False})"
+                f"{path}: {info.name!r} is of type {other.removesuffix('_type')}, not a tensor, and Triton serves"
+                " tensors only; export the model again without it (a classifier of skl2onnx: options={'zipmap': False})"
             )
 
 

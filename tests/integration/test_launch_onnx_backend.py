@@ -302,6 +302,32 @@ def test_tensors_that_the_native_backend_refuses_are_refused(tmp_path: Path, con
         pass
 
 
+@pytest.mark.parametrize("config", [None, ADD])
+def test_an_output_that_is_no_tensor_is_refused_with_and_without_a_config(tmp_path: Path, config: str | None) -> None:
+    """A file with the maps of a classifier's ZipMap does not load, even if the config leaves them out.
+
+    In these words (onnxruntime_backend r24.10, `InputOutputInfos`). A run finds it earlier, when it reads the file.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    path = write_model(tmp_path, "flowers", config and f'platform: "onnxruntime_onnx" {config}')
+    maps = helper.make_sequence_type_proto(
+        helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    )
+    nodes = [
+        helper.make_node("Neg", ["x"], ["y"]),
+        helper.make_node("ZipMap", ["x"], ["z"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2, 3]),
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy")
+    graph = helper.make_graph(nodes, "flowers", [x], [y, helper.make_value_info("z", maps)])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path / "1" / "model.onnx")
+    words = r"Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'z', expected 'ONNX_TYPE_TENSOR'"
+    with pytest.raises(LoadFailed, match=words), serving(tmp_path, "flowers"):
+        pass
+
+
 def test_a_size_beside_an_outputs_dynamic_dimension_is_refused(tmp_path: Path) -> None:
     """Outputs are compared exactly; an input's dynamic dimension takes any size (`ValidateOutputs`, r24.10)."""
     from onnx import helper

@@ -76,15 +76,20 @@ def test_a_truncated_model_is_named(tmp_path):
         read_onnx(path)
 
 
-@pytest.mark.parametrize("kind", ["sequence", "optional of a map"])
+@pytest.mark.parametrize("kind", ["sequence", "map", "optional"])
 def test_an_output_that_is_no_tensor_is_refused_with_the_remedy(tmp_path, kind):
     # Triton's native backend refuses such a file at load, even if the config leaves the output out
     # (onnxruntime_backend r24.10, `OutputInfos`). Classifiers of skl2onnx have one unless zipmap is off.
-    maps = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
-    odd = helper.make_sequence_type_proto(maps) if kind == "sequence" else helper.make_optional_type_proto(maps)
-    output = helper.make_value_info("output_probability", odd)
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_map_type_proto(TensorProto.INT64, number)
+    types = {
+        "sequence": helper.make_sequence_type_proto(maps),
+        "map": maps,
+        "optional": helper.make_optional_type_proto(number),
+    }
+    output = helper.make_value_info("output_probability", types[kind])
     path = save(tmp_path / "model.onnx", [tensor("x", BATCH)], [tensor("y", BATCH), output])
-    with pytest.raises(UsageError, match=r"model\.onnx: 'output_probability' is a (sequence|map).*zipmap"):
+    with pytest.raises(UsageError, match=rf"model\.onnx: 'output_probability' is of type {kind}.*zipmap"):
         read_onnx(path)
 
 

@@ -306,12 +306,16 @@ def _reshape(entry: dict[str, Any]) -> tuple[int, ...] | None:
     return None if reshape is None else tuple(int(size) for size in reshape.get("shape", []))
 
 
+_NATIVE_KINDS = {"seq": "ONNX_TYPE_SEQUENCE", "map": "ONNX_TYPE_MAP", "sparse_tensor": "ONNX_TYPE_SPARSETENSOR"}
+
+
 def _check_kinds(tensors: list[Any]) -> None:
     """Refuses what is no tensor, such as the maps of a classifier's ZipMap, as the native backend does."""
     for tensor in tensors:
         if not tensor.type.startswith("tensor("):
+            kind = _NATIVE_KINDS.get(tensor.type.partition("(")[0], "ONNX_TYPE_UNKNOWN")
             raise pb_utils.TritonModelException(
-                f"Unsupported ONNX Type '{tensor.type}' for I/O '{tensor.name}', expected 'ONNX_TYPE_TENSOR'"
+                f"Unsupported ONNX Type '{kind}' for I/O '{tensor.name}', expected 'ONNX_TYPE_TENSOR'."
             )
 
 
