@@ -217,7 +217,8 @@ def test_a_batch_whose_output_has_too_few_rows_fails_as_natively(tmp_path: Path)
     """Triton's native backend splits an output by the requests' rows and fails those that are not there.
 
     In these words (triton-inference-server/backend r24.10, `BackendOutputResponder::ProcessTensor`). It does not run
-    the requests one by one instead, so a model that loses its batch dimension shows at the first batch.
+    the requests one by one instead, so a model that loses its batch dimension shows at the first batch, whichever
+    outputs are asked for.
     """
     from onnx import helper
 
@@ -226,15 +227,18 @@ def test_a_batch_whose_output_has_too_few_rows_fails_as_natively(tmp_path: Path)
     max_batch_size: 8
     input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
     output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }
+    output { name: "all" data_type: TYPE_FP32 dims: [ 4 ] }
     """
     path = write_model(tmp_path, "loses", config)
     first = (("start", np.array([0], dtype=np.int64)), ("end", np.array([1], dtype=np.int64)))
-    node = helper.make_node("Slice", ["x", "start", "end"], ["y"])
-    save_onnx(path, [node], {"x": ["batch", 4]}, {"y": ["batch", 4]}, first)
+    nodes = [helper.make_node("Slice", ["x", "start", "end"], ["y"]), helper.make_node("Neg", ["x"], ["all"])]
+    shape = ["batch", 4]
+    save_onnx(path, nodes, {"x": shape}, {"y": shape, "all": shape}, first)
     with serving(tmp_path, "loses") as server:
         ask(server, "loses", {"x": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["y"])
-        with pytest.raises(InferenceServerException, match=r"split the output tensor 'y'.*at least 2 .* got 1"):
-            ask(server, "loses", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, ["y"])
+        for asked in ("y", "all"):
+            with pytest.raises(InferenceServerException, match=r"split the output tensor 'y'.*at least 2 .* got 1"):
+                ask(server, "loses", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, [asked])
 
 
 def test_a_scalar_output_is_one_row_of_a_batch_as_natively(tmp_path: Path) -> None:

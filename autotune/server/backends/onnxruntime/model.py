@@ -140,16 +140,15 @@ class TritonPythonModel:
             else {name: np.concatenate([feeds[name] for feeds in all_feeds]) for name in first}
         )
         wanted = [self._wanted(request) for request in requests]
-        names = [name for name in self._outputs if any(name in some for some in wanted)]
-        computed = self._session.run(names, feeds)
-        values = {name: self._as_client_sees(name, value) for name, value in zip(names, computed, strict=True)}
+        computed = self._session.run(self._outputs, feeds)
+        values = {name: self._as_client_sees(name, value) for name, value in zip(self._outputs, computed, strict=True)}
         if not self._batched:
             return [_response(wanted[0], [values[name] for name in wanted[0]])]
         responses = []
         start = 0
         for request_feeds, request_names in zip(all_feeds, wanted, strict=True):
             stop = start + len(request_feeds[next(iter(first))])
-            short = next((name for name in request_names if len(values[name]) < stop), None)
+            short = next((name for name in self._outputs if len(values[name]) < stop), None)
             if short is None:
                 responses.append(_response(request_names, [values[name][start:stop] for name in request_names]))
             else:
