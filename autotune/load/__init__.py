@@ -1,5 +1,6 @@
 """Requests on the wire: payloads, schedules, HTTP and gRPC generators, latency histograms."""
 
+from autotune.load._batch_check import check_batches
 from autotune.load._generator import LoadGenerator, LoadGeneratorFailed
 from autotune.load._generators import (
     check_client,
@@ -39,6 +40,7 @@ __all__ = [
     "Trace",
     "Traffic",
     "Watch",
+    "check_batches",
     "check_client",
     "check_offerable",
     "create_generator",

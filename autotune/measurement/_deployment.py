@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.load import LoadGenerator, Traffic, generator_for, make_payloads
+from autotune.load import LoadGenerator, Traffic, check_batches, generator_for, make_payloads
 from autotune.repository import ModelConfig, ModelSpec, stage
 from autotune.server import Launcher, RunningServer
 
@@ -46,12 +46,15 @@ class Deployment:
 
         Raises:
             UsageError: The payload does not fit the model.
-            ServerFailure: The server did not come up.
+            ServerFailure: The server did not come up, or the model fails requests that the config batches.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
             repository = stage(self.spec, config, Path(staging), self.composing)
             with self.launcher.launch(repository, self.spec.name, log_path) as server:
-                payloads = make_payloads(self.spec.name, server.model_metadata(), server.model_config(), self.traffic)
+                served = server.model_config()
+                payloads = make_payloads(self.spec.name, server.model_metadata(), served, self.traffic)
+                if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
+                    check_batches(server.endpoint, served, payloads[0])
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
                     yield Served(server, generator)

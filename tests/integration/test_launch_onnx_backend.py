@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tiny_models import onnx_config, write_model, write_onnx
 from tritonclient.utils import InferenceServerException
 
+from autotune.measurement import Deployment
 from autotune.repository import ModelConfig, ModelRepository, ModelSpec, completed_config, stage
 from autotune.server import EmbeddedLauncher, LaunchOptions, LoadFailed, RunningServer
 
@@ -241,6 +242,30 @@ def test_a_batch_whose_output_has_too_few_rows_fails_as_natively(tmp_path: Path)
                 ask(server, "loses", {"x": ("FP32", np.ones((2, 4), dtype=np.float32))}, [asked])
 
 
+TOTAL = """
+platform: "onnxruntime_onnx"
+max_batch_size: 8
+input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
+output { name: "sum" data_type: TYPE_FP32 dims: [ 1 ] }
+"""
+
+
+def test_a_config_whose_batches_fail_is_refused_before_any_load(tmp_path: Path) -> None:
+    """At a low rate few requests meet in a batch, so a measured rate would not show that batches fail."""
+    from onnx import helper
+
+    path = write_model(tmp_path / "models", "total", f"{TOTAL} dynamic_batching {{ }}")
+    save_onnx(path, [helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], {"x": ["batch", 4]}, {"sum": []})
+    spec = ModelRepository(tmp_path / "models").only_model()
+    deployment = Deployment(spec, EmbeddedLauncher(LaunchOptions(start_timeout_s=30)), tmp_path)
+    words = r"a batch of 2 requests fails though one alone does not: .*at least 2 .* write max_batch_size: 1"
+    with pytest.raises(LoadFailed, match=words), deployment.serve(spec.config, tmp_path / "log"):
+        pass
+    for harmless in (spec.config.with_value("max_batch_size", 1), spec.config.without("dynamic_batching")):
+        with deployment.serve(harmless, tmp_path / "log"):
+            pass
+
+
 def test_a_scalar_output_is_one_row_of_a_batch_as_natively(tmp_path: Path) -> None:
     """A model that reduces the whole batch answers one row and fails for two, not with mixed rows.
 
@@ -249,13 +274,7 @@ def test_a_scalar_output_is_one_row_of_a_batch_as_natively(tmp_path: Path) -> No
     """
     from onnx import helper
 
-    config = """
-    platform: "onnxruntime_onnx"
-    max_batch_size: 8
-    input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
-    output { name: "sum" data_type: TYPE_FP32 dims: [ 1 ] }
-    """
-    path = write_model(tmp_path, "total", config)
+    path = write_model(tmp_path, "total", TOTAL)
     save_onnx(path, [helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], {"x": ["batch", 4]}, {"sum": []})
     with serving(tmp_path, "total") as server:
         assert ask(server, "total", {"x": ("FP32", np.ones((1, 4), dtype=np.float32))}, ["sum"])["sum"].tolist() == [4]
