@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from rich.console import Console
@@ -35,9 +36,13 @@ def serve_dashboard(store: Store, host: str, port: int, console: Console | None 
         raise UsageError(f"--port: cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
     with server:
         console.print(f"Optuna's dashboard: http://{host}:{server.server_port} (Ctrl-C ends it)", highlight=False)
+        # Not in this thread: wsgiref swallows a KeyboardInterrupt that arrives while a request is answered.
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
+        serving.start()
         try:
-            server.serve_forever()
+            serving.join()
         except KeyboardInterrupt:
+            server.shutdown()
             console.print("dashboard ended")
 
 
