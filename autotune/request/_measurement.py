@@ -36,7 +36,7 @@ class MeasurementRequest(Request):
     max_concurrency: int | None = option(
         None,
         "N",
-        "Most outstanding requests; by default as many as the config can use.",
+        "Most outstanding requests of a closed loop; 1024 by default.",
         panel=Panel.LOAD,
         allowed=AT_LEAST_ONE,
     )

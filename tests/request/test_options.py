@@ -104,3 +104,8 @@ def test_an_option_is_given_once_unless_it_is_repeatable() -> None:
         command.main(["--window", "1s", "--probe-duration", "2s"], standalone_mode=False)
     command.main(["--mount", "/a:/b", "--mount", "/c:/d"], standalone_mode=False)
     assert seen == [RunRequest(mount=["/a:/b", "/c:/d"])]
+
+
+def test_help_names_the_default_of_the_most_concurrency() -> None:
+    asked = RunRequest().measure_options()
+    assert f"{asked.max_concurrency} by default" in options_of(RunRequest)["max_concurrency"].help
