@@ -10,31 +10,15 @@ from typing import Literal
 import numpy as np
 
 from autotune.load import BLOCK_S, LoadResult, Progress, Watch
+from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._types import Evidence
 from autotune.measurement.statistics import (
-    MIN_BLOCKS_TO_HOLD,
-    SLOW_FRACTIONS,
     LateCounts,
     Verdict,
     confidence,
     percentile_bounds,
 )
 from autotune.objective import Ceiling
-
-_BOUNDS_CONFIDENCE = 0.95
-_ANY_ALPHA = 0.05  # where only the counts are asked for
-# A queue that takes this many limits to serve, in this many tellings in a row, is not a hiccup.
-_BACKLOG_LIMITS = 2.0
-_BACKLOG_TELLINGS = 6
-_LEAST_BACKLOG = 16.0
-# A window is given up only where requests would have to cluster this many times less than its blocks say: few blocks
-# say too much rather than too little.
-_OVERRATED = 2.0
-_CLUSTERED = 2.0
-# A window begins with an empty queue: what estimates are made of leaves out so many limits of it, and no more than
-# this part.
-_FILLING_LIMITS = 8
-_FILLING_PART = 0.4
 
 
 @dataclass(frozen=True)
@@ -68,6 +52,7 @@ class Judge:
         clustering: The least design effect: the requests that the server answers together.
         requests_per_s: The rate that is offered; None in a closed loop, which cannot queue up.
         window_s: How long the whole window would be.
+        options: When a queue is a backlog, and what of a window is left out.
 
     Attributes:
         decided: What ended the window; empty where nothing did.
@@ -84,7 +69,9 @@ class Judge:
         clustering: float = 1.0,
         requests_per_s: float | None = None,
         window_s: float = math.inf,
+        options: MeasureOptions = DEFAULTS,
     ) -> None:
+        self._options = options
         self.decided: Literal["", "holds", "fails", "given up"] = ""
         self.certain = False
         self.stopped = ""
@@ -93,8 +80,10 @@ class Judge:
         self._clustering = clustering
         self._counts = self._fresh_counts()
         self._confidence = [0.0 for _ in self._ceilings]
-        backlog_s = _BACKLOG_LIMITS * max((ceiling.limit_s for ceiling in ceilings), default=math.inf)
-        self._backlog = math.inf if requests_per_s is None else max(_LEAST_BACKLOG, requests_per_s * backlog_s)
+        backlog_s = options.backlog_limits * max((ceiling.limit_s for ceiling in ceilings), default=math.inf)
+        self._backlog = (
+            math.inf if requests_per_s is None else max(self._options.least_backlog, requests_per_s * backlog_s)
+        )
         self._backlogged = 0
         self._planned = math.inf if requests_per_s is None else requests_per_s * window_s
         self._window_s = window_s
@@ -104,16 +93,18 @@ class Judge:
         """What the load generator tells of its progress; None where nothing could end the window."""
         if self._rule == StopRule() or not self._ceilings:
             return None
-        return Watch(tuple(limit_s for ceiling in self._ceilings for limit_s in _limits_s(ceiling)), self.on_progress)
+        return Watch(
+            tuple(limit_s for ceiling in self._ceilings for limit_s in self._limits_s(ceiling)), self.on_progress
+        )
 
     def on_progress(self, progress: Progress) -> bool:
         """Takes news of the window; True once it is decided."""
-        each = 1 + len(SLOW_FRACTIONS)
+        each = 1 + len(self._options.statistics.slow_fractions)
         for index, counts in enumerate(self._counts):
             late = progress.late[index * each : (index + 1) * each]
             _count(counts, progress.requests, late)
         self._backlogged = self._backlogged + 1 if progress.pending > self._backlog else 0
-        if self._rule.fails_alpha is not None and self._backlogged >= _BACKLOG_TELLINGS:
+        if self._rule.fails_alpha is not None and self._backlogged >= self._options.backlog_reports:
             self.decided, self.certain = "fails", True
             self.stopped = f"{progress.pending:,} requests were waiting after {progress.now_s:.2g} s"
         elif progress.requests:
@@ -133,8 +124,8 @@ class Judge:
         shown = 0
         slow = False
         for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._counts, strict=True)):
-            verdict = counts.verdict(fails_alpha or _ANY_ALPHA)
-            e_value = _e_value(verdict)
+            verdict = counts.verdict(fails_alpha or self._options.fails_alpha)
+            e_value = self._e_value(verdict)
             self._confidence[index] = max(self._confidence[index], confidence(e_value))
             hopeless = self._rule.hopeless and verdict.late > (1 - ceiling.quantile) * self._planned
             if fails_alpha and (hopeless or verdict.decision == "fails"):
@@ -154,30 +145,31 @@ class Judge:
     def _is_slow(self, counts: LateCounts, verdict: Verdict, alpha: float) -> bool:
         """Whether evidence gathers too slowly, though a lower rate might do better."""
         after_s = self._rule.give_up_after_s
-        clustered = verdict.late > 0 or verdict.design_effect > _CLUSTERED * max(1.0, self._clustering)
+        clustered = verdict.late > 0 or verdict.design_effect > self._options.clustered * max(1.0, self._clustering)
         if after_s is None or verdict.blocks * BLOCK_S < after_s or not clustered:
             return False
-        return counts.e_holds_after(_OVERRATED * self._window_s / BLOCK_S) < 1 / alpha
+        return counts.e_holds_after(self._options.overrated * self._window_s / BLOCK_S) < 1 / alpha
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:
         earlier = self._rule.earlier or tuple(() for _ in self._ceilings)
         return tuple(
-            LateCounts(1 - ceiling.quantile, floor=self._clustering, earlier=each)
+            LateCounts(1 - ceiling.quantile, floor=self._clustering, earlier=each, options=self._options.statistics)
             for ceiling, each in zip(self._ceilings, earlier, strict=True)
         )
 
     def _evidence(self, index: int, ceiling: Ceiling, counts: LateCounts, result: LoadResult) -> Evidence:
-        requests, late = blocks(result, _limits_s(ceiling))
+        requests, late = blocks(result, self._limits_s(ceiling))
         _count(counts, requests, late)
-        verdict = counts.verdict(_ANY_ALPHA)
+        verdict = counts.verdict(self._options.fails_alpha)
         filled = self._fresh_counts()[index]
-        filling = min(round(_FILLING_LIMITS * ceiling.limit_s / BLOCK_S), int(_FILLING_PART * len(requests)))
+        filling = round(self._options.filling_limits * ceiling.limit_s / BLOCK_S)
+        filling = min(filling, int(self._options.filling_part * len(requests)))
         _count(filled, requests[filling:], [each[filling:] for each in late])
-        e_value = _e_value(verdict)
+        e_value = self._e_value(verdict)
         holds = verdict.late_fraction <= 1 - ceiling.quantile
         design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
         low_s, high_s = percentile_bounds(
-            result.latency_s, ceiling.quantile, _BOUNDS_CONFIDENCE, design_effect=design_effect
+            result.latency_s, ceiling.quantile, self._options.bounds_confidence, design_effect=design_effect
         )
         return Evidence(
             ceiling=str(ceiling),
@@ -191,13 +183,16 @@ class Judge:
             low_s=low_s,
             high_s=high_s,
             effective=verdict.effective,
-            levels=filled.verdict(_ANY_ALPHA).levels,
+            levels=filled.verdict(self._options.fails_alpha).levels,
         )
 
+    def _e_value(self, verdict: Verdict) -> float:
+        """The evidence that a ceiling holds; none before enough blocks."""
+        return verdict.e_holds if verdict.blocks >= self._options.statistics.min_blocks_to_hold else 1.0
 
-def _e_value(verdict: Verdict) -> float:
-    """The evidence that a ceiling holds; none before enough blocks."""
-    return verdict.e_holds if verdict.blocks >= MIN_BLOCKS_TO_HOLD else 1.0
+    def _limits_s(self, ceiling: Ceiling) -> tuple[float, ...]:
+        """The ceiling's limit, and the lower ones that show how slow requests cluster."""
+        return (ceiling.limit_s, *(part * ceiling.limit_s for part in self._options.statistics.slow_fractions))
 
 
 def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], list[list[int]]]:
@@ -209,12 +204,7 @@ def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], li
     return np.bincount(which, minlength=count).tolist(), late
 
 
-def _limits_s(ceiling: Ceiling) -> tuple[float, ...]:
-    """The ceiling's limit, and the lower ones that show how slow requests cluster."""
-    return (ceiling.limit_s, *(fraction * ceiling.limit_s for fraction in SLOW_FRACTIONS))
-
-
 def _count(counts: LateCounts, requests: Iterable[int], late: Sequence[Iterable[int]]) -> None:
-    """Adds blocks; ``late`` is over each of a ceiling's `_limits_s`, the limit itself first."""
+    """Adds blocks; ``late`` is over each of a ceiling's `Judge._limits_s`, the limit itself first."""
     for block, (over_limit, *slow) in zip(requests, zip(*late, strict=True), strict=True):
         counts.add(block, over_limit, slow)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotune.load import ClosedLoop
+from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import Limit, LimitKind
 from autotune.measurement._types import Probe
 
-_INSTANCES_BUSY = 0.85
-# Where server and client leave the cores so little to spare and the client takes so much of them, it is in the way.
-_CORES_BUSY, _CLIENT_TAKES = 0.9, 0.1
-# Of the time of a closed loop's client; what it does besides, some tens of microseconds a request, comes on top.
-_CLIENT_BUSY = 0.6
 
-
-def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int) -> Limit | None:
+def limited_by(
+    probes: Sequence[Probe], decided_by: Probe | None, instances: int, options: MeasureOptions = DEFAULTS
+) -> Limit | None:
     """The limit, as the lowest failing load above the one that held shows it; None where nothing does.
 
     - Client: every failing window above it was disturbed by the client, or the closed loop's think time is used up.
@@ -29,20 +26,20 @@ def limited_by(probes: Sequence[Probe], decided_by: Probe | None, instances: int
     if failing and all(any(each.kind.of_client for each in probe.invalid) for probe in failing):
         return Limit(LimitKind.CLIENT, disturbance=failing[0].invalid[0])
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
-    return _think_time(decided_by) or _crowded(seen) or _server(seen, instances)
+    return _think_time(decided_by, options) or _crowded(seen, options) or _server(seen, instances, options)
 
 
-def _think_time(probe: Probe) -> Limit | None:
+def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:
     """The closed loop's think time, where it leaves no time for more."""
     schedule = probe.schedule
     if not isinstance(schedule, ClosedLoop):
         return None
-    if probe.achieved_per_s / probe.batch_size * schedule.client_s < _CLIENT_BUSY:
+    if probe.achieved_per_s / probe.batch_size * schedule.client_s < options.client_busy:
         return None
     return Limit(LimitKind.THINK_TIME, think_s=schedule.client_s, most_per_s=probe.batch_size / schedule.client_s)
 
 
-def _server(seen: Probe, instances: int) -> Limit | None:
+def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | None:
     """What the server's own statistics of a window show; None where it has none."""
     server = seen.server
     if not server.success_count or not server.batch_compute_ns:
@@ -54,7 +51,7 @@ def _server(seen: Probe, instances: int) -> Limit | None:
     compute_s = compute_ns / server.success_count / 1e9
     kind = LimitKind.QUEUE if queue_s > compute_s else LimitKind.EXECUTION
     return Limit(
-        LimitKind.INSTANCES if busy >= _INSTANCES_BUSY else kind,
+        LimitKind.INSTANCES if busy >= options.instances_busy else kind,
         instances=instances,
         busy=busy,
         mean_batch=server.mean_batch_size,
@@ -63,13 +60,13 @@ def _server(seen: Probe, instances: int) -> Limit | None:
     )
 
 
-def _crowded(probe: Probe) -> Limit | None:
+def _crowded(probe: Probe, options: MeasureOptions) -> Limit | None:
     """The cores, where a client on them takes what the server would need."""
     usage = probe.usage
     if usage is None or usage.server_cpu_s is None or not usage.cores or not usage.seconds:
         return None
     client = usage.client_cpu * usage.client_processes / usage.cores
     busy = client + usage.server_cpu_s / (usage.seconds * usage.cores)
-    if busy < _CORES_BUSY or client < _CLIENT_TAKES:
+    if busy < options.cores_busy or client < options.client_takes:
         return None
     return Limit(LimitKind.CORES, busy=min(1.0, busy), client=client, cores=usage.cores)

@@ -102,7 +102,7 @@ class Meter:
             certified=self._certified,
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
-            limited_by=limited_by(self.probes, decided_by, self._prober.instances) if feasible else None,
+            limited_by=limited_by(self.probes, decided_by, self._prober.instances, self._options) if feasible else None,
             infeasible=self._infeasible,
             instances=self._prober.instances,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from autotune.measurement.statistics import DEFAULTS as STATISTICS_DEFAULTS
+from autotune.measurement.statistics import StatisticsOptions
 from autotune.objective import Ceiling, Objective, format_duration
 
 
@@ -88,6 +90,25 @@ class MeasureOptions:
         long_s: See ``repeats`` [guess].
         first_pause_s, longest_pause_s: Seconds before a window is repeated, each time twice as long: what disturbs a
             machine lasts for a while [guess].
+        bounds_confidence: Of the bounds of percentiles and means.
+        backlog_limits: A queue that takes this many limits to serve is a backlog [guess] ...
+        backlog_reports: ... after so many reports of the load generator in a row [guess] ...
+        least_backlog: ... of this many requests at least [guess].
+        overrated: A window is given up where requests would have to cluster this many times less: few blocks make the
+            design effect too large rather than too small [guess].
+        clustered: ... and where late requests, or a design effect over this multiple of a batch, were seen [guess].
+        filling_limits, filling_part: An estimate leaves out so many limits of a window's beginning, while its queue
+            fills, and this part of it at most [located_rate].
+        kept_up: Fraction of the requests, without those in flight, that an open loop completes within a window [guess].
+        nearly_all: Fraction of the earlier latencies that shows how many requests are in flight [guess].
+        plain_requests: Independent requests that a window without counts is worth: one judged by its mean, or by a
+            queue that grew [guess].
+        instances_busy: Fraction of the time from which on instances are what limits [guess].
+        cores_busy, client_takes: Fractions of the shared cores from which on the client is in the way [guess].
+        client_busy: Fraction of the time from which on a closed loop's think time is what limits [guess].
+        sweep_s: Seconds of a window of a sweep [guess].
+        sweep_timeout_s: Seconds that its answers may take: a sweep shows what a load does, slow answers are answers.
+        statistics: Corrections for clustered requests, and the prior of the fit.
     """
 
     probe_s: float = 1.0
@@ -157,6 +178,24 @@ class MeasureOptions:
     long_s: float = 3.0
     first_pause_s: float = 0.1
     longest_pause_s: float = 1.6
+    bounds_confidence: float = 0.95
+    backlog_limits: float = 2.0
+    backlog_reports: int = 6
+    least_backlog: float = 16.0
+    overrated: float = 2.0
+    clustered: float = 2.0
+    filling_limits: float = 8.0
+    filling_part: float = 0.4
+    kept_up: float = 0.98
+    nearly_all: float = 0.99
+    plain_requests: int = 50
+    instances_busy: float = 0.85
+    cores_busy: float = 0.9
+    client_takes: float = 0.1
+    client_busy: float = 0.6
+    sweep_s: float = 3.0
+    sweep_timeout_s: float = 30.0
+    statistics: StatisticsOptions = STATISTICS_DEFAULTS
 
     @classmethod
     def of(cls, probe_s: float, seed: int = 0) -> MeasureOptions:
@@ -180,6 +219,9 @@ class MeasureOptions:
         if requests_per_s > 0:
             wanted_s = max(wanted_s, requests_needed(objective) / requests_per_s)
         return max(at_least_s, min(wanted_s, self.max_window_s))
+
+
+DEFAULTS = MeasureOptions()
 
 
 def requests_needed(objective: Objective) -> int:

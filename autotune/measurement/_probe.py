@@ -12,6 +12,7 @@ from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histo
 from autotune.measurement._disturbance import Surroundings
 from autotune.measurement._guards import Guards
 from autotune.measurement._judge import Judge
+from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import DisturbanceKind
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
@@ -19,9 +20,6 @@ from autotune.objective import Ceiling
 from autotune.server import RunningServer
 
 _REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
-_KEPT_UP = 0.98
-_NEARLY_ALL = 0.99
-_MEAN_CONFIDENCE = 0.95
 
 
 def run_probe(
@@ -34,13 +32,14 @@ def run_probe(
     timeout_s: float,
     ceilings: Sequence[Ceiling] = (),
     judge: Judge | None = None,
+    options: MeasureOptions = DEFAULTS,
 ) -> Probe:
     """Offers ``schedule`` for ``duration_s``, or until ``judge`` ends it, and says how the ceilings fared.
 
     Raises:
         ServerCrashed: The server was gone after the window.
     """
-    judge = judge or Judge(ceilings)
+    judge = judge or Judge(ceilings, options=options)
     before = server.statistics()
     began = Surroundings.now(server)
     started_at = time.time()
@@ -53,11 +52,11 @@ def run_probe(
     for ceiling in ceilings:
         if ceiling.statistic not in latency_s:
             latency_s[ceiling.statistic] = result.percentile_s(ceiling.quantile)
-    mean_bounds_s = _mean_bounds(result) if any(ceiling.statistic == "avg" for ceiling in ceilings) else None
+    mean_bounds_s = _mean_bounds(result, options) if any(ceiling.statistic == "avg" for ceiling in ceilings) else None
     kept = result.requests > 0 and all(ceiling.met_by(latency_s[ceiling.statistic]) for ceiling in ceilings)
     if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
         kept = kept and all(each.met_by(mean_bounds_s[1]) for each in ceilings if each.statistic == "avg")
-    kept_up = _kept_up(result)
+    kept_up = _kept_up(result, options)
     holds = kept and kept_up and judge.decided != "fails"
     if not holds and not _was_kept_waiting(result, ceilings) and _breaks_without_lateness(result, ceilings):
         invalid = tuple(each for each in invalid if each.kind is not DisturbanceKind.CLIENT_LATE)
@@ -122,7 +121,7 @@ def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
     return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - carried, 0.001)}
 
 
-def _kept_up(result: LoadResult) -> bool:
+def _kept_up(result: LoadResult, options: MeasureOptions) -> bool:
     """Whether an open loop's completions kept pace with what it offered.
 
     Some requests are outstanding at the window's end even in a steady state: those that arrived in its last stretch, as
@@ -135,16 +134,16 @@ def _kept_up(result: LoadResult) -> bool:
         return False
     within_s = result.latency_s[result.scheduled_s + result.latency_s <= result.duration_s]
     earlier_s = within_s[: math.ceil(len(within_s) / 2)]
-    usual_s = np.quantile(earlier_s, _NEARLY_ALL, method="inverted_cdf") if len(earlier_s) else 0.0
+    usual_s = np.quantile(earlier_s, options.nearly_all, method="inverted_cdf") if len(earlier_s) else 0.0
     in_flight = np.count_nonzero(result.scheduled_s > result.duration_s - usual_s)
-    return bool(len(within_s) >= _KEPT_UP * result.requests - in_flight - 1)
+    return bool(len(within_s) >= options.kept_up * result.requests - in_flight - 1)
 
 
-def _mean_bounds(result: LoadResult) -> tuple[float, float]:
+def _mean_bounds(result: LoadResult, options: MeasureOptions) -> tuple[float, float]:
     """Bounds of the mean latency in seconds; infinite where they are not known."""
     if not result.requests:
         return math.inf, math.inf
-    return mean_bounds(result.latency_s, _MEAN_CONFIDENCE)
+    return mean_bounds(result.latency_s, options.bounds_confidence, options.statistics)
 
 
 def _client_times(result: LoadResult) -> ClientTimes | None:

@@ -120,7 +120,15 @@ class Prober:
             duration_s=duration_s,
             timeout_s=drain_timeout_s(self.objective),
             ceilings=ceilings,
-            judge=Judge(ceilings, rule, clustering=self.clustering(), requests_per_s=rate, window_s=duration_s),
+            judge=Judge(
+                ceilings,
+                rule,
+                clustering=self.clustering(),
+                requests_per_s=rate,
+                window_s=duration_s,
+                options=self.options,
+            ),
+            options=self.options,
         )
         self.probes.append(probe)
         self._on_probe(probe)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from autotune.load import OWN_CLIENT, ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
+from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._probe import run_probe
 from autotune.measurement._types import Measurement, Probe
 from autotune.objective import Ceiling
@@ -39,11 +40,6 @@ class SweepResult:
     measurement: Measurement | None = None
 
 
-_TIMEOUT_S = 30.0  # a sweep shows what a load does; slow answers are answers
-_WARM_UP_S = 0.5
-_WINDOW_S = 3.0
-
-
 def sweep(
     served: Served,
     schedules: Sequence[Schedule],
@@ -51,6 +47,7 @@ def sweep(
     duration_s: float | None = None,
     ceilings: Sequence[Ceiling] = (),
     on_probe: Callable[[Probe], None] = lambda probe: None,
+    options: MeasureOptions = DEFAULTS,
 ) -> tuple[Probe, ...]:
     """Offers each load for ``duration_s`` (3 s, a trace for its own length) after a short warm-up.
 
@@ -62,8 +59,8 @@ def sweep(
         served.generator,
         ClosedLoop(1),
         purpose="warm-up",
-        duration_s=_WARM_UP_S,
-        timeout_s=_TIMEOUT_S,
+        duration_s=5 * options.warm_up_window_s,
+        timeout_s=options.sweep_timeout_s,
     )
     probes = []
     for schedule in schedules:
@@ -72,8 +69,8 @@ def sweep(
             served.generator,
             schedule,
             purpose="load",
-            duration_s=duration_s or schedule.length_s or _WINDOW_S,
-            timeout_s=_TIMEOUT_S,
+            duration_s=duration_s or schedule.length_s or options.sweep_s,
+            timeout_s=options.sweep_timeout_s,
             ceilings=ceilings,
         )
         on_probe(probe)

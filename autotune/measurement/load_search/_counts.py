@@ -6,36 +6,42 @@ import math
 from collections.abc import Callable, Sequence
 
 from autotune.load import PoissonRate
+from autotune.measurement._options import MeasureOptions
 from autotune.measurement._types import Probe
 from autotune.measurement.statistics import Location, RateCounts, locate
 from autotune.objective import Ceiling
 
-# What a window without counts is worth, one judged by its mean or by a queue that grew: independent requests.
-_PLAIN_REQUESTS = 50
-
 
 def strictest(
-    probes: Sequence[Probe], ceilings: Sequence[Ceiling], level: Callable[[Probe], float | None]
+    probes: Sequence[Probe],
+    ceilings: Sequence[Ceiling],
+    level: Callable[[Probe], float | None],
+    options: MeasureOptions,
 ) -> tuple[Ceiling, Location]:
     """The ceiling that is violated first, and at which level."""
-    located = [(each, locate(counts(probes, each, level), allowed(each))) for each in ceilings]
+    located = [
+        (each, locate(counts(probes, each, level, options), allowed(each), options=options.statistics))
+        for each in ceilings
+    ]
     return min(located, key=lambda each: each[1].rate_per_s)
 
 
-def counts(probes: Sequence[Probe], ceiling: Ceiling, level: Callable[[Probe], float | None]) -> list[RateCounts]:
+def counts(
+    probes: Sequence[Probe], ceiling: Ceiling, level: Callable[[Probe], float | None], options: MeasureOptions
+) -> list[RateCounts]:
     """What each window that has a level counted against one ceiling.
 
     A mean is met or not, and so is a rate at which the queue grew though no request was late yet: such a window
     counts as some requests that were all in time, or all late.
     """
-    return [_counts(probe, ceiling, at) for probe in probes if (at := level(probe)) is not None]
+    return [_counts(probe, ceiling, at, options.plain_requests) for probe in probes if (at := level(probe)) is not None]
 
 
-def _counts(probe: Probe, ceiling: Ceiling, level: float) -> RateCounts:
+def _counts(probe: Probe, ceiling: Ceiling, level: float, plain: int) -> RateCounts:
     evidence = next((each for each in probe.evidence if each.ceiling == str(ceiling)), None)
     met = ceiling.met_by(probe.latency_s[ceiling.statistic])
     if evidence is None or (met and not probe.kept_up):
-        return RateCounts(level, _PLAIN_REQUESTS, 0 if probe.kept_up and met else _PLAIN_REQUESTS)
+        return RateCounts(level, plain, 0 if probe.kept_up and met else plain)
     (requests, late), slow, *_ = evidence.levels
     came, spread = 1.0, 0.0
     if isinstance(probe.schedule, PoissonRate):

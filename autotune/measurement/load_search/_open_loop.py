@@ -12,7 +12,8 @@ from autotune.measurement._reasons import Infeasible
 from autotune.measurement._types import Probe, Purpose
 from autotune.measurement.load_search._axis import Found
 from autotune.measurement.load_search._counts import allowed, counts, strictest
-from autotune.measurement.statistics import RateCounts, bracket, locate, next_rate
+from autotune.measurement.statistics import bracket, locate, next_rate
+from autotune.objective import Ceiling
 
 
 class RateAxis:
@@ -75,16 +76,15 @@ class RateAxis:
             return None
         if probes and self.level(probes[-1]) == self._highest:
             self._highest = math.inf  # it held beyond what saturated
-        ceilings = self.prober.objective.ceilings
-        level = min(self._next(counts(probes, each, self.level), allowed(each)) for each in ceilings)
+        level = min(self._next(probes, each) for each in self.prober.objective.ceilings)
         if level < self._least:
             return None
         return min(level, self._highest)
 
     def settle(self, probes: Sequence[Probe]) -> Found:
         """The fitted rate, decided by the highest window that met every ceiling."""
-        ceiling, location = strictest(probes, self.prober.objective.ceilings, self.level)
-        ends = bracket(counts(probes, ceiling, self.level), allowed(ceiling))
+        ceiling, location = strictest(probes, self.prober.objective.ceilings, self.level, self.prober.options)
+        ends = bracket(counts(probes, ceiling, self.level, self.prober.options), allowed(ceiling))
         held = self.prober.highest_holding()
         failing = min((probe.asked_per_s for probe in probes if not probe.holds), default=None)
         if held is None or not ends.holds_per_s:
@@ -94,8 +94,8 @@ class RateAxis:
 
     def _done(self, probes: Sequence[Probe], spent_s: float) -> bool:
         options, effort = self.prober.options, self._question.effort
-        ceiling, location = strictest(probes, self.prober.objective.ceilings, self.level)
-        ends = bracket(counts(probes, ceiling, self.level), allowed(ceiling))
+        ceiling, location = strictest(probes, self.prober.objective.ceilings, self.level, self.prober.options)
+        ends = bracket(counts(probes, ceiling, self.level, self.prober.options), allowed(ceiling))
         # A rough answer is good enough once its standard error is about the resolution: 3.3 of them are 90%.
         if location.relative_width <= options.resolution * (1.0 if effort >= 1 else options.rough_widths):
             return True
@@ -110,11 +110,12 @@ class RateAxis:
         narrow = ends.fails_per_s <= ends.holds_per_s * options.narrow
         return spent >= options.patience or (spent >= 1 and narrow)
 
-    def _next(self, points: Sequence[RateCounts], allowed_late: float) -> float:
+    def _next(self, probes: Sequence[Probe], ceiling: Ceiling) -> float:
         """Where to look next; below the bracket where it is closed and yet hardly to be believed."""
         options = self.prober.options
+        points, allowed_late = counts(probes, ceiling, self.level, options), allowed(ceiling)
         ends = bracket(points, allowed_late)
         if ends.fails_per_s > ends.holds_per_s * (1 + options.resolution):
-            return next_rate(points, allowed_late)
-        location = locate(points, allowed_late)
+            return next_rate(points, allowed_late, options.statistics)
+        location = locate(points, allowed_late, options=options.statistics)
         return max(options.step_back * ends.holds_per_s, min(location.rate_per_s, ends.holds_per_s))

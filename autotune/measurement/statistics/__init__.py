@@ -6,15 +6,9 @@ Pure functions of counts and latencies; nothing here knows of servers, clients o
 from autotune.measurement.statistics._batch_means import mean_bounds
 from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction
 from autotune.measurement.statistics._isotonic import Bracket, RateCounts, bracket, pooled_fractions
-from autotune.measurement.statistics._late_counts import (
-    MIN_BLOCKS_TO_FAIL,
-    MIN_BLOCKS_TO_HOLD,
-    SETTLING_BLOCKS,
-    SLOW_FRACTIONS,
-    LateCounts,
-    Verdict,
-)
+from autotune.measurement.statistics._late_counts import LateCounts, Verdict
 from autotune.measurement.statistics._location import Location, locate, next_rate
+from autotune.measurement.statistics._options import DEFAULTS, StatisticsOptions
 from autotune.measurement.statistics._paired import Ratio, paired_ratio
 from autotune.measurement.statistics._percentile import percentile_bounds
 from autotune.measurement.statistics._sequential import (
@@ -27,10 +21,7 @@ from autotune.measurement.statistics._sequential import (
 )
 
 __all__ = [
-    "MIN_BLOCKS_TO_FAIL",
-    "MIN_BLOCKS_TO_HOLD",
-    "SETTLING_BLOCKS",
-    "SLOW_FRACTIONS",
+    "DEFAULTS",
     "Bracket",
     "ClusteredCounts",
     "Decision",
@@ -38,6 +29,7 @@ __all__ = [
     "Location",
     "RateCounts",
     "Ratio",
+    "StatisticsOptions",
     "Verdict",
     "at_fraction",
     "bracket",

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.measurement.statistics._options import DEFAULTS, StatisticsOptions
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-BATCHES = (20, 10, 5, 4)
-"""Batch counts tried; the widest interval counts."""
 
-_MIN_PER_BATCH = 2
-
-
-def mean_bounds(latency_s: ArrayLike, confidence: float) -> tuple[float, float]:
+def mean_bounds(latency_s: ArrayLike, confidence: float, options: StatisticsOptions = DEFAULTS) -> tuple[float, float]:
     """Lower and upper confidence bounds, in seconds, of the mean latency of requests in schedule order.
 
     Each bound holds with probability ``confidence`` by itself.
@@ -32,6 +29,7 @@ def mean_bounds(latency_s: ArrayLike, confidence: float) -> tuple[float, float]:
     Args:
         latency_s: Latencies in the order in which requests were scheduled, ``inf`` for failed ones, shape (n,).
         confidence: In (0.5, 1).
+        options: Batch counts.
 
     Returns:
         ``(lower, upper)``; ``(inf, inf)`` where a request failed, as then the mean is infinite; ``(0, inf)`` where
@@ -43,8 +41,8 @@ def mean_bounds(latency_s: ArrayLike, confidence: float) -> tuple[float, float]:
     if not np.all(np.isfinite(latencies)):
         return math.inf, math.inf
     halves = []
-    for batches in BATCHES:
-        if len(latencies) >= batches * _MIN_PER_BATCH:
+    for batches in options.mean_batches:
+        if len(latencies) >= batches * options.least_batch:
             means = np.array([batch.mean() for batch in np.array_split(latencies, batches)])
             error = float(means.std(ddof=1)) / math.sqrt(batches)
             halves.append(error * float(stdtrit(batches - 1, confidence)))

@@ -23,7 +23,7 @@ Three things make a few short probes enough:
 *   Requests over a lower limit are many where those that are late are few, and bring news of the slope. Latencies of
     a queue have a tail no heavier than exponential (Asmussen, Applied Probability and Queues, 2003, chapter X), so
     that at every rate about p(rate)^h exceed the lower limit, h the same at all rates, and unknown: uniform up to
-    `_LARGEST_EXPONENT`. Where many exceed it, it tells of the body of the latencies, and counts as that many or
+    0.7. Where many exceed it, it tells of the body of the latencies, and counts as that many or
     more.
 *   A design effect that is enlarged to be safe, as a test needs it, takes the weight from windows that hold.
 """
@@ -42,36 +42,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from autotune.measurement.statistics._isotonic import RateCounts
+    from autotune.measurement.statistics._options import StatisticsOptions
 
-_SLOPE_PRIOR_LOG = (math.log(40.0), 1.2)
-_SLOPES = np.exp(_SLOPE_PRIOR_LOG[0] + _SLOPE_PRIOR_LOG[1] * np.linspace(-3, 3, 25))
-# A lower limit of 0.7 times the limit: that much of a tail that is exponential from zero on.
-_SMALLEST_EXPONENT, _LARGEST_EXPONENT = 0.03, 0.7
-_EXPONENTS = np.linspace(_SMALLEST_EXPONENT, _LARGEST_EXPONENT, 8)
-# Where more exceed the lower limit than this, it does not tell of the tail.
-_BODY = 0.15
-_MARGIN = math.log(2.0)
-_ROOTS = 101
-_LARGEST_FLATTENING = 10.0
 _NORMAL = np.linspace(-4, 4, 33)
 _NORMAL_WEIGHTS = np.exp(-_NORMAL * _NORMAL / 2) / np.exp(-_NORMAL * _NORMAL / 2).sum()
-_BISECTIONS = 14
 
 
-def crossing_quantiles(probes: Sequence[RateCounts], p0: float, levels: tuple[float, ...]) -> NDArray[np.float64]:
+def crossing_quantiles(
+    probes: Sequence[RateCounts], p0: float, levels: tuple[float, ...], options: StatisticsOptions
+) -> NDArray[np.float64]:
     """Quantiles of the rate of the crossing, in the unit of the probes' rates; shape (levels,).
 
     Args:
         probes: All probes of one configuration, one at least with requests.
         p0: The late fraction at the crossing, in (0, 1).
         levels: Probabilities.
+        options: Prior and grids.
     """
-    counted = _Counted.of(probes, p0)
-    roots = np.linspace(counted.rates.min() - _MARGIN, counted.rates.max() + _MARGIN, _ROOTS)
+    counted = _Counted.of(probes, p0, options)
+    margin = math.log(options.root_margin)
+    roots = np.linspace(counted.rates.min() - margin, counted.rates.max() + margin, options.roots)
     flattening = counted.flattening(roots)
     mass = counted.root_mass(roots, flattening)
     inside = np.flatnonzero(mass > 1e-5 * mass.max())
-    roots = np.linspace(roots[max(inside[0] - 1, 0)], roots[min(inside[-1] + 1, _ROOTS - 1)], _ROOTS)
+    roots = np.linspace(roots[max(inside[0] - 1, 0)], roots[min(inside[-1] + 1, options.roots - 1)], options.roots)
     mass = counted.root_mass(roots, flattening)
     cumulated = (np.cumsum(mass) - mass / 2) / mass.sum()
     return np.asarray(np.exp(np.interp(levels, cumulated, roots)))
@@ -82,6 +76,8 @@ class _Counted:
     """What the probes counted, as arrays over them: logarithms of rates and effective counts."""
 
     p0: float
+    options: StatisticsOptions
+    slopes: NDArray[np.float64]
     rates: NDArray[np.float64]
     shifts: NDArray[np.float64]  # (slopes, probes)
     requests: NDArray[np.float64]
@@ -90,14 +86,19 @@ class _Counted:
     slow: NDArray[np.float64]
 
     @classmethod
-    def of(cls, probes: Sequence[RateCounts], p0: float) -> _Counted:
+    def of(cls, probes: Sequence[RateCounts], p0: float, options: StatisticsOptions) -> _Counted:
         probes = sorted(
             (probe for probe in probes if probe.requests > 0), key=lambda probe: (probe.rate_per_s, probe.late)
         )
+        median, deviation = options.slope_prior
+        slopes = median * np.exp(deviation * np.linspace(-3, 3, options.slopes))
+        spreads = np.array([probe.came_spread for probe in probes])
         return cls(
             p0=p0,
+            options=options,
+            slopes=slopes,
             rates=np.log([probe.rate_per_s * probe.came for probe in probes]),
-            shifts=_shifts(np.array([probe.came_spread for probe in probes]), p0),
+            shifts=_shifts(spreads, slopes, p0, options.bisections),
             requests=np.array([probe.effective_requests for probe in probes]),
             late=np.array([probe.effective_late for probe in probes]),
             slow_of=np.array([probe.slow[0] for probe in probes]),
@@ -107,10 +108,13 @@ class _Counted:
     def root_mass(self, roots: NDArray[np.float64], flattening: float) -> NDArray[np.float64]:
         """The posterior of each root, a logarithm of a rate, up to a factor."""
         log_late = self._log_late(roots)
-        mean, sd = _SLOPE_PRIOR_LOG
-        posterior = self._own(log_late) / flattening - (np.log(_SLOPES) - mean) ** 2 / (2 * sd * sd)
+        median, deviation = self.options.slope_prior
+        prior = (np.log(self.slopes / median) / deviation) ** 2 / 2
+        posterior = self._own(log_late) / flattening - prior
         if self.slow_of.any():
-            lower = [_log_likelihood(self.slow_of, self.slow, h * log_late, _BODY) for h in _EXPONENTS]
+            exponents = np.linspace(*self.options.exponent_range, self.options.exponents)
+            body = self.options.body
+            lower = [_log_likelihood(self.slow_of, self.slow, h * log_late, body) for h in exponents]
             posterior = posterior + np.logaddexp.reduce(np.stack(lower) / flattening)
         return np.asarray(np.exp(posterior - posterior.max()).sum(axis=1))
 
@@ -120,12 +124,12 @@ class _Counted:
             return 1.0
         saturated = float(self._own(np.log(np.maximum(self.late / self.requests, 1e-12))))
         deviance = 2 * (saturated - float(self._own(self._log_late(roots)).max()))
-        return min(_LARGEST_FLATTENING, max(1.0, deviance / (len(self.late) - 2)))
+        return min(self.options.largest_flattening, max(1.0, deviance / (len(self.late) - 2)))
 
     def _log_late(self, roots: NDArray[np.float64]) -> NDArray[np.float64]:
         """The logarithm of the late fraction of each probe, shape (roots, slopes, probes)."""
         distance = self.rates - roots[:, np.newaxis, np.newaxis] - self.shifts
-        return np.asarray(-np.logaddexp(0.0, -_logit(self.p0) - _SLOPES[:, np.newaxis] * distance))
+        return np.asarray(-np.logaddexp(0.0, -_logit(self.p0) - self.slopes[:, np.newaxis] * distance))
 
     def _own(self, log_late: NDArray[np.float64]) -> NDArray[np.float64]:
         return _log_likelihood(self.requests, self.late, log_late, 1.0)
@@ -141,14 +145,16 @@ def _log_likelihood(
     return np.asarray((t * log_p + (n - t) * np.log(-np.expm1(log_p))).sum(axis=-1))
 
 
-def _shifts(spreads: NDArray[np.float64], p0: float) -> NDArray[np.float64]:
+def _shifts(
+    spreads: NDArray[np.float64], slopes: NDArray[np.float64], p0: float, bisections: int
+) -> NDArray[np.float64]:
     """How far the root lies below that for the requests that came, in ln rate, shape (slopes, probes); by bisection."""
-    low = np.zeros((len(_SLOPES), len(spreads)))
+    low = np.zeros((len(slopes), len(spreads)))
     high = np.broadcast_to(-_NORMAL[0] * spreads, low.shape)
-    for _ in range(_BISECTIONS):
+    for _ in range(bisections):
         shift = (low + high) / 2
         came = spreads[:, np.newaxis] * _NORMAL - shift[..., np.newaxis]
-        log_late = -np.logaddexp(0.0, -_logit(p0) - _SLOPES[:, np.newaxis, np.newaxis] * came)
+        log_late = -np.logaddexp(0.0, -_logit(p0) - slopes[:, np.newaxis, np.newaxis] * came)
         late = np.exp(log_late) @ _NORMAL_WEIGHTS
         low, high = np.where(late > p0, shift, low), np.where(late > p0, high, shift)
     return np.asarray((low + high) / 2)

@@ -24,11 +24,7 @@ from __future__ import annotations
 
 import math
 
-MERGES = (1, 2, 4, 8, 16, 32)
-"""Blocks merged into one for an estimate: 50 ms to 1.6 s."""
-
-MIN_MERGED_BLOCKS = 4
-"""Merged blocks that an estimate needs; the unmerged one needs two."""
+from autotune.measurement.statistics._options import DEFAULTS, StatisticsOptions
 
 
 class ClusteredCounts:
@@ -42,11 +38,13 @@ class ClusteredCounts:
 
     __slots__ = ("_merged", "blocks", "late", "requests")
 
-    def __init__(self) -> None:
+    def __init__(self, options: StatisticsOptions = DEFAULTS) -> None:
         self.blocks = 0
         self.requests = 0.0
         self.late = 0.0
-        self._merged = tuple(_MergedBlocks(merge) for merge in MERGES)
+        self._merged = tuple(
+            _MergedBlocks(merge, 2 if merge == 1 else options.min_merged_blocks) for merge in options.merges
+        )
 
     def add(self, requests: float, late: float) -> None:
         """Counts the next block."""
@@ -69,10 +67,11 @@ class ClusteredCounts:
 class _MergedBlocks:
     """Sums over blocks of one length, from which the variance of the late count follows at any time."""
 
-    __slots__ = ("_filled", "_late", "_merge", "_nn", "_nt", "_requests", "_sum_n", "_sum_t", "_tt", "blocks")
+    __slots__ = ("_filled", "_late", "_least", "_merge", "_nn", "_nt", "_requests", "_sum_n", "_sum_t", "_tt", "blocks")
 
-    def __init__(self, merge: int) -> None:
+    def __init__(self, merge: int, least: int) -> None:
         self.blocks = 0
+        self._least = least
         self._merge = merge
         self._filled = 0
         self._requests = self._late = 0.0
@@ -95,7 +94,7 @@ class _MergedBlocks:
 
     def design_effect(self) -> float:
         blocks = self.blocks
-        if blocks < (2 if self._merge == 1 else MIN_MERGED_BLOCKS) or not 0 < self._sum_t < self._sum_n:
+        if blocks < self._least or not 0 < self._sum_t < self._sum_n:
             return 0.0
         p = self._sum_t / self._sum_n
         squares = self._tt - 2 * p * self._nt + p * p * self._nn

@@ -7,18 +7,18 @@ guarantee approximate, and simulations of queues decide how D must be estimated 
 *   The variance of the late counts alone is not enough for "holds". A queue with D = 300 shows its first bunch of
     late requests after seconds; until then there is no variance to see, and a rate with 1.3 times the late requests
     allowed would mostly be certified. So requests over lower limits
-    (`SLOW_FRACTIONS` of the latency limit) are counted as well: the queue crosses these many times a second, and
+    (`slow_fractions` of the latency limit) are counted as well: the queue crosses these many times a second, and
     their design effect, carried over to the limit, stands in: that of the highest such limit that was crossed
-    often enough to tell (`ENOUGH_BUNCHES`), with those above it. How often requests exceed a third of the limit
+    often enough to tell (`enough_bunches`), with those above it. How often requests exceed a third of the limit
     follows how fast the machine is just now, which says little of the limit itself. A server far from saturation is
     still certified as quickly as if its requests were independent.
 *   A design effect estimated from few blocks is too small more often than too large, and an empty queue, with which
     a probe starts, is an optimistic sample. So for "holds" the estimate is enlarged, by (D - 1) times
-    `SETTLING_BLOCKS` over the blocks seen; waiting longer before the first decision did less and cost more.
+    `settling_blocks` over the blocks seen; waiting longer before the first decision did less and cost more.
 *   Those counts are evidence themselves. The tail of a queue's latency is no heavier than exponential (Kingman 1964;
     Asmussen, Applied Probability and Queues, 2003, chapter X), so where a fraction p0 exceeds the limit L, at least
-    about p0^f exceed f L: 4% exceed 0.7 L where 1% exceed L. `TAIL_SLACK` of that is tested at each of the lower
-    limits, and the e-values are averaged (`OWN_WEIGHT`). A busy queue is so certified within seconds much closer to
+    about p0^f exceed f L: 4% exceed 0.7 L where 1% exceed L. `tail_slack` of that is tested at each of the lower
+    limits, and the e-values are averaged (`own_weight`). A busy queue is so certified within seconds much closer to
     the crossing. Where fewer requests exceed a lower limit than go with those that are late (one, where none is yet),
     they are late for another reason than the queue, or may be, and that limit's evidence counts as none.
 *   "fails" needs late requests, and these show their own clustering, so there D is not carried over: an
@@ -36,33 +36,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.measurement.statistics._design_effect import ClusteredCounts, at_fraction
+from autotune.measurement.statistics._options import DEFAULTS, StatisticsOptions
 from autotune.measurement.statistics._sequential import Decision, e_fails, e_holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SLOW_FRACTIONS = (0.7, 0.5, 0.35)
-"""Fractions of the latency limit over which requests are counted as slow, to learn how they cluster."""
-
-TAIL_SLACK = 0.5
-"""How much less than an exponential tail's share of requests may exceed a lower limit, see above."""
-
-OWN_WEIGHT = 0.6
-"""What the evidence at the latency limit itself counts in the average; that at the lower ones shares the rest alike.
-With a quarter for each, certificates take longer on simulated servers (`benchmarks/simulated_certificates.py`)."""
-
-ENOUGH_BUNCHES = 8
-"""Effective late requests over a limit that make the design effects at still lower limits needless. With fewer, more
-of the rates slightly too high are called holding on simulated queues."""
-
-MIN_BLOCKS_TO_HOLD = 20
-"""Blocks before "holds": 1 s of 50 ms blocks, so that a queue that starts empty can fill."""
-
-SETTLING_BLOCKS = 20
-"""Blocks after which the enlargement of the design effect for few blocks has fallen to a doubling."""
-
-MIN_BLOCKS_TO_FAIL = 4
-"""Blocks before "fails": 0.2 s of 50 ms blocks, the fewest whose scatter says something."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +56,7 @@ class Verdict:
         design_effect_to_fail: The same for the claim that it fails; never larger.
         e_holds: e-value of the claim that it holds.
         e_fails: e-value of the claim that it fails.
-        effective: Effective requests and late ones, n/D and t/D, at the limit and at each of `SLOW_FRACTIONS` of it;
+        effective: Effective requests and late ones, n/D and t/D, at the limit and at each of `slow_fractions` of it;
             those of earlier windows included.
         levels: The same of this window alone, with design effects as they are estimated: of what is late on the
             average they say more, and nothing that a test may rely on.
@@ -110,15 +88,24 @@ class LateCounts:
             effect of an earlier probe at about this rate.
         earlier: The `Verdict.effective` of earlier windows that were given up, at rates at least as high: no more is
             late at this one, so what they showed counts for the claim that it holds.
+        options: Corrections for clustering.
     """
 
-    def __init__(self, p0: float, *, floor: float = 1.0, earlier: Sequence[tuple[float, float]] = ()) -> None:
+    def __init__(
+        self,
+        p0: float,
+        *,
+        floor: float = 1.0,
+        earlier: Sequence[tuple[float, float]] = (),
+        options: StatisticsOptions = DEFAULTS,
+    ) -> None:
         if not 0 < p0 < 1:
             raise ValueError(f"the late fraction allowed must be within (0, 1), not {p0:g}")
         self._p0 = p0
         self._floor = max(1.0, floor)
         self._earlier = tuple(earlier)
-        self._late = ClusteredCounts()
+        self._options = options
+        self._late = ClusteredCounts(options)
         self._slow: tuple[ClusteredCounts, ...] = ()
 
     def add(self, requests: int, late: int, slow: Sequence[int] = ()) -> None:
@@ -127,12 +114,12 @@ class LateCounts:
         Args:
             requests: Requests scheduled in it.
             late: Those over the latency limit, failed ones included.
-            slow: Those over each of `SLOW_FRACTIONS` of the limit, failed ones included; the same number of counts
+            slow: Those over each of `slow_fractions` of the limit, failed ones included; the same number of counts
                 in every block. Without them a queue near saturation is called holding far too readily, unless
                 ``floor`` is its design effect.
         """
         if not self._slow:
-            self._slow = tuple(ClusteredCounts() for _ in slow)
+            self._slow = tuple(ClusteredCounts(self._options) for _ in slow)
         self._late.add(requests, late)
         for counts, block_slow in zip(self._slow, slow, strict=True):
             counts.add(requests, block_slow)
@@ -146,9 +133,9 @@ class LateCounts:
         holds = self._e_holds(effective)
         fails = e_fails(counts.requests / to_fail, counts.late / to_fail, self._p0)
         decision: Decision = "undecided"
-        if holds >= 1 / alpha and counts.blocks >= MIN_BLOCKS_TO_HOLD:
+        if holds >= 1 / alpha and counts.blocks >= self._options.min_blocks_to_hold:
             decision = "holds"
-        elif fails >= 1 / alpha and counts.blocks >= MIN_BLOCKS_TO_FAIL:
+        elif fails >= 1 / alpha and counts.blocks >= self._options.min_blocks_to_fail:
             decision = "fails"
         return Verdict(
             decision=decision,
@@ -174,7 +161,7 @@ class LateCounts:
         """Effective requests and late ones at each limit, earlier windows' included, and the design effect."""
         seen = max(1, self._late.blocks)
         ahead = seen if blocks is None else blocks
-        settling = 1 + SETTLING_BLOCKS / ahead
+        settling = 1 + self._options.settling_blocks / ahead
         effective = []
         to_hold = self._floor
         for index, level in enumerate((self._late, *self._slow)):
@@ -199,7 +186,7 @@ class LateCounts:
         carried = 1.0
         for lower, effect in zip((self._late, *self._slow)[index:], effects[index:], strict=True):
             carried = max(carried, at_fraction(effect, lower.late_fraction, self._allowed(index)))
-            if lower.late >= ENOUGH_BUNCHES * max(self._floor, effect):
+            if lower.late >= self._options.enough_bunches * max(self._floor, effect):
                 break
         return carried
 
@@ -209,16 +196,20 @@ class LateCounts:
         That of e-values is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021). Earlier
         windows are part of the same test, which goes on: what they showed cannot be left out where it is little.
         """
+        options = self._options
         late_at_least = max(1.0, self._late.late) / max(1.0, self._late.requests)
         evidence = []
         for index, (requests, late) in enumerate(effective):
             contradicted = index and (
-                self._slow[index - 1].late_fraction < TAIL_SLACK * late_at_least ** SLOW_FRACTIONS[index - 1]
+                self._slow[index - 1].late_fraction
+                < options.tail_slack * late_at_least ** options.slow_fractions[index - 1]
             )
             evidence.append(0.0 if contradicted else e_holds(requests, late, self._allowed(index)))
         own, *lower = evidence
-        return OWN_WEIGHT * own + (1 - OWN_WEIGHT) * sum(lower) / len(lower) if lower else own
+        return options.own_weight * own + (1 - options.own_weight) * sum(lower) / len(lower) if lower else own
 
     def _allowed(self, index: int) -> float:
-        """The fraction that may exceed the limit, or one of `SLOW_FRACTIONS` of it."""
-        return self._p0 if index == 0 else TAIL_SLACK * self._p0 ** SLOW_FRACTIONS[index - 1]
+        """The fraction that may exceed the limit, or one of `slow_fractions` of it."""
+        return (
+            self._p0 if index == 0 else self._options.tail_slack * self._p0 ** self._options.slow_fractions[index - 1]
+        )

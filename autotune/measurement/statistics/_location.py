@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING
 
 from autotune.measurement.statistics._crossing import crossing_quantiles
 from autotune.measurement.statistics._isotonic import Bracket, bracket
+from autotune.measurement.statistics._options import DEFAULTS, StatisticsOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autotune.measurement.statistics._isotonic import RateCounts
-
-LARGEST_STEP_UP = 1.3
-LARGEST_STEP_DOWN = 0.7
-SMALLEST_STEP = 1.03
-"""How far `next_rate` goes beyond the probes while there is no upper or lower end: a factor of the rate."""
-
-_INTERIOR = 0.1
-_CLIFF_ODDS_BELOW = 0.25
-_CLIFF_ODDS_ABOVE = 20.0
-# Standard deviations of what came: so far about the middle of a cliff the fit may have its way.
-_CAME = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,28 +38,31 @@ class Location:
         return self.high_per_s / self.low_per_s - 1 if self.low_per_s > 0 else math.inf
 
 
-def locate(probes: Sequence[RateCounts], p0: float, confidence: float = 0.9) -> Location:
+def locate(
+    probes: Sequence[RateCounts], p0: float, confidence: float = 0.9, options: StatisticsOptions = DEFAULTS
+) -> Location:
     """The rate at which a fraction ``p0`` of requests is late.
 
     Args:
         probes: All probes of one configuration, in any order; rates may repeat and may contradict each other.
         p0: The fraction allowed, in (0, 1).
         confidence: Probability that the interval holds the crossing, given the model.
+        options: The prior of the fit.
 
     Raises:
         ValueError: No probe has counted a request.
     """
     ends = bracket(probes, p0)
     tail = (1 - confidence) / 2
-    low, rate_per_s, high = (float(each) for each in crossing_quantiles(probes, p0, (tail, 0.5, 1 - tail)))
-    if _is_cliff(ends, p0):
+    low, rate_per_s, high = (float(each) for each in crossing_quantiles(probes, p0, (tail, 0.5, 1 - tail), options))
+    if _is_cliff(ends, p0, options):
         low, high = ends.holds_per_s, ends.fails_per_s
-        middle, came = math.sqrt(low * high), math.exp(_CAME * max(probe.came_spread for probe in probes))
+        middle, came = math.sqrt(low * high), math.exp(options.came * max(probe.came_spread for probe in probes))
         rate_per_s = min(max(rate_per_s, middle / came), middle * came)
     if ends.holds_per_s <= 0:
-        rate_per_s = max(rate_per_s, LARGEST_STEP_DOWN * ends.fails_per_s)
+        rate_per_s = max(rate_per_s, options.largest_step_down * ends.fails_per_s)
     if math.isinf(ends.fails_per_s):
-        rate_per_s = min(rate_per_s, LARGEST_STEP_UP * ends.holds_per_s)
+        rate_per_s = min(rate_per_s, options.largest_step_up * ends.holds_per_s)
     return Location(
         rate_per_s=rate_per_s,
         low_per_s=min(low, rate_per_s) if ends.holds_per_s > 0 else 0.0,
@@ -77,7 +70,7 @@ def locate(probes: Sequence[RateCounts], p0: float, confidence: float = 0.9) -> 
     )
 
 
-def next_rate(probes: Sequence[RateCounts], p0: float) -> float:
+def next_rate(probes: Sequence[RateCounts], p0: float, options: StatisticsOptions = DEFAULTS) -> float:
     """The rate to probe next, in the unit of the probes' rates: where the crossing is thought to be.
 
     Between a holding and a failing probe it keeps a tenth of their logarithmic distance from both, so that every
@@ -88,18 +81,22 @@ def next_rate(probes: Sequence[RateCounts], p0: float) -> float:
         ValueError: No probe has counted a request.
     """
     ends = bracket(probes, p0)
-    rate_per_s = locate(probes, p0).rate_per_s
+    rate_per_s = locate(probes, p0, options=options).rate_per_s
     if ends.holds_per_s <= 0:
-        return max(LARGEST_STEP_DOWN * ends.fails_per_s, min(rate_per_s, ends.fails_per_s / SMALLEST_STEP))
+        return max(
+            options.largest_step_down * ends.fails_per_s, min(rate_per_s, ends.fails_per_s / options.smallest_step)
+        )
     if not math.isfinite(ends.fails_per_s):
-        return min(LARGEST_STEP_UP * ends.holds_per_s, max(rate_per_s, ends.holds_per_s * SMALLEST_STEP))
-    if _is_cliff(ends, p0):
+        return min(
+            options.largest_step_up * ends.holds_per_s, max(rate_per_s, ends.holds_per_s * options.smallest_step)
+        )
+    if _is_cliff(ends, p0, options):
         return math.sqrt(ends.holds_per_s * ends.fails_per_s)
-    margin: float = (ends.fails_per_s / ends.holds_per_s) ** _INTERIOR
+    margin: float = (ends.fails_per_s / ends.holds_per_s) ** options.interior
     return min(max(rate_per_s, ends.holds_per_s * margin), ends.fails_per_s / margin)
 
 
-def _is_cliff(ends: Bracket, p0: float) -> bool:
+def _is_cliff(ends: Bracket, p0: float, options: StatisticsOptions) -> bool:
     """Whether the fraction jumps from far below to far above between two neighbouring probes.
 
     Nothing is then known of the crossing but the bracket.
@@ -108,4 +105,6 @@ def _is_cliff(ends: Bracket, p0: float) -> bool:
         return False
     odds = p0 / (1 - p0)
     holds, fails = ends.holds_fraction, ends.fails_fraction
-    return holds <= _CLIFF_ODDS_BELOW * odds * (1 - holds) and fails >= _CLIFF_ODDS_ABOVE * odds * (1 - fails)
+    return holds <= options.cliff_odds_below * odds * (1 - holds) and fails >= options.cliff_odds_above * odds * (
+        1 - fails
+    )

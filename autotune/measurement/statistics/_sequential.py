@@ -19,6 +19,7 @@ as t/D and n/D, and needs no special functions.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -34,8 +35,6 @@ _HOLDS_ODDS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 _HOLDS_LOG_WEIGHTS = np.log([0.3] + [0.7 / 9] * 9)
 _FAILS_ODDS = np.array([1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 3.0, 5.0, 10.0, 30.0])
 _FAILS_LOG_WEIGHTS = np.log([0.1] * 10)
-
-_LARGEST_LOG = 700.0
 
 
 def log_e_holds(requests: ArrayLike, late: ArrayLike, p0: float) -> NDArray[np.float64]:
@@ -59,12 +58,12 @@ def e_holds(requests: float, late: float, p0: float) -> float:
         late: Late ones among them, or t/D.
         p0: The fraction allowed, in (0, 1): 0.01 for a ceiling on p99.
     """
-    return math.exp(min(_LARGEST_LOG, float(log_e_holds(requests, late, p0))))
+    return math.exp(min(math.log(sys.float_info.max), float(log_e_holds(requests, late, p0))))
 
 
 def e_fails(requests: float, late: float, p0: float) -> float:
     """The e-value of the claim that more than a fraction ``p0`` of requests is late; see `e_holds`."""
-    return math.exp(min(_LARGEST_LOG, float(log_e_fails(requests, late, p0))))
+    return math.exp(min(math.log(sys.float_info.max), float(log_e_fails(requests, late, p0))))
 
 
 def confidence(e_value: float) -> float:

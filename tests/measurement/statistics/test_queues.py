@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from autotune.measurement.statistics import (
-    MIN_BLOCKS_TO_HOLD,
-    SLOW_FRACTIONS,
+    DEFAULTS,
     LateCounts,
     Verdict,
     mean_bounds,
@@ -100,7 +99,7 @@ def blocks_over(arrivals, latency, limit_s, seconds):
     return np.bincount(row * blocks + block, minlength=runs * blocks).reshape(runs, blocks)
 
 
-def blocks_of(runs, limit_s, seconds, slow_fractions=SLOW_FRACTIONS):
+def blocks_of(runs, limit_s, seconds, slow_fractions=DEFAULTS.slow_fractions):
     """Each run's blocks as ``(requests, late, slow)``."""
     arrivals, latency = runs
     requests = blocks_over(arrivals, latency, -1.0, seconds).tolist()
@@ -257,8 +256,8 @@ def counted(blocks, requests=200, late=0, slow=(0, 0, 0), **options):
 
 
 def test_holding_is_not_told_before_a_second_of_blocks():
-    assert counted(MIN_BLOCKS_TO_HOLD - 1).decision == "undecided"
-    assert counted(MIN_BLOCKS_TO_HOLD).decision == "holds"
+    assert counted(DEFAULTS.min_blocks_to_hold - 1).decision == "undecided"
+    assert counted(DEFAULTS.min_blocks_to_hold).decision == "holds"
 
 
 def test_a_complete_failure_is_told_at_once():
