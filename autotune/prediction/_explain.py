@@ -1,4 +1,4 @@
-"""Explains a study: what each parameter of the winner buys, and how far the simulation can be relied on."""
+"""Explains a study: what each parameter of the winner gains, and how well the simulation agrees with the trials."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def explain(
     predictor: Predictor | None,
     min_gain: float,
 ) -> Explanation:
-    """What a study's trials, and a simulation fed by them, say beyond who won.
+    """What the trials of a study and the forecast say about the winner.
 
     Args:
-        space: What was searched.
-        base: The person's config, with what Triton would complete spelt out.
-        objective: What was looked for.
+        space: The search space.
+        base: The baseline, with what Triton would complete.
+        objective: What was optimised.
         outcomes: Of the finished trials, by number.
-        winner: The number of the trial whose config is delivered; None where no config keeps the promise.
-        predictor: What learnt from all of them; None where the sampler has none.
-        min_gain: By what fraction a config must be better to matter.
+        winner: The number of the trial whose config is delivered; None if no config meets the SLO.
+        predictor: The predictor that learnt from all of them; None if the sampler has none.
+        min_gain: Smallest gain that matters, as a fraction.
     """
     simulating = predictor if predictor is not None and predictor.ready else None
     won = None if winner is None else _Winner(space, objective, outcomes, outcomes[winner], simulating)
@@ -71,12 +71,12 @@ class _Winner:
     predictor: Predictor | None
 
     def effects(self, back: Mapping[str, ParameterValue]) -> Iterator[ParameterEffect]:
-        """What each parameter buys of which the winner's value is not that in ``back``."""
+        """The effect of each parameter whose value differs from the one in ``back``."""
         candidate = self.outcome.candidate
         if candidate is None:
             return
         values = candidate.as_dict()
-        for name, value in back.items():  # what has no effect in the winner is what it was
+        for name, value in back.items():  # a value without effect in the winner counts as unchanged
             if self._with(values, name, value) == candidate:
                 values[name] = value
         for name, value in back.items():
@@ -89,7 +89,7 @@ class _Winner:
                 yield ParameterEffect(name, values[name], value, predicted, measured, at_least, trial)
 
     def without_effect(self, min_gain: float) -> Iterator[str]:
-        """The parameters of which no other choice changes what is predicted by more than ``min_gain``."""
+        """The parameters for which no other value changes the forecast by more than ``min_gain``."""
         candidate, predictor = self.outcome.candidate, self.predictor
         if candidate is None or predictor is None or predictor.doubt:
             return
@@ -114,7 +114,7 @@ class _Winner:
         return self._times(ours.expected, theirs.expected) if theirs.keeps else math.inf
 
     def _measured(self, other: Candidate) -> tuple[float | None, bool, int | None]:
-        """How many times better the winner was than ``other``, whether that is a bound, and which trial says so."""
+        """How many times better the winner is than ``other``, whether that is a lower bound, and by which trial."""
         ours = measured_value(self.outcome, self.objective)
         for number, outcome in self.outcomes.items():
             if outcome.candidate != other or ours is None or outcome.kind in NOT_THE_CONFIGS_FAULT:
@@ -133,14 +133,14 @@ class _Winner:
 
 
 def _reference(space: SearchSpace, base: ModelConfig) -> tuple[str, dict[str, ParameterValue]]:
-    """Whose values the winner's are put back to: the person's where they lie in the space, else Triton's defaults."""
+    """What the winner is compared with: the baseline if it lies in the space, otherwise Triton's defaults."""
     own = space.locate(base)
     if own is None:
         default = space.triton_default(base)
         return _DEFAULT, default.as_dict() if default else {}
     values = own.as_dict()
     for parameter in space.parameters:
-        # Without a batcher the candidate holds a stand-in for the batch size that the config really has.
+        # Without a batcher the candidate does not hold the real batch size.
         if parameter.name == _BATCH and parameter.has(base.max_batch_size):
             values[_BATCH] = base.max_batch_size
     return _OWN, values

@@ -1,4 +1,4 @@
-"""What a study's outcome owes to what: types that are stored with it."""
+"""The explanation of a study's result, as it is stored."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from autotune.space import ParameterValue
 
 @dataclass(frozen=True)
 class ParameterEffect:
-    """What one parameter of the winner buys, against the winner with that parameter alone put back.
+    """The gain from one parameter: the winner against the same config with another value of that parameter.
 
     Ratios say how many times better the winner is: its rate over the other's, or the other's latency over its own.
-    Infinite is one where the other keeps the promise at no rate.
+    A ratio is infinite if the other config meets the SLO at no rate.
 
     Attributes:
         parameter: Its name.
-        value: What the winner has.
-        instead_of: What it is put back to.
-        predicted: The ratio as simulated and corrected by all trials; None where nothing can be said.
-        measured: The ratio of what two trials found; None where no trial had that config.
-        at_least: Whether the other config was only found to be beaten, so that ``measured`` is a lower bound.
-        trial: The trial that had the other config; None where none had.
+        value: The winner's value.
+        instead_of: The other value.
+        predicted: The predicted ratio; None if there is none.
+        measured: The ratio of what two trials measured; None if no trial had the other config.
+        at_least: Whether the other config was pruned, so that ``measured`` is a lower bound.
+        trial: The trial that had the other config; None if there is none.
     """
 
     parameter: str
@@ -35,12 +35,12 @@ class ParameterEffect:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How what is simulated after the last trial compares with what trials located.
+    """How well the simulation agrees with the measured trials.
 
     Attributes:
         trials: How many are compared.
-        rank_correlation: Spearman's; None where they are too few.
-        median_error: Median of the absolute error of the simulated value, as a fraction of the measured one.
+        rank_correlation: Spearman's; None if they are too few.
+        median_error: Median absolute error of the simulated value, as a fraction of the measured one.
     """
 
     trials: int
@@ -50,13 +50,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the space was looked at; the last three add up to the first.
+    """How much of the space was tried or simulated; the last three add up to the first.
 
     Attributes:
-        configs: In the space, of its refinements those that were tried or simulated.
-        tried: By a trial, however it ended.
-        simulated: Not tried, but simulated.
-        unknown: Neither; also those that differ from others in parameters that a simulation knows nothing of.
+        configs: Coarse configs of the space, and the refined ones that were tried or simulated.
+        tried: Tried in a trial, however it ended.
+        simulated: Simulated but not tried.
+        unknown: Neither; all untried ones if the space has parameters that are not simulated.
     """
 
     configs: int
@@ -67,18 +67,18 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the winner won, and how far that can be relied on.
+    """Why the winner won, and how reliable that is.
 
     Attributes:
-        coverage: How much of the space was looked at.
-        winner: The number of the winner's trial; None where no config keeps the promise.
-        effects: What parameters of the winner buy, one at a time; none where there is no winner or nothing to say.
-        against: Whose values they are put back to, in words; empty where there is nothing to compare with.
-        without_effect: Parameters of which no other choice changes the winner's predicted value by ``min_gain``.
-        min_gain: By what fraction a config must be better to matter.
-        agreement: Simulation against measurement; None where they cannot be compared.
-        not_simulated: Why nothing is predicted, in words; empty where it is.
-        doubt: Why what is predicted should not be relied on, in words; empty where it may.
+        coverage: How much of the space was tried or simulated.
+        winner: The number of the winner's trial; None if no config meets the SLO.
+        effects: The gain from each changed parameter of the winner, one at a time.
+        against: What the winner is compared with, in words; empty if there is nothing to compare with.
+        without_effect: Parameters for which no other value changes the winner's forecast by ``min_gain``.
+        min_gain: Smallest gain that matters, as a fraction.
+        agreement: Simulation against measurement; None if they cannot be compared.
+        not_simulated: Why nothing is predicted, in words; empty if something is.
+        doubt: Why the forecast is set aside, in words; empty if it is not.
     """
 
     coverage: Coverage

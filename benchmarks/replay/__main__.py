@@ -56,7 +56,6 @@ from benchmarks.replay._working import WorkingFile
 
 HERE = Path(__file__).parent
 GRIDS, PLOTS = HERE / "grids", HERE / "plots"
-RESULTS = HERE.parent / "results"
 WORKING = HERE.parents[1] / "results" / "replay"
 NOISE = 0.03
 LARGEST_GRID_BYTES = 200_000
@@ -113,7 +112,7 @@ def parse_arguments() -> argparse.Namespace:
     ablating.add_argument("--seeds", type=int, default=10)
     ablating.add_argument("--rules", default="", help="names of rules, separated by semicolons; all unless given")
     ablating.add_argument("--arrivals", type=int, default=2, help="different seeds of the simulated arrivals")
-    ablating.add_argument("--json", type=Path, default=RESULTS / "ablation.json", help="where the table goes")
+    ablating.add_argument("--json", type=Path, help="file that the table goes to, as it grows")
     simulating = commands.add_parser("simulate", help="compare the simulation with recorded grids")
     simulating.add_argument("grids", nargs="*", type=Path, help="names or files; all that are recorded unless given")
     simulating.add_argument(
@@ -238,20 +237,20 @@ def simulate(arguments: argparse.Namespace) -> None:
 
 
 def ablate(arguments: argparse.Namespace) -> None:
-    """Replays on all recorded grids and on simulated devices; prints a table, and writes it as JSON as it grows."""
+    """Replays on all recorded grids and on simulated devices; prints a table."""
     grids = {path.stem: likely(Grid.read(path)).grid for path in files_of([])} | devices()
     rules = arguments.rules.split(";") if arguments.rules else list(RULES)
     found: dict[str, dict[str, Delivered]] = {}
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
     with remembered(arguments.arrivals):
         for rule in ("", *rules):
             found[rule] = deliver(grids, arguments.seeds, NOISE, rule)
             print(summary({rule: found[rule]}).splitlines()[-1], flush=True)
-            table = {
-                name or "nothing": {grid: vars(each) for grid, each in by_grid.items()}
-                for name, by_grid in found.items()
-            }
-            arguments.json.write_text(json.dumps({"restarts": FEW, "within": WITHIN, "switched_off": table}, indent=1))
+            if arguments.json:
+                table = {
+                    name or "nothing": {grid: vars(each) for grid, each in by_grid.items()}
+                    for name, by_grid in found.items()
+                }
+                arguments.json.write_text(json.dumps({"restarts": FEW, "switched_off": table}, indent=1))
 
 
 def score(arguments: argparse.Namespace) -> None:

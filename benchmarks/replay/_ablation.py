@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from autotune.prediction import PredictionOptions, Predictor, Residual, _correction, _service_times, _simulated_space
 from autotune.search import StudyPlan, _experience
 from autotune.search._experience import Experience
-from autotune.search._score import best_of, score
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._replay import replay
 from benchmarks.replay._table import FEW, PREDICTING, WITHIN
@@ -77,11 +76,6 @@ def _uncorrected(self: Residual, features: Any, beside: Any = None) -> Any:
     return 0 * mean, deviation
 
 
-def _measured_best(self: Experience, trials: Sequence[Any]) -> float | None:
-    best = best_of(trials, self._plan.objective)
-    return None if best is None else score(best.outcome, self._plan.objective)
-
-
 _SPACE = _simulated_space.SimulatedSpace
 RULES: dict[str, dict[Any, Any]] = {
     "gap between executions": {(_service_times, "_gap_s"): lambda windows: 0.0},
@@ -106,7 +100,6 @@ RULES: dict[str, dict[Any, Any]] = {
         (Residual, "predict"): lambda self, features, beside=None: _predict(self, features)
     },
     "simulation set aside": {"pairs_to_distrust": math.inf},
-    "incumbent smoothed": {(Experience, "best_value"): _measured_best},
     "finalists by smoothed values": {(Experience, "estimates"): lambda self, trials: {}},
 }
 """Rules by name: what to change in the options, or in place of which attribute, to switch each off."""
