@@ -136,7 +136,7 @@ class MeasureOptions:
     first_of_saturation: float = 0.9
     beyond_saturation: float = 1.03
     give_up_below: float = 0.05
-    search_alpha: float = 0.03
+    search_alpha: float = 0.01
     incumbent_alpha: float = 0.01
     incumbent_attempts: int = 3
     most_windows: int = 20
