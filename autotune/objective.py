@@ -1,4 +1,4 @@
-"""What is maximised and what is promised.
+"""What is optimised, and the latency ceilings.
 
 ``"5ms"`` becomes a duration in seconds, ``--p99 5ms`` a `Ceiling`, and a goal with its ceilings an
 `Objective`. Nothing here measures anything.
@@ -109,8 +109,8 @@ class Objective:
     Attributes:
         goal: ``"throughput"``: the most inferences/s whose latency keeps every ceiling.
             ``"latency"``: the lowest latency (``optimised_statistic``) while ``rate_per_s`` is offered.
-        ceilings: The promises, strictest statistic first; at least one for ``"throughput"``.
-        rate_per_s: Inferences/s that must be carried; only for ``"latency"``.
+        ceilings: The latency ceilings, strictest statistic first; at least one for ``"throughput"``.
+        rate_per_s: Inferences/s that must be sustained; only for ``"latency"``.
         load: How throughput is measured. ``"open"``: Poisson arrivals, as of many clients who know nothing of each
             other. ``"closed"``: a number of outstanding requests, each of which is followed by the next one, as
             perf_analyzer and Model Analyzer do.
@@ -140,12 +140,12 @@ class Objective:
         return self.goal == "throughput"
 
     def __str__(self) -> str:
-        promise = ", ".join(str(ceiling) for ceiling in self.ceilings)
+        ceilings = ", ".join(str(ceiling) for ceiling in self.ceilings)
         if self.goal == "throughput":
             client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
             loop = f" in a closed loop{client}" if self.load == "closed" else ""
-            return f"highest throughput{loop} with {promise}"
-        held = f" with {promise}" if promise else ""
+            return f"highest throughput{loop} with {ceilings}"
+        held = f" with {ceilings}" if ceilings else ""
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"
 
 

@@ -11,7 +11,7 @@ from autotune.space import Candidate
 
 
 class OutcomeKind(str, Enum):
-    """How a trial ended. All but ``INTERRUPTED`` are told to Optuna as complete trials.
+    """How a trial ended. All but ``INTERRUPTED`` are reported to Optuna as complete trials.
 
     ``PRUNED``: it does not sustain what the incumbent does; how much it sustains was not measured.
     """
@@ -41,9 +41,9 @@ class Forecast:
         spread: Standard deviation of the logarithm of the true value about ``expected``.
         mean_batch: Inferences in an execution at that load, as simulated.
         concurrency: Outstanding requests with which a closed loop comes to it, as simulated; None where there is none.
-        keeps: Whether it keeps the promise, as simulated; where it does not, the values only say that it is far worse.
+        keeps: Whether it meets the SLO in simulation; if not, the values only say that it is far worse.
         win_probability: How likely it was to beat the best of the trials by more than the least gain; None where no
-            trial had kept the promise.
+            trial had met the SLO.
     """
 
     simulated: float
@@ -61,7 +61,7 @@ class TrialOutcome:
 
     Attributes:
         kind: How it ended.
-        candidate: What was tried; None for the person's own config where it lies outside the space.
+        candidate: What was tried; None for a baseline outside the space.
         config_text: The full ``config.pbtxt`` that was served.
         measurement: What was measured; None where the server never answered.
         message: Why it failed, in the server's own words; empty otherwise.
@@ -83,5 +83,5 @@ class TrialOutcome:
 
     @property
     def feasible(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether it met the SLO."""
         return self.kind is OutcomeKind.FEASIBLE

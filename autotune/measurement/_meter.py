@@ -27,7 +27,7 @@ class Meter:
     Args:
         server: A ready server.
         generator: A load generator pointed at it.
-        objective: What is promised.
+        objective: What is optimised, and the ceilings.
         options: Window lengths, resolution and confidence.
         on_probe: Called after every probe, for progress.
         batch_size: Inferences in one of the generator's requests.

@@ -109,11 +109,11 @@ class Probe:
         lateness_p99_s: 99th percentile of the client's dispatch lateness.
         server: Triton's statistics over the window.
         kept_up: Whether the server completed what was offered (open loop), rather than queueing it up.
-        holds: Whether every ceiling was kept and the server kept up, as far as this window shows.
+        holds: Whether every ceiling was met and the server kept up, as far as this window shows.
         client: The client's share of the latency.
         usage: What it took of the machine.
         evidence: What it says about each percentile ceiling.
-        mean_bounds_s: Bounds of the mean latency at 95% confidence, in seconds, where a mean is promised; else None.
+        mean_bounds_s: Bounds of the mean latency at 95% confidence, in seconds; None without a ceiling on it.
         invalid: What disturbed client or machine; empty where nothing did.
         stopped: Why it ended before its time; empty where it did not.
         certain: Whether it ended because a ceiling was shown to be broken, or a queue to grow without bound.
@@ -158,7 +158,7 @@ class Probe:
 
     @property
     def asked_per_s(self) -> float:
-        """The inferences/s that were asked for; what was carried where the loop was closed.
+        """The inferences/s that were asked for; what was completed in a closed loop.
 
         A Poisson schedule offers a little more or less than it was asked for; rates are compared by this one.
         """
@@ -179,17 +179,17 @@ class Probe:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one config carries under the objective.
+    """What one config sustains under the objective.
 
     Attributes:
-        feasible: Whether every ceiling was kept at ``rate_per_s`` by the probe that decided.
+        feasible: Whether every ceiling was met at ``rate_per_s`` by the probe that decided.
         rate_per_s: The highest inferences/s found to keep every ceiling: certified, or located where no certificate
             was asked for; 0 where none was.
         first_failing_per_s: The lowest rate above it that was seen to fail; None where none was.
         latency_s: Latencies of the probe that decided: at ``rate_per_s`` where feasible, else the nearest miss.
-        ceilings: What was promised.
+        ceilings: The latency ceilings.
         violations: Ceiling (as text) to how far it was missed, as (value / limit) - 1, and ``rate`` to the
-            fraction of the offered rate that was not carried; <= 0 is kept. ``lost`` is the fraction of
+            fraction of the offered rate that was not sustained; <= 0 is met. ``lost`` is the fraction of
             requests that were never answered, where that leaves the optimised latency without a value.
             ``race`` is the fraction by which the rate to beat was missed, at least.
         decided_by: The probe that decided; None where an interruption came first.

@@ -42,11 +42,11 @@ def _effects(explanation: Explanation, *, maximise: bool) -> list[str]:
 def _effect(effect: ParameterEffect) -> str:
     said = []
     if effect.predicted is not None:
-        broken = "predicted to break the promise"
+        broken = "predicted to violate the SLO"
         said.append(f"{effect.predicted:.2f} times predicted" if math.isfinite(effect.predicted) else broken)
     if effect.measured is not None:
         bound = "at least " if effect.at_least else ""
-        broke = "broke the promise"
+        broke = "violated the SLO"
         found = f"{bound}{effect.measured:.2f} times measured" if math.isfinite(effect.measured) else broke
         said.append(f"{found} (trial {effect.trial})")
     return f"  {phrase(effect.parameter, effect.value)} instead of {_other(effect)}: {', '.join(said)}"

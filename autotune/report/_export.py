@@ -52,7 +52,7 @@ def export_trial(
 
 
 def exported_text(result: StudyResult, trial: TrialRecord) -> str:
-    """The config as served, below a header with the promise, what was measured and what was changed."""
+    """The config as served, below a header with the SLO, what was measured and what was changed."""
     config = ModelConfig.parse(trial.outcome.config_text, f"trial {trial.number}")
     text = config.to_text(header="\n".join(_header(result, trial)))
     # written out: beside complete tensors it says, to a later run too, that a leading -1 is not the batch
@@ -71,7 +71,7 @@ def _header(result: StudyResult, trial: TrialRecord) -> list[str]:
     ]
     if measured is not None and measured.decided_by is not None:
         seen = ", ".join(f"{name} {latency(value)}" for name, value in measured.latency_s.items())
-        held = "kept every ceiling" if outcome.feasible else "did not keep every ceiling"
+        held = "met every ceiling" if outcome.feasible else "violated a ceiling"
         lines.append(
             f"At {rate(measured.decided_by.asked_per_s)} inferences/s for"
             f" {format_duration(measured.decided_by.duration_s)} it {held}: {seen}."

@@ -47,7 +47,7 @@ def load_label(probe: Probe) -> str:
 
 
 def outcome_style(kind: OutcomeKind) -> str:
-    """The colour of an outcome: green keeps the promise, yellow does not, red never got that far."""
+    """The colour of an outcome: green meets the SLO, yellow violates it, red was never measured."""
     return _STYLE.get(kind, "red")
 
 
@@ -58,16 +58,16 @@ def config_change(outcome: TrialOutcome, label: str = PROPOSED) -> str:
 
 
 def describe_candidate(candidate: Candidate | None) -> str:
-    """A candidate's parameters on one line; None is the person's own config, outside the space."""
+    """A candidate's parameters on one line; None is a baseline outside the space."""
     if candidate is None:
         return "as it is in the repository"
     batches = candidate.as_dict().get("dynamic_batching") is not False
-    told = ", ".join(
+    phrases = ", ".join(
         phrase(name, value)
         for name, value in candidate
         if not _without_effect(name, value) and (batches or name != "max_batch_size")
     )
-    return told or "nothing set"
+    return phrases or "nothing set"
 
 
 def phrase(name: str, value: object) -> str:

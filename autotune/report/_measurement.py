@@ -47,12 +47,12 @@ def claim(measured: Measurement) -> str:
         return "Nothing was measured."
     if not measured.feasible:
         return f"{_missed(measured)} at {load_label(decided)}."
-    promises = [_promise(each, measured) for each in decided.evidence]
+    shown = [_shown(each, measured) for each in decided.evidence]
     if decided.mean_bounds_s is not None:
         most = latency(decided.mean_bounds_s[1])
-        promises.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
+        shown.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
     kept = f" with {_outstanding(decided.concurrency)}" if decided.concurrency else ""
-    sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(promises) or 'carried'}"
+    sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(shown) or 'sustained'}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
     for each in decided.evidence:
@@ -62,7 +62,7 @@ def claim(measured: Measurement) -> str:
     return sentence + "."
 
 
-def _promise(each: Evidence, measured: Measurement) -> str:
+def _shown(each: Evidence, measured: Measurement) -> str:
     ceiling = _ceiling(each, measured)
     decided = measured.decided_by
     seconds = format_duration(decided.duration_s) if decided else ""
@@ -71,11 +71,9 @@ def _promise(each: Evidence, measured: Measurement) -> str:
     seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
     if not measured.certified:
         below = "the window" if in_closed_loop else "the nearest window below"
-        return f"located, not certified, for {at_most} ({below}: {seen})"
+        return f"estimated, not certified, for {at_most} ({below}: {seen})"
     if measured.confidence < _SAYS_SOMETHING:
-        return (
-            f"kept {at_most} in a window too short to prove it ({seen}; {_confidence(measured.confidence)} confidence)"
-        )
+        return f"{at_most} in a window too short to prove it ({seen}; {_confidence(measured.confidence)} confidence)"
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 
 
@@ -92,9 +90,10 @@ def _missed(measured: Measurement) -> str:
     decided = measured.decided_by
     assert decided is not None  # noqa: S101 - the caller checked
     if measured.beaten_by_per_s is not None:
-        return f"Does not carry {rate(measured.beaten_by_per_s)} inferences/s within the promise: p99 {_p99(decided)}"
-    worst = max(measured.violations.items(), key=lambda item: item[1], default=("the promise", 0.0))[0]
-    return f"{worst} is not kept: p99 {_p99(decided)}"
+        incumbent = f"{rate(measured.beaten_by_per_s)} inferences/s"
+        return f"Pruned: does not sustain {incumbent} within the SLO: p99 {_p99(decided)}"
+    worst = max(measured.violations.items(), key=lambda item: item[1], default=("the SLO", 0.0))[0]
+    return f"{worst} is violated: p99 {_p99(decided)}"
 
 
 def _p99(probe: Probe) -> str:

@@ -36,25 +36,25 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     """Prints one row a window: client percentiles, then where a request's mean time goes.
 
     They stand below each other where the console is too narrow for one row. Where no load was given, what the
-    config carries stands below.
+    config sustains stands below.
     """
     console = console or wide_console()
     groups = (
         (f"{result.model} over {result.protocol}", ("inferences/s", *_CLIENT_COLUMNS), _client_cells),
         ("where the mean latency goes", tuple(_PARTS), _part_cells),
-        ("the server", ("mean batch", "errors", *(("promise",) if result.ceilings else ())), _server_cells),
+        ("the server", ("mean batch", "errors", *(("SLO",) if result.ceilings else ())), _server_cells),
     )
-    promised = bool(result.ceilings)
+    has_slo = bool(result.ceilings)
     if console.width >= _WIDE:
         columns = [name for _, names, _ in groups for name in names]
         rows = [
-            [load_label(probe), *(cell for *_, cells in groups for cell in cells(probe, promised))]
+            [load_label(probe), *(cell for *_, cells in groups for cell in cells(probe, has_slo))]
             for probe in result.probes
         ]
         console.print(_table(groups[0][0], ("load", *columns), rows))
     else:
         for title, names, cells in groups:
-            rows = [[load_label(probe), *cells(probe, promised)] for probe in result.probes]
+            rows = [[load_label(probe), *cells(probe, has_slo)] for probe in result.probes]
             console.print(_table(title, ("load", *names), rows))
             console.print()
     sent = "scheduled" if result.client == OWN_CLIENT else "actual"
@@ -91,26 +91,26 @@ def _first_responses(result: SweepResult) -> Table:
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
     table = Table(title=title, title_justify="left", pad_edge=False, box=None)
     for name in columns:
-        table.add_column(name, justify="left" if name in ("load", "promise") else "right", no_wrap=name != "errors")
+        table.add_column(name, justify="left" if name in ("load", "SLO") else "right", no_wrap=name != "errors")
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _client_cells(probe: Probe, promised: bool) -> list[str | Text]:
+def _client_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
     return [rate(probe.achieved_per_s), *(latency(probe.latency_s[name]) for name in _CLIENT_COLUMNS)]
 
 
-def _part_cells(probe: Probe, promised: bool) -> list[str | Text]:
+def _part_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
     parts = breakdown(probe)
     return [latency(getattr(parts, field) if parts else None) for field in _PARTS.values()]
 
 
-def _server_cells(probe: Probe, promised: bool) -> list[str | Text]:
+def _server_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
     cells: list[str | Text] = [f"{probe.server.mean_batch_size:.1f}", _errors(probe)]
-    if promised:
-        kept = Text("kept", style="green") if probe.holds else Text("broken", style="red")
-        cells.append(Text("disturbed", style="yellow") if probe.invalid and not probe.holds else kept)
+    if has_slo:
+        met = Text("met", style="green") if probe.holds else Text("violated", style="red")
+        cells.append(Text("disturbed", style="yellow") if probe.invalid and not probe.holds else met)
     return cells
 
 

@@ -58,7 +58,7 @@ class Trial:
 
     Attributes:
         number: Optuna's trial number.
-        candidate: The point of the space; None for the person's own config where it lies outside.
+        candidate: The point of the space; None for a baseline outside the space.
         config: The full config to serve.
         question: What is asked of it.
         repeat: Names a repeat in the file names; empty for the trial itself.
@@ -96,7 +96,7 @@ class LocalExecutor:
 
     Attributes:
         deployment: How a config is served.
-        objective: What is promised.
+        objective: What is optimised, and the ceilings.
         options: Window lengths of the measurement.
         logs: Directory that keeps each trial's server log.
     """

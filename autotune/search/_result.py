@@ -24,7 +24,7 @@ class StudyResult:
         model: The model's name.
         objective: What was looked for.
         trials: Every finished trial, by number.
-        baseline: The trial of the person's own config; None where it never finished.
+        baseline: The baseline's trial; None if it never finished.
         best: The trial whose config is delivered: the winner of the finals, or the best feasible one where none were
             held; None where no config keeps the ceilings.
         nearest: Where nothing is feasible, the measured trial that came closest; else None.
@@ -72,9 +72,9 @@ class StudyResult:
 
     @property
     def gain(self) -> float | None:
-        """Best value over the person's own config's (below 1 is better for latency); None where unknown.
+        """Best value over the baseline's (below 1 is better for latency); None if unknown.
 
-        Where finals were held their rounds decide: a config that broke the promise in one has no value.
+        The final comparison decides if there is one: a config that violated the SLO in a round has no value.
         """
         if self.interval is not None:
             return self.interval.value

@@ -10,7 +10,7 @@ from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store import TrialRecord
 
 BASELINE = "baseline"
-"""Label of the trial of the person's own config."""
+"""Label of the trial of the config that the person had."""
 
 PROPOSED = "proposed"
 """Label of the trials that the sampler proposed."""
@@ -25,7 +25,7 @@ _WORST_VIOLATION = 100.0
 def score(outcome: TrialOutcome, objective: Objective) -> float:
     """The value that Optuna sees: inferences/s, or seconds of the optimised statistic.
 
-    A trial that broke a promise scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
+    A trial that violated the SLO scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
     best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
     ignore failed trials.
     """
@@ -36,9 +36,9 @@ def score(outcome: TrialOutcome, objective: Objective) -> float:
 
 
 def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
-    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is kept.
+    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is met.
 
-    A config that was beaten broke the ceilings at a rate that others carry, which says nothing about lower
+    A pruned config violated the ceilings at a rate that others sustain, which says nothing about lower
     rates: it counts as a near miss, by what was wanting to that rate.
     """
     names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]

@@ -30,7 +30,7 @@ class Start:
 
 
 def starts(spec: ModelSpec, base: ModelConfig, space: SearchSpace, *, simulates: bool, ready: bool) -> Iterator[Start]:
-    """The person's own config, then Triton's default batching: as it is, with the largest batch, with most instances.
+    """The baseline, then Triton's default batching: as it is, with the largest batch, with most instances.
 
     Plain batching at the space's largest batch is where throughput is mostly found; a few random trials seldom come
     upon it. What the most instances do side by side only a simulation must know.

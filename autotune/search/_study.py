@@ -194,7 +194,7 @@ class Coordinator:
 
     def _ask_for(self, start: Start) -> tuple[optuna.Trial, str, Trial]:
         asked = self._optuna.ask_for(start.candidate)
-        # A person's own config is what all is compared with: what it carries is looked for in any case.
+        # All configs are compared with the baseline, so its rate is estimated in any case.
         question = ROUGH_RATE if start.label == BASELINE else self._question()
         question = replace(question, profiled=self._experience.simulates)
         return asked, start.label, Trial(asked.number, start.candidate, start.config, question)

@@ -116,5 +116,5 @@ def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err.endswith("autotune: interrupted\n")
-    assert "Best: trial 0" in out
+    assert "Delivered: trial 0" in out
     assert (tmp_path / "accelerator-p99-40ms-embedded" / "best" / "accelerator" / "config.pbtxt").exists()

@@ -49,13 +49,13 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     assert resumed["trials"][:2] == result["trials"]
 
 
-def test_exits_with_3_and_the_nearest_miss_where_no_config_keeps_the_promise(
+def test_exits_with_3_and_the_nearest_miss_if_no_config_meets_the_slo(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
     assert main(["run", *where, "--model", "accelerator", "--p99", "1ms", "--trials", "2", "--window", "200ms"]) == 3
     out = capsys.readouterr().out
-    assert "No config keeps the promise (highest throughput with p99 <= 1ms)" in out
+    assert "No config meets the SLO (highest throughput with p99 <= 1ms)" in out
     assert "Nearest: trial" in out
     assert not list(tmp_path.glob("*/best"))
 

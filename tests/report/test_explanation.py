@@ -70,10 +70,10 @@ def test_the_summary_says_what_each_parameter_buys_predicted_and_measured(won: S
     assert "more than 2%): max_queue_delay_microseconds, instance_count." in said[start + 4]
 
 
-def test_a_parameter_without_which_no_promise_is_kept_has_no_number(won: StudyResult) -> None:
+def test_a_parameter_without_which_the_slo_is_violated_has_no_number(won: StudyResult) -> None:
     never = ParameterEffect("max_queue_delay_microseconds", 0, 5000, float("inf"), float("inf"), trial=2)
     said = lines(won, effects=(never,), without_effect=())
-    assert "  delay 0us instead of 5000us: predicted to break the promise, broke the promise (trial 2)" in said
+    assert "  delay 0us instead of 5000us: predicted to violate the SLO, violated the SLO (trial 2)" in said
 
 
 def test_agreement_and_coverage_are_one_line_each(won: StudyResult) -> None:
@@ -134,7 +134,7 @@ def test_the_table_has_what_was_predicted_before_each_trial_where_there_is_room(
     assert "…" not in table
 
 
-def test_a_config_that_was_not_to_keep_the_promise_has_no_number_predicted(won: StudyResult) -> None:
+def test_a_config_that_was_predicted_to_violate_the_slo_has_no_number_predicted(won: StudyResult) -> None:
     first, second = won.trials
     assert second.outcome.forecast is not None
     hopeless = replace(second.outcome, forecast=replace(second.outcome.forecast, keeps=False))
