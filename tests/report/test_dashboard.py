@@ -1,49 +1,44 @@
 """The dashboard's server."""
 
-import os
-import signal
+from __future__ import annotations
+
 import socket
-import threading
-import time
+import subprocess
+import sys
 import urllib.request
+
+# In a process of its own: the interrupt is the whole process's.
+SERVING = """
+import os, signal, sys, time
 from unittest.mock import Mock
-
 import optuna_dashboard
-import pytest
-
 from autotune.report import serve_dashboard
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
-def test_an_interrupt_during_a_request_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(environ, start_response):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.1)
-        start_response("200 OK", [])
-        return [b"answered"]
+def interrupted(environ, start_response):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    start_response("200 OK", [])
+    return [b"answered"]
 
-    monkeypatch.setattr(optuna_dashboard, "wsgi", lambda storage: interrupted)
+optuna_dashboard.wsgi = lambda storage: interrupted
+serve_dashboard(Mock(), "127.0.0.1", int(sys.argv[1]), Mock(print=lambda text, **_: print(text, flush=True)))
+"""
+
+
+def test_an_interrupt_during_a_request_ends_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    answers: list[bytes] = []
-
-    def request() -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-            answers.append(answer.read())
-
-    client = threading.Thread(target=request, daemon=True)
-    again = threading.Timer(20, os.kill, (os.getpid(), signal.SIGINT))  # so that a failure does not hang
-    said: list[str] = []
-
-    def say(text: str, **_: object) -> None:
-        said.append(text)
-        if len(said) == 1:
-            client.start()
-
-    started = time.monotonic()
-    again.start()
-    serve_dashboard(Mock(), "127.0.0.1", port, Mock(print=say))
-    again.cancel()
-    assert time.monotonic() - started < 20
-    assert said[-1] == "dashboard ended"
-    client.join(10)
-    assert answers == [b"answered"]
+    command = [sys.executable, "-c", SERVING, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # it says where it serves
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+                assert answer.read() == b"answered"
+            said, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "dashboard ended"
