@@ -38,8 +38,8 @@ def serve_dashboard(store: Store, host: str, port: int, console: Console | None 
         console.print(f"Optuna's dashboard: http://{host}:{server.server_port} (Ctrl-C ends it)", highlight=False)
         # Not in this thread: wsgiref swallows a KeyboardInterrupt that arrives while a request is answered.
         serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
         try:
+            serving.start()
             serving.join()
         except KeyboardInterrupt:
             server.shutdown()
