@@ -127,7 +127,7 @@ def _ties(finals: Finals | None) -> str:
     if finals is None or not finals.ties or finals.winner is None or finals.winner.is_baseline:
         return ""
     names = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
-    return f"; no significant difference to {names}, which {'is' if len(finals.ties) == 1 else 'are'} not simpler"
+    return f"; no significant difference to {names}"
 
 
 def _times(value: float) -> str:
