@@ -65,7 +65,7 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
     final_rounds: int = option(
         3,
         "N",
-        "Most rounds of the final comparison, twice as many while the gain is open; 0 for none.",
+        "Most rounds of the final comparison, doubled while the gain is open; 0 for none.",
         panel=Panel.SEARCH,
         allowed=AT_LEAST_ZERO,
     )
