@@ -10,13 +10,11 @@ from autotune.search._score import BASELINE, PROPOSED, score
 from autotune.search._starts import Start, starts
 from autotune.search._stored import stored_result, stored_results
 from autotune.search._study import Coordinator
-from autotune.search.finals import CERTIFICATE, FINAL, Finalist, Finals
+from autotune.search.finals import Finalist, Finals
 from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
     "BASELINE",
-    "CERTIFICATE",
-    "FINAL",
     "PROPOSED",
     "Coordinator",
     "Executor",
