@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autotune.load import Schedule
     from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
     from autotune.outcome import TrialOutcome
-    from autotune.repository import ModelConfig, ModelSpec
+    from autotune.repository import ConfigSet, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
@@ -46,24 +46,31 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     from autotune.measurement import Deployment
     from autotune.report import export_best
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
-    from autotune.space import advice
+    from autotune.space import JointSpace, advice
 
     check_sampler(request.sampler)
     observer = observer or SilentObserver()
     spec, composing = request.find_model()
     traffic = request.traffic(spec, spec.config, seed=request.seed)
-    space, notes = request.space().restricted_to(spec)
+    space, notes = JointSpace.of(request.space(), (spec, *composing))
     launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in (spec, *composing):
         launcher.check_model(each)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
-    for note in (why, *notes, *advice(spec, space, only_cpus=launcher.has_gpu() is False)):
+    only_cpus = launcher.has_gpu() is False
+    advised = [
+        note
+        for each in (spec, *composing)
+        if each.name in space.spaces
+        for note in advice(each, space.spaces[each.name], only_cpus=only_cpus)
+    ]
+    for note in (why, *notes, *advised):
         observer.note(note)
     plan = StudyPlan(
         name=name,
-        spec=spec,
+        models=(spec, *composing),
         space=space,
         objective=goal,
         sampler=request.sampler,
@@ -106,6 +113,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
 
     from autotune.load import check_offerable
     from autotune.measurement import Deployment, SweepResult
+    from autotune.repository import ConfigSet
     from autotune.search import BASELINE, SilentObserver
     from autotune.server import LoadFailed
 
@@ -129,7 +137,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         _create_directory(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
         outcome, probes, failure = _measured(
-            deployment, config, log_path, objective, options, loads, duration_s, ceilings, observer
+            deployment, ConfigSet.of(config), log_path, objective, options, loads, duration_s, ceilings, observer
         )
         if probes or outcome.message:
             store.save_run(
@@ -242,7 +250,7 @@ def open_store(*, results: str | Path = "results", storage: str | None = None) -
 
 def _measured(
     deployment: Deployment,
-    config: ModelConfig,
+    configs: ConfigSet,
     log_path: Path,
     objective: Objective | None,
     options: MeasureOptions,
@@ -251,7 +259,7 @@ def _measured(
     ceilings: tuple[Ceiling, ...],
     observer: StudyObserver,
 ) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
-    """The outcome of a config under the loads or the objective, its windows, and the exception that ended it, if any.
+    """The outcome of configs under the loads or the objective, its windows, and the exception that ended it, if any.
 
     Raises:
         UsageError: The traffic does not fit the model.
@@ -270,7 +278,7 @@ def _measured(
         observer.probed(len(probes) - 1, probe)
 
     try:
-        with deployment.serve(config, log_path) as served:
+        with deployment.serve(configs, log_path) as served:
             startup_s = served.server.startup_s
             observer.server_ready(0, startup_s)
             if objective is None:
@@ -287,7 +295,7 @@ def _measured(
         failure, kind, message = raised, kind_of_failure(raised), str(raised)
     measurement = meter.measurement if meter else None
     outcome = TrialOutcome(
-        kind, None, config.to_text(), measurement, message=message, startup_s=startup_s, log_path=log_path
+        kind, None, configs.texts(), measurement, message=message, startup_s=startup_s, log_path=log_path
     )
     return outcome, probes, failure
 

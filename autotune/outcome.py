@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -62,7 +63,7 @@ class TrialOutcome:
     Attributes:
         kind: How it ended.
         candidate: What was tried; None for a baseline outside the space.
-        config_text: The full ``config.pbtxt`` that was served.
+        configs: The text of each ``config.pbtxt`` that was served, by model; that of the model asked first.
         measurement: What was measured; None where the server never answered.
         message: Why it failed, in the server's own words; empty otherwise.
         startup_s: Seconds from launch to ready; 0 where it never was.
@@ -73,13 +74,18 @@ class TrialOutcome:
 
     kind: OutcomeKind
     candidate: Candidate | None
-    config_text: str
+    configs: Mapping[str, str]
     measurement: Measurement | None
     message: str = ""
     startup_s: float = 0.0
     seconds: float = 0.0
     log_path: Path | None = None
     forecast: Forecast | None = None
+
+    @property
+    def config_text(self) -> str:
+        """The config of the model that got the requests."""
+        return next(iter(self.configs.values()))
 
     @property
     def feasible(self) -> bool:

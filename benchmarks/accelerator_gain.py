@@ -17,7 +17,7 @@ from pathlib import Path
 import autotune
 from autotune.measurement import Deployment, MeasureOptions, Meter
 from autotune.objective import Ceiling, Objective
-from autotune.repository import ModelConfig, ModelRepository
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -67,7 +67,7 @@ def measured_rate(config: ModelConfig, launcher: Launcher, directory: Path, seed
     options = replace(MeasureOptions.of(2.0, seed), resolution=0.02)
     spec = ModelRepository(REPOSITORY).model("accelerator")
     deployment = Deployment(spec, launcher, directory)
-    with deployment.serve(config, directory / "independent.log") as served:
+    with deployment.serve(ConfigSet.of(config), directory / "independent.log") as served:
         return Meter(served.server, served.generator, objective, options).measure().rate_per_s
 
 

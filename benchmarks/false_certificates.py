@@ -26,7 +26,7 @@ from autotune.environment import MachineLoad
 from autotune.load import PoissonRate
 from autotune.measurement import Deployment, MeasureOptions, Meter
 from autotune.objective import Ceiling, Objective
-from autotune.repository import ModelConfig, ModelRepository
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -111,7 +111,7 @@ def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     spec = ModelRepository(REPOSITORY).model("accelerator")
     deployment = Deployment(spec, launcher, directory)
-    with deployment.serve(config, directory / f"{seed}.log") as served:
+    with deployment.serve(ConfigSet.of(config), directory / f"{seed}.log") as served:
         objective = Objective("throughput", (ceiling,))
         measured = Meter(served.server, served.generator, objective, MeasureOptions.of(1.0, seed)).measure()
         late = in_worst_second = steal = 0.0

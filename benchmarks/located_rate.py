@@ -24,7 +24,7 @@ from pathlib import Path
 from autotune.load import LoadGenerator, PoissonRate
 from autotune.measurement import LOCATED_RATE, Deployment, Measurement, MeasureOptions, Meter, Question
 from autotune.objective import Ceiling, Objective
-from autotune.repository import ModelConfig, ModelRepository
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -56,7 +56,7 @@ def main() -> None:
 
 def record(deployment: Deployment, batch: int, instances: int) -> None:
     """Bisects for `TRUTH_S` with windows of `TRUTH_WINDOW_S` and writes the bracket."""
-    with deployment.serve(config(batch, instances), deployment.directory / "truth.log") as served:
+    with deployment.serve(ConfigSet.of(config(batch, instances)), deployment.directory / "truth.log") as served:
         first = Meter(served.server, served.generator, OBJECTIVE).measure()
         middle = first.located_per_s or 0.0
         held, failed = middle * 0.9, middle * 1.1
@@ -132,7 +132,7 @@ def compare(deployment: Deployment, batch: int, instances: int, repeats: int) ->
 def certified(deployment: Deployment, survivor: ModelConfig, *, seed: int) -> tuple[Measurement, Measurement]:
     """The survivor, located and then certified on one fresh server."""
     options = MeasureOptions.of(1.0, seed)
-    with deployment.serve(survivor, deployment.directory / "survivor.log") as served:
+    with deployment.serve(ConfigSet.of(survivor), deployment.directory / "survivor.log") as served:
         located = Meter(served.server, served.generator, OBJECTIVE, options).measure(LOCATED_RATE)
         around = Question(located=False, around_per_s=located.located_per_s, seed=seed)
         return located, Meter(served.server, served.generator, OBJECTIVE, options).measure(around)
@@ -142,7 +142,7 @@ def beaten(deployment: Deployment, loser: ModelConfig, rate_per_s: float, *, see
     """The loser's race against a rate, on a fresh server."""
     options = MeasureOptions.of(1.0, seed)
     question = dataclasses.replace(LOCATED_RATE, beat_per_s=rate_per_s)
-    with deployment.serve(loser, deployment.directory / "loser.log") as served:
+    with deployment.serve(ConfigSet.of(loser), deployment.directory / "loser.log") as served:
         return Meter(served.server, served.generator, OBJECTIVE, options).measure(question)
 
 

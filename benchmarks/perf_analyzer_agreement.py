@@ -30,7 +30,7 @@ from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
 from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
 from autotune.measurement.statistics import paired_ratio
-from autotune.repository import ModelConfig, ModelRepository, stage
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository, stage
 from autotune.server import LaunchOptions, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -69,7 +69,7 @@ def main() -> None:
     options = PerfAnalyzerOptions(warmup_s=WARMUP_S, asynchronous=arguments.asynchronous)
     spec = ModelRepository(REPOSITORY).model(MODEL)
     with tempfile.TemporaryDirectory() as folder:
-        staged = stage(spec, slower(spec.config, arguments.slower), Path(folder))
+        staged = stage((spec,), ConfigSet.of(slower(spec.config, arguments.slower)), Path(folder))
         cores = sorted(os.sched_getaffinity(0))
         apart = len(cores) > 1 and not arguments.together
         if apart:

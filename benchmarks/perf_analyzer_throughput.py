@@ -26,7 +26,7 @@ from pathlib import Path
 from autotune.errors import UsageError
 from autotune.load import ClosedLoop, LoadGenerator, LoadResult, create_generator, make_payload
 from autotune.load.perf_analyzer import PerfAnalyzerGenerator, PerfAnalyzerOptions, find_perf_analyzer
-from autotune.repository import ModelConfig, ModelRepository, stage
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository, stage
 from autotune.server import LaunchOptions, RunningServer, choose_launcher
 
 REPOSITORY = Path(__file__).parent.parent / "model_repository"
@@ -59,7 +59,7 @@ def main() -> None:
     spec = ModelRepository(REPOSITORY).model(MODEL)
     config = batching(spec.config) if arguments.batching else spec.config
     with tempfile.TemporaryDirectory() as directory:
-        staged = stage(spec, config, Path(directory))
+        staged = stage((spec,), ConfigSet.of(config), Path(directory))
         with launcher.launch(staged, MODEL, Path(directory) / "log") as server:
             for protocol in ("http", "grpc"):
                 print_rows(protocol, *measure(server, binary, protocol, arguments.rounds, arguments.seconds))

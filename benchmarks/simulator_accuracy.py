@@ -27,11 +27,11 @@ from autotune.load import PoissonRate
 from autotune.measurement import Deployment, Measurement, MeasureOptions, Meter, Probe, Question, run_probe
 from autotune.objective import Ceiling, Objective
 from autotune.prediction import Window, service_times
-from autotune.repository import ModelConfig, completed_config
+from autotune.repository import ConfigSet, ModelConfig, completed_config
 from autotune.search import starts
 from autotune.server import LaunchOptions, choose_launcher
 from autotune.simulator import Batching, ServiceTimes, Simulated, highest_rates, simulate
-from autotune.space import SearchSpace
+from autotune.space import JointSpace, SearchSpace
 from benchmarks.replay._subjects import SUBJECTS
 
 BELOW_SATURATION = 0.7
@@ -102,12 +102,14 @@ def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceil
     """The service times that the starts of a study show."""
     windows: list[Window] = []
     largest = 1
-    for start in starts(deployment.spec, base, space, simulates=True, ready=False):
-        measured, _ = on_a_server(deployment, start.config, ceiling, seed=0, question=replace(LOCATED, profiled=True))
-        largest = max(largest, start.config.max_batch_size)
-        if start.config.instance_count:
-            delay_s = float(start.config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
-            windows += [Window(start.config.instance_count, probe, delay_s) for probe in measured.probes]
+    spec, joint = deployment.spec, JointSpace({deployment.spec.name: space})
+    for start in starts(ConfigSet.of(spec.config), ConfigSet.of(base), joint, simulates=True, ready=False):
+        config = start.configs.asked
+        measured, _ = on_a_server(deployment, config, ceiling, seed=0, question=replace(LOCATED, profiled=True))
+        largest = max(largest, config.max_batch_size)
+        if config.instance_count:
+            delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
+            windows += [Window(config.instance_count, probe, delay_s) for probe in measured.probes]
     service = service_times(windows, largest)
     if service is None:
         raise SystemExit("the windows of the profile hold no execution")
@@ -119,7 +121,7 @@ def on_a_server(
 ) -> tuple[Measurement, Probe | None]:
     """What a fresh server with that config carries, and a window well below it; none where it carries nothing."""
     objective = Objective("throughput", (ceiling,))
-    with deployment.serve(config, deployment.directory / "accuracy.log") as served:
+    with deployment.serve(ConfigSet.of(config), deployment.directory / "accuracy.log") as served:
         meter = Meter(served.server, served.generator, objective, MeasureOptions.of(1.0, seed))
         measured = meter.measure(question)
         if not measured.feasible:

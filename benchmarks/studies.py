@@ -24,7 +24,7 @@ from pathlib import Path
 import autotune
 from autotune.measurement import LOCATED_RATE, ROUGH_RATE, Deployment, MeasureOptions, Meter, Question
 from autotune.measurement.statistics import Ratio, paired_ratio
-from autotune.repository import ModelConfig, completed_config
+from autotune.repository import ConfigSet, ModelConfig, completed_config
 from autotune.search import BASELINE, StudyResult
 from autotune.server import LaunchOptions, choose_launcher
 from benchmarks.replay._grid import Grid
@@ -170,7 +170,7 @@ def over(
     rates: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
         for index in (0, 1) if number % 2 else (1, 0):
-            with deployment.serve(configs[index], directory / "round.log") as served:
+            with deployment.serve(ConfigSet.of(configs[index]), directory / "round.log") as served:
                 meter = Meter(served.server, served.generator, subject.objective, MeasureOptions())
                 rates[index].append(meter.measure(replace(question, seed=1000 + number)).rate_per_s)
     ours, theirs = zip(*(pair for pair in zip(*rates, strict=True) if min(pair) > 0), strict=True)

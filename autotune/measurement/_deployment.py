@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autotune.load import LoadGenerator, Traffic, check_batches, generator_for, make_payloads
-from autotune.repository import ModelConfig, ModelSpec, stage
+from autotune.repository import ConfigSet, ModelSpec, stage
 from autotune.server import Launcher, RunningServer
 
 
@@ -31,7 +31,7 @@ class Deployment:
         directory: Where staged repositories and logs go; best on the model files' own filesystem, so that
             they are linked rather than copied.
         traffic: What requests carry and how they are sent.
-        composing: The models that an ensemble is composed of; staged beside it.
+        composing: The models that it calls; staged beside it.
     """
 
     spec: ModelSpec
@@ -41,16 +41,16 @@ class Deployment:
     composing: Sequence[ModelSpec] = ()
 
     @contextmanager
-    def serve(self, config: ModelConfig, log_path: Path) -> Iterator[Served]:
-        """Serves ``config`` on a fresh server until the context is left.
+    def serve(self, configs: ConfigSet, log_path: Path) -> Iterator[Served]:
+        """Serves ``configs`` on a fresh server until the context is left.
 
         Raises:
             UsageError: The payload does not fit the model.
-            ServerFailure: The server did not come up, or the model fails requests that the config batches.
+            ServerFailure: The server did not come up, or the model fails requests that its config batches.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
-            repository = stage(self.spec, config, Path(staging), self.composing)
+            repository = stage((self.spec, *self.composing), configs, Path(staging))
             with self.launcher.launch(repository, self.spec.name, log_path) as server:
                 served = server.model_config()
                 payloads = make_payloads(self.spec.name, server.model_metadata(), served, self.traffic)

@@ -12,8 +12,8 @@ from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction._explanation import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.prediction._predictor import Predictor
 from autotune.prediction._trial_values import NOT_THE_CONFIGS_FAULT, measured_value
-from autotune.repository import ModelConfig
-from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
+from autotune.repository import ConfigSet
+from autotune.space import SIMULATED, Candidate, JointSpace, ParameterValue
 
 _NO_PREDICTOR = "only --sampler model simulates"
 _NOTHING_SEEN = "no trial showed how long executions take"
@@ -23,8 +23,8 @@ _DEFAULT = "Triton's default batching"
 
 
 def explain(
-    space: SearchSpace,
-    base: ModelConfig,
+    space: JointSpace,
+    base: ConfigSet,
     objective: Objective,
     outcomes: Mapping[int, TrialOutcome],
     *,
@@ -64,7 +64,7 @@ def explain(
 class _Winner:
     """The delivered config with one parameter changed at a time."""
 
-    space: SearchSpace
+    space: JointSpace
     objective: Objective
     outcomes: Mapping[int, TrialOutcome]
     outcome: TrialOutcome
@@ -93,13 +93,13 @@ class _Winner:
         candidate, predictor = self.outcome.candidate, self.predictor
         if candidate is None or predictor is None or predictor.doubt:
             return
-        for parameter in self.space.parameters:
-            if parameter.name not in SIMULATED or len(parameter.coarse) == 1:
+        for name, parameter in self.space.parameters:
+            if name not in SIMULATED or len(parameter.coarse) == 1:
                 continue
-            others = (self._with(candidate.as_dict(), parameter.name, choice) for choice in parameter.coarse)
+            others = (self._with(candidate.as_dict(), name, choice) for choice in parameter.coarse)
             ratios = [self._predicted(candidate, other) for other in others]
             if all(ratio is not None and abs(math.log(ratio)) <= math.log1p(min_gain) for ratio in ratios):
-                yield parameter.name
+                yield name
 
     def _with(self, values: Mapping[str, ParameterValue], name: str, value: ParameterValue) -> Candidate:
         changed = Candidate.from_dict({**values, name: value})
@@ -132,17 +132,18 @@ class _Winner:
         return ours / theirs if self.objective.maximise else theirs / ours
 
 
-def _reference(space: SearchSpace, base: ModelConfig) -> tuple[str, dict[str, ParameterValue]]:
+def _reference(space: JointSpace, base: ConfigSet) -> tuple[str, dict[str, ParameterValue]]:
     """What the winner is compared with: the baseline if it lies in the space, otherwise Triton's defaults."""
     own = space.locate(base)
     if own is None:
         default = space.triton_default(base)
         return _DEFAULT, default.as_dict() if default else {}
     values = own.as_dict()
-    for parameter in space.parameters:
-        # Without a batcher the candidate does not hold the real batch size.
-        if parameter.name == _BATCH and parameter.has(base.max_batch_size):
-            values[_BATCH] = base.max_batch_size
+    parameters = dict(space.parameters)
+    for config in base:  # without a batcher the candidate does not hold the real batch size
+        name = space.name_of(config.name, _BATCH)
+        if name in parameters and parameters[name].has(config.max_batch_size):
+            values[name] = config.max_batch_size
     return _OWN, values
 
 
@@ -155,7 +156,7 @@ def _agreement(predictor: Predictor, outcomes: Mapping[int, TrialOutcome]) -> Ag
     return Agreement(len(pairs), predictor.rank_correlation(measured), statistics.median(errors))
 
 
-def _coverage(space: SearchSpace, outcomes: Mapping[int, TrialOutcome], predictor: Predictor | None) -> Coverage:
+def _coverage(space: JointSpace, outcomes: Mapping[int, TrialOutcome], predictor: Predictor | None) -> Coverage:
     tried = {outcome.candidate for outcome in outcomes.values() if outcome.candidate}
     told_apart = set(predictor.candidates) if predictor is not None and predictor.tells_all_apart else set()
     refined = sum(not space.is_coarse(candidate) for candidate in tried | told_apart)

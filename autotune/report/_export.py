@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,55 +18,80 @@ STANDARD_OUTPUT = Path("-")
 
 
 def export_best(result: StudyResult, directory: Path) -> Path:
-    """Writes the best trial's config to ``directory/best/<model>/config.pbtxt`` and returns that path."""
+    """Writes the best trial's configs to ``directory/best/<model>/config.pbtxt``.
+
+    Returns:
+        That path; ``directory/best`` if several models were changed.
+    """
     if result.best is None:
         raise UsageError(f"study {result.study!r} has no feasible trial to export")
-    path = directory / "best" / result.model / "config.pbtxt"
-    _write(path, exported_text(result, result.best))
-    return path
+    return _write_below(directory / "best", exported_texts(result, result.best))
 
 
 def export_trial(
     result: StudyResult, number: int | None, output: Path | None, directory: Path
 ) -> tuple[str, Path | None]:
-    """The text of a trial's config (the best one's without ``number``) and the file it was written to.
+    """The text of a trial's configs (the best one's without ``number``) and where they were written to.
 
     Args:
         result: The study.
         number: A trial's number; None for the best trial.
-        output: A file, a directory that gets a ``config.pbtxt``, ``-`` for none, or None for the default.
+        output: A file, a directory that gets a ``config.pbtxt`` (for several models ``<model>/config.pbtxt``), ``-``
+            for none, or None for the default.
         directory: The study's own directory.
 
     Raises:
         UsageError: No such trial, nothing feasible, or an output that cannot be written.
     """
     trial = _chosen(result, number)
-    text = exported_text(result, trial)
+    texts = exported_texts(result, trial)
+    text = "\n".join(texts.values())
     if output == STANDARD_OUTPUT:
         return text, None
     if output is None:
-        path = directory / ("best" if number is None else f"trial-{number:04d}") / result.model / "config.pbtxt"
-    else:
-        path = output / "config.pbtxt" if output.is_dir() else output
+        return text, _write_below(directory / ("best" if number is None else f"trial-{number:04d}"), texts)
+    if len(texts) > 1:
+        if output.is_file():
+            raise UsageError(f"--output: {output} is a file, but {len(texts)} models were changed; name a directory")
+        return text, _write_below(output, texts)
+    path = output / "config.pbtxt" if output.is_dir() else output
     _write(path, text)
     return text, path
 
 
-def exported_text(result: StudyResult, trial: TrialRecord) -> str:
-    """The config as served, below a header with the SLO, what was measured and what was changed."""
-    config = ModelConfig.parse(trial.outcome.config_text, f"trial {trial.number}")
-    text = config.to_text(header="\n".join(_header(result, trial)))
+def exported_texts(result: StudyResult, trial: TrialRecord) -> dict[str, str]:
+    """The configs as served, by model, each below a header with the SLO, what was measured and what was changed.
+
+    Of several models, those whose config differs from the baseline's.
+    """
+    before = result.baseline.outcome.configs if result.baseline else {}
+    served = trial.outcome.configs
+    changed = [model for model, text in served.items() if before.get(model) != text] or list(served)[:1]
+    return {model: _exported_text(model, served[model], result, trial) for model in changed}
+
+
+def _write_below(directory: Path, texts: Mapping[str, str]) -> Path:
+    """Writes each model's config into its directory; the path of the only one, or the directory."""
+    paths = {model: directory / model / "config.pbtxt" for model in texts}
+    for model, text in texts.items():
+        _write(paths[model], text)
+    return next(iter(paths.values())) if len(paths) == 1 else directory
+
+
+def _exported_text(model: str, served: str, result: StudyResult, trial: TrialRecord) -> str:
+    config = ModelConfig.parse(served, f"trial {trial.number}")
+    text = config.to_text(header="\n".join(_header(model, result, trial)))
     # written out: beside complete tensors it says, to a later run too, that a leading -1 is not the batch
     unbatched = config.max_batch_size == 0 and config.has("input") and config.has("output")
     return f"{text}max_batch_size: 0\n" if unbatched else text
 
 
-def _header(result: StudyResult, trial: TrialRecord) -> list[str]:
+def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
     outcome = trial.outcome
     is_best = result.best is not None and result.best.number == trial.number
     measured = result.measured if is_best else outcome.measurement
     lines = [
-        f"{result.model}: {result.objective}",
+        f"{model}: {result.objective}" if model == result.model else f"{model}, for {result.model}: {result.objective}",
         f"Found by autotune {version('triton-autotune')}, study {result.study}, trial {trial.number}"
         f" of {len(result.trials)}, {trial.finished_at:%Y-%m-%d}.",
     ]

@@ -35,15 +35,18 @@ def headline(result: StudyResult) -> list[str]:
 
 
 def changes(result: StudyResult) -> list[str]:
-    """The lines of ``config.pbtxt`` that differ from the baseline's, as a diff."""
+    """The lines of each ``config.pbtxt`` that differ from the baseline's, as a diff."""
     if result.best is None or result.baseline is None or result.best.id == result.baseline.id:
         return []
-    before, after = (trial.outcome.config_text.splitlines() for trial in (result.baseline, result.best))
-    diff = difflib.unified_diff(before, after, n=0, lineterm="")
-    lines = [line for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+    before, after = result.baseline.outcome.configs, result.best.outcome.configs
+    lines = []
+    for model, text in after.items():
+        diff = difflib.unified_diff(before.get(model, "").splitlines(), text.splitlines(), n=0, lineterm="")
+        changed = [f"{line[0]} {line[1:]}" for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+        lines += [f"{model}:", *changed] if changed and len(after) > 1 else changed
     shown = lines if len(lines) <= _MOST_CHANGES else lines[: _MOST_CHANGES - 1]
-    more = [f"  ... and {len(lines) - len(shown)} lines more"] if len(shown) < len(lines) else []
-    return [f"  {line[0]} {line[1:]}" for line in shown] + more
+    more = [f"... and {len(lines) - len(shown)} lines more"] if len(shown) < len(lines) else []
+    return [f"  {line}" for line in (*shown, *more)]
 
 
 def rounds(result: StudyResult) -> list[str]:

@@ -90,6 +90,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "startup_s": outcome.startup_s,
         "seconds": outcome.seconds,
         "config": outcome.config_text,
+        "configs": outcome.configs,
         "log": outcome.log_path,
         "probes": [_plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
     }

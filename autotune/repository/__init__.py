@@ -2,6 +2,7 @@
 
 from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
+from autotune.repository._config_set import ConfigSet
 from autotune.repository._files import content_digest
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
@@ -10,6 +11,7 @@ from autotune.repository._stage import stage
 
 __all__ = [
     "BatchDimension",
+    "ConfigSet",
     "ModelConfig",
     "ModelRepository",
     "ModelSpec",

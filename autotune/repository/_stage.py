@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autotune.repository._config import ModelConfig
+    from autotune.repository._config_set import ConfigSet
     from autotune.repository._spec import ModelSpec
 
 _FICLONE = 0x40049409  # Linux ioctl: shares a file's blocks (btrfs, xfs)
 
 
-def stage(spec: ModelSpec, config: ModelConfig, directory: Path, extra: Sequence[ModelSpec] = ()) -> Path:
-    """Creates a model repository in ``directory`` with the model and ``config``.
+def stage(models: Sequence[ModelSpec], configs: ConfigSet, directory: Path) -> Path:
+    """Creates a model repository in ``directory`` with the models and their configs.
 
     Args:
-        spec: The model.
-        config: The config to serve it with.
+        models: The model that is asked, and those that it calls.
+        configs: What to serve them with; a model that the set leaves out has its own config.
         directory: Directory of the repository; created if missing. On the model's filesystem, files are linked and
             not copied.
-        extra: Further models that it needs, such as the models of an ensemble, with their own configs.
 
     Returns:
         ``directory``.
@@ -41,9 +41,8 @@ def stage(spec: ModelSpec, config: ModelConfig, directory: Path, extra: Sequence
         UsageError: The directory is inside the model's directory, or a file cannot be read.
         FileExistsError: The directory already has one of the models.
     """
-    _stage_model(spec, config, directory)
-    for other in extra:
-        _stage_model(other, other.config if other.has_config else None, directory)
+    for spec in models:
+        _stage_model(spec, configs.get(spec.name) or (spec.config if spec.has_config else None), directory)
     return directory
 
 

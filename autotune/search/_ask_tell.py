@@ -15,7 +15,7 @@ from autotune.search.samplers import CONSTRAINTS_ATTR
 if TYPE_CHECKING:
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
-    from autotune.space import Candidate, SearchSpace
+    from autotune.space import Candidate, JointSpace
     from autotune.store import TrialRecord
 
 
@@ -34,7 +34,7 @@ class AskTell:
         self,
         name: str,
         storage: optuna.storages.RDBStorage,
-        space: SearchSpace,
+        space: JointSpace,
         objective: Objective,
         sampler: optuna.samplers.BaseSampler,
     ) -> None:

@@ -17,7 +17,7 @@ from autotune.load import LoadGeneratorFailed
 from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet
 from autotune.server import ControlError, LoadFailed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
@@ -59,14 +59,14 @@ class Trial:
     Attributes:
         number: Optuna's trial number.
         candidate: The point of the space; None for a baseline outside the space.
-        config: The full config to serve.
+        configs: The full configs to serve.
         question: What is asked of it.
         repeat: Names a repeat in the file names; empty for the trial itself.
     """
 
     number: int
     candidate: Candidate | None
-    config: ModelConfig
+    configs: ConfigSet
     question: Question = ROUGH_RATE
     repeat: str = ""
 
@@ -114,7 +114,7 @@ class LocalExecutor:
         meter: Meter | None = None
         message = ""
         try:
-            with self.deployment.serve(trial.config, log_path) as served:
+            with self.deployment.serve(trial.configs, log_path) as served:
                 startup_s = served.server.startup_s
                 watch.on_ready(startup_s)
                 meter = Meter(
@@ -136,7 +136,7 @@ class LocalExecutor:
         return TrialOutcome(
             kind=kind,
             candidate=trial.candidate,
-            config_text=trial.config.to_text(),
+            configs=trial.configs.texts(),
             measurement=measurement,
             message=message,
             startup_s=startup_s,

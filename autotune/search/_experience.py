@@ -14,7 +14,7 @@ from autotune.search.samplers import MODEL
 
 if TYPE_CHECKING:
     from autotune.outcome import Forecast, TrialOutcome
-    from autotune.repository import ModelConfig
+    from autotune.repository import ConfigSet
     from autotune.search._observer import StudyObserver
     from autotune.search._plan import StudyPlan
     from autotune.space import Candidate
@@ -42,7 +42,7 @@ class Experience:
     """
 
     def __init__(
-        self, plan: StudyPlan, base: ModelConfig, store: Store, record: StudyRecord, observer: StudyObserver
+        self, plan: StudyPlan, base: ConfigSet, store: Store, record: StudyRecord, observer: StudyObserver
     ) -> None:
         self._plan = plan
         self._observer = observer
@@ -54,7 +54,11 @@ class Experience:
         self.warm = False
         if plan.sampler != MODEL:
             return
-        self.predictor = Predictor(plan.space, base, plan.objective, plan.seed, plan.min_gain)
+        space = plan.space.spaces.get(plan.spec.name)
+        if space is None or not plan.space.only:
+            self._tell(f"--sampler {MODEL}: pipelines are not simulated; proposing by tpe instead")
+            return
+        self.predictor = Predictor(space, base.asked, plan.objective, plan.seed, plan.min_gain)
         if self.predictor.inapplicable:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
         elif not plan.cold_start:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autotune.objective import Objective
-from autotune.repository import ModelSpec
+from autotune.repository import ConfigSet, ModelSpec, completed_config
 from autotune.search._options import SearchOptions
 from autotune.search._score import MIN_GAIN
-from autotune.space import SearchSpace
+from autotune.space import JointSpace
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class StudyPlan:
 
     Attributes:
         name: The study's name; an existing study of that name is resumed.
-        spec: The model.
+        models: The model that is asked, and those that it calls.
         space: What may be changed.
         objective: What is looked for.
         sampler: ``model``, ``tpe``, ``random``, ``grid`` or ``gp``.
@@ -33,8 +33,8 @@ class StudyPlan:
     """
 
     name: str
-    spec: ModelSpec
-    space: SearchSpace
+    models: tuple[ModelSpec, ...]
+    space: JointSpace
     objective: Objective
     sampler: str
     seed: int
@@ -45,3 +45,21 @@ class StudyPlan:
     final_rounds: int = 3
     cold_start: bool = False
     options: SearchOptions = field(default_factory=SearchOptions)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that is asked."""
+        return self.models[0]
+
+    @property
+    def written(self) -> ConfigSet:
+        """The models' configs as a person wrote them; a model without one is left to Triton, unless it is asked."""
+        return ConfigSet(tuple(each.config for each in self.models if each.has_config or each is self.spec))
+
+    @property
+    def base(self) -> ConfigSet:
+        """The configs that candidates change: what Triton would complete is spelt out.
+
+        It would put back the batcher that a candidate leaves out.
+        """
+        return ConfigSet(tuple(completed_config(each) for each in self.models))

@@ -36,7 +36,9 @@ def stored_result(store: Store, name: str | None, results: Path) -> StudyResult:
 
 
 def _stored(store: Store, record: StudyRecord, results: Path) -> StudyResult:
-    exported = results / record.name / "best" / record.model / "config.pbtxt"
+    best = results / record.name / "best"
+    written = sorted(best.glob("*/config.pbtxt"))
+    exported = written[0] if len(written) == 1 else best
     return summarise(
         study=record.name,
         model=record.model,

@@ -17,7 +17,6 @@ from autotune.environment import Environment
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
-from autotune.repository import completed_config
 from autotune.search._ask_tell import AskTell
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
@@ -59,8 +58,7 @@ class Coordinator:
         self._store = store
         self._executor = executor
         self._observer = observer
-        # What Triton would complete is spelt out: it would put back the batcher that a candidate leaves out.
-        self._base = completed_config(plan.spec)
+        self._base = plan.base
         self._record, notes = self._begin(environment)
         for note in notes:
             observer.note(note)
@@ -183,7 +181,7 @@ class Coordinator:
         """Those that were not run yet, each when its turn comes."""
         plan = self._plan
         for start in starts(
-            plan.spec, self._base, plan.space, simulates=self._experience.simulates, ready=self._experience.warm
+            plan.written, self._base, plan.space, simulates=self._experience.simulates, ready=self._experience.warm
         ):
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
@@ -197,16 +195,16 @@ class Coordinator:
         # All configs are compared with the baseline, so its rate is estimated in any case.
         question = ROUGH_RATE if start.label == BASELINE else self._question()
         question = replace(question, profiled=self._experience.simulates)
-        return asked, start.label, Trial(asked.number, start.candidate, start.config, question)
+        return asked, start.label, Trial(asked.number, start.candidate, start.configs, question)
 
     def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
         asked, candidate = self._optuna.ask()
-        config = self._plan.space.apply(candidate, self._base)
+        configs = self._plan.space.apply(candidate, self._base)
         forecast = self._experience.forecast(candidate) if self._plan.objective.maximise else None
         question = self._question()
         if forecast:
             question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
-        return asked, PROPOSED, Trial(asked.number, candidate, config, question)
+        return asked, PROPOSED, Trial(asked.number, candidate, configs, question)
 
     def _question(self) -> Question:
         return replace(ROUGH_RATE, beat_per_s=self._to_beat())
@@ -258,7 +256,7 @@ class Coordinator:
             objective=plan.objective,
             space_digest=plan.space.digest,
             space_text="\n".join(f"{name}: {choices}" for name, choices in plan.space.describe()),
-            base_config=plan.spec.config.to_text(),
+            base_config="\n".join(plan.written.texts().values()),
             conditions=plan.conditions,
             environment=environment,
         )

@@ -16,6 +16,7 @@ from autotune.store._tables import (
     ProbeRow,
     ServerStatisticsRow,
     StudyRow,
+    TrialConfigRow,
     TrialRow,
 )
 
@@ -86,12 +87,15 @@ def fill_trial(row: TrialRow, outcome: TrialOutcome, probes: Sequence[Probe]) ->
     """Writes an outcome, its measurement and its probes into a trial's row."""
     row.kind = outcome.kind.value
     row.candidate_key = outcome.candidate.key if outcome.candidate else None
-    row.config_text = outcome.config_text
+    row.configs = [
+        TrialConfigRow(position=position, model=model, text=text)
+        for position, (model, text) in enumerate(outcome.configs.items())
+    ]
     row.message = outcome.message
     row.startup_s = outcome.startup_s
     row.seconds = outcome.seconds
     row.log_path = str(outcome.log_path) if outcome.log_path else None
-    row.body = encode(outcome, without=("measurement", "config_text"))
+    row.body = encode(outcome, without=("measurement", "configs"))
     row.measurement = _measurement_row(outcome.measurement) if outcome.measurement else None
     row.probes = [_probe_row(position, probe) for position, probe in enumerate(probes)]
 
@@ -104,7 +108,7 @@ def trial_record(row: TrialRow) -> TrialRecord:
         id=row.id,
         number=row.number,
         label=row.label,
-        outcome=decode(row.body, measurement=measurement, config_text=row.config_text),
+        outcome=decode(row.body, measurement=measurement, configs={each.model: each.text for each in row.configs}),
         role=cast("RunRole", row.role),
         model=row.model,
         finished_at=row.finished_at,

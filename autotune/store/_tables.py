@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def now() -> datetime:
@@ -79,7 +79,6 @@ class TrialRow(Base):
     model: Mapped[str] = mapped_column(String(512))
     kind: Mapped[str] = mapped_column(String(32))
     candidate_key: Mapped[str | None] = mapped_column(Text)
-    config_text: Mapped[str] = mapped_column(Text)
     message: Mapped[str] = mapped_column(Text)
     startup_s: Mapped[float]
     seconds: Mapped[float]
@@ -89,10 +88,23 @@ class TrialRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
     environment: Mapped[EnvironmentRow] = relationship()
     study: Mapped[StudyRow | None] = relationship()
+    configs: Mapped[list[TrialConfigRow]] = relationship(
+        cascade="all, delete-orphan", order_by="TrialConfigRow.position", lazy="selectin"
+    )
     measurement: Mapped[MeasurementRow | None] = relationship(cascade="all, delete-orphan", lazy="selectin")
     probes: Mapped[list[ProbeRow]] = relationship(
         cascade="all, delete-orphan", order_by="ProbeRow.position", lazy="selectin"
     )
+
+
+class TrialConfigRow(Base):
+    """A config that a trial served: first that of the model asked, then those of the models that it calls."""
+
+    __tablename__ = "autotune_trial_config"
+    trial_id: Mapped[int] = mapped_column(ForeignKey("autotune_trial.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(String(512))
+    text: Mapped[str] = mapped_column(Text)
 
 
 class MeasurementRow(Base):

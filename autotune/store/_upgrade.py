@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
-from autotune.store._tables import SCHEMA_VERSION, SchemaRow
+from autotune.store._tables import SCHEMA_VERSION, Base, SchemaRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -42,12 +42,18 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "UPDATE autotune_trial SET label = 'baseline' WHERE label = 'your config'",
         "UPDATE autotune_trial SET kind = 'pruned' WHERE kind = 'beaten'",
     ),
+    5: (
+        """INSERT INTO autotune_trial_config (trial_id, position, model, text)
+            SELECT id, 0, model, config_text FROM autotune_trial""",
+        "ALTER TABLE autotune_trial DROP COLUMN config_text",
+    ),
 }
 """What each version of the tables added to the one before, in SQL that SQLite and PostgreSQL understand."""
 
 
 def upgrade(session: Session, written_by: str) -> None:
     """Takes every step from the database's version to this one's, in the session's transaction."""
+    Base.metadata.create_all(session.connection())
     row = session.scalars(select(SchemaRow)).one()
     for version in range(row.version + 1, SCHEMA_VERSION + 1):
         for statement in _STEPS[version]:

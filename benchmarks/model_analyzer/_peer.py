@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from autotune.errors import UsageError
-from autotune.repository import ModelSpec, stage
+from autotune.repository import ConfigSet, ModelSpec, stage
 from autotune.server._belongings import new_prefix, remove_shared_memory
 from autotune.server._bundle import check_libpython, find_bundle, stage_bundle
 from autotune.server._ports import LOOPBACK, pick_ports
@@ -86,7 +86,7 @@ def search(peer: Peer, mode: str, spec: ModelSpec, ceiling_ms: int, directory: P
     directory.mkdir()
     prefix = new_prefix()
     config_path = directory / "config.yaml"
-    models = stage(spec, spec.config, directory / "models")
+    models = stage((spec,), ConfigSet.of(spec.config), directory / "models")
     wrapper = write_server_wrapper(directory, prefix)
     config_path.write_text(yaml.safe_dump(configuration(peer, mode, spec.name, ceiling_ms, models, wrapper, directory)))
     started = time.time()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from autotune.load import ClosedLoop
 from autotune.measurement import Deployment
 from autotune.objective import Ceiling
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet, ModelConfig
 
 TIMEOUT_S = 5.0
 
@@ -80,7 +80,7 @@ def sweep(
     machine may do that too, so that such a load is offered once more.
     """
     loads: list[Load] = []
-    with deployment.serve(config, deployment.directory / "referee.log") as served:
+    with deployment.serve(ConfigSet.of(config), deployment.directory / "referee.log") as served:
         for concurrency in concurrencies:
             run = served.generator.run(ClosedLoop(concurrency), window_s, TIMEOUT_S)
             if not run.percentile_s(0.5) <= ceiling.limit_s:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.objective import LoadName
-from autotune.repository import completed_config
+from autotune.repository import ConfigSet, completed_config
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates, highest_throughputs
-from autotune.space import SearchSpace
+from autotune.space import JointSpace, SearchSpace
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._subjects import Subject
 
@@ -74,9 +74,10 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
     rates = [rate_of[batching] for batching in batchings]
     by_key = dict(zip((candidate.key for candidate in candidates), rates, strict=True))
     begun = {}
-    for start in starts(spec, base, space, simulates=True, ready=False):
+    joint = JointSpace({spec.name: space})
+    for start in starts(ConfigSet.of(spec.config), ConfigSet.of(base), joint, simulates=True, ready=False):
         key = start.candidate.key if start.candidate else ""
-        windows = _profile(_batching(Batching.of(start.config)), service)
+        windows = _profile(_batching(Batching.of(start.configs.asked)), service)
         begun[key] = RecordedStart(start.label, key, by_key.get(key, 0.0), _TRIAL_S, windows)
     return Grid(
         subject=subject,

@@ -42,7 +42,7 @@ class LookupExecutor:
         return outcome(
             self.grid.subject.objective,
             trial.candidate,
-            trial.config,
+            trial.configs.asked,
             measured_per_s,
             seconds=self._seconds(trial, measured_per_s),
             windows=start.windows if start else (),

@@ -43,7 +43,7 @@ def outcome(
     return TrialOutcome(
         kind=kind,
         candidate=candidate,
-        config_text=config.to_text(),
+        configs={config.name: config.to_text()},
         measurement=Measurement(
             feasible=feasible,
             rate_per_s=rate_per_s if feasible else 0.0,

@@ -14,11 +14,11 @@ import numpy as np
 
 from autotune.measurement import Deployment, Measurement, MeasureOptions, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ModelConfig, completed_config
+from autotune.repository import ConfigSet, ModelConfig, completed_config
 from autotune.search import Executor, LocalExecutor, Trial, TrialWatch
 from autotune.search._starts import TRITON_DEFAULT, starts
 from autotune.server import Launcher
-from autotune.space import Candidate, SearchSpace
+from autotune.space import Candidate, JointSpace, SearchSpace
 from benchmarks.replay._guesses import Guesses
 from benchmarks.replay._pack import LAST, measured_rates
 from benchmarks.replay._windows import packed
@@ -80,9 +80,11 @@ class Recorder:
         self._space, _ = SearchSpace.parse(self.working.head["space"], "space").restricted_to(self._spec)
         self._candidates = list(self._space.candidates())
         self._guesses = Guesses(self._space, self._base, subject.objective, self.working)
-        self._all = list(starts(self._spec, self._base, self._space, simulates=True, ready=False))
+        joint = JointSpace({self._spec.name: self._space})
+        written, base = ConfigSet.of(self._spec.config), ConfigSet.of(self._base)
+        self._all = list(starts(written, base, joint, simulates=True, ready=False))
         reference = next((each for each in self._all if each.label == TRITON_DEFAULT), self._all[0])
-        self._reference = reference.config, reference.candidate
+        self._reference = reference.configs.asked, reference.candidate
 
     def run(self, executor: Executor, limit_s: float) -> str:
         """Measures until all is done, the time is over or a person interrupts; says which.
@@ -134,7 +136,7 @@ class Recorder:
     def _unconditional(self) -> Iterator[Task]:
         for start in self._all:
             if start.candidate is None or start.candidate.key not in self._keys_before(start.label):
-                yield Task("start", start.label, start.config, start.candidate)
+                yield Task("start", start.label, start.configs.asked, start.candidate)
         # The machine may be another one after a pause: every session begins with a reference of its own.
         yield Task("reference", f"session at {len(self.working.entries)}", *self._reference)
         order = np.random.default_rng(self.seed).permutation(len(self._candidates))
@@ -173,7 +175,7 @@ class Recorder:
         best = max((entry.rate_per_s for entry in self.working.entries), default=0.0)
         if task.task == "config" and guess:
             question = replace(question, effort=_ROUGH_EFFORT if guess < _ROUGH_BELOW * best else _EFFORT)
-        return Trial(number, task.candidate, task.config, question)
+        return Trial(number, task.candidate, ConfigSet.of(task.config), question)
 
     def _tell(self, entry: Entry, guess: float | None) -> None:
         about = f"guessed {guess:,.0f}" if guess else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autotune.measurement import ROUGH_RATE, Deployment, MeasureOptions
 from autotune.outcome import TrialOutcome
-from autotune.repository import completed_config
+from autotune.repository import ConfigSet, completed_config
 from autotune.search import LocalExecutor, Trial, TrialWatch
 from autotune.server import Launcher
 from benchmarks.replay._grid import Grid
@@ -34,7 +34,7 @@ def repeats(
         executor = LocalExecutor(deployment, subject.objective, MeasureOptions(), directory / "logs")
         for number in range(count):
             question = replace(ROUGH_RATE, around_per_s=grid.optimum_per_s, seed=number)
-            outcome = executor.execute(Trial(number, candidate, config, question), TrialWatch())
+            outcome = executor.execute(Trial(number, candidate, ConfigSet.of(config), question), TrialWatch())
             on_trial(outcome)
             if outcome.feasible and outcome.measurement is not None:
                 found.append(float(f"{outcome.measurement.rate_per_s:.4g}"))

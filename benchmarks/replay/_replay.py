@@ -12,6 +12,7 @@ import optuna
 from autotune.environment import Environment
 from autotune.measurement.statistics import Ratio
 from autotune.search import Coordinator, SilentObserver, StudyPlan, score
+from autotune.space import JointSpace
 from autotune.store import Store
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid
@@ -65,8 +66,8 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, fin
     """
     plan = StudyPlan(
         name="replay",
-        spec=grid.subject.spec(),
-        space=grid.space,
+        models=(grid.subject.spec(),),
+        space=JointSpace({grid.subject.spec().name: grid.space}),
         objective=grid.subject.objective,
         sampler=sampler,
         seed=seed,

@@ -15,11 +15,11 @@ from service_windows import alone_s, copying, device_s, saturated, screen, shari
 from autotune.measurement import LOCATED_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Window, _simulated_space, service_times
-from autotune.repository import completed_config
+from autotune.repository import ConfigSet, completed_config
 from autotune.search import Trial, TrialWatch
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates
-from autotune.space import Candidate, SearchSpace
+from autotune.space import Candidate, JointSpace, SearchSpace
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._pack import noise, pack
@@ -64,10 +64,11 @@ def computed(space_text: str = SPACE, subject: Subject = SUBJECTS["accelerator"]
     rates = highest_rates([each for each in batchings if each], TIMES, subject.objective.ceilings, requests=4000)
     keys = [candidate.key for candidate in space.candidates()]
     begun = {}
-    for start in starts(spec, base, space, simulates=True, ready=False):
+    joint = JointSpace({spec.name: space})
+    for start in starts(ConfigSet.of(spec.config), ConfigSet.of(base), joint, simulates=True, ready=False):
         key = start.candidate.key if start.candidate else ""
         rate = rates[keys.index(key)].rate_per_s if key else 1000.0
-        begun[key] = RecordedStart(start.label, key, rate, LONG_S, windows(start.config.instance_count or 1))
+        begun[key] = RecordedStart(start.label, key, rate, LONG_S, windows(start.configs.asked.instance_count or 1))
     return Grid(
         subject=subject,
         space=space,
@@ -95,7 +96,7 @@ def trial(grid: Grid, number: int, question: Question = LOCATED_RATE) -> Trial:
     """A trial of the space's candidate of that number."""
     candidate = list(grid.space.candidates())[number]
     config = grid.space.apply(candidate, completed_config(grid.subject.spec()))
-    return Trial(number, candidate, config, question)
+    return Trial(number, candidate, ConfigSet.of(config), question)
 
 
 def best_number(grid: Grid) -> int:
@@ -192,7 +193,7 @@ def test_only_a_profiled_start_tells_how_long_executions_take(grid: Grid) -> Non
 def test_the_persons_own_config_may_lie_outside_the_space() -> None:
     outside = computed(SPACE.replace("4, 8, 16", "4, 16"))
     spec = outside.subject.spec()
-    found = LookupExecutor(outside, 0.0, 0).execute(Trial(0, None, spec.config), TrialWatch())
+    found = LookupExecutor(outside, 0.0, 0).execute(Trial(0, None, ConfigSet.of(spec.config)), TrialWatch())
     assert found.measurement is not None
     assert found.measurement.rate_per_s == 1000.0
 

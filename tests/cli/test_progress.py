@@ -59,7 +59,7 @@ def screen() -> Screen:
 
 
 def outcome(kind: OutcomeKind, measurement: Measurement | None, message: str = "") -> TrialOutcome:
-    return TrialOutcome(kind, CANDIDATE, "", measurement, message)
+    return TrialOutcome(kind, CANDIDATE, {}, measurement, message)
 
 
 def test_a_feasible_trial_is_a_line_with_its_rate(screen: Screen) -> None:

@@ -19,7 +19,7 @@ def trial(number: int, rate_per_s: float, *, label: str = PROPOSED, **values: in
     outcome = TrialOutcome(
         kind=OutcomeKind.FEASIBLE if rate_per_s > 0 else OutcomeKind.INFEASIBLE,
         candidate=Candidate(tuple({"max_batch_size": 8, "instance_count": 1, **values}.items())),
-        config_text=f"config {number}",
+        configs={"net": f"config {number}"},
         measurement=found,
         seconds=5.0,
     )

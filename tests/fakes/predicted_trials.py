@@ -50,7 +50,7 @@ def outcome(
         beaten_by_per_s=beaten_by_per_s,
     )
     config = BASE.with_value("instance_group.count", instances)
-    return TrialOutcome(kind, candidate, config.to_text(), measurement)
+    return TrialOutcome(kind, candidate, {"net": config.to_text()}, measurement)
 
 
 @pytest.fixture

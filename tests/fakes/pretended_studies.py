@@ -22,7 +22,7 @@ from autotune.search import (
     Trial,
     TrialWatch,
 )
-from autotune.space import SearchSpace
+from autotune.space import JointSpace, SearchSpace
 from autotune.store import Store, database_url
 
 OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.005),))
@@ -57,12 +57,12 @@ class PretendedExecutor:
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         self.trials.append(trial)
         kind = self._fails.get(len(self.trials) - 1)
-        batch, instances = trial.config.max_batch_size, trial.config.instance_count
+        batch, instances = trial.configs.asked.max_batch_size, trial.configs.asked.instance_count
         measurement = None if kind else measured(0.002 / (max(1, batch) * max(1, instances)) ** 0.5)
         return TrialOutcome(
             kind=kind or OutcomeKind.FEASIBLE,
             candidate=trial.candidate,
-            config_text=trial.config.to_text(),
+            configs=trial.configs.texts(),
             measurement=measurement,
             message="refused" if kind else "",
             seconds=self._seconds,
@@ -83,8 +83,8 @@ def plan(tmp_path: Path, *, batch: int = 1, trials: int | None = 6, space: str =
     spec = ModelSpec("net", tmp_path / "net", config, has_config=True, batch_dimension="dynamic", versions=(1,))
     whole = StudyPlan(
         name="study",
-        spec=spec,
-        space=SearchSpace.load(path),
+        models=(spec,),
+        space=JointSpace({spec.name: SearchSpace.load(path)}),
         objective=OBJECTIVE,
         sampler="tpe",
         seed=1,

@@ -257,12 +257,13 @@ def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: 
 def test_stubs_of_a_study_killed_under_load_are_ended_by_the_next(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from autotune.load import ClosedLoop\n"
-        "from autotune.measurement import Deployment; from autotune.repository import ModelRepository\n"
+        "from autotune.measurement import Deployment; from autotune.repository import ConfigSet, ModelRepository\n"
         "from autotune.server import EmbeddedLauncher\n"
         "spec = ModelRepository(Path(sys.argv[1])).model('accelerator')\n"
         "config = spec.config.with_value('instance_group[0].count', 4)\n"
         "directory = Path(sys.argv[2])\n"
-        "with Deployment(spec, EmbeddedLauncher(), directory).serve(config, directory / 'log') as served:\n"
+        "configs = ConfigSet.of(config)\n"
+        "with Deployment(spec, EmbeddedLauncher(), directory).serve(configs, directory / 'log') as served:\n"
         "    print('ready', flush=True); served.generator.run(ClosedLoop(32), 60, 1)\n"
     )
     study = subprocess.Popen([sys.executable, "-c", script, MODELS, tmp_path], stdout=subprocess.PIPE)

@@ -13,7 +13,7 @@ from tiny_models import onnx_config, write_model, write_onnx
 from tritonclient.utils import InferenceServerException
 
 from autotune.measurement import Deployment
-from autotune.repository import ModelConfig, ModelRepository, ModelSpec, completed_config, stage
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository, ModelSpec, completed_config, stage
 from autotune.server import EmbeddedLauncher, LaunchOptions, LoadFailed, RunningServer
 
 DTYPES = [
@@ -127,7 +127,7 @@ def test_outputs_that_no_one_asked_for_are_left_out(tmp_path: Path) -> None:
 
 def served_config(spec: ModelSpec, config: ModelConfig, directory: Path) -> dict[str, object]:
     directory.mkdir()
-    with serving(stage(spec, config, directory), spec.name) as server:
+    with serving(stage((spec,), ConfigSet.of(config), directory), spec.name) as server:
         return server.model_config()
 
 
@@ -259,10 +259,10 @@ def test_a_config_whose_batches_fail_is_refused_before_any_load(tmp_path: Path) 
     spec = ModelRepository(tmp_path / "models").only_model()
     deployment = Deployment(spec, EmbeddedLauncher(LaunchOptions(start_timeout_s=30)), tmp_path)
     words = r"a batch of 2 requests fails though one alone does not: .*at least 2 .* write max_batch_size: 1"
-    with pytest.raises(LoadFailed, match=words), deployment.serve(spec.config, tmp_path / "log"):
+    with pytest.raises(LoadFailed, match=words), deployment.serve(ConfigSet.of(spec.config), tmp_path / "log"):
         pass
     for harmless in (spec.config.with_value("max_batch_size", 1), spec.config.without("dynamic_batching")):
-        with deployment.serve(harmless, tmp_path / "log"):
+        with deployment.serve(ConfigSet.of(harmless), tmp_path / "log"):
             pass
 
 

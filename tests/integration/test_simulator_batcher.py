@@ -15,7 +15,7 @@ import pytest
 
 from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import Deployment
-from autotune.repository import ModelRepository
+from autotune.repository import ConfigSet, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
 from autotune.simulator import Batching, ServiceTimes, simulate
 
@@ -41,7 +41,7 @@ def _served(batching: Batching, directory: Path):
         config = config.with_value(f"parameters.{name}", seconds * 1e3)
     assert Batching.of(config) == batching
     launcher, _ = choose_launcher("embedded", LaunchOptions())
-    with Deployment(spec, launcher, directory).serve(config, directory / "triton.log") as served:
+    with Deployment(spec, launcher, directory).serve(ConfigSet.of(config), directory / "triton.log") as served:
         served.generator.run(ClosedLoop(2 * batching.max_batch_size), 0.3, 1.0)
         yield served
 

@@ -10,8 +10,8 @@ from predicted_trials import BASE, OBJECTIVE, SPACE, candidate, outcome
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Coverage, Explanation, ParameterEffect, Predictor, explain
-from autotune.repository import ModelConfig
-from autotune.space import Candidate, SearchSpace
+from autotune.repository import ConfigSet, ModelConfig
+from autotune.space import Candidate, JointSpace, SearchSpace
 
 OWN = BASE.with_value("instance_group.count", 1)
 
@@ -32,6 +32,10 @@ def trials(space: SearchSpace) -> dict[int, TrialOutcome]:
     }
 
 
+def joint(space: SearchSpace) -> JointSpace:
+    return JointSpace({OWN.name: space})
+
+
 def learnt(space: SearchSpace, trials: dict[int, TrialOutcome], objective: Objective = OBJECTIVE) -> Predictor:
     predictor = Predictor(space, OWN, objective)
     predictor.learn(list(trials.values()))
@@ -47,7 +51,15 @@ def explained(
     min_gain: float = 0.02,
 ) -> Explanation:
     predictor = learnt(space, trials)
-    return explain(space, base, OBJECTIVE, trials, winner=winner, predictor=predictor, min_gain=min_gain)
+    return explain(
+        JointSpace({base.name: space}),
+        ConfigSet.of(base),
+        OBJECTIVE,
+        trials,
+        winner=winner,
+        predictor=predictor,
+        min_gain=min_gain,
+    )
 
 
 def effects(explanation: Explanation) -> dict[str, ParameterEffect]:
@@ -101,7 +113,9 @@ def test_a_lower_latency_is_a_gain(space: SearchSpace, trials: dict[int, TrialOu
     objective = Objective("latency", (), rate_per_s=20.0)
     timed = {0: trials[0], 1: with_p99(1, 0.006), 3: with_p99(3, 0.004)}
     predictor = learnt(space, timed, objective)
-    found = explain(space, OWN, objective, timed, winner=3, predictor=predictor, min_gain=0.02)
+    found = explain(
+        JointSpace({OWN.name: space}), ConfigSet.of(OWN), objective, timed, winner=3, predictor=predictor, min_gain=0.02
+    )
     assert effects(found)["instance_count"].measured == pytest.approx(1.5)
 
 
@@ -187,7 +201,15 @@ def test_agreement_is_of_the_located_trials_and_has_no_ranks_below_four(
         for number, each in enumerate(list(space.candidates())[:6])
         if (forecast := predictor.forecast(each))
     }
-    agreed = explain(space, OWN, OBJECTIVE, exact, winner=None, predictor=predictor, min_gain=0.02).agreement
+    agreed = explain(
+        JointSpace({OWN.name: space}),
+        ConfigSet.of(OWN),
+        OBJECTIVE,
+        exact,
+        winner=None,
+        predictor=predictor,
+        min_gain=0.02,
+    ).agreement
     assert agreed is not None
     assert agreed.trials == 6
     assert agreed.rank_correlation == pytest.approx(1.0)
@@ -204,7 +226,9 @@ def test_without_a_winner_coverage_and_agreement_are_left(space: SearchSpace, tr
 def test_without_a_simulation_only_what_was_measured_is_said_and_why(
     space: SearchSpace, trials: dict[int, TrialOutcome]
 ) -> None:
-    found = explain(space, OWN, OBJECTIVE, trials, winner=3, predictor=None, min_gain=0.02)
+    found = explain(
+        JointSpace({OWN.name: space}), ConfigSet.of(OWN), OBJECTIVE, trials, winner=3, predictor=None, min_gain=0.02
+    )
     assert found.not_simulated == "only --sampler model simulates"
     assert found.coverage == Coverage(space.size, 4, 0, space.size - 4)
     assert (found.agreement, found.without_effect) == (None, ())
@@ -218,7 +242,15 @@ def test_an_ensemble_says_why_it_is_not_simulated() -> None:
     )
     space = SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "s")
     predictor = Predictor(space, ensemble, OBJECTIVE)
-    found = explain(space, ensemble, OBJECTIVE, {}, winner=None, predictor=predictor, min_gain=0.02)
+    found = explain(
+        JointSpace({ensemble.name: space}),
+        ConfigSet.of(ensemble),
+        OBJECTIVE,
+        {},
+        winner=None,
+        predictor=predictor,
+        min_gain=0.02,
+    )
     assert found.not_simulated == "the simulator does not know how Triton batches such a model"
     assert found.coverage == Coverage(2, 0, 0, 2)
 
@@ -228,7 +260,9 @@ def test_a_doubted_simulation_is_said_to_be_and_claims_nothing_without_effect(
 ) -> None:
     predictor = learnt(space, trials)
     predictor.doubt = "its ranks agree poorly with those measured"
-    found = explain(space, OWN, OBJECTIVE, trials, winner=0, predictor=predictor, min_gain=1e6)
+    found = explain(
+        JointSpace({OWN.name: space}), ConfigSet.of(OWN), OBJECTIVE, trials, winner=0, predictor=predictor, min_gain=1e6
+    )
     assert found.doubt == predictor.doubt
     assert found.without_effect == ()
 

@@ -224,7 +224,7 @@ def test_a_config_without_an_instance_group_is_simulated_with_what_triton_was_se
     space = SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "space.yaml")
     base = BASE.without("instance_group")
     seen = outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)
-    default = replace(seen[1], config_text=base.to_text())
+    default = replace(seen[1], configs={"net": base.to_text()})
     assert default.measurement is not None
     one, four = (Predictor(space, base, OBJECTIVE) for _ in range(2))
     one.learn(seen)

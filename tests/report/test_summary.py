@@ -20,7 +20,7 @@ from autotune.measurement import MeasureOptions, Meter, SweepResult
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
-from autotune.report._export import exported_text
+from autotune.report._export import exported_texts
 from autotune.report._format import describe_candidate, phrase
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
@@ -125,8 +125,8 @@ def test_an_exported_config_without_batching_keeps_a_later_run_from_searching_it
     # protobuf drops a written zero, and without it a leading -1 would be taken for the batch
     tensors = [f'{kind} {{ name: "{kind}" data_type: TYPE_FP32 dims: [ -1, 8 ] }}' for kind in ("input", "output")]
     for text, written in (("\n".join(tensors), True), ("", False), ("max_batch_size: 4\n" + "\n".join(tensors), False)):
-        one = replace(won.trials[0], outcome=replace(won.trials[0].outcome, config_text=text))
-        assert exported_text(won, one).endswith("\nmax_batch_size: 0\n") == written
+        one = replace(won.trials[0], outcome=replace(won.trials[0].outcome, configs={"net": text}))
+        assert exported_texts(won, one)["net"].endswith("\nmax_batch_size: 0\n") == written
 
 
 def test_exporting_writes_where_it_is_told(won: StudyResult, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_headline_has_gain_sustainable_rate_and_certified_rate_and_no_estima
 def test_the_change_of_config_is_a_diff(won: StudyResult) -> None:
     assert won.best is not None
     text = 'name: "net"\nbackend: "python"\nmax_batch_size: 64\n'
-    best = replace(won.best, outcome=replace(won.best.outcome, config_text=text))
+    best = replace(won.best, outcome=replace(won.best.outcome, configs={"net": text}))
     said = verdict(replace(won, best=best))
     assert "  - max_batch_size: 8" in said
     assert "  + max_batch_size: 64" in said

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from autotune.errors import UsageError
-from autotune.repository import ModelConfig, ModelRepository, stage
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository, stage
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def snapshot(directory):
 
 def test_the_copy_has_the_changed_config_and_every_file(model, tmp_path):
     config = model.config.with_value("max_batch_size", 32)
-    repository = stage(model, config, tmp_path / "staged")
+    repository = stage((model,), ConfigSet.of(config), tmp_path / "staged")
     assert ModelRepository(repository).model("m").config == config
     files = {str(path.relative_to(repository)) for path in repository.rglob("*") if path.is_file()}
     assert files == {
@@ -40,7 +40,7 @@ def test_the_copy_has_the_changed_config_and_every_file(model, tmp_path):
 
 
 def test_nothing_in_the_copy_is_a_symbolic_link_and_files_are_shared(model, tmp_path):
-    repository = stage(model, model.config, tmp_path / "staged")
+    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
     assert not any(path.is_symlink() for path in repository.rglob("*"))
     assert (repository / "m" / "1" / "weights.bin").samefile(tmp_path / "weights.bin")
     assert (repository / "m" / "1" / "model.py").samefile(model.path / "1" / "model.py")
@@ -49,7 +49,7 @@ def test_nothing_in_the_copy_is_a_symbolic_link_and_files_are_shared(model, tmp_
 
 def test_the_repository_is_not_changed(model, tmp_path):
     before = snapshot(tmp_path / "repository")
-    repository = stage(model, model.config.with_value("max_batch_size", 1), tmp_path / "staged")
+    repository = stage((model,), ConfigSet.of(model.config.with_value("max_batch_size", 1)), tmp_path / "staged")
     (repository / "m" / "1" / "__pycache__").mkdir()
     (repository / "m" / "1" / "__pycache__" / "model.cpython-311.pyc").write_text("new")
     assert snapshot(tmp_path / "repository") == before
@@ -61,7 +61,7 @@ def test_files_are_copied_if_they_cannot_be_linked(model, tmp_path, monkeypatch)
 
     (model.path / "1" / "model.py").chmod(0o750)
     monkeypatch.setattr(os, "link", refuse)
-    repository = stage(model, model.config, tmp_path / "staged")
+    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
     copy = repository / "m" / "1" / "model.py"
     assert copy.read_text() == "code"
     assert copy.stat().st_mode & 0o777 == 0o750
@@ -76,14 +76,14 @@ def test_files_are_copied_across_filesystems(model):
     import tempfile
 
     with tempfile.TemporaryDirectory(dir=shm) as directory:
-        repository = stage(model, model.config, Path(directory))
+        repository = stage((model,), ConfigSet.of(model.config), Path(directory))
         assert (repository / "m" / "1" / "weights.bin").read_bytes() == b"w" * 1000
 
 
 def test_a_model_without_config_is_staged_with_one(tmp_path):
     (tmp_path / "repository" / "m" / "1").mkdir(parents=True)
     spec = ModelRepository(tmp_path / "repository").only_model()
-    repository = stage(spec, spec.config.with_value("max_batch_size", 8), tmp_path / "staged")
+    repository = stage((spec,), ConfigSet.of(spec.config.with_value("max_batch_size", 8)), tmp_path / "staged")
     assert (repository / "m" / "config.pbtxt").read_text() == 'name: "m"\nmax_batch_size: 8\n'
 
 
@@ -93,7 +93,7 @@ def test_an_ensemble_is_staged_with_a_version_and_the_models_it_needs(model, tmp
     (ensemble / "config.pbtxt").write_text('platform: "ensemble" ensemble_scheduling { step { model_name: "m" } }')
     source = ModelRepository(tmp_path / "repository")
     spec = source.model("all")
-    repository = stage(spec, spec.config, tmp_path / "staged", extra=source.composing_models(spec))
+    repository = stage((spec, *source.composing_models(spec)), ConfigSet.of(spec.config), tmp_path / "staged")
     assert (repository / "all" / "1").is_dir()
     assert ModelConfig.parse((repository / "m" / "config.pbtxt").read_text(), "m") == model.config
 
@@ -101,16 +101,16 @@ def test_an_ensemble_is_staged_with_a_version_and_the_models_it_needs(model, tmp
 def test_a_broken_link_is_named(model, tmp_path):
     (model.path / "1" / "gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"--model-repository: .*gone links to .*nowhere, which does not exist"):
-        stage(model, model.config, tmp_path / "staged")
+        stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
 
 
 def test_a_link_in_a_circle_is_named(model, tmp_path):
     (model.path / "1" / "up").symlink_to(model.path)
     with pytest.raises(UsageError, match="links to a directory above it"):
-        stage(model, model.config, tmp_path / "staged")
+        stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
 
 
 def test_staging_into_the_model_itself_is_refused(model):
     with pytest.raises(UsageError, match="--results"):
-        stage(model, model.config, model.path / "1" / "staged")
+        stage((model,), ConfigSet.of(model.config), model.path / "1" / "staged")
     assert not (model.path / "1" / "staged").exists()

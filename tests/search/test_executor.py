@@ -15,7 +15,7 @@ from autotune.load import LoadGeneratorFailed, Traffic
 from autotune.measurement import CERTIFIED_RATE, Deployment, MeasureOptions, Probe, Question, Served
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet, ModelConfig
 from autotune.search import LocalExecutor, Trial, TrialWatch
 from autotune.server import ControlError, LoadFailed, ModelStatistics, ServerCrashed, StartTimedOut, Unreachable
 
@@ -62,7 +62,7 @@ def execute(
     probes: list[Probe] = []
     deployment = PretendedDeployment(FailingServer(failure=failure, answers=answers), refusal)
     executor = LocalExecutor(deployment, objective, MeasureOptions.of(0.2), tmp_path)
-    return executor.execute(Trial(0, None, CONFIG, question), TrialWatch(on_probe=probes.append)), probes
+    return executor.execute(Trial(0, None, ConfigSet.of(CONFIG), question), TrialWatch(on_probe=probes.append)), probes
 
 
 def test_a_config_that_holds_is_feasible(tmp_path: Path) -> None:

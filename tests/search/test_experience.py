@@ -16,7 +16,7 @@ from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ModelSpec
 from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch
 from autotune.server import ModelStatistics
-from autotune.space import SearchSpace
+from autotune.space import JointSpace, SearchSpace
 from autotune.store import Store
 
 __all__ = ["store"]  # a fixture
@@ -35,8 +35,8 @@ class Accelerator:
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         self.trials.append(trial)
-        instances = trial.config.instance_count
-        batch = trial.config.max_batch_size if trial.config.dynamic_batching else 1
+        instances = trial.configs.asked.instance_count
+        batch = trial.configs.asked.max_batch_size if trial.configs.asked.dynamic_batching else 1
         rate_per_s = None if self._slow else 300.0 * batch**0.6 * instances**0.2
         to_beat = trial.question.beat_per_s
         if rate_per_s and to_beat and rate_per_s < to_beat:
@@ -45,7 +45,7 @@ class Accelerator:
             found = replace(found, measurement=replace(found.measurement, violations={"race": 0.1}))
         else:
             found = outcome(trial.candidate, instances, rate_per_s)
-        found = replace(found, config_text=trial.config.to_text(), seconds=1.0)
+        found = replace(found, configs=trial.configs.texts(), seconds=1.0)
         if self._slow:
             assert found.measurement is not None
             screened = replace(found.measurement.probes[0], purpose="screen", holds=False)
@@ -73,8 +73,8 @@ def study(tmp_path: Path, name: str = "study", **changes: object) -> StudyPlan:
     spec = ModelSpec("net", tmp_path / "net", BASE, has_config=True, batch_dimension="dynamic", versions=(1,))
     whole = StudyPlan(
         name=name,
-        spec=spec,
-        space=SearchSpace.parse(SPACE, "space.yaml"),
+        models=(spec,),
+        space=JointSpace({"net": SearchSpace.parse(SPACE, "space.yaml")}),
         objective=OBJECTIVE,
         sampler="model",
         seed=1,
@@ -106,9 +106,9 @@ def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_we
 ) -> None:
     executor = Accelerator()
     one_by_one = "parameters: {max_batch_size: [1], dynamic_batching: [false], instance_count: [2, 3, 4]}"
-    plan = study(tmp_path, space=SearchSpace.parse(one_by_one, "space.yaml"))
+    plan = study(tmp_path, space=JointSpace({"net": SearchSpace.parse(one_by_one, "space.yaml")}))
     batched = BASE.with_value("max_batch_size", 64).with_value("dynamic_batching", {})
-    result = run(replace(plan, spec=replace(plan.spec, config=batched)), store, executor)
+    result = run(replace(plan, models=(replace(plan.spec, config=batched),)), store, executor)
     assert [trial.candidate is not None for trial in executor.trials] == [False, True, True]
     assert result.stopped == "no untried config is likely to beat the best by more than 2%"
 
@@ -189,7 +189,7 @@ def test_a_study_under_other_conditions_or_a_cold_one_starts_anew(
 def test_a_value_that_never_works_is_said_and_left_alone(tmp_path: Path, store: Store) -> None:
     notes, executor = Notes(), Accelerator(refuses=4)
     result = run(study(tmp_path, trials=20), store, executor, notes)
-    failed = sum(trial.config.instance_count == 4 for trial in executor.trials)
+    failed = sum(trial.configs.asked.instance_count == 4 for trial in executor.trials)
     assert result.best is not None
     assert failed == 2
     assert "instance_count 4 never worked so far: failed to load" in notes.texts
@@ -212,8 +212,8 @@ def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(t
 
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
             self.trials.append(trial)
-            broken = outcome(trial.candidate, trial.config.instance_count, None)
-            return replace(broken, config_text=trial.config.to_text(), seconds=1.0)
+            broken = outcome(trial.candidate, trial.configs.asked.instance_count, None)
+            return replace(broken, configs=trial.configs.texts(), seconds=1.0)
 
     executor = Tight()
     tight = replace(OBJECTIVE, ceilings=(Ceiling("p99", 0.5 * alone_s(1)),))
@@ -225,15 +225,20 @@ def test_a_study_ends_where_neither_trials_nor_the_simulation_keep_the_promise(t
     run(study(tmp_path, "again", cold_start=True), store, going_on)
     assert len(going_on.trials) == 12
     # Threads are not simulated: another number of them may keep the promise.
-    threads = SearchSpace.parse(SPACE + "fields:\n  parameters.threads: ['1', '2']\n", "space.yaml")
-    run(study(tmp_path, "threads", objective=tight, space=threads, cold_start=True), store, going_on)
+    searched = SearchSpace.parse(SPACE + "fields:\n  parameters.threads: ['1', '2']\n", "space.yaml")
+    threads = JointSpace({"net": searched})
+    run(
+        study(tmp_path, "threads", objective=tight, space=threads, cold_start=True),
+        store,
+        going_on,
+    )
     assert len(going_on.trials) == 24
 
 
 def test_a_model_that_cannot_be_simulated_is_searched_by_tpe_and_told_so(tmp_path: Path, store: Store) -> None:
     kept = BASE.with_value("dynamic_batching.preserve_ordering", True)
     plan = study(tmp_path, trials=5)
-    plan = replace(plan, spec=replace(plan.spec, config=kept), space=plan.space)
+    plan = replace(plan, models=(replace(plan.spec, config=kept),))
     notes, executor = Notes(), Accelerator()
     run(plan, store, executor, notes)
     assert any("does not know how Triton batches such a model; proposing by tpe" in text for text in notes.texts)
@@ -246,9 +251,9 @@ def test_preferred_sizes_beyond_the_largest_batch_are_left_to_triton_and_searche
 ) -> None:
     preferring = BASE.with_value("dynamic_batching.preferred_batch_size", [16])
     instances = SearchSpace.parse("parameters:\n  instance_count: [1, 2, 3, 4, 5, 6]\n", "space.yaml")
-    plan = study(tmp_path, trials=5, space=instances)
+    plan = study(tmp_path, trials=5, space=JointSpace({"net": instances}))
     notes, executor = Notes(), Accelerator()
-    run(replace(plan, spec=replace(plan.spec, config=preferring)), store, executor, notes)
+    run(replace(plan, models=(replace(plan.spec, config=preferring),)), store, executor, notes)
     assert any("does not know how Triton batches such a model; proposing by tpe" in text for text in notes.texts)
     assert len(executor.trials) == 5
 
@@ -276,7 +281,7 @@ def test_the_lowest_latency_is_searched_with_a_simulation_too(tmp_path: Path, st
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
             found = super().execute(trial, watch)
             assert found.measurement is not None
-            latency_s = 0.002 * trial.config.max_batch_size**0.3
+            latency_s = 0.002 * trial.configs.asked.max_batch_size**0.3
             shown = found.measurement.probes if trial.question.profiled else ()
             return replace(found, measurement=replace(found.measurement, latency_s={"p99": latency_s}, probes=shown))
 

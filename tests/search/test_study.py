@@ -33,10 +33,10 @@ def test_trial_0_is_the_persons_config_and_trial_1_tritons_default(tmp_path: Pat
     result = run(plan(tmp_path), store, executor)
     labels = ["baseline", "Triton's default batching", "largest batch", "proposed"]
     assert [trial.label for trial in result.trials[:4]] == labels
-    assert executor.trials[2].config.max_batch_size == 8
-    assert executor.trials[0].config == plan(tmp_path).spec.config
-    assert executor.trials[1].config.dynamic_batching
-    assert executor.trials[1].config.instance_count == 1
+    assert executor.trials[2].configs.asked.max_batch_size == 8
+    assert executor.trials[0].configs.asked == plan(tmp_path).spec.config
+    assert executor.trials[1].configs.asked.dynamic_batching
+    assert executor.trials[1].configs.asked.instance_count == 1
     assert result.baseline == result.trials[0]
 
 
@@ -44,10 +44,10 @@ def test_a_config_outside_the_space_is_still_trial_0(tmp_path: Path, store: Stor
     executor = PretendedExecutor()
     outside = plan(tmp_path, trials=3)
     outside = replace(
-        outside, spec=replace(outside.spec, config=outside.spec.config.with_value("instance_group.count", 7))
+        outside, models=(replace(outside.spec, config=outside.spec.config.with_value("instance_group.count", 7)),)
     )
     result = run(outside, store, executor)
-    assert executor.trials[0].config.instance_count == 7
+    assert executor.trials[0].configs.asked.instance_count == 7
     assert result.trials[0].outcome.candidate is None
     assert result.trials[0].number == 0
 
@@ -110,7 +110,7 @@ def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_en
 
 def test_a_violation_that_nothing_was_measured_of_is_told_as_the_worst_one() -> None:
     unknown = replace(measured(0.001), violations={"p99 <= 5ms": math.nan, "rate": math.inf})
-    outcome = TrialOutcome(OutcomeKind.INFEASIBLE, None, "", unknown)
+    outcome = TrialOutcome(OutcomeKind.INFEASIBLE, None, {}, unknown)
     first, second, answered = constraint_values(outcome, OBJECTIVE)
     assert math.isfinite(first)
     assert first == second > 1

@@ -180,8 +180,21 @@ def test_a_study_has_the_explanation_of_its_last_run(store, url):
     assert store.study("other").explanation is None
 
 
+def _as_version_4_left_it(url: str) -> None:
+    """A trial served one config."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute("ALTER TABLE autotune_trial ADD COLUMN config_text TEXT")
+        raw.execute(
+            "UPDATE autotune_trial SET config_text ="
+            " (SELECT text FROM autotune_trial_config WHERE trial_id = autotune_trial.id)"
+        )
+        raw.execute("DROP TABLE autotune_trial_config")
+        raw.execute("UPDATE autotune_schema SET version = 4")
+
+
 def _as_version_3_left_it(url: str) -> None:
     """Runs were known by the config they served; SQLite drops no column that refers to another table."""
+    _as_version_4_left_it(url)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         raw.execute("PRAGMA legacy_alter_table = ON")  # tables that refer to this one keep its name
         (made,) = raw.execute("SELECT sql FROM sqlite_master WHERE name = 'autotune_trial'").fetchone()
@@ -213,7 +226,12 @@ def _as_version_1_left_it(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("left_by", "verdict"),
-    [(_as_version_1_left_it, "fails"), (_as_version_2_left_it, "invalid"), (_as_version_3_left_it, "invalid")],
+    [
+        (_as_version_1_left_it, "fails"),
+        (_as_version_2_left_it, "invalid"),
+        (_as_version_3_left_it, "invalid"),
+        (_as_version_4_left_it, "invalid"),
+    ],
 )
 @pytest.mark.parametrize("opened_by", [Store.open, Store.open_existing])
 def test_database_of_an_older_version_is_upgraded_and_loses_nothing(store, url, opened_by, left_by, verdict):
@@ -236,7 +254,7 @@ def test_rounds_of_an_older_version_are_linked_to_their_trials_by_what_they_serv
     study, _ = begin(store)
 
     def served(text, kind=OutcomeKind.FEASIBLE):
-        return replace(outcome(), config_text=text, kind=kind)
+        return replace(outcome(), configs={"mnist": text}, kind=kind)
 
     def again(role, text, **changes):
         run = served(text, **changes)

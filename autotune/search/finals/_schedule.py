@@ -10,7 +10,7 @@ from dataclasses import replace
 from autotune.environment import Environment
 from autotune.measurement import ROUND, Question
 from autotune.outcome import OutcomeKind
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._options import SearchOptions
@@ -202,14 +202,14 @@ class FinalComparison:
         """Measures a trial's config anew and stores it as ``role``."""
         outcome = trial.outcome
         trial_number = trial.number or 0
-        config = ModelConfig.parse(outcome.config_text, f"trial {trial_number}")
+        configs = ConfigSet.parse(outcome.configs, f"trial {trial_number}")
         observer = self._observer
         observer.trial_started(trial_number, label, outcome.candidate)
         watch = TrialWatch(
             on_ready=lambda startup_s: observer.server_ready(trial_number, startup_s),
             on_probe=lambda probe: observer.probed(trial_number, probe),
         )
-        found = self._executor.execute(Trial(trial_number, outcome.candidate, config, question, repeat), watch)
+        found = self._executor.execute(Trial(trial_number, outcome.candidate, configs, question, repeat), watch)
         run = self._store.save_run(
             model=trial.model,
             label=label,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
-    from autotune.space import Candidate, SearchSpace
+    from autotune.space import Candidate, JointSpace
 
     Proposals = Iterator[Mapping[str, Any]]
     Strategy = Callable[[Study, FrozenTrial, dict[str, BaseDistribution], np.random.Generator], Proposals]
@@ -61,7 +61,7 @@ class CandidateSampler(BaseSampler):
             at each proposal, so that it may grow.
     """
 
-    def __init__(self, strategy: Strategy, space: SearchSpace, seed: int, finished: AbstractSet[str]) -> None:
+    def __init__(self, strategy: Strategy, space: JointSpace, seed: int, finished: AbstractSet[str]) -> None:
         self._strategy = strategy
         self._space = space
         self._seed = seed

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from autotune.prediction import Predictor
     from autotune.search.samplers._candidate_sampler import Proposals, Strategy
-    from autotune.space import SearchSpace
+    from autotune.space import JointSpace
 
 MODEL = "model"
 _TRIES = 3  # each splits and fits all trials again
@@ -38,7 +38,7 @@ class Context:
         predictor: Predicts every candidate; only ``model`` asks it.
     """
 
-    space: SearchSpace
+    space: JointSpace
     startup_trials: int
     predictor: Predictor | None = None
 
@@ -63,7 +63,7 @@ class _InSpace:
 
 def create_sampler(
     name: str,
-    space: SearchSpace,
+    space: JointSpace,
     *,
     seed: int,
     startup_trials: int,

@@ -97,7 +97,7 @@ def test_rounds_alternate_meet_other_arrivals_and_end_with_a_certificate(compare
 def test_runs_are_known_by_the_id_of_their_trial_and_not_by_what_they_served(compared: StudyPlan, store: Store) -> None:
     class SameText(Noted):
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-            return replace(super().execute(trial, watch), config_text='name: "net"\nbackend: "python"\n')
+            return replace(super().execute(trial, watch), configs={"net": 'name: "net"\nbackend: "python"\n'})
 
     result = run(compared, store, SameText())
     record = store.study("study")
@@ -172,7 +172,7 @@ def test_a_gain_below_the_least_one_is_not_delivered(tmp_path: Path, store: Stor
 
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
             outcome = super().execute(trial, watch)
-            rate_per_s = 1050.0 if trial.config.instance_count == 2 else 1000.0
+            rate_per_s = 1050.0 if trial.configs.asked.instance_count == 2 else 1000.0
             return replace(outcome, measurement=replace(measured(0.001), rate_per_s=rate_per_s))
 
     steps = plan(tmp_path, trials=1000, final_rounds=3, min_gain=0.10, space="parameters:\n  instance_count: [1, 2]\n")
