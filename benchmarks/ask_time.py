@@ -78,7 +78,7 @@ def taught(space: SearchSpace, trials: int, times: int) -> tuple[Predictor, list
     grid = Grid.read(next(iter(sorted(GRIDS.glob("accelerator*.json")))))
     spec, objective = grid.subject.spec(), grid.subject.objective
     base = completed_config(spec)
-    predictor = Predictor(space, base, objective)
+    predictor = Predictor.of_model(space, base, objective)
     outcomes: list[TrialOutcome] = []
     for candidate in grid.space.candidates():
         start = grid.start(candidate)

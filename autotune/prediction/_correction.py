@@ -21,7 +21,7 @@ from scipy.spatial.distance import cdist
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction._options import DEFAULTS, PredictionOptions
-from autotune.prediction._simulated_space import SimulatedSpace
+from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_values import FAILED, failing_values, merit_bounds
 
 
@@ -41,7 +41,7 @@ class Correction:
 
     @classmethod
     def learn(
-        cls, space: SimulatedSpace, outcomes: Sequence[TrialOutcome], objective: Objective, options: PredictionOptions
+        cls, space: Simulations, outcomes: Sequence[TrialOutcome], objective: Objective, options: PredictionOptions
     ) -> Correction:
         """Learns from the value of each trial, or from the bound that a pruned one gives."""
         found: list[tuple[float, int, float]] = []
@@ -71,7 +71,7 @@ class Correction:
         return cls(mean, deviation, residual)
 
 
-def _deviation(space: SimulatedSpace, objective: Objective, options: PredictionOptions) -> float:
+def _deviation(space: Simulations, objective: Objective, options: PredictionOptions) -> float:
     """Standard deviation of the errors between configs before any was measured."""
     if not space.tells_all_apart:
         return options.deviation_unknown

@@ -25,6 +25,7 @@ class PredictionOptions:
         largest_space: Configs beyond which a space is not simulated. Guess.
         coarse_requests: Requests simulated for each config. `benchmarks/simulator_speed.py`.
         fine_requests: Requests simulated for each of the best configs. `benchmarks/simulator_speed.py`.
+        pipeline_requests: Requests simulated for each config of a pipeline. Guess.
         fine_configs: How many of the best configs are simulated again with `fine_requests`. Guess.
         lone_requests: Requests, far apart, simulated to see whether a queue delay alone breaks a ceiling. Guess.
         limit_factors: Multiples of each ceiling that a closed loop is simulated at, since its latency jumps there: real
@@ -66,6 +67,7 @@ class PredictionOptions:
     largest_space: int = 20_000
     coarse_requests: int = 6_000
     fine_requests: int = 40_000
+    pipeline_requests: int = 3_000
     fine_configs: int = 64
     lone_requests: int = 200
     limit_factors: tuple[float, ...] = (0.9, 0.95, 1.0, 1.05)

@@ -13,24 +13,21 @@ from autotune.outcome import Forecast, TrialOutcome
 from autotune.prediction._acquisition import by_merit, expected_improvement, win_probability
 from autotune.prediction._correction import Correction
 from autotune.prediction._options import DEFAULTS, PredictionOptions
-from autotune.prediction._service_times import differ, service_times
+from autotune.prediction._pipeline_space import PipelineSpace
 from autotune.prediction._simulated_space import SimulatedSpace
+from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_values import measured_value, merit_bounds, merit_of
-from autotune.prediction._trial_windows import default_instances, windows_of
 from autotune.prediction._trust import rank_correlation, why_set_aside, wins_come_true
-from autotune.repository import ModelConfig
-from autotune.simulator import ServiceTimes
-from autotune.space import AS_GOOD, Candidate, SearchSpace
+from autotune.repository import ConfigSet, ModelConfig
+from autotune.space import AS_GOOD, Candidate, JointSpace, SearchSpace
 
 
 class Predictor:
     """Forecasts the candidates of a space: the coarse ones, and the refined values next to the best trials.
 
     Args:
-        space: The search space.
-        base: The config that candidates change.
+        simulations: What a simulation says of the candidates.
         objective: What is optimised.
-        seed: Of the simulated arrivals.
         min_gain: Smallest gain that is worth another config, as a fraction.
         options: The numbers that prediction depends on.
 
@@ -42,10 +39,8 @@ class Predictor:
 
     def __init__(
         self,
-        space: SearchSpace,
-        base: ModelConfig,
+        simulations: Simulations,
         objective: Objective,
-        seed: int = 0,
         min_gain: float = 0.0,
         options: PredictionOptions = DEFAULTS,
     ) -> None:
@@ -54,23 +49,43 @@ class Predictor:
         self._objective = objective
         self._min_gain = min_gain
         self._options = options
-        self._space = SimulatedSpace(space, base, objective, seed, options)
-        self._service: ServiceTimes | None = None
-        self._instances = 1
+        self._space = simulations
+        self.ready = False
         self._correction: Correction | None = None
         self._apart = np.zeros(0)  # standard deviation of each candidate's predicted difference from the incumbent
         self._come_true = 1.0
         self._wins: NDArray[np.float64] | None = None  # probabilities; None before there is an incumbent
 
+    @classmethod
+    def of_model(
+        cls,
+        space: SearchSpace,
+        base: ModelConfig,
+        objective: Objective,
+        seed: int = 0,
+        min_gain: float = 0.0,
+        options: PredictionOptions = DEFAULTS,
+    ) -> Predictor:
+        """A predictor of the configs of one model; see `SimulatedSpace`."""
+        return cls(SimulatedSpace(space, base, objective, seed, options), objective, min_gain, options)
+
+    @classmethod
+    def of_pipeline(
+        cls,
+        space: JointSpace,
+        base: ConfigSet,
+        objective: Objective,
+        seed: int = 0,
+        min_gain: float = 0.0,
+        options: PredictionOptions = DEFAULTS,
+    ) -> Predictor:
+        """A predictor of the configs of a pipeline's models; see `PipelineSpace`."""
+        return cls(PipelineSpace(space, base, objective, seed, options), objective, min_gain, options)
+
     @property
     def inapplicable(self) -> str:
         """Why nothing can be forecast, in words; empty if it can."""
         return self._space.inapplicable
-
-    @property
-    def ready(self) -> bool:
-        """Whether trials have shown how long executions take."""
-        return self._service is not None
 
     @property
     def tells_all_apart(self) -> bool:
@@ -104,15 +119,10 @@ class Predictor:
         if self.inapplicable:
             return
         known = [*outcomes, *earlier, *elsewhere]
-        windows = windows_of(known, self._options.trials_simulated_from)
-        service = service_times(windows, self._space.largest_batch, self._options)
-        if service is None:
+        self.ready = self._space.learn(known)
+        if not self.ready:
             return
         self._wins = None
-        instances = default_instances(known)
-        if self._service is None or instances != self._instances or differ(self._service, service, self._options):
-            self._space.simulate(service, instances)
-            self._service, self._instances = service, instances
         self._space.add(outcome.candidate for outcome in known if outcome.candidate is not None)
         if best := self._best_of(outcomes):
             self._space.refine(best)

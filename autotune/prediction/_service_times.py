@@ -66,7 +66,10 @@ class Window:
 
 
 def service_times(
-    windows: Iterable[Window], largest_batch: int, options: PredictionOptions = DEFAULTS
+    windows: Iterable[Window],
+    largest_batch: int,
+    options: PredictionOptions = DEFAULTS,
+    overhead_s: NDArray[np.float64] | None = None,
 ) -> ServiceTimes | None:
     """The service times that fit the windows best; None without an execution or a window of one request at a time.
 
@@ -74,10 +77,12 @@ def service_times(
         windows: Of every trial of one model on one machine.
         largest_batch: The largest size that is wanted; beyond the sizes seen they are extrapolated in a straight line.
         options: Thresholds, and what Triton does not report.
+        overhead_s: Latency outside queue and execution; None to learn it from windows of one request at a time, without
+            which nothing is learnt then.
     """
     known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.probe.server.batch_compute_ns]
     screens = [each for each in known if each.probe.concurrency == 1 and each.answered]
-    if not screens:
+    if not known or (overhead_s is None and not screens):
         return None
     fewest = min(each.instances for each in known)
     alone = [each for each in known if each.instances == fewest]
@@ -90,7 +95,7 @@ def service_times(
     found = ServiceTimes(
         host_s=alone_s - device_s + gap_s,
         device_s=device_s,
-        overhead_s=_overhead_s(_calmest(screens), options.overhead_samples),
+        overhead_s=_overhead_of(screens, options) if overhead_s is None else overhead_s,
         spread=np.ones(1),
         request_cpu_s=request_cpu_s,
         execution_cpu_s=execution_cpu_s,
@@ -242,14 +247,23 @@ def _calmest(screens: Sequence[Window]) -> list[Window]:
     return [each for each in undisturbed if each.instances == fewest]
 
 
-def _overhead_s(screens: Sequence[Window], samples: int) -> NDArray[np.float64]:
-    """Samples of the latency outside queue and execution, from one request at a time."""
-    latency_s = np.concatenate([[edge - _alone_s(each) for edge, _ in each.probe.histogram] for each in screens])
-    count = np.concatenate([[times for _, times in each.probe.histogram] for each in screens])
+def _overhead_of(screens: Sequence[Window], options: PredictionOptions) -> NDArray[np.float64]:
+    return overhead_samples([(each.probe, _alone_s(each)) for each in _calmest(screens)], options)
+
+
+def overhead_samples(screens: Sequence[tuple[Probe, float]], options: PredictionOptions) -> NDArray[np.float64]:
+    """Samples of the latency outside queue and execution, shape (``options.overhead_samples``,).
+
+    Args:
+        screens: Windows of one request at a time, each with the mean seconds of a request in queue and execution.
+        options: How many samples.
+    """
+    latency_s = np.concatenate([[edge - inside_s for edge, _ in probe.histogram] for probe, inside_s in screens])
+    count = np.concatenate([[times for _, times in probe.histogram] for probe, _ in screens])
     kept = np.isfinite(latency_s)
     order = np.argsort(latency_s[kept])
     values, cumulated = latency_s[kept][order], np.cumsum(count[kept][order])
-    levels = (np.arange(samples) + 0.5) / samples * cumulated[-1]
+    levels = (np.arange(options.overhead_samples) + 0.5) / options.overhead_samples * cumulated[-1]
     return np.asarray(np.maximum(0.0, values[np.searchsorted(cumulated, levels)]))
 
 

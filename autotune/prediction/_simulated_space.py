@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from autotune.objective import Objective
+from autotune.outcome import TrialOutcome
 from autotune.prediction._options import PredictionOptions
+from autotune.prediction._service_times import differ, service_times
+from autotune.prediction._simulations import Simulations
+from autotune.prediction._trial_windows import default_instances, windows_of
 from autotune.repository import ModelConfig
 from autotune.simulator import (
     Batching,
@@ -26,8 +29,8 @@ from autotune.simulator import (
 from autotune.space import SIMULATED, Candidate, ParameterValue, SearchSpace
 
 
-class SimulatedSpace:
-    """The coarse candidates of a space, those that were added to them, and what a simulation says of each.
+class SimulatedSpace(Simulations):
+    """The coarse candidates of one model's space, and those that were added to them.
 
     Args:
         space: The search space.
@@ -35,34 +38,14 @@ class SimulatedSpace:
         objective: What is optimised.
         seed: Of the simulated arrivals.
         options: How finely configs are simulated, and when they are alike.
-
-    Attributes:
-        inapplicable: Why its configs cannot be simulated, in words; empty if they can.
-        candidates: The candidates, in the order of the arrays; none if there are too many.
-        coarse: Which of them are coarse, shape (candidates,).
-        open: Which of them may be proposed: the coarse ones, and the refined values next to the best configs.
-        predictions: What was simulated of each; empty before `simulate`.
-        values: Inferences/s, or seconds. A config that violates the SLO at every rate gets a far worse value than the
-            best, in proportion to how far it is over the ceiling.
-        merits: Logarithms of the values, signed so that more is better.
-        features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
     """
 
     def __init__(
         self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int, options: PredictionOptions
     ) -> None:
-        self.inapplicable = ""
-        self.candidates: list[Candidate] = []
-        self.coarse = self.open = np.zeros(0, np.bool_)
-        self.predictions: list[Prediction] = []
-        self.values = self.merits = np.zeros(0)
-        self.features = np.zeros((0, 0))
+        super().__init__(objective, seed, options)
         self._space = space
         self._base = base
-        self._objective = objective
-        self._seed = seed
-        self._options = options
-        self._index: dict[str, int] = {}
         self._batchings: list[Batching] = []
         self._counted: list[bool] = []
         self._kinds = np.zeros((0, 0))
@@ -85,13 +68,17 @@ class SimulatedSpace:
         """Whether configs differ only in parameters that are simulated."""
         return not self._kinds.shape[1]
 
-    def index(self, candidate: Candidate | None) -> int | None:
-        """The place of a candidate in the arrays; None if it has none."""
-        return self._index.get(candidate.key) if candidate is not None and self.candidates else None
-
-    def likeness(self, indices: Sequence[int]) -> NDArray[np.float64]:
-        """How much each config is like the nearest of these, from 0 to 1, shape (candidates,)."""
-        return np.asarray(np.exp(-0.5 * cdist(self.features, self.features[indices], "sqeuclidean").min(axis=1)))
+    def learn(self, known: Sequence[TrialOutcome]) -> bool:
+        """See `Simulations.learn`."""
+        service = service_times(
+            windows_of(known, self._options.trials_simulated_from), self.largest_batch, self._options
+        )
+        if service is None:
+            return self._service is not None
+        instances = default_instances(known)
+        if self._service is None or instances != self._instances or differ(self._service, service, self._options):
+            self.simulate(service, instances)
+        return True
 
     def simulate(self, service: ServiceTimes, instances: int = 1) -> None:
         """Simulates every config.
@@ -106,7 +93,7 @@ class SimulatedSpace:
         ]
         self.predictions = self._simulated(batchings, service)  # before anything is changed: it may be interrupted
         self._service, self._instances, self._batchings = service, instances, batchings
-        self._settle()
+        self._settle(self._features())
 
     def add(self, candidates: Iterable[Candidate]) -> None:
         """Adds candidates of the space that are new, simulated like the others; nothing before `simulate`."""
@@ -115,7 +102,7 @@ class SimulatedSpace:
             first = len(self.candidates)
             self._append(list(new.values()))
             self.predictions += self._simulated(self._batchings[first:], self._service)
-            self._settle()
+            self._settle(self._features())
 
     def refine(self, best: Iterable[Candidate]) -> None:
         """Adds the refined values next to the best configs, and opens no others."""
@@ -139,17 +126,12 @@ class SimulatedSpace:
         options = self._options
         distinct = list(dict.fromkeys(batchings))
         of = dict(zip(distinct, self._predictions(distinct, service, options.coarse_requests), strict=True))
-        best = sorted(distinct, key=lambda each: self._rank(of[each]))[: options.fine_configs]
+        best = sorted(distinct, key=lambda each: self.rank(of[each]))[: options.fine_configs]
         of.update(zip(best, self._predictions(best, service, options.fine_requests), strict=True))
         of = {batching: self._checked_alone(batching, service, prediction) for batching, prediction in of.items()}
         return [of[batching] for batching in batchings]
 
-    def _settle(self) -> None:
-        """Values and features of what was simulated."""
-        values = np.array([self._value(prediction) for prediction in self.predictions])
-        over = np.array([self._over_ceiling(prediction) for prediction in self.predictions])
-        self.values = _floored(values, over, self._options.worst, maximise=self._objective.maximise)
-        self.merits = np.log(self.values) if self._objective.maximise else -np.log(self.values)
+    def _features(self) -> NDArray[np.float64]:
         octaves = [
             [
                 math.log2(max(1.0, prediction.mean_batch)),
@@ -159,7 +141,7 @@ class SimulatedSpace:
             for prediction, batching in zip(self.predictions, self._batchings, strict=True)
         ]
         dynamic = [float(batching.dynamic) for batching in self._batchings]
-        self.features = np.column_stack([np.array(octaves) / self._options.length, dynamic, self._kinds])
+        return np.column_stack([np.array(octaves) / self._options.length, dynamic, self._kinds])
 
     def _checked_alone(self, batching: Batching, service: ServiceTimes, prediction: Prediction) -> Prediction:
         """The prediction, or that of lone requests if those violate a ceiling.
@@ -172,12 +154,7 @@ class SimulatedSpace:
         arrivals_s = np.arange(self._options.lone_requests) * 1.0
         latency_s = simulate(batching, service, arrivals_s, self._seed).latency_s
         alone = replace(prediction, rate_per_s=0.0, latency_s=statistics_s(latency_s, tuple(prediction.latency_s)))
-        return prediction if self._over_ceiling(alone) <= 1 else alone
-
-    def _over_ceiling(self, prediction: Prediction) -> float:
-        """The largest latency as a multiple of its ceiling; at most 1 if all are met."""
-        ratios = (each.ratio(prediction.latency_s[each.statistic]) for each in self._objective.ceilings)
-        return max(ratios, default=1.0)
+        return prediction if self.over_ceiling(alone) <= 1 else alone
 
     def _predictions(self, batchings: Sequence[Batching], service: ServiceTimes, requests: int) -> Sequence[Prediction]:
         objective = self._objective
@@ -199,16 +176,6 @@ class SimulatedSpace:
             seed=self._seed,
         )
 
-    def _rank(self, prediction: Prediction) -> float:
-        """Smaller is better."""
-        value = self._value(prediction)
-        return -value if self._objective.maximise else value
-
-    def _value(self, prediction: Prediction) -> float:
-        if self._objective.maximise:
-            return prediction.rate_per_s
-        return prediction.latency_s[self._objective.optimised_statistic] if prediction.rate_per_s > 0 else math.inf
-
 
 def batchings_of(
     space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate]
@@ -216,21 +183,6 @@ def batchings_of(
     """The batching of each candidate's config, and whether that config says how many instances there are."""
     configs = (space.apply(candidate, base) for candidate in candidates)
     return [(Batching.of(config), bool(config.instance_count)) for config in configs]
-
-
-def _floored(
-    values: NDArray[np.float64], over: NDArray[np.float64], worst: float, *, maximise: bool
-) -> NDArray[np.float64]:
-    """The values, at most ``worst`` times worse than the best, so that all have a logarithm.
-
-    Configs that violate the SLO get that value, worse in proportion to how far they are over the ceiling.
-    """
-    met = np.isfinite(values) & (values > 0)
-    best = (values[met].max() if maximise else values[met].min()) if met.any() else 1.0
-    floor = best / worst if maximise else best * worst
-    bounded = np.maximum(values, floor) if maximise else np.minimum(values, floor)
-    over = np.maximum(over, 1.0)
-    return np.where(met, bounded, floor / over if maximise else floor * over)
 
 
 def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ def windows_of(outcomes: Sequence[TrialOutcome], trials: int) -> list[Window]:
         instances = measurement.instances or config.instance_count
         delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
         if instances:
-            windows += [Window(instances, probe, delay_s) for probe in _settled(measurement.probes)]
+            windows += [Window(instances, probe, delay_s) for probe in settled(measurement.probes)]
     return windows
 
 
@@ -37,7 +37,7 @@ def default_instances(outcomes: Sequence[TrialOutcome]) -> int:
     return 1
 
 
-def _settled(probes: Sequence[Probe]) -> list[Probe]:
+def settled(probes: Sequence[Probe]) -> list[Probe]:
     """The windows without the disturbed ones whose load was measured again undisturbed."""
     calm = {_load(probe): index for index, probe in enumerate(probes) if not probe.invalid}
     return [probe for index, probe in enumerate(probes) if not probe.invalid or calm.get(_load(probe), -1) < index]

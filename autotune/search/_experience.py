@@ -54,11 +54,10 @@ class Experience:
         self.warm = False
         if plan.sampler != MODEL:
             return
-        space = plan.space.spaces.get(plan.spec.name)
-        if space is None or not plan.space.only:
-            self._tell(f"--sampler {MODEL}: pipelines are not simulated; proposing by tpe instead")
-            return
-        self.predictor = Predictor(space, base.asked, plan.objective, plan.seed, plan.min_gain)
+        if plan.space.only and plan.spec.name in plan.space.spaces:
+            self.predictor = Predictor.of_model(plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain)
+        else:
+            self.predictor = Predictor.of_pipeline(plan.space, base, plan.objective, plan.seed, plan.min_gain)
         if self.predictor.inapplicable:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
         elif not plan.cold_start:

@@ -30,11 +30,12 @@ A closed loop has as many clients as outstanding requests. Each waits for its an
 its next request.
 
 Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
-(``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, ensembles, several GPUs.
+(``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, several GPUs.
 """
 
 from autotune.simulator._batching import Batching
 from autotune.simulator._latencies import lowest_latency
+from autotune.simulator._pipeline import Pipeline, Stage
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._rates import highest_rate, highest_rates
 from autotune.simulator._service import ServiceTimes
@@ -43,9 +44,11 @@ from autotune.simulator._window import Simulated, simulate
 
 __all__ = [
     "Batching",
+    "Pipeline",
     "Prediction",
     "ServiceTimes",
     "Simulated",
+    "Stage",
     "highest_rate",
     "highest_rates",
     "highest_throughputs",

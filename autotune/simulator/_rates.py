@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from autotune.simulator._carried import predict_each
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
-    from autotune.simulator._carried import Carrier
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -61,10 +60,24 @@ def highest_rates(
         One prediction per candidate, in their order; latencies are those at the highest rate that was simulated and
         carried, less than `RESOLUTION` below.
     """
-    return predict_each(candidates, service, ceilings, requests, seed, _highest)
+    return predict_each(candidates, service, ceilings, requests, seed, highest_carried)
 
 
-def _highest(carrier: Carrier) -> Prediction:
+class RateCarrier(Protocol):
+    """What carries a rate or not: a config, or a pipeline of several."""
+
+    saturation_per_s: float
+
+    @property
+    def carried_per_s(self) -> float: ...
+
+    def level(self, rate_per_s: float) -> float: ...
+
+    def at(self, rate_per_s: float, *, carried: bool) -> Prediction: ...
+
+
+def highest_carried(carrier: RateCarrier) -> Prediction:
+    """The highest rate that ``carrier`` carries; of rate 0 where it carries none."""
     high, above = carrier.saturation_per_s, 2.0
     for part in _PARTS:
         low = part * carrier.saturation_per_s
@@ -76,7 +89,7 @@ def _highest(carrier: Carrier) -> Prediction:
     return carrier.at(high, carried=False)
 
 
-def _crossing(carrier: Carrier, low: float, below: float, high: float, above: float) -> float:
+def _crossing(carrier: RateCarrier, low: float, below: float, high: float, above: float) -> float:
     """The highest rate between ``low`` (carried) and ``high`` (not) whose level is at most 1.
 
     Regula falsi on the logarithm of the level, which grows about evenly with the rate. A side that stays is halved

@@ -3,7 +3,17 @@
 from autotune.space._advice import advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._joint import JointSpace
-from autotune.space._parameter import SIMULATED, Parameter
+from autotune.space._parameter import INSTANCE_COUNT, SIMULATED, Parameter
 from autotune.space._space import AS_GOOD, SearchSpace
 
-__all__ = ["AS_GOOD", "SIMULATED", "Candidate", "JointSpace", "Parameter", "ParameterValue", "SearchSpace", "advice"]
+__all__ = [
+    "AS_GOOD",
+    "INSTANCE_COUNT",
+    "SIMULATED",
+    "Candidate",
+    "JointSpace",
+    "Parameter",
+    "ParameterValue",
+    "SearchSpace",
+    "advice",
+]

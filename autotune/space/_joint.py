@@ -176,6 +176,10 @@ class JointSpace:
         """The name that a model's parameter has here."""
         return self._prefix(model) + parameter
 
+    def with_part(self, candidate: Candidate, model: str, part: Candidate) -> Candidate:
+        """The candidate with these values of one model, by their plain names."""
+        return self._joined({each: part if each == model else self.part(candidate, each) for each in self.spaces})
+
     def part(self, candidate: Candidate, model: str) -> Candidate:
         """The values of one model, by their plain names."""
         return Candidate.from_dict(self._part(model, candidate.as_dict()))

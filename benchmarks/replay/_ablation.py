@@ -13,8 +13,16 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.prediction import PredictionOptions, Predictor, Residual, _correction, _service_times, _simulated_space
-from autotune.search import StudyPlan, _experience
+from autotune.prediction import (
+    PredictionOptions,
+    Predictor,
+    Residual,
+    _correction,
+    _service_times,
+    _simulated_space,
+    _simulations,
+)
+from autotune.search import StudyPlan
 from autotune.search._experience import Experience
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._replay import replay
@@ -56,14 +64,14 @@ def _without(rule: str) -> Iterator[None]:
         if rule:
             changes = dict(RULES[rule])
             options = {name: changes.pop(name) for name in list(changes) if isinstance(name, str)}
-            predictor = partial(Predictor, options=replace(PredictionOptions(), **options))
-            stack.enter_context(patch.object(_experience, "Predictor", predictor))
+            of_model = partial(Predictor.of_model, options=replace(PredictionOptions(), **options))
+            stack.enter_context(patch.object(Predictor, "of_model", of_model))
             for (where, name), value in changes.items():
                 stack.enter_context(patch.object(where, name, value))
         yield
 
 
-_floored = _simulated_space._floored
+_floored = _simulations._floored
 _predict = Residual.predict
 
 
@@ -88,7 +96,7 @@ RULES: dict[str, dict[Any, Any]] = {
     "requests far apart": {(_SPACE, "_checked_alone"): lambda self, batching, service, prediction: prediction},
     "closed loop: several limits": {"limit_factors": (1.0,)},
     "closed loop: smaller errors": {"deviation_closed": PredictionOptions().deviation},
-    "infeasible in proportion": {(_simulated_space, "_floored"): _equal_floor},
+    "infeasible in proportion": {(_simulations, "_floored"): _equal_floor},
     "best simulated again": {"fine_configs": 0},
     "correction by measured trials": {(Residual, "predict"): _uncorrected},
     "pruned trials correct": {"pruned_margin": -math.inf},

@@ -27,7 +27,7 @@ class Guesses:
 
     def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, working: WorkingFile) -> None:
         self._space, self._base, self._objective, self._working = space, base, objective, working
-        self._predictor = Predictor(space, base, objective)
+        self._predictor = Predictor.of_model(space, base, objective)
         self._candidates = list(space.candidates())
         self._learnt = 0
 

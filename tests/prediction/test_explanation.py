@@ -37,7 +37,7 @@ def joint(space: SearchSpace) -> JointSpace:
 
 
 def learnt(space: SearchSpace, trials: dict[int, TrialOutcome], objective: Objective = OBJECTIVE) -> Predictor:
-    predictor = Predictor(space, OWN, objective)
+    predictor = Predictor.of_model(space, OWN, objective)
     predictor.learn(list(trials.values()))
     return predictor
 
@@ -241,7 +241,7 @@ def test_an_ensemble_says_why_it_is_not_simulated() -> None:
         'name: "e"\nplatform: "ensemble"\nmax_batch_size: 8\nensemble_scheduling { step [] }\n', "config.pbtxt"
     )
     space = SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "s")
-    predictor = Predictor(space, ensemble, OBJECTIVE)
+    predictor = Predictor.of_model(space, ensemble, OBJECTIVE)
     found = explain(
         JointSpace({ensemble.name: space}),
         ConfigSet.of(ensemble),

@@ -27,7 +27,7 @@ _STOLEN = Disturbance(DisturbanceKind.STEAL, 0.1, 0.02)
 @pytest.fixture
 def predictor(space: SearchSpace) -> Predictor:
     """One that saw one instance and four, and what they carry."""
-    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt = Predictor.of_model(space, BASE, OBJECTIVE)
     learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
     return learnt
 
@@ -51,7 +51,7 @@ def keeps(predictor: Predictor, wanted: Candidate) -> bool:
 
 
 def test_nothing_is_said_before_a_trial(space: SearchSpace) -> None:
-    untaught = Predictor(space, BASE, OBJECTIVE)
+    untaught = Predictor.of_model(space, BASE, OBJECTIVE)
     untaught.learn([])
     assert not untaught.ready
     assert untaught.forecast(candidate(space, 8, 1)) is None
@@ -88,7 +88,7 @@ def test_a_disturbed_window_counts_only_where_it_was_not_run_again(predictor: Pr
 
     def carried(*probes: Probe) -> float:
         assert calm.measurement is not None
-        learnt = Predictor(space, BASE, OBJECTIVE)
+        learnt = Predictor.of_model(space, BASE, OBJECTIVE)
         before = calm.measurement.probes[:-1]
         learnt.learn([replace(calm, measurement=replace(calm.measurement, probes=(*before, *probes)))])
         return simulated(learnt, candidate(space, 64, 1))
@@ -158,7 +158,7 @@ def test_a_load_generator_that_failed_says_nothing_of_the_config(predictor: Pred
 @pytest.mark.parametrize(("delay", "surprising"), [(100_000, False), (0, True)])
 def test_only_a_config_that_should_have_kept_the_promise_lowers_what_is_expected(delay: int, surprising: bool) -> None:
     space = SearchSpace.parse(SPACE.replace("[0, 1000]", "[0, 100000]"), "space.yaml")
-    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt = Predictor.of_model(space, BASE, OBJECTIVE)
     known = [outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)]
     learnt.learn(known)
     before = {each.key: expected(learnt, each) for each in learnt.candidates}
@@ -178,7 +178,7 @@ def test_what_an_earlier_study_found_corrects_the_simulation_but_is_not_to_be_be
     tried, own = candidate(space, 64, 4), candidate(space, 1, 1, dynamic=False)
     before = expected(predictor, tried)
     earlier = [outcome(None, 1, 4000.0), outcome(tried, 4, 0.7 * before)]
-    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt = Predictor.of_model(space, BASE, OBJECTIVE)
     learnt.learn([], earlier)
     assert learnt.best is None
     assert expected(learnt, tried) == pytest.approx(0.7 * before, rel=0.1)
@@ -191,7 +191,7 @@ def test_execution_times_come_from_the_studys_own_trials_first(space: SearchSpac
     own = outcome(None, 1, 4000.0)
     assert own.measurement is not None
     slow = replace(own.measurement, probes=tuple(slower(each.probe) for each in [screen(), saturated(8)]))
-    learnt, alone = Predictor(space, BASE, OBJECTIVE), Predictor(space, BASE, OBJECTIVE)
+    learnt, alone = Predictor.of_model(space, BASE, OBJECTIVE), Predictor.of_model(space, BASE, OBJECTIVE)
     alone.learn([own] * 30)
     learnt.learn([own] * 30, [replace(own, measurement=slow)] * 30)
     tried = candidate(space, 8, 1)
@@ -226,14 +226,14 @@ def test_a_config_without_an_instance_group_is_simulated_with_what_triton_was_se
     seen = outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)
     default = replace(seen[1], configs={"net": base.to_text()})
     assert default.measurement is not None
-    one, four = (Predictor(space, base, OBJECTIVE) for _ in range(2))
+    one, four = (Predictor.of_model(space, base, OBJECTIVE) for _ in range(2))
     one.learn(seen)
     four.learn([seen[0], replace(default, measurement=replace(default.measurement, instances=4))])
     tried = next(space.candidates())
     assert simulated(four, tried) > 1.1 * simulated(one, tried)
     one.learn([replace(default, measurement=replace(default.measurement, instances=4))], seen)
     assert simulated(one, tried) == pytest.approx(simulated(four, tried), rel=0.05)
-    alone = Predictor(space, base, OBJECTIVE)
+    alone = Predictor.of_model(space, base, OBJECTIVE)
     alone.learn([replace(default, measurement=replace(default.measurement, instances=4))])
     assert alone.ready
 
@@ -250,7 +250,7 @@ def test_what_cannot_win_by_more_than_is_asked_for_is_left_out(predictor: Predic
     best = max(predictor.forecast(each).expected for each in predictor.candidates)  # type: ignore[union-attr]
 
     def left(best: float, min_gain: float) -> int:
-        asked = Predictor(space, BASE, OBJECTIVE, min_gain=min_gain)
+        asked = Predictor.of_model(space, BASE, OBJECTIVE, min_gain=min_gain)
         asked.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
         asked.best = best
         return int(asked.may_win().sum())
@@ -266,7 +266,7 @@ def test_promises_to_win_that_did_not_come_true_are_believed_less(predictor: Pre
     def may_win(promise: float | None, trials: list[TrialOutcome]) -> int:
         forecast = predictor.forecast(tried)
         assert forecast is not None
-        learnt = Predictor(space, BASE, OBJECTIVE)
+        learnt = Predictor.of_model(space, BASE, OBJECTIVE)
         promising = [replace(each, forecast=replace(forecast, win_probability=promise)) for each in trials]
         learnt.learn([outcome(None, 1, 4000.0), *promising])
         return int(learnt.may_win().sum())
@@ -333,7 +333,7 @@ def test_configs_that_the_simulation_holds_to_be_alike_say_nothing_of_its_order(
 
 
 def test_the_lowest_latency_is_predicted_at_the_rate_asked_for(space: SearchSpace) -> None:
-    learnt = Predictor(space, BASE, Objective("latency", (), rate_per_s=20.0))
+    learnt = Predictor.of_model(space, BASE, Objective("latency", (), rate_per_s=20.0))
     learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
     fast, slow = candidate(space, 8, 4), candidate(space, 8, 4, delay=1000)
     assert expected(learnt, fast) < expected(learnt, slow) < 1.0
@@ -345,7 +345,7 @@ def test_a_queue_delay_that_company_cuts_short_is_not_ruled_out_where_a_rate_is_
     space = SearchSpace.parse(SPACE.replace("[0, 1000]", "[0, 100000]"), "space.yaml")
     tried = candidate(space, 8, 4, delay=100_000)
     for objective, kept in ((replace(OBJECTIVE, goal="latency", rate_per_s=1500.0), True), (OBJECTIVE, False)):
-        learnt = Predictor(space, BASE, objective)
+        learnt = Predictor.of_model(space, BASE, objective)
         learnt.learn([outcome(None, 1, 4000.0), outcome(None, 4, 5000.0)])
         assert keeps(learnt, tried) is kept
 
@@ -354,7 +354,7 @@ def test_ensembles_cannot_be_simulated(space: SearchSpace) -> None:
     ensemble = ModelConfig.parse(
         'name: "e"\nplatform: "ensemble"\nmax_batch_size: 8\nensemble_scheduling { step [] }\n', "config.pbtxt"
     )
-    refused = Predictor(SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "s"), ensemble, OBJECTIVE)
+    refused = Predictor.of_model(SearchSpace.parse("parameters:\n  max_batch_size: [1, 8]\n", "s"), ensemble, OBJECTIVE)
     assert "does not know how Triton batches" in refused.inapplicable
     refused.learn([outcome(None, 1, 100.0)])
     assert not refused.ready
@@ -362,7 +362,7 @@ def test_ensembles_cannot_be_simulated(space: SearchSpace) -> None:
 
 def test_parameters_that_a_simulation_knows_nothing_of_are_told_apart(space: SearchSpace) -> None:
     with_field = SearchSpace.parse(SPACE + "fields:\n  parameters.threads: ['1', '2']\n", "space.yaml")
-    learnt = Predictor(with_field, BASE, OBJECTIVE)
+    learnt = Predictor.of_model(with_field, BASE, OBJECTIVE)
     one, two = (next(each for each in with_field.candidates() if _is(each, threads)) for threads in ("1", "2"))
     learnt.learn([outcome(None, 1, 4000.0), outcome(one, 4, 200.0)])
     assert math.isclose(learnt.forecast(one).simulated, learnt.forecast(two).simulated)  # type: ignore[union-attr]
@@ -381,7 +381,7 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
 ) -> None:
     slowest_s = max(edge for edge, _ in screen().probe.histogram if math.isfinite(edge))  # one request at a time
     # Hardly more than that, which simulated executions miss, as they vary.
-    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 1.12 * slowest_s),), load=load))
+    predictor = Predictor.of_model(space, BASE, Objective("throughput", (Ceiling("p99", 1.12 * slowest_s),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert keeps(predictor, candidate(space, 8, 1)) == tried
 
@@ -390,7 +390,7 @@ def test_a_closed_loop_that_misses_its_ceiling_by_little_is_not_given_up_unseen(
 def test_where_no_config_keeps_the_promise_those_that_miss_it_least_come_first(
     space: SearchSpace, load: Literal["open", "closed"]
 ) -> None:
-    predictor = Predictor(space, BASE, Objective("throughput", (Ceiling("p99", 0.5 * alone_s(1)),), load=load))
+    predictor = Predictor.of_model(space, BASE, Objective("throughput", (Ceiling("p99", 0.5 * alone_s(1)),), load=load))
     predictor.learn([outcome(None, 1, None)])
     assert not predictor.keeps_any
     at_once, held_back = (simulated(predictor, candidate(space, 8, 1, delay=delay)) for delay in (0, 1000))
@@ -400,7 +400,7 @@ def test_where_no_config_keeps_the_promise_those_that_miss_it_least_come_first(
 
 def test_each_forecast_says_how_likely_the_config_wins_also_where_refinements_came_to_the_space() -> None:
     space = SearchSpace.parse(SPACE.replace("[1, 8, 32, 64]", "{low: 1, high: 64, scale: log2, refine: 8}"), "s")
-    learnt = Predictor(space, BASE, OBJECTIVE)
+    learnt = Predictor.of_model(space, BASE, OBJECTIVE)
     known = [outcome(None, 1, 3000.0), outcome(candidate(space, 32, 1), 1, 6000.0)]
     learnt.learn(known[:1])
     before = len(learnt.candidates)
@@ -417,7 +417,7 @@ def test_sizes_between_powers_of_two_are_predicted_next_to_the_best_and_win_wher
     space = SearchSpace.parse(text, "space.yaml")
     # A ceiling that batches of 64 break, and those of 32 leave room under.
     objective = Objective("throughput", (Ceiling("p99", 2.2 * alone_s(48)),))
-    learnt = Predictor(space, BASE, objective, min_gain=0.02)
+    learnt = Predictor.of_model(space, BASE, objective, min_gain=0.02)
     best = candidate(space, 32, 1)
     assert all(space.is_coarse(each) for each in learnt.candidates)
     known = [outcome(None, 1, 3000.0), outcome(best, 1, 6000.0)]

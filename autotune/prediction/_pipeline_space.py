@@ -1,0 +1,277 @@
+"""The configs of a pipeline that are worth looking at, simulated.
+
+The combinations of all steps' configs are too many to simulate each. So the steps are improved in turns, the one that
+saturates first before the others, each with the others as they are, until no step gains anything. What was simulated on
+the way is the pool of candidates; a step whose config does not matter keeps its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.load import ClosedLoop
+from autotune.measurement import Probe
+from autotune.objective import Objective
+from autotune.outcome import TrialOutcome
+from autotune.prediction._options import PredictionOptions
+from autotune.prediction._service_times import Window, differ, overhead_samples, service_times
+from autotune.prediction._simulations import Simulations
+from autotune.prediction._trial_windows import settled
+from autotune.repository import ConfigSet, ModelConfig
+from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
+from autotune.space import INSTANCE_COUNT, SIMULATED, Candidate, JointSpace
+
+_TIMING = ("max_queue_delay_microseconds", "preferred_batch_size")
+"""The parameters that are tried after those that decide how much a step completes."""
+_PASSES = 6  # over all steps, at most
+_BETTER = 0.005  # by which a step's other config must raise the rate to be taken
+
+
+class PipelineSpace(Simulations):
+    """The candidates of a pipeline that were simulated.
+
+    Args:
+        space: The search spaces of its models.
+        base: The configs that candidates change.
+        objective: What is optimised.
+        seed: Of the simulated arrivals.
+        options: How finely configs are simulated, and when they are alike.
+    """
+
+    def __init__(
+        self, space: JointSpace, base: ConfigSet, objective: Objective, seed: int, options: PredictionOptions
+    ) -> None:
+        super().__init__(objective, seed, options)
+        self._space = space
+        self._base = base
+        self._batching: dict[tuple[str, Candidate], Batching] = {}
+        self._service: dict[str, ServiceTimes] = {}
+        self._instances: dict[str, int] = {}
+        self._steps: tuple[tuple[str, tuple[int, ...]], ...] = ()
+        self._pipeline: Pipeline | None = None
+        unknown = [
+            name
+            for model, each in space.spaces.items()
+            for parameter in each.parameters
+            if parameter.name not in SIMULATED and len(parameter.choices) > 1
+            for name in [space.name_of(model, parameter.name)]
+        ]
+        if not objective.maximise:
+            self.inapplicable = "a pipeline is simulated for its throughput only"
+        elif unknown:
+            self.inapplicable = f"the simulator does not know what {', '.join(unknown)} would change"
+        elif any(Batching.of(config) is None for config in base if config.name in space.spaces):
+            self.inapplicable = "the simulator does not know how Triton batches one of the models"
+
+    @property
+    def tells_all_apart(self) -> bool:
+        """See `Simulations`: other parameters make it inapplicable."""
+        return True
+
+    def learn(self, known: Sequence[TrialOutcome]) -> bool:
+        """See `Simulations.learn`."""
+        outcomes = [outcome for outcome in known if outcome.measurement is not None]
+        outcomes = outcomes[: self._options.trials_simulated_from]
+        probes = [probe for each in outcomes if each.measurement for probe in settled(each.measurement.probes)]
+        probes = [probe for probe in probes if probe.steps]
+        screens = [probe for probe in probes if probe.concurrency == 1 and probe.server.success_count]
+        if not screens:
+            return bool(self._service)
+        steps = probes[-1].steps
+        self._steps = tuple((each.step.model, each.step.after) for each in steps)
+        service = {model: self._learnt(model, probes) for model, _ in self._steps}
+        if any(times is None for times in service.values()):
+            return bool(self._service)
+        found = {model: times for model, times in service.items() if times is not None}
+        self._instances = {each.step.model: each.step.instances for each in steps}
+        if self._service and not any(differ(self._service[each], found[each], self._options) for each in found):
+            return True
+        self._service = found
+        overhead_s = overhead_samples([(probe, self._on_the_way_s(probe)) for probe in screens], self._options)
+        self._pipeline = Pipeline(
+            self._objective.ceilings, overhead_s, _cpu_s(probes), self._options.pipeline_requests, self._seed
+        )
+        again = self.candidates
+        self.candidates, self.predictions, self._index = [], [], {}
+        self._add([*again, *self._starts()])
+        self._improve()
+        self.coarse = np.array([self._space.is_coarse(each) for each in self.candidates])
+        self.open = self.coarse.copy()
+        return True
+
+    def add(self, candidates: Iterable[Candidate]) -> None:
+        """See `Simulations.add`."""
+        if self._pipeline is not None:
+            self._add([each for each in candidates if each in self._space])
+
+    def refine(self, best: Iterable[Candidate]) -> None:
+        """See `Simulations.refine`."""
+        if self._pipeline is None:
+            return
+        around = [each for config in best for each in self._space.refinements(config)]
+        self._add(around)
+        self.coarse = np.array([self._space.is_coarse(each) for each in self.candidates])
+        self.open = self.coarse.copy()
+        self.open[[self._index[each.key] for each in around]] = True
+
+    def _learnt(self, model: str, probes: Sequence[Probe]) -> ServiceTimes | None:
+        """How long the executions of one step take, as far as the windows show."""
+        largest = max([1, *(each.max_batch_size for (name, _), each in self._batchings() if name == model)])
+        windows = [
+            Window(each.step.instances, replace(probe, server=each.server), 0.0)
+            for probe in probes
+            for each in probe.steps
+            if each.step.model == model
+        ]
+        return service_times(windows, largest, self._options, overhead_s=np.zeros(1))
+
+    def _on_the_way_s(self, probe: Probe) -> float:
+        """Mean seconds of a request in the steps, along the way that takes longest."""
+        ended_s: list[float] = []
+        for each in probe.steps:
+            began_s = max((ended_s[place] for place in each.step.after), default=0.0)
+            ended_s.append(began_s + each.mean_s)
+        return max(ended_s, default=0.0)
+
+    def _starts(self) -> Iterator[Candidate]:
+        """What the written configs are, and plain batching."""
+        for candidate in (self._space.locate(self._base), self._space.triton_default(self._base)):
+            if candidate is not None:
+                yield candidate
+
+    def _improve(self) -> None:
+        """Fills the pool; see the module."""
+        if not self.candidates:
+            return
+        current = min(self.candidates, key=lambda each: self.rank(self._of(each)))
+        for _ in range(_PASSES):
+            before = current
+            for model in self._by_saturation(current):
+                for timing in (False, True):
+                    current = self._improved(current, model, timing=timing)
+            if current == before:
+                break
+
+    def _by_saturation(self, candidate: Candidate) -> list[str]:
+        """The models that are tuned, the one that saturates first in front."""
+        assert self._pipeline is not None  # noqa: S101 - called after it was made
+        saturation = self._pipeline.saturation_per_s(self._stages(candidate))
+        lowest: dict[str, float] = {}
+        for (model, _), per_s in zip(self._steps, saturation, strict=True):
+            lowest[model] = min(per_s, lowest.get(model, math.inf))
+        return sorted((model for model in self._space.spaces if model in lowest), key=lambda model: lowest[model])
+
+    def _improved(self, current: Candidate, model: str, *, timing: bool) -> Candidate:
+        """The best candidate with another config of one model; the current one where none is better by enough."""
+        assert self._pipeline is not None  # noqa: S101 - called after it was made
+        own = self._space.part(current, model).as_dict()
+        rate_per_s = self._of(current).rate_per_s
+        others = []
+        for part in self._space.spaces[model].coarse.candidates():
+            alike = all(part[name] == value for name, value in own.items() if (name in _TIMING) != timing)
+            if not alike and not (not timing and _is_plain(part)):
+                continue
+            other = self._space.with_part(current, model, part)
+            if other.key in self._index or min(self._pipeline.saturation_per_s(self._stages(other))) > rate_per_s:
+                others.append(other)
+        self._add(others)
+        best = max(others, key=lambda each: self._of(each).rate_per_s, default=current)
+        if self._of(best).rate_per_s <= rate_per_s * (1 + _BETTER):
+            return current
+        close = [each for each in others if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - _BETTER)]
+        return min(close, key=lambda each: self._cost(each, model))
+
+    def _cost(self, candidate: Candidate, model: str) -> float:
+        """Instances of a model: of configs that come to the same, the one with the fewest is taken."""
+        values = self._space.part(candidate, model).as_dict()
+        return float(int(str(values.get(INSTANCE_COUNT, 1))))
+
+    def _of(self, candidate: Candidate) -> Prediction:
+        return self.predictions[self._index[candidate.key]]
+
+    def _add(self, candidates: Iterable[Candidate]) -> None:
+        new = {each.key: each for each in candidates if each.key not in self._index}
+        for key, candidate in new.items():
+            self._index[key] = len(self.candidates)
+            self.candidates.append(candidate)
+            self.predictions.append(self._predicted(candidate))
+        if new:
+            fresh = np.array([self._space.is_coarse(each) for each in new.values()])
+            self.coarse, self.open = np.append(self.coarse, fresh), np.append(self.open, fresh)
+            self.coarse, self.open = self.coarse[-len(self.candidates) :], self.open[-len(self.candidates) :]
+        if self.candidates:
+            self._settle(self._features())
+
+    def _predicted(self, candidate: Candidate) -> Prediction:
+        assert self._pipeline is not None  # noqa: S101 - called after it was made
+        found = self._pipeline.highest_rate(self._stages(candidate))
+        if self._objective.load != "closed":
+            return found
+        outstanding = found.rate_per_s * (found.latency_s["avg"] + self._objective.client_s)
+        return replace(found, concurrency=max(1, round(outstanding)))
+
+    def _stages(self, candidate: Candidate) -> list[Stage]:
+        configs = {config.name: config for config in self._base}
+        stages = []
+        for model, after in self._steps:
+            if model in self._space.spaces:
+                batching = self._batching_of(model, self._space.part(candidate, model))
+            else:
+                batching = self._untuned(model, configs.get(model))
+            stages.append(Stage(batching, self._service[model], after))
+        return stages
+
+    def _batching_of(self, model: str, part: Candidate) -> Batching:
+        if (model, part) not in self._batching:
+            config = self._base.get(model)
+            assert config is not None  # noqa: S101 - a model that is tuned has one
+            self._batching[model, part] = self._untuned(model, self._space.spaces[model].apply(part, config))
+        return self._batching[model, part]
+
+    def _untuned(self, model: str, config: ModelConfig | None) -> Batching:
+        """The batching of a config; as many instances as Triton was seen to make if it does not say."""
+        batching = (Batching.of(config) if config is not None else None) or Batching(1, dynamic=False)
+        if config is not None and config.instance_count:
+            return batching
+        return replace(batching, instances=self._instances.get(model, 1))
+
+    def _batchings(self) -> Iterator[tuple[tuple[str, Candidate], Batching]]:
+        """The batching of each model's coarse and refined configs."""
+        for model, space in self._space.spaces.items():
+            for part in space.candidates():
+                yield (model, part), self._batching_of(model, part)
+
+    def _features(self) -> NDArray[np.float64]:
+        rows = []
+        for candidate in self.candidates:
+            row = []
+            for stage in self._stages(candidate):
+                each = stage.batching
+                octaves = math.log2(each.max_batch_size) / 2, math.log2(each.instances)
+                row += [*(octave / self._options.length for octave in octaves), float(each.dynamic)]
+            rows.append(row)
+        return np.array(rows)
+
+
+def _is_plain(part: Candidate) -> bool:
+    """Whether no delay and no preferred sizes are set."""
+    values = part.as_dict()
+    return not values.get(_TIMING[0], 0) and values.get(_TIMING[1], "none") == "none"
+
+
+def _cpu_s(probes: Sequence[Probe]) -> float:
+    """The fewest CPU seconds that a request took of the machine, by cores, in a window that kept it busy; 0 without."""
+    found = []
+    for probe in probes:
+        usage = probe.usage
+        if usage is None or usage.server_cpu_s is None or not usage.cores or not isinstance(probe.schedule, ClosedLoop):
+            continue
+        client_s = usage.client_cpu * usage.client_processes * probe.duration_s
+        if probe.requests and probe.concurrency and probe.concurrency > 1:
+            found.append((usage.server_cpu_s + client_s) / usage.cores / probe.requests)
+    return min(found, default=0.0)
