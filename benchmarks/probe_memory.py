@@ -34,7 +34,11 @@ class NullServed:
 
     pid = None
 
-    def statistics(self) -> ModelStatistics:
+    def model_config(self, model: str = "") -> dict[str, object]:
+        """Nothing is known of it."""
+        return {}
+
+    def statistics(self, model: str = "") -> ModelStatistics:
         """Nothing."""
         return ModelStatistics()
 

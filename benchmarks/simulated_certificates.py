@@ -71,16 +71,17 @@ class SimulatedAccelerator(SimulatedServer):
         self._service = service
         self._executions: dict[int, int] = {}
 
-    def model_config(self) -> dict[str, object]:
+    def model_config(self, model: str = "") -> dict[str, object]:
         """What the meter asks of it."""
         return {
             "max_batch_size": self._batching.max_batch_size,
             "instance_group": [{"count": self._batching.instances}],
         }
 
-    def statistics(self) -> ModelStatistics:
+    def statistics(self, model: str = "") -> ModelStatistics:
         """Executions by batch size so far."""
         return ModelStatistics(
+            success_count=self.succeeded,
             inference_count=sum(size * count for size, count in self._executions.items()),
             execution_count=sum(self._executions.values()),
             batch_executions=dict(self._executions),

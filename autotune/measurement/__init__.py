@@ -1,6 +1,6 @@
 """From latencies to a verdict: the highest load at which every ceiling is met."""
 
-from autotune.measurement._breakdown import Breakdown, breakdown
+from autotune.measurement._breakdown import Breakdown, StepTimes, breakdown
 from autotune.measurement._deployment import Deployment, Served
 from autotune.measurement._guards import Guards
 from autotune.measurement._loads import parse_sweep, schedules
@@ -10,6 +10,7 @@ from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
+from autotune.measurement._serving import Serving, Step, StepWindow
 from autotune.measurement._sweep import SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
@@ -36,6 +37,10 @@ __all__ = [
     "Purpose",
     "Question",
     "Served",
+    "Serving",
+    "Step",
+    "StepTimes",
+    "StepWindow",
     "SweepResult",
     "Usage",
     "Verdict",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotune.load import ClosedLoop
+from autotune.measurement._breakdown import slowest_way
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import Limit, LimitKind
 from autotune.measurement._types import Probe
@@ -40,8 +41,11 @@ def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:
 
 
 def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | None:
-    """What the server's own statistics of a window show; None where it has none."""
-    server = seen.server
+    """What the server's own statistics of a window show, of an ensemble its bottleneck's; None where it has none."""
+    server, model = seen.server, ""
+    if seen.steps:
+        bottleneck = max(slowest_way(seen.steps), key=lambda each: each.mean_s)
+        server, model, instances = bottleneck.server, bottleneck.step.model, bottleneck.step.instances
     if not server.success_count or not server.batch_compute_ns:
         return None
     # Draining goes on after the window; the instances were at work until the last answer.
@@ -57,6 +61,7 @@ def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | Non
         mean_batch=server.mean_batch_size,
         queue_s=queue_s,
         compute_s=compute_s,
+        model=model,
     )
 
 

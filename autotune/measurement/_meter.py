@@ -105,6 +105,7 @@ class Meter:
             limited_by=limited_by(self.probes, decided_by, self._prober.instances, self._options) if feasible else None,
             infeasible=self._infeasible,
             instances=self._prober.instances,
+            serving=self._prober.serving,
         )
 
     def _measure_at_rate(self, question: Question) -> None:

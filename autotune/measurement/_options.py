@@ -106,6 +106,9 @@ class MeasureOptions:
         instances_busy: Fraction of the time from which on instances are what limits [guess].
         cores_busy, client_takes: Fractions of the shared cores from which on the client is in the way [guess].
         client_busy: Fraction of the time from which on a closed loop's think time is what limits [guess].
+        counted_s: Seconds until Triton has counted a request that it answered, at most [guess].
+        standstill: Triton's counters stand still when they do not change for so many mean executions [guess].
+        settle_s: Seconds that are waited for that after requests were given up, at most [guess].
         sweep_s: Seconds of a window of a sweep [guess].
         sweep_timeout_s: Seconds that its answers may take: a sweep shows what a load does, slow answers are answers.
         statistics: Corrections for clustered requests, and the prior of the fit.
@@ -193,6 +196,9 @@ class MeasureOptions:
     cores_busy: float = 0.9
     client_takes: float = 0.1
     client_busy: float = 0.6
+    counted_s: float = 0.1
+    standstill: float = 3.0
+    settle_s: float = 10.0
     sweep_s: float = 3.0
     sweep_timeout_s: float = 30.0
     statistics: StatisticsOptions = STATISTICS_DEFAULTS

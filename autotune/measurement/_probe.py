@@ -14,6 +14,8 @@ from autotune.measurement._guards import Guards
 from autotune.measurement._judge import Judge
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import DisturbanceKind
+from autotune.measurement._serving import Serving
+from autotune.measurement._settled import Counters, settled
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
 from autotune.objective import Ceiling
@@ -32,21 +34,25 @@ def run_probe(
     timeout_s: float,
     ceilings: Sequence[Ceiling] = (),
     judge: Judge | None = None,
+    serving: Serving | None = None,
     options: MeasureOptions = DEFAULTS,
 ) -> Probe:
     """Offers ``schedule`` for ``duration_s``, or until ``judge`` ends it, and says how the ceilings fared.
+
+    Without ``serving`` the server is asked.
 
     Raises:
         ServerCrashed: The server was gone after the window.
     """
     judge = judge or Judge(ceilings, options=options)
-    before = server.statistics()
+    serving = serving or Serving.of(server)
+    before = Counters.now(server, serving)
     began = Surroundings.now(server)
     started_at = time.time()
     result = generator.run(schedule, duration_s, timeout_s, judge.watch)
     server.check_alive()
     usage, invalid = Surroundings.now(server).since(began, result, ceilings)
-    after = server.statistics()
+    after = settled(server, serving, before, result, options)
     latency_s = {name: result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
     latency_s["avg"] = result.mean_s
     for ceiling in ceilings:
@@ -71,7 +77,7 @@ def run_probe(
         errors=dict(result.errors),
         latency_s=latency_s,
         lateness_p99_s=float(np.quantile(result.lateness_s, 0.99)) if result.requests else 0.0,
-        server=after - before,
+        server=after.model - before.model,
         kept_up=kept_up,
         holds=holds,
         client=_client_times(result),
@@ -84,6 +90,8 @@ def run_probe(
         error_example=result.error_example,
         batch_size=result.batch_size,
         first_response_s=_first_responses(result),
+        steps=after.steps_since(before, serving),
+        decoupled=serving.decoupled,
         histogram=histogram(result.latency_s),
     )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
 from autotune.measurement._judge import Judge, StopRule
 from autotune.measurement._options import MeasureOptions, drain_timeout_s
 from autotune.measurement._probe import run_probe, violations
+from autotune.measurement._serving import Serving
 from autotune.measurement._types import Probe, Purpose
 from autotune.objective import Objective
-from autotune.repository import instances_of
 from autotune.server import RunningServer
 
 OnProbe = Callable[[Probe], None]
@@ -37,6 +37,7 @@ class Prober:
     Attributes:
         probes: Every window so far.
         counted: Those that count: of a window and its repeats the last one, without those that were disregarded.
+        serving: What the server makes of its config.
         instances: The model's instances.
     """
 
@@ -59,9 +60,8 @@ class Prober:
         self._on_probe = on_probe
         self._repeats = options.repeats_in_all
         self._first_seed = options.seed * 1_000_003
-        config = server.model_config()
-        self.instances = _instances(config)
-        self._largest_batch = max(1, int(str(config.get("max_batch_size", 0))))
+        self.serving = Serving.of(server)
+        self.instances = self.serving.instances
 
     def reseed(self, number: int) -> None:
         """Draws other arrivals from here on, the same for the same number."""
@@ -82,8 +82,11 @@ class Prober:
 
     def clustering(self) -> float:
         """Requests that the server answered together, in the batches it formed lately: they are late together."""
-        formed = [probe.server.mean_batch_size for probe in self.probes if probe.server.execution_count]
-        return max(1.0, formed[-1] / self.batch_size) if formed else 1.0
+        for probe in reversed(self.probes):
+            if probe.server.execution_count:
+                models = (probe.server, *(each.server for each in probe.steps))
+                return max(1.0, *(each.mean_batch_size / self.batch_size for each in models))
+        return 1.0
 
     def disregard(self, probes: Sequence[Probe]) -> None:
         """Keeps these windows, but lets them count no more."""
@@ -128,6 +131,7 @@ class Prober:
                 window_s=duration_s,
                 options=self.options,
             ),
+            serving=self.serving,
             options=self.options,
         )
         self.probes.append(probe)
@@ -146,21 +150,15 @@ class Prober:
 
     def filling_batches(self, concurrency: float) -> int:
         """The nearest number of outstanding requests that makes full batches; 0 where that is none."""
-        requests = max(1, self._largest_batch // self.batch_size)
+        requests = max(1, self.serving.largest_batch // self.batch_size)
         return round(concurrency / requests) * requests
 
     def saturating_concurrency(self) -> int:
         """Enough outstanding requests to fill every instance's batch and the next one behind it."""
-        concurrency = math.ceil(2 * self.instances * self._largest_batch / self.batch_size)
+        concurrency = math.ceil(self.serving.saturating / self.batch_size)
         return min(self.options.max_concurrency, max(self.options.least_saturating, concurrency))
 
     def execution_s(self) -> float:
         """Mean seconds of an execution lately, by the instances that run side by side; 0 where none was seen."""
         seen = [probe.server for probe in self.probes if probe.server.execution_count]
         return seen[-1].busy_s / seen[-1].execution_count / self.instances if seen else 0.0
-
-
-def _instances(config: Mapping[str, object]) -> int:
-    """The model's instances, by its config."""
-    groups = config.get("instance_group")
-    return instances_of(groups) if isinstance(groups, list) and groups else 1

@@ -60,6 +60,7 @@ class Limit:
 
     Attributes:
         kind: What limits.
+        model: The step of an ensemble that limits; empty for other models.
         instances: Instances of the model.
         busy: Fraction of the time that instances or cores are busy.
         client: Fraction of the cores that the client takes.
@@ -85,6 +86,7 @@ class Limit:
     most_per_s: float = 0.0
     disturbance: Disturbance | None = None
     text: str = ""
+    model: str = ""
 
 
 class Infeasible(enum.Enum):

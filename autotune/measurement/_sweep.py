@@ -9,6 +9,7 @@ from autotune.load import OWN_CLIENT, ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._probe import run_probe
+from autotune.measurement._serving import Serving
 from autotune.measurement._types import Measurement, Probe
 from autotune.objective import Ceiling
 
@@ -54,6 +55,7 @@ def sweep(
     Raises:
         ServerCrashed: The server died under load.
     """
+    serving = Serving.of(served.server)
     run_probe(
         served.server,
         served.generator,
@@ -61,6 +63,7 @@ def sweep(
         purpose="warm-up",
         duration_s=5 * options.warm_up_window_s,
         timeout_s=options.sweep_timeout_s,
+        serving=serving,
     )
     probes = []
     for schedule in schedules:
@@ -72,6 +75,7 @@ def sweep(
             duration_s=duration_s or schedule.length_s or options.sweep_s,
             timeout_s=options.sweep_timeout_s,
             ceilings=ceilings,
+            serving=serving,
         )
         on_probe(probe)
         probes.append(probe)

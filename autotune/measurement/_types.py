@@ -7,6 +7,7 @@ from typing import Literal
 
 from autotune.load import ClosedLoop, Schedule
 from autotune.measurement._reasons import Disturbance, Infeasible, Limit
+from autotune.measurement._serving import Serving, StepWindow
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
@@ -120,6 +121,8 @@ class Probe:
         error_example: The first failure in words.
         batch_size: Inferences per request; schedules count requests.
         first_response_s: Streaming only: statistic to the seconds until the first response.
+        steps: Of an ensemble, Triton's statistics of each step over the window.
+        decoupled: Whether the model is decoupled.
         histogram: Latency histogram as ``(upper edge in seconds, count)`` pairs, so that windows can be pooled.
     """
 
@@ -146,6 +149,8 @@ class Probe:
     error_example: str = ""
     batch_size: int = 1
     first_response_s: dict[str, float] = field(default_factory=dict)
+    steps: tuple[StepWindow, ...] = ()
+    decoupled: bool = False
     histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
 
     @property
@@ -203,6 +208,7 @@ class Measurement:
         limited_by: What keeps the rate from being higher; None where unknown.
         infeasible: Why it is not feasible; None where it is, or an interruption came first.
         instances: The model's instances, as the server had them; 0 where that was not kept.
+        serving: What the server makes of the config; None where that was not kept.
     """
 
     feasible: bool
@@ -221,3 +227,4 @@ class Measurement:
     limited_by: Limit | None = None
     infeasible: Infeasible | None = None
     instances: int = 0
+    serving: Serving | None = None

@@ -37,6 +37,11 @@ def latency(seconds: float | None) -> str:
     return "lost" if math.isinf(seconds) else format_duration(seconds)
 
 
+def mean_batch(probe: Probe) -> str:
+    """Inferences per execution; ``-`` for ensembles, whose steps form the batches."""
+    return "-" if probe.steps or not probe.server.batch_executions else f"{probe.server.mean_batch_size:.1f}"
+
+
 def load_label(probe: Probe) -> str:
     """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name."""
     if isinstance(probe.schedule, ClosedLoop):

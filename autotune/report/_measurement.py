@@ -8,15 +8,21 @@ from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakd
 from autotune.objective import Ceiling, format_duration
 from autotune.report._format import latency, load_label, rate
 from autotune.report._reasons import limit, warnings
+from autotune.report._steps import step_lines
 
 _PARTS = {
-    "client send": "client_send_s",
-    "network and server send/receive": "network_s",
-    "queue": "queue_s",
-    "compute input": "compute_input_s",
-    "infer": "compute_infer_s",
-    "output": "compute_output_s",
-    "client receive": "client_receive_s",
+    "client_send_s": "client send",
+    "network_s": "network and server send/receive",
+    "queue_s": "queue",
+    "compute_input_s": "compute input",
+    "compute_infer_s": "infer",
+    "compute_output_s": "output",
+    "client_receive_s": "client receive",
+}
+_PARTS_OF_STREAMS = {
+    "network_s": "network and wait for the first response",
+    "compute_infer_s": "infer until the first response",
+    "client_receive_s": "first to last response",
 }
 
 
@@ -32,7 +38,8 @@ def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[s
     parts = breakdown(decided)
     if parts is not None:
         lines.append(f"Mean latency {latency(decided.client.total_s if decided.client else None)}: {_spent(parts)}.")
-    if decided.server.execution_count:
+        lines += step_lines(parts)
+    if decided.server.batch_executions and not decided.steps:
         lines.append(f"Mean batch formed: {decided.server.mean_batch_size:.1f}.")
     if measured.limited_by:
         lines.append(f"Limited by {limit(measured.limited_by)}.")
@@ -105,4 +112,5 @@ def _ceiling(evidence: Evidence, measured: Measurement) -> Ceiling:
 
 
 def _spent(parts: Breakdown) -> str:
-    return ", ".join(f"{name} {latency(getattr(parts, field))}" for name, field in _PARTS.items())
+    names = {**_PARTS, **(_PARTS_OF_STREAMS if parts.decoupled else {})}
+    return ", ".join(f"{names[part]} {latency(getattr(parts, part))}" for part in names)

@@ -29,6 +29,7 @@ def disturbance(found: Disturbance) -> str:
 def limit(found: Limit) -> str:
     """What keeps the rate from being higher."""
     kinds = LimitKind
+    where = f" in {found.model}" if found.model else ""
     instances = f"{found.instances} instances are" if found.instances > 1 else "the instance is"
     busy = f"{instances} busy {found.busy:.0%} of the time"
     if found.kind is kinds.CLIENT and found.disturbance is not None:
@@ -43,10 +44,10 @@ def limit(found: Limit) -> str:
             f"compute: server and client use {found.busy:.0%} of the {found.cores} cores that they share,"
             f" the client {found.client:.0%}; with clients elsewhere the server sustains more"
         ),
-        kinds.INSTANCES: f"compute: {busy}, in batches of {found.mean_batch:.1f}",
-        kinds.QUEUE: f"queueing: requests wait {1e3 * found.queue_s:.2g} ms while {busy}",
+        kinds.INSTANCES: f"compute{where}: {busy}, in batches of {found.mean_batch:.1f}",
+        kinds.QUEUE: f"queueing{where}: requests wait {1e3 * found.queue_s:.2g} ms while {busy}",
         kinds.EXECUTION: (
-            f"compute: an execution takes {1e3 * found.compute_s:.2g} ms, longer than requests wait for it"
+            f"compute{where}: an execution takes {1e3 * found.compute_s:.2g} ms, longer than requests wait for it"
             f" ({1e3 * found.queue_s:.2g} ms)"
         ),
         kinds.AS_TEXT: found.text,

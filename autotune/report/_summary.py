@@ -11,7 +11,7 @@ from rich.text import Text
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
-from autotune.report._format import config_change, latency, outcome_style, rate, wide_console
+from autotune.report._format import config_change, latency, mean_batch, outcome_style, rate, wide_console
 from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
 from autotune.search import StudyResult, score
@@ -118,7 +118,7 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
     decided = measured.decided_by if measured else None
     style = "bold green" if is_best else ""
     aside = (
-        f"{decided.server.mean_batch_size:.1f}" if decided else "-",
+        mean_batch(decided) if decided else "-",
         format_duration(outcome.startup_s) if outcome.startup_s else "-",
         f"{outcome.seconds:.0f}s",
     )

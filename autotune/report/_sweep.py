@@ -10,9 +10,10 @@ from rich.text import Text
 
 from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
-from autotune.report._format import latency, load_label, rate, wide_console
+from autotune.report._format import latency, load_label, mean_batch, rate, wide_console
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import disturbance
+from autotune.report._steps import bottleneck, steps_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +58,16 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
             rows = [[load_label(probe), *cells(probe, has_slo)] for probe in result.probes]
             console.print(_table(title, ("load", *names), rows))
             console.print()
+    pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.steps]
+    if pipelines and result.measurement is None:
+        console.print(steps_table(result.probes))
+        for probe, parts in pipelines:
+            console.print(f"Bottleneck at {load_label(probe)}: {bottleneck(parts)}.", soft_wrap=True, highlight=False)
     sent = "scheduled" if result.client == OWN_CLIENT else "actual"
     console.print(
         f"Latencies are the client's, from the {sent} send at a rate; send and receive are the client's means per"
         " request, queue, input, infer and output the server's, network is the rest; mean batch is the size of the"
-        " batches the server formed.",
+        f" batches the server formed.{_of_the_model(result)}",
         style="dim",
         soft_wrap=True,
     )
@@ -77,6 +83,15 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)
+
+
+def _of_the_model(result: SweepResult) -> str:
+    """What is particular about the parts of an ensemble's or a decoupled model's latency."""
+    if any(probe.decoupled for probe in result.probes):
+        return " Of a decoupled model, infer ends with the first response and receive lasts from it to the last one."
+    if any(probe.steps for probe in result.probes):
+        return " The parts of an ensemble are its steps' on the slowest way, and the mean batches are theirs."
+    return ""
 
 
 def _first_responses(result: SweepResult) -> Table:
@@ -107,7 +122,7 @@ def _part_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
 
 
 def _server_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
-    cells: list[str | Text] = [f"{probe.server.mean_batch_size:.1f}", _errors(probe)]
+    cells: list[str | Text] = [mean_batch(probe), _errors(probe)]
     if has_slo:
         met = Text("met", style="green") if probe.holds else Text("violated", style="red")
         cells.append(Text("disturbed", style="yellow") if probe.invalid and not probe.holds else met)

@@ -135,6 +135,8 @@ def parse_statistics(answer: dict[str, Any]) -> ModelStatistics:
         totals["success_count"] += _of(inference, "success", "count")
         totals["fail_count"] += _of(inference, "fail", "count")
         totals["request_ns"] += _of(inference, "success", "ns")
+        totals["cache_hit_count"] += _of(inference, "cache_hit", "count")
+        totals["cache_miss_count"] += _of(inference, "cache_miss", "count")
         for part in ("queue", "compute_input", "compute_infer", "compute_output"):
             totals[f"{part}_ns"] += _of(inference, part, "ns")
         for batch in version.get("batch_stats", []):

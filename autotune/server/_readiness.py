@@ -96,13 +96,13 @@ class ReadyServer:
         """See `RunningServer`."""
         return self._ask(lambda: self.control.model_metadata(self.model))
 
-    def model_config(self) -> dict[str, object]:
+    def model_config(self, model: str = "") -> dict[str, object]:
         """See `RunningServer`."""
-        return self._ask(lambda: self.control.model_config(self.model))
+        return self._ask(lambda: self.control.model_config(model or self.model))
 
-    def statistics(self) -> ModelStatistics:
+    def statistics(self, model: str = "") -> ModelStatistics:
         """See `RunningServer`."""
-        return self._ask(lambda: self.control.statistics(self.model))
+        return self._ask(lambda: self.control.statistics(model or self.model))
 
     def usage(self) -> ServerUsage | None:
         """See `RunningServer`."""

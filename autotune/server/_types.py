@@ -56,6 +56,8 @@ class ModelStatistics:
         fail_count: Failed requests.
         request_ns, queue_ns, compute_input_ns, compute_infer_ns, compute_output_ns: Summed durations of
             successful requests.
+        cache_hit_count: Requests answered from the response cache; they count as successful, without an execution.
+        cache_miss_count: Requests that were looked for in the cache and executed.
         batch_executions: Batch size -> number of executions at that size.
         batch_compute_ns: Batch size -> summed duration of those executions (input, inference and output).
     """
@@ -69,6 +71,8 @@ class ModelStatistics:
     compute_input_ns: int = 0
     compute_infer_ns: int = 0
     compute_output_ns: int = 0
+    cache_hit_count: int = 0
+    cache_miss_count: int = 0
     batch_executions: Mapping[int, int] = field(default_factory=dict)
     batch_compute_ns: Mapping[int, int] = field(default_factory=dict)
 
@@ -81,8 +85,19 @@ class ModelStatistics:
 
     @property
     def mean_batch_size(self) -> float:
-        """Inferences per execution; 0 if nothing was executed."""
+        """Inferences per execution; 0 if nothing was executed.
+
+        Triton counts executions that raise by batch size, but not as inferences.
+        """
+        executions = sum(self.batch_executions.values())
+        if executions:
+            return sum(size * count for size, count in self.batch_executions.items()) / executions
         return self.inference_count / self.execution_count if self.execution_count else 0.0
+
+    @property
+    def cached_fraction(self) -> float:
+        """The part of the successful requests that the response cache answered."""
+        return self.cache_hit_count / self.success_count if self.success_count else 0.0
 
     @property
     def busy_s(self) -> float:
@@ -119,11 +134,14 @@ class RunningServer(Protocol):
     def model_metadata(self) -> dict[str, object]:
         """The model's ``/v2/models/M`` metadata: inputs and outputs with datatype and shape."""
 
-    def model_config(self) -> dict[str, object]:
-        """The complete config as Triton completed it, from ``/v2/models/M/config``."""
+    def model_config(self, model: str = "") -> dict[str, object]:
+        """The complete config as Triton completed it, from ``/v2/models/M/config``.
 
-    def statistics(self) -> ModelStatistics:
-        """Cumulative statistics of the model now."""
+        ``model`` names another model that is loaded, such as a step of an ensemble.
+        """
+
+    def statistics(self, model: str = "") -> ModelStatistics:
+        """Cumulative statistics of the model, or of another one that is loaded, now."""
 
     @property
     def pid(self) -> int | None:

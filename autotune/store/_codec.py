@@ -26,6 +26,9 @@ from autotune.measurement import (
     LimitKind,
     Measurement,
     Probe,
+    Serving,
+    Step,
+    StepWindow,
     Usage,
 )
 from autotune.objective import Ceiling, Objective
@@ -61,6 +64,9 @@ _TYPES: dict[str, type] = {
         ParameterEffect,
         PoissonRate,
         Probe,
+        Serving,
+        Step,
+        StepWindow,
         Trace,
         TrialOutcome,
         Usage,

@@ -31,6 +31,8 @@ class SimulatedServer:
     protocol: str = "simulated"
     pid: int | None = None
     runs: list[Schedule] = field(default_factory=list)
+    succeeded: int = 0
+    failed: int = 0
 
     def metadata(self) -> dict[str, object]:
         return {"name": "simulated"}
@@ -38,11 +40,11 @@ class SimulatedServer:
     def model_metadata(self) -> dict[str, object]:
         return {}
 
-    def model_config(self) -> dict[str, object]:
+    def model_config(self, model: str = "") -> dict[str, object]:
         return {"max_batch_size": 1, "instance_group": [{"count": 1}]}
 
-    def statistics(self) -> ModelStatistics:
-        return ModelStatistics()
+    def statistics(self, model: str = "") -> ModelStatistics:
+        return ModelStatistics(success_count=self.succeeded, fail_count=self.failed)
 
     def check_alive(self) -> None:
         if self.crash_at_probe is not None and len(self.runs) > self.crash_at_probe:
@@ -65,6 +67,10 @@ class SimulatedServer:
             arrivals = arrivals[arrivals <= duration_s]
         lost = arrivals + latency > duration_s + timeout_s
         lost |= not self.answers
+        if self.answers:
+            self.succeeded += len(latency)  # what the client gives up is executed all the same
+        else:
+            self.failed += len(latency)
         latency[lost] = np.inf
         return LoadResult(
             schedule=schedule,

@@ -3,7 +3,18 @@ from dataclasses import replace
 import pytest
 
 from autotune.load import ClosedLoop, PoissonRate
-from autotune.measurement import ClientTimes, Disturbance, DisturbanceKind, Limit, LimitKind, Probe, breakdown
+from autotune.measurement import (
+    Breakdown,
+    ClientTimes,
+    Disturbance,
+    DisturbanceKind,
+    Limit,
+    LimitKind,
+    Probe,
+    Step,
+    StepWindow,
+    breakdown,
+)
 from autotune.measurement._limit import limited_by
 from autotune.measurement._types import Usage
 from autotune.server import ModelStatistics
@@ -41,14 +52,17 @@ def probe(rate: float = 1000.0, **changes) -> Probe:
     return replace(base, **changes)
 
 
+def total_s(parts: Breakdown) -> float:
+    return sum(getattr(parts, name) for name in parts.__dataclass_fields__ if name.endswith("_s"))
+
+
 def test_parts_add_up_to_the_mean_latency():
     parts = breakdown(probe())
     assert parts is not None
     assert parts.client_send_s == pytest.approx(0.00003)
     assert parts.queue_s == pytest.approx(0.002)
     assert parts.compute_infer_s == pytest.approx(0.0009)
-    total = sum(getattr(parts, name) for name in parts.__dataclass_fields__)
-    assert total == pytest.approx(0.0035)
+    assert total_s(parts) == pytest.approx(0.0035)
     assert parts.network_s == pytest.approx(0.0035 - 0.00006 - 0.00305)
 
 
@@ -56,6 +70,54 @@ def test_network_is_never_negative_where_the_clocks_disagree():
     parts = breakdown(probe(client=ClientTimes(0.003, 0.0, 0.0, 0.0)))
     assert parts is not None
     assert parts.network_s == 0.0
+    assert total_s(parts) == pytest.approx(0.003)
+    assert parts.queue_s / parts.compute_infer_s == pytest.approx(2 / 0.9)
+
+
+def test_a_decoupled_execution_that_outlasts_the_first_response_is_cut_to_it():
+    streamed = probe(decoupled=True, client=ClientTimes(total_s=0.0035, wait_s=0, send_s=0, receive_s=0.001))
+    parts = breakdown(streamed)
+    assert parts is not None
+    assert parts.queue_s == pytest.approx(0.002)
+    assert parts.compute_infer_s == pytest.approx(0.0035 - 0.001 - 0.002 - 0.00015)
+    assert total_s(parts) == pytest.approx(0.0035)
+
+
+def step(model: str, queue_ms: float, compute_ms: float, *after: int, instances: int = 1) -> StepWindow:
+    queue_ns, compute_ns = round(queue_ms * 1e6), round(compute_ms * 1e6)
+    server = ModelStatistics(
+        inference_count=100,
+        execution_count=50,
+        success_count=100,
+        request_ns=100 * (queue_ns + compute_ns),
+        queue_ns=100 * queue_ns,
+        compute_infer_ns=100 * compute_ns,
+        batch_executions={2: 50},
+        batch_compute_ns={2: 50 * compute_ns},
+    )
+    return StepWindow(Step(model, instances, 4, after), server)
+
+
+ENSEMBLE = ModelStatistics(success_count=100, request_ns=100 * 30_000_000, compute_infer_ns=100 * 12_000_000)
+
+
+def test_an_ensembles_parts_are_those_of_the_steps_on_its_slowest_way():
+    steps = (step("read", 1, 2), step("left", 1, 3, 0), step("right", 15, 5, 0), step("join", 1, 2, 1, 2))
+    parts = breakdown(probe(server=ENSEMBLE, steps=steps, client=ClientTimes(0.031, 0.0, 0.0, 0.0)))
+    assert parts is not None
+    assert parts.queue_s == pytest.approx(0.017)
+    assert parts.compute_infer_s == pytest.approx(0.009)
+    assert total_s(parts) == pytest.approx(0.031)
+    assert [each.decides for each in parts.steps] == [True, False, True, True]
+    assert parts.bottleneck is not None
+    assert (parts.bottleneck.model, parts.bottleneck.mean_batch) == ("right", 2.0)
+
+
+def test_what_limits_an_ensemble_is_its_bottleneck():
+    failing = probe(1200, holds=False, server=ENSEMBLE, steps=(step("fast", 0.1, 2), step("slow", 15, 19.6, 0)))
+    limit = limited_by([probe(), failing], probe(), 1)
+    assert (limit.kind, limit.model, limit.instances) == (LimitKind.INSTANCES, "slow", 1)
+    assert limit.busy == pytest.approx(0.98)
 
 
 def test_no_breakdown_where_nothing_was_answered():

@@ -39,7 +39,7 @@ class BatchingServer(SimulatedServer):
     # Of a concurrency: by how much its windows are faster, one after the other; the last one stays.
     luck: dict[int, list[float]] = field(default_factory=dict)
 
-    def model_config(self) -> dict[str, object]:
+    def model_config(self, model: str = "") -> dict[str, object]:
         return {"max_batch_size": self.max_batch, "instance_group": [{"count": 1}]}
 
     def _faster(self, concurrency: int) -> float:

@@ -290,7 +290,7 @@ class _MeetsBatches(SimulatedServer):
 
     most_outstanding: int = 1
 
-    def model_config(self) -> dict[str, object]:
+    def model_config(self, model: str = "") -> dict[str, object]:
         return {"max_batch_size": 8, "instance_group": [{"count": 2}]}
 
     def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ class FailingServer(SimulatedServer):
     failure: BaseException | None = None
     after_probes: int = 3
 
-    def statistics(self) -> ModelStatistics:
+    def statistics(self, model: str = "") -> ModelStatistics:
         if self.failure is not None and len(self.runs) >= self.after_probes:
             raise self.failure
         return super().statistics()

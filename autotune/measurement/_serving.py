@@ -1,0 +1,162 @@
+"""The facts of a served config by which Triton's statistics are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotune.repository import instances_of
+from autotune.server import ModelStatistics, RunningServer
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One model that an ensemble calls, steps of nested ensembles included.
+
+    Attributes:
+        model: Its name.
+        instances: Its instances.
+        largest_batch: Its ``max_batch_size``; 1 if it does not batch.
+        after: Places of the steps whose outputs it waits for.
+    """
+
+    model: str
+    instances: int = 1
+    largest_batch: int = 1
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepWindow:
+    """Triton's statistics of one step of an ensemble over one window.
+
+    Attributes:
+        step: The step.
+        server: Its model's statistics; a model that two steps call counts the requests of both.
+    """
+
+    step: Step
+    server: ModelStatistics
+
+    @property
+    def mean_s(self) -> float:
+        """Mean seconds of one of its requests, wait included."""
+        return self.server.request_ns / self.server.success_count / 1e9 if self.server.success_count else 0.0
+
+    def busy(self, seconds: float) -> float:
+        """The part of the time that its instances were busy."""
+        return min(1.0, self.server.busy_s / (self.step.instances * seconds))
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a server makes of the config that it serves.
+
+    Attributes:
+        instances: The model's instances; of an ensemble 1.
+        largest_batch: Its ``max_batch_size``; 1 if it does not batch.
+        saturating: Requests that fill every instance's batch and the next one behind it; of an ensemble those of the
+            step that takes most.
+        steps: Of an ensemble, each after those that it waits for; empty for other models.
+        decoupled: Whether a request may have any number of responses, sent at any time.
+        polls: Whether a queue policy or priority levels are set. Triton 2.51 then picks waiting requests up only at a
+            500 ms poll now and then, though an instance is idle.
+        rate_limited: Whether instances need the rate limiter's resources.
+        cached: Whether the config wants the response cache.
+    """
+
+    instances: int = 1
+    largest_batch: int = 1
+    saturating: int = 2
+    steps: tuple[Step, ...] = ()
+    decoupled: bool = False
+    polls: bool = False
+    rate_limited: bool = False
+    cached: bool = False
+
+    @classmethod
+    def of(cls, server: RunningServer) -> Serving:
+        """The facts of what ``server`` serves.
+
+        Raises:
+            ServerCrashed: It no longer answers.
+        """
+        config: Config = server.model_config()
+        steps = _steps(config, server.model_config) if _entries(config) else ()
+        own = Step("", _instances(config), _largest_batch(config))
+        configs = [config, *(server.model_config(step.model) for step in steps)]
+        return cls(
+            instances=own.instances,
+            largest_batch=own.largest_batch,
+            saturating=max(2 * step.instances * step.largest_batch for step in (own, *steps)),
+            steps=steps,
+            decoupled=_decoupled(config),
+            polls=any(map(_polls, configs)),
+            rate_limited=any(map(_rate_limited, configs)),
+            cached=any(bool((each.get("response_cache") or {}).get("enable")) for each in configs),
+        )
+
+
+def _steps(config: Config, config_of: Callable[[str], Config]) -> tuple[Step, ...]:
+    """The steps of an ensemble, each after those that it waits for."""
+    entries = _entries(config)
+    maker = {
+        tensor: index for index, entry in enumerate(entries) for tensor in (entry.get("output_map") or {}).values()
+    }
+    waits = [
+        {maker[tensor] for tensor in (entry.get("input_map") or {}).values() if tensor in maker} for entry in entries
+    ]
+    steps: list[Step] = []
+    ends: dict[int, tuple[int, ...]] = {}  # of each entry, the places of the steps that nothing in it waits for
+    while len(ends) < len(entries):
+        ready = [index for index in range(len(entries)) if index not in ends and waits[index] <= ends.keys()]
+        if not ready:
+            break  # a cycle, which Triton refuses
+        for index in ready:
+            after = tuple(place for each in sorted(waits[index]) for place in ends[each])
+            first = len(steps)
+            model = str(entries[index].get("model_name", ""))
+            inner = config_of(model)
+            for step in _steps(inner, config_of) if _entries(inner) else (_step(model, inner),):
+                own = tuple(place + first for place in step.after)
+                steps.append(Step(step.model, step.instances, step.largest_batch, own or after))
+            waited = {place for step in steps[first:] for place in step.after}
+            ends[index] = tuple(place for place in range(first, len(steps)) if place not in waited)
+    return tuple(steps)
+
+
+def _step(model: str, config: Config) -> Step:
+    return Step(model, _instances(config), _largest_batch(config))
+
+
+def _entries(config: Config) -> Sequence[Config]:
+    return (config.get("ensemble_scheduling") or {}).get("step") or ()
+
+
+def _instances(config: Config) -> int:
+    groups = config.get("instance_group")
+    return instances_of(groups) if isinstance(groups, list) and groups else 1
+
+
+def _largest_batch(config: Config) -> int:
+    return max(1, int(str(config.get("max_batch_size", 0))))
+
+
+def _decoupled(config: Config) -> bool:
+    return bool((config.get("model_transaction_policy") or {}).get("decoupled"))
+
+
+def _polls(config: Config) -> bool:
+    batching = config.get("dynamic_batching") or {}
+    policy = batching.get("default_queue_policy") or {}
+    # Triton writes an unset policy out with its defaults, 64-bit numbers as text.
+    chosen = any(str(value) not in ("0", "False", "REJECT") for value in policy.values())
+    return chosen or str(batching.get("priority_levels", 0)) != "0" or bool(batching.get("priority_queue_policy"))
+
+
+def _rate_limited(config: Config) -> bool:
+    groups = config.get("instance_group") or ()
+    return any((group.get("rate_limiter") or {}).get("resources") for group in groups)

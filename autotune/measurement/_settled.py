@@ -1,0 +1,93 @@
+"""Triton's counters before and after a window, so that no window's requests fall into the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autotune.load import LoadResult
+from autotune.measurement._options import DEFAULTS, MeasureOptions
+from autotune.measurement._serving import Serving, StepWindow
+from autotune.server import ModelStatistics, RunningServer
+
+_POLL_S = 0.002
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Triton's cumulative statistics at one moment.
+
+    Attributes:
+        model: Of the model that requests are sent to.
+        steps: Of the models that it is composed of, by name.
+    """
+
+    model: ModelStatistics
+    steps: dict[str, ModelStatistics]
+
+    @classmethod
+    def now(cls, server: RunningServer, serving: Serving) -> Counters:
+        """The counters now."""
+        return cls(server.statistics(), {step.model: server.statistics(step.model) for step in serving.steps})
+
+    @property
+    def ended(self) -> int:
+        """Requests that ended, whether well or not."""
+        return self.model.success_count + self.model.fail_count
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that executions took, of all models together."""
+        return self.model.busy_s + sum(each.busy_s for each in self.steps.values())
+
+    @property
+    def executions(self) -> int:
+        """Executions, of all models together."""
+        return sum(sum(each.batch_executions.values()) for each in (self.model, *self.steps.values()))
+
+    def steps_since(self, earlier: Counters, serving: Serving) -> tuple[StepWindow, ...]:
+        """The statistics of each step since then."""
+        return tuple(StepWindow(step, self.steps[step.model] - earlier.steps[step.model]) for step in serving.steps)
+
+
+def settled(
+    server: RunningServer,
+    serving: Serving,
+    before: Counters,
+    result: LoadResult,
+    options: MeasureOptions = DEFAULTS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Counters:
+    """The counters once the window's requests have ended on the server too.
+
+    Triton counts a request a moment after the client has its answer. Requests that the client gave up are still
+    executed: all of them over HTTP, those that wait for an instance over gRPC. So this waits until as many requests
+    have ended as were sent, or until the counters have stood still for longer than executions take. Other failures
+    need not be waited for: the server has answered them, and a refusal by a full queue is counted nowhere.
+
+    Waits ``options.settle_s`` at most after requests were given up, else ``options.counted_s``.
+    """
+    given_up = result.errors.get("timeout", 0)
+    # Failures that the server answered may or may not be counted: then only a standstill shows that all have ended.
+    others = result.failed - given_up - result.errors.get("unsent", 0)
+    sent = before.ended + result.completed + given_up if not (others and given_up) else None
+    now = Counters.now(server, serving)
+    started = changed = clock()
+    most_s = options.settle_s if given_up else options.counted_s
+    while not (sent is not None and now.ended >= sent) and clock() - started < most_s:
+        if clock() - changed > _quiet_s(before, now, options):
+            break
+        sleep(_POLL_S)
+        latest = Counters.now(server, serving)
+        if latest != now:
+            now, changed = latest, clock()
+    return now
+
+
+def _quiet_s(before: Counters, now: Counters, options: MeasureOptions) -> float:
+    """How long the counters must stand still: longer than the window's executions took on average."""
+    executions = now.executions - before.executions
+    execution_s = (now.busy_s - before.busy_s) / executions if executions else 0.0
+    return max(options.counted_s, options.standstill * execution_s)

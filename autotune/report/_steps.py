@@ -1,0 +1,55 @@
+"""Where an ensemble's time goes: its steps and the bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from autotune.measurement import Breakdown, Probe, StepTimes, breakdown
+from autotune.report._format import latency, load_label
+
+
+def step_lines(parts: Breakdown) -> list[str]:
+    """The steps of an ensemble and its bottleneck; nothing for other models."""
+    if parts.bottleneck is None:
+        return []
+    steps = "; ".join(_step(each) for each in parts.steps)
+    return [f"Steps: {steps}.", f"Bottleneck: {bottleneck(parts)}."]
+
+
+def bottleneck(parts: Breakdown) -> str:
+    """The step that takes most of the time: ``preprocess: 57ms of 59ms, one instance busy 98%``."""
+    step = parts.bottleneck
+    if step is None:
+        return ""
+    total_s = sum(each.total_s for each in parts.steps if each.decides)
+    return f"{step.model}: {latency(step.total_s)} of {latency(total_s)}, {_busy(step)}"
+
+
+def steps_table(probes: Sequence[Probe]) -> Table:
+    """One row for each load and step."""
+    table = Table(title="the steps", title_justify="left", pad_edge=False, box=None)
+    for name in ("load", "step"):
+        table.add_column(name, no_wrap=True)
+    for name in ("mean", "queue", "compute", "mean batch", "instances", "busy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for probe in probes:
+        parts = breakdown(probe)
+        for each in parts.steps if parts else ():
+            times = (latency(each.total_s), latency(each.queue_s), latency(each.compute_s))
+            counts = (f"{each.mean_batch:.1f}", str(each.instances), f"{each.busy:.0%}")
+            table.add_row(load_label(probe), each.model, *times, *counts)
+    return table
+
+
+def _step(step: StepTimes) -> str:
+    beside = "" if step.decides else ", beside slower steps"
+    return (
+        f"{step.model} {latency(step.total_s)} (queue {latency(step.queue_s)}, compute {latency(step.compute_s)},"
+        f" mean batch {step.mean_batch:.1f}, {_busy(step)}{beside})"
+    )
+
+
+def _busy(step: StepTimes) -> str:
+    return f"{'one instance' if step.instances == 1 else f'{step.instances} instances'} busy {step.busy:.0%}"
