@@ -24,7 +24,7 @@ from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_windows import settled
 from autotune.repository import ConfigSet, ModelConfig
 from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
-from autotune.space import INSTANCE_COUNT, SIMULATED, Candidate, JointSpace
+from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate, JointSpace
 
 _TIMING = ("max_queue_delay_microseconds", "preferred_batch_size")
 """The parameters that are tried after those that decide how much a step completes."""
@@ -49,6 +49,11 @@ class PipelineSpace(Simulations):
         super().__init__(objective, seed, options)
         self._space = space
         self._base = base
+        self._written = {
+            model: part
+            for model, each in space.spaces.items()
+            if (config := base.get(model)) is not None and (part := each.locate(config)) is not None
+        }
         self._batching: dict[tuple[str, Candidate], Batching] = {}
         self._service: dict[str, ServiceTimes] = {}
         self._instances: dict[str, int] = {}
@@ -92,7 +97,8 @@ class PipelineSpace(Simulations):
         if self._service and not any(differ(self._service[each], found[each], self._options) for each in found):
             return True
         self._service = found
-        overhead_s = overhead_samples([(probe, self._on_the_way_s(probe)) for probe in screens], self._options)
+        calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
+        overhead_s = overhead_samples([(calmest, self._on_the_way_s(calmest))], self._options)
         self._pipeline = Pipeline(
             self._objective.ceilings, overhead_s, _cpu_s(probes), self._options.pipeline_requests, self._seed
         )
@@ -100,14 +106,14 @@ class PipelineSpace(Simulations):
         self.candidates, self.predictions, self._index = [], [], {}
         self._add([*again, *self._starts()])
         self._improve()
-        self.coarse = np.array([self._space.is_coarse(each) for each in self.candidates])
-        self.open = self.coarse.copy()
+        self._open(())
         return True
 
     def add(self, candidates: Iterable[Candidate]) -> None:
         """See `Simulations.add`."""
         if self._pipeline is not None:
             self._add([each for each in candidates if each in self._space])
+            self._open(())
 
     def refine(self, best: Iterable[Candidate]) -> None:
         """See `Simulations.refine`."""
@@ -115,13 +121,11 @@ class PipelineSpace(Simulations):
             return
         around = [each for config in best for each in self._space.refinements(config)]
         self._add(around)
-        self.coarse = np.array([self._space.is_coarse(each) for each in self.candidates])
-        self.open = self.coarse.copy()
-        self.open[[self._index[each.key] for each in around]] = True
+        self._open(around)
 
     def _learnt(self, model: str, probes: Sequence[Probe]) -> ServiceTimes | None:
         """How long the executions of one step take, as far as the windows show."""
-        largest = max([1, *(each.max_batch_size for (name, _), each in self._batchings() if name == model)])
+        largest = self._largest_batch(model)
         windows = [
             Window(each.step.instances, replace(probe, server=each.server), 0.0)
             for probe in probes
@@ -186,10 +190,28 @@ class PipelineSpace(Simulations):
         close = [each for each in others if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - _BETTER)]
         return min(close, key=lambda each: self._cost(each, model))
 
-    def _cost(self, candidate: Candidate, model: str) -> float:
-        """Instances of a model: of configs that come to the same, the one with the fewest is taken."""
-        values = self._space.part(candidate, model).as_dict()
-        return float(int(str(values.get(INSTANCE_COUNT, 1))))
+    def _cost(self, candidate: Candidate, model: str) -> tuple[bool, int]:
+        """Of configs that come to the same, the written one is taken, then the one with the fewest instances."""
+        part = self._space.part(candidate, model)
+        return part != self._written.get(model), int(str(part.as_dict().get(INSTANCE_COUNT, 1)))
+
+    def _open(self, around: Sequence[Candidate]) -> None:
+        """Opens the coarse candidates and ``around``, but for those that a cheaper config of one step comes up to."""
+        self._settle(self._features())
+        self.coarse = np.array([self._space.is_coarse(each) for each in self.candidates])
+        self.open = self.coarse.copy()
+        self.open[[self._index[each.key] for each in around]] = True
+        for model in self._space.spaces:
+            alike: dict[Candidate, list[Candidate]] = {}
+            for each in self.candidates:
+                rest = self._space.with_part(each, model, self._space.part(self.candidates[0], model))
+                alike.setdefault(rest, []).append(each)
+            for group in alike.values():
+                for each in group:
+                    cost, enough_per_s = self._cost(each, model), self._of(each).rate_per_s * (1 - _BETTER)
+                    cheaper = (other for other in group if self._cost(other, model) < cost)
+                    if any(self._of(other).rate_per_s >= enough_per_s for other in cheaper):
+                        self.open[self._index[each.key]] = False
 
     def _of(self, candidate: Candidate) -> Prediction:
         return self.predictions[self._index[candidate.key]]
@@ -200,12 +222,6 @@ class PipelineSpace(Simulations):
             self._index[key] = len(self.candidates)
             self.candidates.append(candidate)
             self.predictions.append(self._predicted(candidate))
-        if new:
-            fresh = np.array([self._space.is_coarse(each) for each in new.values()])
-            self.coarse, self.open = np.append(self.coarse, fresh), np.append(self.open, fresh)
-            self.coarse, self.open = self.coarse[-len(self.candidates) :], self.open[-len(self.candidates) :]
-        if self.candidates:
-            self._settle(self._features())
 
     def _predicted(self, candidate: Candidate) -> Prediction:
         assert self._pipeline is not None  # noqa: S101 - called after it was made
@@ -240,11 +256,14 @@ class PipelineSpace(Simulations):
             return batching
         return replace(batching, instances=self._instances.get(model, 1))
 
-    def _batchings(self) -> Iterator[tuple[tuple[str, Candidate], Batching]]:
-        """The batching of each model's coarse and refined configs."""
-        for model, space in self._space.spaces.items():
-            for part in space.candidates():
-                yield (model, part), self._batching_of(model, part)
+    def _largest_batch(self, model: str) -> int:
+        """The largest batch of any of a model's configs."""
+        config = self._base.get(model)
+        sizes = [config.max_batch_size] if config is not None else []
+        for each in self._space.spaces[model].parameters if model in self._space.spaces else ():
+            if each.name == MAX_BATCH_SIZE:
+                sizes += [int(str(choice)) for choice in each.choices]
+        return max([1, *sizes])
 
     def _features(self) -> NDArray[np.float64]:
         rows = []

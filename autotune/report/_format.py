@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from rich.console import Console
 
@@ -11,7 +12,7 @@ from autotune.measurement import Probe
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.search import PROPOSED
-from autotune.space import Candidate
+from autotune.space import Candidate, ParameterValue
 
 _WIDTH_WITHOUT_TERMINAL = 160
 _STYLE = {OutcomeKind.FEASIBLE: "green", OutcomeKind.INFEASIBLE: "yellow", OutcomeKind.PRUNED: "dim"}
@@ -63,13 +64,24 @@ def config_change(outcome: TrialOutcome, label: str = PROPOSED) -> str:
 
 
 def describe_candidate(candidate: Candidate | None) -> str:
-    """A candidate's parameters on one line; None is a baseline outside the space."""
+    """A candidate's parameters on one line, of several models one after the other.
+
+    None is a baseline outside the space.
+    """
     if candidate is None:
         return "as it is in the repository"
-    batches = candidate.as_dict().get("dynamic_batching") is not False
+    models: dict[str, dict[str, ParameterValue]] = {}
+    for name, value in candidate:
+        model, _, parameter = name.rpartition("/")
+        models.setdefault(model, {})[parameter] = value
+    return "; ".join(f"{model}: {_phrases(values)}" if model else _phrases(values) for model, values in models.items())
+
+
+def _phrases(values: Mapping[str, ParameterValue]) -> str:
+    batches = values.get("dynamic_batching") is not False
     phrases = ", ".join(
         phrase(name, value)
-        for name, value in candidate
+        for name, value in values.items()
         if not _without_effect(name, value) and (batches or name != "max_batch_size")
     )
     return phrases or "nothing set"

@@ -3,12 +3,13 @@
 from autotune.space._advice import advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._joint import JointSpace
-from autotune.space._parameter import INSTANCE_COUNT, SIMULATED, Parameter
+from autotune.space._parameter import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Parameter
 from autotune.space._space import AS_GOOD, SearchSpace
 
 __all__ = [
     "AS_GOOD",
     "INSTANCE_COUNT",
+    "MAX_BATCH_SIZE",
     "SIMULATED",
     "Candidate",
     "JointSpace",

@@ -47,7 +47,8 @@ class JointSpace:
         notes: list[str] = []
         for spec in models:
             try:
-                spaces[spec.name], found = space.restricted_to(spec)
+                each, found = space.restricted_to(spec)
+                spaces[spec.name] = each if spec is models[0] else each.batching_at_least(models[0].config)
             except UsageError:
                 if spec is models[-1] and not spaces:
                     raise

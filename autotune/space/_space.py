@@ -224,6 +224,23 @@ class SearchSpace:
         known = spec.config.max_batch_size if spec.has_config and spec.config.has("max_batch_size") else None
         return SearchSpace(parameters, None if searched else known), notes
 
+    def batching_at_least(self, caller: ModelConfig) -> SearchSpace:
+        """The space without the largest batches that Triton refuses in a step of ``caller``.
+
+        A step must take batches as large as its ensemble does. Triton 2.51 on another: "ensemble both allows maximum
+        batch size 8, but it contains model first which only allows maximum batch size to be 4".
+        """
+        least = caller.max_batch_size if caller.has("ensemble_scheduling") else 0
+        parameters = []
+        for each in self.parameters:
+            kept = (
+                [index for index, size in enumerate(each.choices) if int(str(size)) >= least]
+                if (each.name == MAX_BATCH_SIZE)
+                else []
+            )
+            parameters.append(each.keeping(kept) if kept else each)
+        return SearchSpace(tuple(parameters), self.max_batch_size)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides which configs are searched."""

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import autotune
-from autotune.errors import UsageError
 
 STEP = """
 import triton_python_backend_utils as pb_utils
@@ -52,7 +51,32 @@ def test_an_ensemble_is_measured_with_its_steps(repository: Path, tmp_path: Path
     assert probe.requests > 10
 
 
-def test_tuning_an_ensemble_names_the_models_to_tune_instead(repository: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="tune the models it is composed of \\(first, second\\) instead"):
-        autotune.tune(repository, "both", p99="5ms", launch="embedded", results=tmp_path / "results")
-    assert not (tmp_path / "results").exists()
+def test_an_ensemble_is_tuned_through_its_steps_and_exported_with_them(repository: Path, tmp_path: Path) -> None:
+    first = repository / "first" / "1" / "model.py"
+    slow = first.read_text().replace("        return [", "        time.sleep(0.01 * len(requests))\n        return [")
+    first.write_text("import time\n" + slow)
+    space = tmp_path / "space.yaml"
+    space.write_text("parameters: {instance_count: [1, 4]}\n")
+    result = autotune.tune(
+        repository,
+        "both",
+        p99="60ms",
+        launch="embedded",
+        search_space=space,
+        trials=2,
+        final_rounds=0,
+        window="500ms",
+        results=tmp_path / "results",
+    )
+    assert result.best is not None
+    assert result.best.outcome.candidate is not None
+    assert result.best.outcome.candidate["first/instance_count"] == 4
+    assert list(result.best.outcome.configs) == ["both", "first", "second"]
+    exported = sorted((tmp_path / "results").glob("*/best/*/config.pbtxt"))
+    assert "first" in {path.parent.name for path in exported}
+    for path in exported:
+        (repository / path.parent.name / "config.pbtxt").write_text(path.read_text())
+    again = autotune.measure(
+        repository, "both", concurrency=4, duration="500ms", launch="embedded", results=tmp_path / "again"
+    )
+    assert again.probes[0].achieved_per_s > 150  # one instance completes 100
