@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autotune.load import Schedule
     from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
     from autotune.outcome import TrialOutcome
-    from autotune.repository import ConfigSet, ModelSpec
+    from autotune.repository import ConfigSet, ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
@@ -66,7 +66,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         if each.name in space.spaces
         for note in advice(each, space.spaces[each.name], only_cpus=only_cpus)
     ]
-    for note in (why, *notes, *advised):
+    config_notes = _config_notes(launcher, request.triton_arg, [each.config for each in (spec, *composing)])
+    for note in (why, *notes, *advised, *config_notes):
         observer.note(note)
     plan = StudyPlan(
         name=name,
@@ -130,7 +131,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         launcher.check_model(each)
     results = request.writable_directory()
     directory = results / "measurements"
-    observer.note(why)
+    for note in (why, *_config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])):
+        observer.note(note)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with closing(_create_store(results, request.storage)) as store:
@@ -246,6 +248,14 @@ def open_store(*, results: str | Path = "results", storage: str | None = None) -
 
     flag = "--storage" if storage else "--results"
     return Store.open_existing(storage or database_url(Path(results)), flag)
+
+
+def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequence[ModelConfig]) -> list[str]:
+    """What a user should know about the configs before they are served."""
+    from autotune.server import config_notes
+
+    known = None if launcher.name == "remote" else arguments
+    return [note for config in configs for note in config_notes(config, known)]
 
 
 def _measured(

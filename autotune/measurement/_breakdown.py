@@ -22,6 +22,7 @@ class StepTimes:
         mean_batch: Inferences per execution.
         instances: Its instances.
         busy: The part of the window that they were busy.
+        cached: The part of its requests that the response cache answered.
         decides: Whether it lies on the slowest way through the ensemble; steps beside that take no time of their own.
     """
 
@@ -33,6 +34,7 @@ class StepTimes:
     instances: int
     busy: float
     decides: bool
+    cached: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,4 +159,5 @@ def _times(each: StepWindow, seconds: float, decides: bool) -> StepTimes:
         instances=each.step.instances,
         busy=each.busy(seconds),
         decides=decides,
+        cached=each.server.cached_fraction,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autotune.load import ClosedLoop
 from autotune.measurement._breakdown import slowest_way
@@ -12,13 +13,18 @@ from autotune.measurement._types import Probe
 
 
 def limited_by(
-    probes: Sequence[Probe], decided_by: Probe | None, instances: int, options: MeasureOptions = DEFAULTS
+    probes: Sequence[Probe],
+    decided_by: Probe | None,
+    instances: int,
+    options: MeasureOptions = DEFAULTS,
+    *,
+    rate_limited: bool = False,
 ) -> Limit | None:
     """The limit, as the lowest failing load above the one that held shows it; None where nothing does.
 
     - Client: every failing window above it was disturbed by the client, or the closed loop's think time is used up.
     - Compute: server and client use up the cores that they share, or the instances are busy nearly all the time.
-    - Queue: they are not, and requests wait longer than they are computed.
+    - Queue: they are not, and requests wait longer than they are computed; for the rate limiter, perhaps.
     """
     if decided_by is None:
         return None
@@ -27,7 +33,8 @@ def limited_by(
     if failing and all(any(each.kind.of_client for each in probe.invalid) for probe in failing):
         return Limit(LimitKind.CLIENT, disturbance=failing[0].invalid[0])
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
-    return _think_time(decided_by, options) or _crowded(seen, options) or _server(seen, instances, options)
+    found = _think_time(decided_by, options) or _crowded(seen, options) or _server(seen, instances, options)
+    return replace(found, rate_limited=rate_limited) if found and found.kind is LimitKind.QUEUE else found
 
 
 def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:

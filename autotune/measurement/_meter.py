@@ -13,8 +13,8 @@ from autotune.measurement._probe import violations
 from autotune.measurement._prober import OnProbe, Prober
 from autotune.measurement._profile import profile
 from autotune.measurement._question import CERTIFIED_RATE, Question
-from autotune.measurement._reasons import Infeasible
-from autotune.measurement._screen import screen, warm_up
+from autotune.measurement._reasons import Infeasible, Limit
+from autotune.measurement._screen import may_wait_for_poll, screen, warm_up
 from autotune.measurement._types import Measurement, Probe
 from autotune.measurement.load_search import Certificate, ConcurrencyAxis, LoadAxis, RateAxis, certify, search
 from autotune.objective import Objective
@@ -102,11 +102,16 @@ class Meter:
             certified=self._certified,
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
-            limited_by=limited_by(self.probes, decided_by, self._prober.instances, self._options) if feasible else None,
+            limited_by=self._limit() if feasible else None,
             infeasible=self._infeasible,
             instances=self._prober.instances,
             serving=self._prober.serving,
         )
+
+    def _limit(self) -> Limit | None:
+        prober = self._prober
+        limited = prober.serving.rate_limited
+        return limited_by(self.probes, self._decided_by, prober.instances, self._options, rate_limited=limited)
 
     def _measure_at_rate(self, question: Question) -> None:
         rate_per_s = self._objective.rate_per_s
@@ -123,7 +128,7 @@ class Meter:
         screened = None
         if not question.brief:
             screened = self._decided_by = screen(self._prober)
-            if not screened.holds:
+            if not screened.holds and not may_wait_for_poll(self._prober, screened):
                 self._infeasible = Infeasible.ALONE
                 return
         axis = self._axis(question, screened)
@@ -148,7 +153,8 @@ class Meter:
         saturated = profile(prober) if question.profiled else None
         if self._objective.load == "closed":
             met = [probe.achieved_per_s for probe in prober.counted if probe.purpose == "profile" and probe.holds]
-            return ConcurrencyAxis(prober, question, screened, max(met, default=None))
+            alone = screened if screened and screened.holds else None
+            return ConcurrencyAxis(prober, question, alone, max(met, default=None))
         alone_per_s = None
         if screened is not None:  # the window may be shorter than a single request takes
             alone_per_s = max(screened.achieved_per_s, screened.batch_size / screened.latency_s["avg"])

@@ -61,6 +61,7 @@ class Limit:
     Attributes:
         kind: What limits.
         model: The step of an ensemble that limits; empty for other models.
+        rate_limited: Whether instances may wait for the rate limiter.
         instances: Instances of the model.
         busy: Fraction of the time that instances or cores are busy.
         client: Fraction of the cores that the client takes.
@@ -87,6 +88,7 @@ class Limit:
     disturbance: Disturbance | None = None
     text: str = ""
     model: str = ""
+    rate_limited: bool = False
 
 
 class Infeasible(enum.Enum):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.repository import instances_of
+from autotune.repository import has_queue_policy, has_rate_limiter, has_response_cache, instances_of
 from autotune.server import ModelStatistics, RunningServer
 
 Config = Mapping[str, Any]
@@ -62,9 +62,8 @@ class Serving:
             step that takes most.
         steps: Of an ensemble, each after those that it waits for; empty for other models.
         decoupled: Whether a request may have any number of responses, sent at any time.
-        polls: Whether a queue policy or priority levels are set. Triton 2.51 then picks waiting requests up only at a
-            500 ms poll now and then, though an instance is idle.
-        rate_limited: Whether instances need the rate limiter's resources.
+        polls: Whether Triton may leave a request waiting for a 500 ms poll, see `has_queue_policy`.
+        rate_limited: Whether instances may wait for the rate limiter.
         cached: Whether the config wants the response cache.
     """
 
@@ -94,9 +93,9 @@ class Serving:
             saturating=max(2 * step.instances * step.largest_batch for step in (own, *steps)),
             steps=steps,
             decoupled=_decoupled(config),
-            polls=any(map(_polls, configs)),
-            rate_limited=any(map(_rate_limited, configs)),
-            cached=any(bool((each.get("response_cache") or {}).get("enable")) for each in configs),
+            polls=any(map(has_queue_policy, configs)),
+            rate_limited=any(map(has_rate_limiter, configs)),
+            cached=any(map(has_response_cache, configs)),
         )
 
 
@@ -147,16 +146,3 @@ def _largest_batch(config: Config) -> int:
 
 def _decoupled(config: Config) -> bool:
     return bool((config.get("model_transaction_policy") or {}).get("decoupled"))
-
-
-def _polls(config: Config) -> bool:
-    batching = config.get("dynamic_batching") or {}
-    policy = batching.get("default_queue_policy") or {}
-    # Triton writes an unset policy out with its defaults, 64-bit numbers as text.
-    chosen = any(str(value) not in ("0", "False", "REJECT") for value in policy.values())
-    return chosen or str(batching.get("priority_levels", 0)) != "0" or bool(batching.get("priority_queue_policy"))
-
-
-def _rate_limited(config: Config) -> bool:
-    groups = config.get("instance_group") or ()
-    return any((group.get("rate_limiter") or {}).get("resources") for group in groups)

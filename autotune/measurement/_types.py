@@ -12,6 +12,8 @@ from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
 Purpose = Literal["warm-up", "screen", "profile", "race", "saturate", "locate", "certify", "load"]
+_MOST_OF_A_POLL_S = 0.3
+
 Verdict = Literal["holds", "fails", "invalid"]
 
 
@@ -228,3 +230,17 @@ class Measurement:
     infeasible: Infeasible | None = None
     instances: int = 0
     serving: Serving | None = None
+
+    @property
+    def polled(self) -> tuple[int, int]:
+        """Requests that waited for Triton's 500 ms poll, of those sent one at a time; (0, 0) if it does not poll."""
+        if self.serving is None or not self.serving.polls:
+            return 0, 0
+        alone = [probe for probe in self.probes if probe.purpose == "screen" and not probe.failed]
+        waited = sum(
+            count
+            for probe in alone
+            for edge_s, count in probe.histogram
+            if edge_s - probe.latency_s["p50"] >= _MOST_OF_A_POLL_S
+        )
+        return waited, sum(probe.requests for probe in alone)

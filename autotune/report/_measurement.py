@@ -7,7 +7,7 @@ import math
 from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakdown
 from autotune.objective import Ceiling, format_duration
 from autotune.report._format import latency, load_label, rate
-from autotune.report._reasons import limit, warnings
+from autotune.report._reasons import limit, notes, warnings
 from autotune.report._steps import step_lines
 
 _PARTS = {
@@ -43,7 +43,7 @@ def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[s
         lines.append(f"Mean batch formed: {decided.server.mean_batch_size:.1f}.")
     if measured.limited_by:
         lines.append(f"Limited by {limit(measured.limited_by)}.")
-    lines += [f"Warning: {warning}." for warning in warnings(measured)]
+    lines += [f"Warning: {warning}." for warning in (*notes(measured), *warnings(measured))]
     return lines
 
 

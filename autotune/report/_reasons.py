@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind, Measurement
+from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind, Measurement, Probe
 from autotune.objective import format_duration
+from autotune.server import ModelStatistics
+
+_SAYS_SOMETHING = 0.001  # of the requests
 
 
 def disturbance(found: Disturbance) -> str:
@@ -45,13 +48,47 @@ def limit(found: Limit) -> str:
             f" the client {found.client:.0%}; with clients elsewhere the server sustains more"
         ),
         kinds.INSTANCES: f"compute{where}: {busy}, in batches of {found.mean_batch:.1f}",
-        kinds.QUEUE: f"queueing{where}: requests wait {1e3 * found.queue_s:.2g} ms while {busy}",
+        kinds.QUEUE: f"queueing{where}: requests wait {format_duration(found.queue_s)} while {busy}{_slots(found)}",
         kinds.EXECUTION: (
-            f"compute{where}: an execution takes {1e3 * found.compute_s:.2g} ms, longer than requests wait for it"
-            f" ({1e3 * found.queue_s:.2g} ms)"
+            f"compute{where}: an execution takes {format_duration(found.compute_s)}, longer than requests wait for it"
+            f" ({format_duration(found.queue_s)})"
         ),
         kinds.AS_TEXT: found.text,
     }[found.kind]
+
+
+def _slots(found: Limit) -> str:
+    """The rate limiter, where instances may wait for it."""
+    return "; with --rate-limit, instances wait for the rate limiter's resources" if found.rate_limited else ""
+
+
+def from_cache(server: ModelStatistics) -> str:
+    """The share of requests that the response cache answered, where it is one; empty otherwise."""
+    if server.cached_fraction < _SAYS_SOMETHING:
+        return ""
+    return f"{_percent(server.cached_fraction)} of requests were answered from the response cache, not by the model"
+
+
+def notes(measured: Measurement) -> list[str]:
+    """What besides the model decided the latency: the response cache, and the polls of a queue policy."""
+    decided, lines = measured.decided_by, []
+    if decided is not None and (cached := from_cache(decided.server)):
+        lines.append(cached)
+    if decided is not None and measured.serving is not None and measured.serving.cached and _uncached(decided):
+        lines.append("response_cache has no effect: the server looked for no request in a cache")
+    waited, requests = measured.polled
+    if waited:
+        lines.append(
+            f"the queue policy or the priority levels cost latency: {waited:,} of {requests:,} requests, sent one at a"
+            " time, waited for a 500 ms poll of Triton's batcher though an instance was idle"
+        )
+    return lines
+
+
+def _uncached(probe: Probe) -> bool:
+    """Whether Triton looked for no request in the cache."""
+    models = (probe.server, *(each.server for each in probe.steps))
+    return not any(each.cache_hit_count or each.cache_miss_count for each in models)
 
 
 def warnings(measured: Measurement) -> list[str]:

@@ -44,10 +44,11 @@ def steps_table(probes: Sequence[Probe]) -> Table:
 
 
 def _step(step: StepTimes) -> str:
+    cached = f", {step.cached:.1%} from the response cache" if step.cached else ""
     beside = "" if step.decides else ", beside slower steps"
     return (
         f"{step.model} {latency(step.total_s)} (queue {latency(step.queue_s)}, compute {latency(step.compute_s)},"
-        f" mean batch {step.mean_batch:.1f}, {_busy(step)}{beside})"
+        f" mean batch {step.mean_batch:.1f}, {_busy(step)}{cached}{beside})"
     )
 
 

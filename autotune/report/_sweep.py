@@ -12,7 +12,7 @@ from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, mean_batch, rate, wide_console
 from autotune.report._measurement import measurement_lines
-from autotune.report._reasons import disturbance
+from autotune.report._reasons import disturbance, from_cache
 from autotune.report._steps import bottleneck, steps_table
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
             rows = [[load_label(probe), *cells(probe, has_slo)] for probe in result.probes]
             console.print(_table(title, ("load", *names), rows))
             console.print()
-    pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.steps]
-    if pipelines and result.measurement is None:
-        console.print(steps_table(result.probes))
-        for probe, parts in pipelines:
-            console.print(f"Bottleneck at {load_label(probe)}: {bottleneck(parts)}.", soft_wrap=True, highlight=False)
+    _print_steps(result, console)
     sent = "scheduled" if result.client == OWN_CLIENT else "actual"
     console.print(
         f"Latencies are the client's, from the {sent} send at a rate; send and receive are the client's means per"
@@ -76,13 +72,31 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     if result.measurement is not None:
         for line in measurement_lines(result.measurement):
             console.print(line, soft_wrap=True, highlight=False)
-    for probe in result.probes:
-        if probe.invalid and result.measurement is None:
-            reasons = "; ".join(map(disturbance, probe.invalid))
-            console.print(f"{load_label(probe)} was disturbed: {reasons}.", soft_wrap=True, style="yellow")
+    if result.measurement is None:
+        for line in map(_noted, result.probes):
+            if line:
+                console.print(line, soft_wrap=True, style="yellow")
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)
+
+
+def _print_steps(result: SweepResult, console: Console) -> None:
+    """An ensemble's steps at each load, and its bottleneck."""
+    pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.steps]
+    if not pipelines or result.measurement is not None:
+        return
+    console.print(steps_table(result.probes))
+    for probe, parts in pipelines:
+        console.print(f"Bottleneck at {load_label(probe)}: {bottleneck(parts)}.", soft_wrap=True, highlight=False)
+
+
+def _noted(probe: Probe) -> str:
+    """What besides the model decided a window, and what disturbed it; empty if nothing did."""
+    noted = [from_cache(probe.server)] if from_cache(probe.server) else []
+    if probe.invalid:
+        noted.append(f"disturbed: {'; '.join(map(disturbance, probe.invalid))}")
+    return f"{load_label(probe)}: {'; '.join(noted)}." if noted else ""
 
 
 def _of_the_model(result: SweepResult) -> str:

@@ -3,6 +3,7 @@
 from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
+from autotune.repository._features import has_queue_policy, has_rate_limiter, has_response_cache
 from autotune.repository._files import content_digest
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
@@ -19,6 +20,9 @@ __all__ = [
     "TensorSpec",
     "completed_config",
     "content_digest",
+    "has_queue_policy",
+    "has_rate_limiter",
+    "has_response_cache",
     "instances_of",
     "stage",
     "suggestion",

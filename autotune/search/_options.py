@@ -24,6 +24,7 @@ class SearchOptions:
         certificate_s: Seconds to keep for a certificate beside its server's start. Guess.
         failures: Failures of one kind in a row, from the first trial on, that end a study. Guess.
         unpromising: Trials in a row, from the first on, that violate a ceiling with a single request. Guess.
+        cached: Fraction of a window's requests answered from the response cache that ends a study. Guess.
         finals_share: Part of a time budget that the final comparison may take, at most. Guess.
     """
 
@@ -37,4 +38,5 @@ class SearchOptions:
     certificate_s: float = 15.0
     failures: int = 3
     unpromising: int = 6
+    cached: float = 0.95
     finals_share: float = 0.5

@@ -46,6 +46,19 @@ def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
     return f"the first {len(trials)} configs violated a ceiling with a single request at a time"
 
 
+def answered_by_cache(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
+    """Nearly no request reaches the model, so that no config of it matters."""
+    for trial in trials:
+        decided = trial.outcome.measurement.decided_by if trial.outcome.measurement else None
+        if decided is not None and decided.server.cached_fraction >= options.cached:
+            return (
+                f"{decided.server.cached_fraction:.1%} of requests were answered from the response cache, so configs "
+                "of the model make no difference; switch response_cache off, or send requests that differ "
+                "(--input-data)"
+            )
+    return ""
+
+
 def out_of_time(
     trials: Sequence[TrialRecord], elapsed_s: float, budget_s: float | None, finals_s: float, options: SearchOptions
 ) -> str:

@@ -25,7 +25,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._starts import Start, starts
-from autotune.search._stopping import enough_trials, failing_alike, out_of_time, unpromising
+from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
 from autotune.search.finals import FinalComparison, Interrupted, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.store import Store, StudyRecord, TrialRecord
@@ -272,6 +272,7 @@ class Coordinator:
             enough_trials(trials, plan.trials)
             or failing_alike(trials, plan.options)
             or unpromising(trials, plan.options)
+            or answered_by_cache(trials, plan.options)
             or self._experience.nothing_keeps(trials)
             or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, finals_s(trials, plan), plan.options)
         )

@@ -20,6 +20,7 @@ from autotune.server._types import (
     StartTimedOut,
 )
 from autotune.server._usage import ServerUsage
+from autotune.server._without_effect import config_notes
 
 __all__ = [
     "LAUNCHERS",
@@ -42,5 +43,6 @@ __all__ = [
     "StartTimedOut",
     "Unreachable",
     "choose_launcher",
+    "config_notes",
     "diagnose",
 ]

@@ -37,6 +37,7 @@ class Bundle:
         server: The ``tritonserver`` binary.
         libraries: The directory of the libraries that it links.
         python_backend: The directory of the Python backend.
+        caches: The directory of the response caches' libraries.
         stub: The backend's stub for the running Python.
         version: Triton's version; ``unknown`` for an unknown wheel.
     """
@@ -44,6 +45,7 @@ class Bundle:
     server: Path
     libraries: Path
     python_backend: Path
+    caches: Path
     stub: Path
     version: str
 
@@ -64,6 +66,7 @@ def find_bundle() -> Bundle:
         server=root / "bin" / "tritonserver",
         libraries=root.parent.parent / "nvidia_pytriton.libs",
         python_backend=root / "backends" / "python",
+        caches=root / "caches",
         stub=root / "python_backend_stubs" / _PYTHON / "triton_python_backend_stub",
         version=_TRITON_VERSIONS.get(importlib.metadata.version(DISTRIBUTION), "unknown"),
     )
@@ -123,7 +126,7 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
     inherited = environment.get("LD_LIBRARY_PATH")
     search = [str(libraries), str(bundle.libraries), *([inherited] if inherited else [])]
     return Binary(
-        command=[str(bundle.server), f"--backend-directory={backends}"],
+        command=[str(bundle.server), f"--backend-directory={backends}", f"--cache-directory={bundle.caches}"],
         environment={
             **environment,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),

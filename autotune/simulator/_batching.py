@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.repository import has_rate_limiter
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,14 +61,16 @@ class Batching:
 
         Returns:
             None where the model does not apply: ensembles, sequences, priorities, queue policies, preserved order,
-            decoupled models, response caches, batching strategies of the person's own, several GPUs, and batches
-            larger than the config says that there are (it leaves that to Triton).
+            decoupled models, response caches, rate limiters, batching strategies of the person's own, several GPUs,
+            and batches larger than the config says that there are (it leaves that to Triton).
         """
         if any(config.has(path) and config.value(path) for path in _NOT_MODELLED if path != "ensemble_scheduling"):
             return None
         if config.has("ensemble_scheduling") or config.has("sequence_batching"):
             return None
         groups = config.value("instance_group") or ()
+        if has_rate_limiter({"instance_group": groups}):
+            return None  # instances that wait for resources are not free
         if len({gpu for group in groups for gpu in group.get("gpus", ())}) > 1:
             return None  # each GPU is a device of its own
         inputs = config.value("input") or ()

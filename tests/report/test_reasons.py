@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from stored_trials import outcome
 
-from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind
-from autotune.report._reasons import disturbance, limit, warnings
+from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind, Serving
+from autotune.report._reasons import disturbance, limit, notes, warnings
 from autotune.store._codec import decode, encode
 
 
@@ -38,6 +38,51 @@ def test_warnings_count_disturbed_windows():
     assert only.startswith("1 of 2 windows were disturbed: the client dispatched late")
     assert len(warnings(replace(measured, decided_by=measured.probes[2]))) == 2
     assert warnings(replace(measured, probes=measured.probes[:2])) == []
+
+
+def test_the_step_that_limits_an_ensemble_is_named():
+    busy = Limit(LimitKind.INSTANCES, model="preprocess", instances=1, busy=0.98, mean_batch=1.0)
+    assert limit(busy) == "compute in preprocess: the instance is busy 98% of the time, in batches of 1.0"
+
+
+def test_waiting_for_the_rate_limiter_is_said():
+    waits = Limit(LimitKind.QUEUE, instances=2, busy=0.5, queue_s=0.43, rate_limited=True)
+    assert limit(waits) == (
+        "queueing: requests wait 430ms while 2 instances are busy 50% of the time;"
+        " with --rate-limit, instances wait for the rate limiter's resources"
+    )
+
+
+def screened(measured, *slow_s, serving):
+    """The measurement, with a screen of 100 requests of 5 ms and these."""
+    histogram = ((0.005, 100), *((seconds, 1) for seconds in slow_s))
+    screen = replace(
+        measured.probes[0],
+        purpose="screen",
+        requests=100 + len(slow_s),
+        errors={},
+        latency_s={"p50": 0.005},
+        histogram=histogram,
+    )
+    return replace(measured, probes=(screen,), serving=serving)
+
+
+def test_the_cost_of_a_queue_policy_is_named():
+    measured = outcome().measurement
+    (line,) = notes(screened(measured, 0.1, 0.45, 0.51, serving=Serving(polls=True)))
+    assert "2 of 103 requests, sent one at a time, waited for a 500 ms poll" in line
+    assert notes(screened(measured, 0.1, serving=Serving(polls=True))) == []
+    assert notes(screened(measured, 0.51, serving=Serving())) == []
+
+
+def test_answers_from_the_response_cache_are_said():
+    measured = outcome().measurement
+    decided = measured.probes[0]
+    cached = replace(decided, server=replace(decided.server, cache_hit_count=999, cache_miss_count=999))
+    (line,) = notes(replace(measured, decided_by=cached, serving=Serving(cached=True)))
+    assert line == "50.0% of requests were answered from the response cache, not by the model"
+    (line,) = notes(replace(measured, decided_by=decided, serving=Serving(cached=True)))
+    assert line.startswith("response_cache has no effect")
 
 
 def test_reasons_of_earlier_versions_are_read_as_they_were_written():

@@ -58,6 +58,7 @@ def test_a_config_says_how_batches_form(text, expected):
     "text",
     [
         pytest.param("ensemble_scheduling { }", id="ensemble"),
+        pytest.param('instance_group { rate_limiter { resources { name: "R" count: 1 } } }', id="rate-limiter"),
         pytest.param('ensemble_scheduling { step { model_name: "a" } }', id="ensemble-with-steps"),
         pytest.param("sequence_batching { }", id="sequences"),
         pytest.param("model_transaction_policy { decoupled: true }", id="decoupled"),

@@ -1,0 +1,53 @@
+"""Queue policies make Triton poll: a single request at a time does not bound every load then."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from simulated_server import SimulatedServer
+
+from autotune.measurement import LOCATED_RATE, Infeasible, Meter
+from autotune.objective import Ceiling, Objective
+
+POLICY = {"default_queue_policy": {"max_queue_size": 8}}
+
+
+@dataclass
+class PollingServer(SimulatedServer):
+    """Leaves every twentieth request that is sent alone waiting for half a second, as Triton 2.51 does."""
+
+    policy: bool = True
+
+    def model_config(self, model: str = "") -> dict[str, Any]:
+        return {**super().model_config(), "dynamic_batching": POLICY if self.policy else {}}
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals, latency = super()._closed_loop(concurrency, duration_s)
+        if concurrency == 1:
+            latency[10::20] += 0.5
+        return arrivals, latency
+
+
+@pytest.mark.parametrize("load", ["open", "closed"])
+def test_requests_that_waited_for_a_poll_do_not_end_a_trial_before_any_load(load: Literal["open", "closed"]) -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.02),), load=load)
+    server = PollingServer(0.002)
+    measured = Meter(server, server, objective).measure(LOCATED_RATE)
+    assert measured.feasible
+    assert measured.rate_per_s > 200
+    waited, requests = measured.polled
+    assert 0.03 < waited / requests < 0.07
+
+
+def test_without_a_policy_a_single_request_at_a_time_bounds_every_load() -> None:
+    server = PollingServer(0.002, policy=False)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
+    assert measured.infeasible is Infeasible.ALONE
+    assert measured.polled == (0, 0)
+
+
+def test_a_median_over_the_ceiling_is_not_the_policys_doing() -> None:
+    server = PollingServer(0.03)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
+    assert measured.infeasible is Infeasible.ALONE
