@@ -57,6 +57,19 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Crash:
+    """How a process of the model died while its server lived on.
+
+    Attributes:
+        batch_size: Inferences in the batch that it was executing; None if unknown.
+        out_of_memory: Whether the kernel killed it for lack of memory.
+    """
+
+    batch_size: int | None
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """What an executor returns for one trial.
 
@@ -70,6 +83,7 @@ class TrialOutcome:
         seconds: Wall time of the whole trial.
         log_path: The server's log.
         forecast: What it was thought to come to; None where nothing could be said.
+        crash: How its model died; None if it did not.
     """
 
     kind: OutcomeKind
@@ -81,6 +95,7 @@ class TrialOutcome:
     seconds: float = 0.0
     log_path: Path | None = None
     forecast: Forecast | None = None
+    crash: Crash | None = None
 
     @property
     def config_text(self) -> str:

@@ -45,6 +45,8 @@ class NullServed:
     def usage(self) -> None:
         """Unknown."""
 
+    model_died = False
+
     def check_alive(self) -> None:
         """It is."""
 

@@ -4,6 +4,7 @@ from autotune.environment._capture import capture
 from autotune.environment._fingerprint import Environment, Gpu, differences
 from autotune.environment._gpu_state import GpuState, gpu_state
 from autotune.environment._machine_load import MachineLoad, MachineUse
+from autotune.environment._memory_kills import MemoryKills
 from autotune.environment._processes import cpu_s, memory_bytes, process_tree
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "GpuState",
     "MachineLoad",
     "MachineUse",
+    "MemoryKills",
     "capture",
     "cpu_s",
     "differences",

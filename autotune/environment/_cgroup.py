@@ -16,7 +16,7 @@ _UNLIMITED_BYTES = 2**60  # version 1 writes a number near 2^63 for no limit
 def cpu_quota_cores(root: Path = _ROOT, membership: Path = _SELF) -> float | None:
     """CPU cores that the control group allows (quota / period), the lowest of its ancestors'; None if unlimited."""
     quotas = []
-    for group in _groups(root, membership, "cpu"):
+    for group in group_folders(root, membership, "cpu"):
         version_2 = _words(group / "cpu.max")
         quota, period = version_2 if len(version_2) == 2 else (_v1(group, "quota"), _v1(group, "period"))
         if quota.isdigit() and period.isdigit() and int(quota) > 0 and int(period) > 0:
@@ -27,14 +27,14 @@ def cpu_quota_cores(root: Path = _ROOT, membership: Path = _SELF) -> float | Non
 def memory_limit_bytes(root: Path = _ROOT, membership: Path = _SELF) -> int | None:
     """Bytes of memory that the control group allows, the lowest of its ancestors'; None if unlimited."""
     limits = []
-    for group in _groups(root, membership, "memory"):
+    for group in group_folders(root, membership, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
             limits += [int(word) for word in _words(group / name) if word.isdigit() and int(word) < _UNLIMITED_BYTES]
     return min(limits, default=None)
 
 
-def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's group and of each ancestor, in both versions' hierarchies."""
+def group_folders(root: Path, membership: Path, controller: str, *, ancestors: bool = True) -> Iterator[Path]:
+    """The folders of a process's group and of each ancestor, in both versions' hierarchies."""
     for line in _lines(membership):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -49,7 +49,7 @@ def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
         folder = base / path.lstrip("/")
         while True:
             yield folder
-            if folder == base or base not in folder.parents:
+            if not ancestors or folder == base or base not in folder.parents:
                 break
             folder = folder.parent
 

@@ -16,9 +16,9 @@ from autotune.errors import AutotuneError
 from autotune.load import LoadGeneratorFailed
 from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
 from autotune.objective import Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import Crash, OutcomeKind, TrialOutcome
 from autotune.repository import ConfigSet
-from autotune.server import ControlError, LoadFailed, ServerFailure, StartTimedOut
+from autotune.server import ControlError, LoadFailed, ModelCrashed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
 _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
@@ -113,6 +113,7 @@ class LocalExecutor:
         startup_s = 0.0
         meter: Meter | None = None
         message = ""
+        crash: Crash | None = None
         try:
             with self.deployment.serve(trial.configs, log_path) as served:
                 startup_s = served.server.startup_s
@@ -130,6 +131,8 @@ class LocalExecutor:
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
+            if isinstance(failure, ModelCrashed):
+                crash = Crash(failure.batch_size, failure.out_of_memory)
         except KeyboardInterrupt:
             kind, message = OutcomeKind.INTERRUPTED, "interrupted"
         measurement: Measurement | None = meter.measurement if meter else None
@@ -142,4 +145,5 @@ class LocalExecutor:
             startup_s=startup_s,
             seconds=time.monotonic() - started,
             log_path=log_path if log_path.exists() else None,
+            crash=crash,
         )

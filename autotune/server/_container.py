@@ -20,6 +20,7 @@ from autotune.server._types import ServerCrashed
 from autotune.server._usage import runs_argument
 
 LABEL = "autotune"
+RAISE_MEMORY = "raise --memory"
 # Interval of asking the engine whether the container runs; HTTP is polled more often.
 _INSPECT_EVERY_S = 0.1
 _CREATION_S = 1.0
@@ -89,7 +90,8 @@ class Container:
             raise ServerCrashed("the container was removed by someone else") from None
         except (DockerException, OSError) as error:
             raise _gone(error) from None
-        raise why_ended(int(state["ExitCode"]), log, ready=self.ready, out_of_memory=bool(state.get("OOMKilled")))
+        lack = f"out of memory; {RAISE_MEMORY}" if state.get("OOMKilled") else ""
+        raise why_ended(int(state["ExitCode"]), log, ready=self.ready, lack=lack)
 
     def pid(self, argument: str) -> int | None:
         """The id of its first process; None if it is not on this machine (remote engine or virtual machine).

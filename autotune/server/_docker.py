@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune.environment import MemoryKills
 from autotune.repository import ModelSpec
 from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
-from autotune.server._container import Container, remove_orphaned_containers
+from autotune.server._container import RAISE_MEMORY, Container, remove_orphaned_containers
 from autotune.server._container_settings import container_settings
 from autotune.server._control import ControlClient
 from autotune.server._engine import connect, default_image, find_image, has_gpu, has_host_network
@@ -80,7 +81,7 @@ class DockerLauncher:
                         if attempt == PORT_ATTEMPTS or not ports.chosen:
                             raise ServerCrashed(f"a port was taken while the server started: {taken}") from None
                 container.ready = True
-                yield ReadyServer(
+                server = ReadyServer(
                     endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc, shared or SHARED_MEMORY),
                     model=model,
                     startup_s=time.monotonic() - started,
@@ -88,6 +89,9 @@ class DockerLauncher:
                     alive=container.check_now,
                     pid=container.pid(f"--id={name}"),
                 )
+                kills = MemoryKills(server.pid) if server.pid else None
+                with server.watching_model(kills, RAISE_MEMORY) as watched:
+                    yield watched
             finally:
                 container.remove(self.options.stop_grace_s)
                 if shared:

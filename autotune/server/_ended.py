@@ -11,16 +11,17 @@ from autotune.server._types import LoadFailed, ServerCrashed
 _FIRST_SIGNAL_CODE = 128  # a shell or container reports a signal as 128 + number
 
 
-def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) -> Exception:
+def why_ended(code: int, log: str, *, ready: bool, lack: str = "") -> Exception:
     """Returns the exception: a refused argument, refused load or taken port while starting; else a crash.
 
     Args:
         code: Its exit code, negative or above 128 for a signal.
         log: The server's whole log.
         ready: Whether the server had become ready.
-        out_of_memory: Whether the kernel is known to have killed one of its processes for lack of memory.
+        lack: What the server lacked if the kernel is known to have killed one of its processes for that, and the
+            remedy; empty otherwise.
     """
-    how = "out of memory; raise --memory" if out_of_memory else exit_text(code)
+    how = lack or exit_text(code)
     if ready:
         return ServerCrashed(f"the server ended ({how}): {last_words(log)}")
     refused = refused_argument(log)
@@ -32,6 +33,6 @@ def why_ended(code: int, log: str, *, ready: bool, out_of_memory: bool = False) 
         return PortsTaken(last_words(log))
     reason = load_reason(log)
     # A server exits if it refuses a model, and also if a model's process was killed.
-    if reason and 0 < code < _FIRST_SIGNAL_CODE and not out_of_memory:
+    if reason and 0 < code < _FIRST_SIGNAL_CODE and not lack:
         return LoadFailed(reason)
     return ServerCrashed(f"the server ended while starting ({how}): {reason or last_words(log)}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from autotune.environment import MemoryKills
 from autotune.server._control import ControlClient, ControlError, Unreachable
+from autotune.server._model_processes import ModelProcesses
 from autotune.server._reason import compact
 from autotune.server._types import Endpoint, LoadFailed, ModelStatistics, ServerCrashed, StartTimedOut
 from autotune.server._usage import ServerUsage, usage_of
@@ -74,6 +77,7 @@ class ReadyServer:
         log_path: The log file; None for a remote server.
         alive: Raises `ServerCrashed` if the server has ended.
         pid: The server's first process; None if it is not visible on this machine.
+        processes: The watch of its model processes; None if they are not visible.
     """
 
     endpoint: Endpoint
@@ -82,6 +86,7 @@ class ReadyServer:
     log_path: Path | None
     alive: Callable[[], None]
     pid: int | None = None
+    processes: ModelProcesses | None = None
 
     @property
     def control(self) -> ControlClient:
@@ -116,6 +121,25 @@ class ReadyServer:
     def check_alive(self) -> None:
         """See `RunningServer`."""
         self.alive()
+        if self.processes is not None:
+            self.processes.check()
+
+    @property
+    def model_died(self) -> bool:
+        """See `RunningServer`."""
+        return self.processes is not None and self.processes.died
+
+    @contextmanager
+    def watching_model(self, kills: MemoryKills | None, remedy: str = "") -> Iterator[ReadyServer]:
+        """This server with a watch of its model processes, if they are visible; see `ModelProcesses`."""
+        if self.pid is None or kills is None:
+            yield self
+            return
+        processes = ModelProcesses(self.pid, self.model, self.control.statistics, kills, remedy)
+        try:
+            yield replace(self, processes=processes)
+        finally:
+            processes.close()
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         try:

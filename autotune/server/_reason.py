@@ -19,6 +19,7 @@ _PLACE = re.compile(r"^\s+(?P<file>\S+)\((?P<line>\d+)\): (?P<function>\S+)", re
 _CLASH = re.compile(r"already in use|address in use|failed to start (HTTP|GRPC)|Failed to bind|\bbind\b", re.IGNORECASE)
 # Every server without a GPU logs these.
 _NOISE = ("CudaDriverHelper has not been initialized", "NVML", "DCGM")
+_NOT_TELLING = re.compile(r"I\d{4} [\d:.]+ |[+|]|\d+# ")  # informative lines of Triton, tables, stack frames
 _LONGEST = 600
 
 
@@ -51,11 +52,12 @@ def ports_clashed(log: str) -> bool:
 
 
 def last_words(log: str) -> str:
-    """The last informative line of a log, without tables and noise."""
-    tables = ("+", "|")
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(tables)]
-    telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
-    return compact(telling[-1]) if telling else "its log is empty"
+    """The last line of a log that is no table, no stack frame, no noise and not merely informative."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if not _NOT_TELLING.match(line) and not any(noise in line for noise in _NOISE)]
+    if telling:
+        return compact(telling[-1])
+    return "its log does not say why" if lines else "its log is empty"
 
 
 def compact(text: str) -> str:
@@ -78,5 +80,4 @@ def exit_text(returncode: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"exit code {returncode}"
-    hint = "; most likely out of memory" if number == signal.SIGKILL else ""
-    return f"{name}{hint}"
+    return name

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotune.environment import MemoryKills
 from autotune.errors import UsageError
 from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
@@ -56,7 +57,7 @@ def launch_process(
                 if attempt == PORT_ATTEMPTS or not ports.chosen:
                     raise ServerCrashed(f"a port was taken while the server started: {taken}") from None
         watch.ready = True
-        yield ReadyServer(
+        server = ReadyServer(
             endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc),
             model=model,
             startup_s=time.monotonic() - started,
@@ -64,6 +65,8 @@ def launch_process(
             alive=watch.check,
             pid=process.pid,
         )
+        with server.watching_model(watch.kills) as watched:
+            yield watched
     finally:
         process.stop(options.stop_grace_s)
         remove_shared_memory(prefix)
@@ -105,10 +108,13 @@ class _Watch:
     def __init__(self, process: ServerProcess, log_path: Path) -> None:
         self._process = process
         self._log_path = log_path
+        self.kills = MemoryKills(process.pid or 0)
         self.ready = False
 
     def check(self) -> None:
         """Raises if the process has ended."""
         returncode = self._process.returncode()
         if returncode is not None:
-            raise why_ended(returncode, self._log_path.read_text(errors="replace"), ready=self.ready)
+            log = self._log_path.read_text(errors="replace")
+            lack = "out of memory" if self.kills.happened else ""
+            raise why_ended(returncode, log, ready=self.ready, lack=lack)

@@ -30,6 +30,34 @@ class ServerCrashed(ServerFailure):
     """The server ended by itself (out of memory, for example), or no longer answers."""
 
 
+class ModelCrashed(ServerCrashed):
+    """A process of the model died while the server lives on.
+
+    Args:
+        how: What died, and how.
+        requests: Requests in the batch that it was executing; None if unknown.
+        out_of_memory: Whether the kernel killed it for lack of memory.
+        request_size: Inferences in each request.
+
+    Attributes:
+        batch_size: Inferences in the batch that it was executing; None if unknown.
+        out_of_memory: See above.
+    """
+
+    def __init__(
+        self, how: str, requests: int | None = None, *, out_of_memory: bool = False, request_size: int = 1
+    ) -> None:
+        self.batch_size = None if requests is None else requests * request_size
+        self.out_of_memory = out_of_memory
+        self._how = how
+        self._requests = requests
+        super().__init__(how if requests is None else f"{how} in a batch of {self.batch_size}")
+
+    def with_requests_of(self, size: int) -> ModelCrashed:
+        """The same if a request has ``size`` inferences, which only the client knows."""
+        return ModelCrashed(self._how, self._requests, out_of_memory=self.out_of_memory, request_size=size)
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """The address of a server: ``host`` with an HTTP and a gRPC port.
@@ -150,8 +178,12 @@ class RunningServer(Protocol):
     def usage(self) -> ServerUsage | None:
         """CPU time and memory of its processes so far; None if they are not visible (remote)."""
 
+    @property
+    def model_died(self) -> bool:
+        """Whether a process of the model has died; False if they are not visible. Costs nothing."""
+
     def check_alive(self) -> None:
-        """Raises `ServerCrashed` with the end of the log if the server has ended."""
+        """Raises `ServerCrashed` with the end of the log if the server has ended, `ModelCrashed` if its model has."""
 
 
 class Launcher(Protocol):

@@ -32,7 +32,7 @@ from autotune.measurement import (
     Usage,
 )
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
+from autotune.outcome import Crash, Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
@@ -47,6 +47,7 @@ _TYPES: dict[str, type] = {
         ClosedLoop,
         ConstantRate,
         Coverage,
+        Crash,
         Disturbance,
         DisturbanceKind,
         Environment,

@@ -46,6 +46,10 @@ class SimulatedServer:
     def statistics(self, model: str = "") -> ModelStatistics:
         return ModelStatistics(success_count=self.succeeded, fail_count=self.failed)
 
+    @property
+    def model_died(self) -> bool:
+        return False
+
     def check_alive(self) -> None:
         if self.crash_at_probe is not None and len(self.runs) > self.crash_at_probe:
             raise ServerCrashed("killed by signal 9")

@@ -21,7 +21,7 @@ REFUSED = "E1121 10:59:28.266139 13527 model_lifecycle.cc:642] \"failed to load 
     ("code", "log", "how", "kind", "words"),
     [
         (1, REFUSED, {}, LoadFailed, "Internal: no weights"),
-        (1, REFUSED, {"out_of_memory": True}, ServerCrashed, "out of memory; raise --memory"),
+        (1, REFUSED, {"lack": "out of memory; raise --memory"}, ServerCrashed, "out of memory; raise --memory"),
         (-9, REFUSED, {}, ServerCrashed, "SIGKILL"),
         (139, REFUSED, {}, ServerCrashed, "SIGSEGV"),
         (1, REFUSED, {"ready": True}, ServerCrashed, "exit code 1"),
@@ -30,7 +30,7 @@ REFUSED = "E1121 10:59:28.266139 13527 model_lifecycle.cc:642] \"failed to load 
     ],
 )
 def test_the_cause_of_an_end_is_recognised(
-    code: int, log: str, how: dict[str, bool], kind: type[Exception], words: str
+    code: int, log: str, how: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
     ended = why_ended(code, log, **{"ready": False, **how})
     assert type(ended) is kind

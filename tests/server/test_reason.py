@@ -37,7 +37,18 @@ def test_parse_error_names_line_and_column() -> None:
 def test_lines_that_every_cpu_server_logs_are_no_reason() -> None:
     log = 'E1121 10:59:28.266139 13527 server.cc:241] "CudaDriverHelper has not been initialized."\n'
     assert load_reason(log) == ""
-    assert last_words(log) == "its log is empty"
+    assert last_words(log) == "its log does not say why"
+
+
+def test_last_words_are_never_what_a_healthy_server_logs_as_it_starts() -> None:
+    started = (
+        "+----------+\n| Model |\n"
+        'I1129 10:34:34.189963 7571 grpc_server.cc:2558] "Started GRPCInferenceService at 127.0.0.1:48703"\n'
+        'I1129 10:34:34.190225 7571 http_server.cc:4713] "Started HTTPService at 127.0.0.1:43837"\n'
+    )
+    assert last_words(started) == "its log does not say why"
+    crashed = "Signal (11) received.\n 0# 0x000055D0 in tritonserver\n 1# 0x00007F in /lib/libc.so.6\n"
+    assert last_words(started + crashed) == "Signal (11) received."
 
 
 def test_a_port_in_use_is_not_reported_as_a_refused_load() -> None:
@@ -54,8 +65,8 @@ def test_long_reason_is_cut() -> None:
     ("code", "text"),
     [
         (1, "exit code 1"),
-        (-9, "SIGKILL; most likely out of memory"),
-        (137, "SIGKILL; most likely out of memory"),
+        (-9, "SIGKILL"),
+        (137, "SIGKILL"),
         (-11, "SIGSEGV"),
     ],
 )
