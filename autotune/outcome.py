@@ -32,6 +32,9 @@ class OutcomeKind(str, Enum):
         return cls.PRUNED if value == "beaten" else None
 
 
+_FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.CLIENT_FAILED)
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What a config was thought to come to before it was measured.
@@ -106,3 +109,8 @@ class TrialOutcome:
     def feasible(self) -> bool:
         """Whether it met the SLO."""
         return self.kind is OutcomeKind.FEASIBLE
+
+    @property
+    def failed(self) -> bool:
+        """Whether server, model or client failed: then it says nothing about the SLO, whatever was measured before."""
+        return self.kind in _FAILED

@@ -87,6 +87,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "latency_s": measured.latency_s if measured else None,
         "violations": measured.violations if measured else None,
         "message": outcome.message,
+        "crash": outcome.crash,
         "startup_s": outcome.startup_s,
         "seconds": outcome.seconds,
         "config": outcome.config_text,

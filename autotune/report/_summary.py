@@ -114,7 +114,7 @@ def _trials_table(result: StudyResult, narrow: bool) -> Table:
 
 def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bool) -> list[str | Text]:
     outcome = trial.outcome
-    measured = outcome.measurement
+    measured = None if outcome.failed else outcome.measurement
     decided = measured.decided_by if measured else None
     style = "bold green" if is_best else ""
     aside = (
@@ -143,7 +143,7 @@ def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
 def _rate_of(outcome: TrialOutcome) -> str:
     """The rate found, or of the nearest miss; none where it is only known to be less than another's."""
     measured = outcome.measurement
-    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED:
+    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED or outcome.failed:
         return "-"
     return rate(measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -121,10 +121,11 @@ class Experience:
             return ""
         return f"none of the first {len(trials)} configs meets the SLO, nor does any other in simulation"
 
-    def nothing_left_to_win(self, trials: Sequence[TrialRecord]) -> str:
+    def nothing_left_to_win(self, trials: Sequence[TrialRecord], avoids: Callable[[Candidate], bool]) -> str:
         """Why the study ends: no untried config is likely to beat the incumbent by the smallest gain; empty if one is.
 
-        Never after one or two trials: if the starts lie outside the space, none of its configs was tried.
+        Those that are avoided do not count. Never after one or two trials: if the starts lie outside the space, none of
+        its configs was tried.
         """
         predictor = self.predictor
         if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
@@ -133,7 +134,8 @@ class Experience:
             return ""
         tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
         may_win = predictor.may_win()
-        if any(candidate.key not in tried for candidate in compress(predictor.candidates, may_win)):
+        left = (each for each in compress(predictor.candidates, may_win) if each.key not in tried)
+        if any(not avoids(each) for each in left):
             return ""
         return f"no untried config is likely to beat the best by more than {self._plan.min_gain:.0%}"
 

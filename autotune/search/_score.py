@@ -43,7 +43,7 @@ def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[floa
     """
     names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
     measured = outcome.measurement
-    if measured is None or not measured.violations:
+    if measured is None or not measured.violations or outcome.failed:
         return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)
     if outcome.kind is OutcomeKind.PRUNED:
         return (*(0.0 for _ in names), measured.violations["race"])
@@ -66,7 +66,11 @@ def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord 
 
 def nearest_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """The infeasible trial whose worst violation is smallest."""
-    measured = [trial for trial in trials if trial.outcome.measurement and trial.outcome.measurement.violations]
+    measured = [
+        trial
+        for trial in trials
+        if trial.outcome.measurement and trial.outcome.measurement.violations and not trial.outcome.failed
+    ]
 
     def worst(trial: TrialRecord) -> float:
         measurement = trial.outcome.measurement

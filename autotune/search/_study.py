@@ -18,6 +18,7 @@ from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
 from autotune.search._ask_tell import AskTell
+from autotune.search._crashes import Crashes
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
 from autotune.search._observer import StudyObserver
@@ -64,6 +65,7 @@ class Coordinator:
             observer.note(note)
         self._trials: list[TrialRecord] = store.trials(self._record)
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
+        self._crashes = Crashes(plan.space, self._base)
         self._experience = Experience(plan, self._base, store, self._record, observer)
         self._optuna = AskTell(
             plan.name,
@@ -77,8 +79,10 @@ class Coordinator:
                 startup_trials=startup_trials(plan.trials),
                 finished=self._seen,
                 predictor=self._experience.predictor,
+                avoids=self._crashes.avoids,
             ),
         )
+        self._learn_crashes()
         self._optuna.close_stale(self._trials)
         self._environment = environment
         self._clock = clock
@@ -138,7 +142,7 @@ class Coordinator:
                 if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
                     return "interrupted", True
         except SpaceExhausted:
-            return _EXHAUSTED, False
+            return _EXHAUSTED + self._crashes.left_out, False
         except KeyboardInterrupt:  # between two trials
             self._optuna.close_stale(self._trials)
             return "interrupted", True
@@ -185,8 +189,10 @@ class Coordinator:
         ):
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
+            elif start.candidate is not None:
+                done = start.candidate.key in self._seen or self._crashes.avoids(start.candidate)
             else:
-                done = start.candidate is not None and start.candidate.key in self._seen
+                done = False
             if not done:
                 yield start
 
@@ -244,9 +250,14 @@ class Coordinator:
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
         self._optuna.tell(asked, label, outcome)
+        self._learn_crashes()
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
+
+    def _learn_crashes(self) -> None:
+        if news := self._crashes.learn(self._trials):
+            self._observer.note(news)
 
     def _begin(self, environment: Environment) -> tuple[StudyRecord, tuple[str, ...]]:
         plan = self._plan
@@ -278,7 +289,9 @@ class Coordinator:
         )
         if stop or before_search:
             return stop
-        return _EXHAUSTED if len(self._seen) >= plan.space.size else self._experience.nothing_left_to_win(trials)
+        if len(self._seen) >= plan.space.size:
+            return _EXHAUSTED
+        return self._experience.nothing_left_to_win(trials, self._crashes.avoids)
 
 
 def startup_trials(trials: int | None) -> int:

@@ -5,6 +5,8 @@ process ... is not healthy", as this file's windows show (embedded server; the w
 `python_backend/src/stub_launcher.cc`, release r24.10).
 """
 
+import json
+import math
 import os
 import re
 import subprocess
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 from tiny_models import write_model
 
+from autotune.cli import main
 from autotune.load import ClosedLoop, Traffic
 from autotune.measurement import Deployment, run_probe
 from autotune.repository import ModelRepository
@@ -100,3 +103,26 @@ def test_out_of_memory_is_what_the_kernel_counted(memory_group: tuple[Path, str]
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1, ended.stderr
     assert re.search(r"died \(out of memory at a limit of 1024 MiB\) in a batch of [45]", ended.stderr), ended.stderr
+
+
+def test_a_run_is_not_led_again_where_the_model_dies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_dying(tmp_path, "os.kill(os.getpid(), signal.SIGABRT)", batch=2)
+    space = tmp_path / "space.yaml"
+    space.write_text("parameters:\n  max_batch_size: [2, 32, 64]\n  dynamic_batching: [true, false]\n")
+    where = ["--model-repository", str(tmp_path), "--launch", "embedded", "--results", str(tmp_path / "results")]
+    flags = ["--p99", "100ms", "--window", "100ms", "--final-rounds", "0", "--trials", "4", "--sampler", "grid"]
+    assert main(["run", "--model", "dies", *where, *flags, "--search-space", str(space), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    died_at = math.inf
+    for trial in found["trials"]:
+        if trial["parameters"]["dynamic_batching"]:
+            assert trial["parameters"]["max_batch_size"] < died_at
+        if trial["outcome"] == "crashed":
+            died_at = trial["crash"]["batch_size"]
+            assert trial["message"] == f"the process of model dies died (SIGABRT) in a batch of {died_at}"
+    assert 4 <= died_at <= 64
+    assert found["best"]["parameters"]["max_batch_size"] == 2 or not found["best"]["parameters"]["dynamic_batching"]
+    assert main(["studies", "show", "--results", str(tmp_path / "results")]) == 0
+    shown = capsys.readouterr().out
+    assert "crashed: the process of model dies died" in " ".join(shown.split())
+    assert "inf%" not in shown

@@ -59,13 +59,22 @@ class CandidateSampler(BaseSampler):
         seed: The study's seed.
         finished: Keys of candidates that must not be proposed, besides those of the study's own trials; read
             at each proposal, so that it may grow.
+        avoids: Whether a candidate must not be proposed for another reason, which may change between proposals.
     """
 
-    def __init__(self, strategy: Strategy, space: JointSpace, seed: int, finished: AbstractSet[str]) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        space: JointSpace,
+        seed: int,
+        finished: AbstractSet[str],
+        avoids: Callable[[Candidate], bool] = lambda candidate: False,
+    ) -> None:
         self._strategy = strategy
         self._space = space
         self._seed = seed
         self._finished = finished
+        self._avoids = avoids
         self._candidates: dict[str, Candidate] | None = None  # by key
         if space.size <= _ENUMERABLE:
             self._candidates = {candidate.key: candidate for candidate in space.candidates()}
@@ -82,7 +91,8 @@ class CandidateSampler(BaseSampler):
         """
         if self._candidates is None or "fixed_params" in trial.system_attrs:
             return
-        if self._candidates.keys() <= self._tried(study, trial) | (self._refined - self._around(study)):
+        closed = self._tried(study, trial) | (self._refined - self._around(study))
+        if all(key in closed or self._avoids(candidate) for key, candidate in self._candidates.items()):
             self._exhausted(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -133,7 +143,7 @@ class CandidateSampler(BaseSampler):
             candidate = self._space.canonical({**constants, **proposal, **fixed})
             if not fixed and not self._is_open(candidate, around):
                 candidate = self._space.coarsened(candidate)
-            if candidate.key not in tried:
+            if candidate.key not in tried and (fixed or not self._avoids(candidate)):
                 return candidate
         if not fixed:
             tried |= self._refined - around
@@ -196,6 +206,8 @@ class CandidateSampler(BaseSampler):
 
     def _is_open(self, candidate: Candidate, around: AbstractSet[str]) -> bool:
         """Whether a candidate may be proposed: a coarse one, or one that is next to one of the best trials."""
+        if self._avoids(candidate):
+            return False
         return not self._space.is_refined or self._space.is_coarse(candidate) or candidate.key in around
 
     def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:

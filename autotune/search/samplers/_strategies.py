@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from autotune.prediction import Predictor
     from autotune.search.samplers._candidate_sampler import Proposals, Strategy
-    from autotune.space import JointSpace
+    from autotune.space import Candidate, JointSpace
 
 MODEL = "model"
 _TRIES = 3  # each splits and fits all trials again
@@ -69,6 +69,7 @@ def create_sampler(
     startup_trials: int,
     finished: AbstractSet[str],
     predictor: Predictor | None = None,
+    avoids: Callable[[Candidate], bool] = lambda candidate: False,
 ) -> CandidateSampler:
     """The sampler that ``--sampler NAME`` asks for.
 
@@ -79,12 +80,14 @@ def create_sampler(
         startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
         finished: Keys of candidates not to propose, besides those of the study's own trials.
         predictor: What ``model`` asks; without one, or before it is ready, that proposes like ``tpe``.
+        avoids: Whether a candidate must not be proposed for another reason, asked at each proposal.
 
     Raises:
         UsageError: An unknown sampler, or one whose package is missing.
     """
     check_sampler(name)
-    return CandidateSampler(SAMPLERS[name](Context(space, startup_trials, predictor)), space, seed, finished)
+    strategy = SAMPLERS[name](Context(space, startup_trials, predictor))
+    return CandidateSampler(strategy, space, seed, finished, avoids)
 
 
 def check_sampler(name: str) -> None:
