@@ -61,13 +61,15 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Crash:
-    """How a process of the model died while its server lived on.
+    """How a process of a model died while its server lived on.
 
     Attributes:
+        model: The model, which may be one that is called.
         batch_size: Inferences in the batch that it was executing; None if unknown.
         out_of_memory: Whether the kernel killed it for lack of memory.
     """
 
+    model: str
     batch_size: int | None
     out_of_memory: bool = False
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet, ModelConfig
 
 if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
-    from autotune.space import Candidate, SearchSpace
+    from autotune.space import Candidate, JointSpace
     from autotune.store import TrialRecord
 
 
@@ -19,27 +19,33 @@ class _Deadly:
     """A batch in which a model's process died.
 
     Attributes:
+        model: The model.
         batch_size: Its inferences.
         instances: Instances with which it did; fewer may do where memory was short.
         batched: Whether Triton formed it; else a single request is as large.
     """
 
+    model: str
     batch_size: int
     instances: int
     batched: bool
 
     @classmethod
     def of(cls, outcome: TrialOutcome) -> _Deadly | None:
-        """That of a trial; None if its model did not die, or in an unknown batch."""
+        """That of a trial; None if no model died, or in an unknown batch."""
         crash = outcome.crash
         if crash is None or crash.batch_size is None:
             return None
-        config = ModelConfig.parse(outcome.config_text, "config.pbtxt")
-        return cls(crash.batch_size, _instances(config) if crash.out_of_memory else 0, batched=config.dynamic_batching)
+        config = ConfigSet.parse(outcome.configs, "config.pbtxt").get(crash.model)
+        if config is None:
+            return None
+        instances = _instances(config) if crash.out_of_memory else 0
+        return cls(crash.model, crash.batch_size, instances, batched=config.dynamic_batching)
 
-    def is_formed_by(self, config: ModelConfig) -> bool:
-        """Whether a config makes Triton form a batch that is at least as large, with at least as many instances."""
-        if _instances(config) < self.instances:
+    def is_formed_by(self, configs: ConfigSet) -> bool:
+        """Whether the configs make Triton form a batch at least as large, with at least as many instances."""
+        config = configs.get(self.model)
+        if config is None or _instances(config) < self.instances:
             return False
         return not self.batched or (config.dynamic_batching and config.max_batch_size >= self.batch_size)
 
@@ -49,10 +55,10 @@ class Crashes:
 
     Args:
         space: The search space.
-        base: The config that candidates change.
+        base: The configs that candidates change.
     """
 
-    def __init__(self, space: SearchSpace, base: ModelConfig) -> None:
+    def __init__(self, space: JointSpace, base: ConfigSet) -> None:
         self._space = space
         self._base = base
         self._deadly: list[_Deadly] = []
@@ -78,8 +84,8 @@ class Crashes:
         if not self._deadly:
             return False
         if candidate.key not in self._known:
-            config = self._space.apply(candidate, self._base)
-            self._known[candidate.key] = any(each.is_formed_by(config) for each in self._deadly)
+            configs = self._space.apply(candidate, self._base)
+            self._known[candidate.key] = any(each.is_formed_by(configs) for each in self._deadly)
         return self._known[candidate.key]
 
 

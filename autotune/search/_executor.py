@@ -132,7 +132,7 @@ class LocalExecutor:
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
             if isinstance(failure, ModelCrashed):
-                crash = Crash(failure.batch_size, failure.out_of_memory)
+                crash = Crash(failure.model, failure.batch_size, failure.out_of_memory)
         except KeyboardInterrupt:
             kind, message = OutcomeKind.INTERRUPTED, "interrupted"
         measurement: Measurement | None = meter.measurement if meter else None

@@ -103,7 +103,8 @@ class ModelProcesses:
         code = _exit_code(pid)
         out_of_memory = code == _SIGKILL and self._kills.happened
         self._crash = ModelCrashed(
-            f"the process of model {model} died ({self._how(code, out_of_memory)})",
+            model,
+            self._how(code, out_of_memory),
             requests=self._failed_requests(model),
             out_of_memory=out_of_memory,
         )

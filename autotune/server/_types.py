@@ -34,28 +34,31 @@ class ModelCrashed(ServerCrashed):
     """A process of the model died while the server lives on.
 
     Args:
-        how: What died, and how.
+        model: The model, which may be one that is called.
+        how: How its process ended.
         requests: Requests in the batch that it was executing; None if unknown.
         out_of_memory: Whether the kernel killed it for lack of memory.
         request_size: Inferences in each request.
 
     Attributes:
+        model, out_of_memory: See above.
         batch_size: Inferences in the batch that it was executing; None if unknown.
-        out_of_memory: See above.
     """
 
     def __init__(
-        self, how: str, requests: int | None = None, *, out_of_memory: bool = False, request_size: int = 1
+        self, model: str, how: str, requests: int | None = None, *, out_of_memory: bool = False, request_size: int = 1
     ) -> None:
+        self.model = model
         self.batch_size = None if requests is None else requests * request_size
         self.out_of_memory = out_of_memory
         self._how = how
         self._requests = requests
-        super().__init__(how if requests is None else f"{how} in a batch of {self.batch_size}")
+        where = "" if requests is None else f" in a batch of {self.batch_size}"
+        super().__init__(f"the process of model {model} died ({how}){where}")
 
     def with_requests_of(self, size: int) -> ModelCrashed:
         """The same if a request has ``size`` inferences, which only the client knows."""
-        return ModelCrashed(self._how, self._requests, out_of_memory=self.out_of_memory, request_size=size)
+        return ModelCrashed(self.model, self._how, self._requests, out_of_memory=self.out_of_memory, request_size=size)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tiny_models import write_model
 from autotune.cli import main
 from autotune.load import ClosedLoop, Traffic
 from autotune.measurement import Deployment, run_probe
-from autotune.repository import ModelRepository
+from autotune.repository import ConfigSet, ModelRepository
 from autotune.server import EmbeddedLauncher, LaunchOptions, ModelCrashed
 
 _CONFIG = """
@@ -62,8 +62,8 @@ def write_dying(repository: Path, how: str, dies_at: int = 4, batch: int = 8, co
 def test_a_dead_model_process_is_found_at_once_with_its_batch(how: str, words: str, size: int, tmp_path: Path) -> None:
     write_dying(tmp_path, how)
     spec = ModelRepository(tmp_path).model("dies")
-    launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=60))
-    with Deployment(spec, launcher, tmp_path, Traffic(batch_size=size)).serve(spec.config, tmp_path / "log") as served:
+    launcher, configs = EmbeddedLauncher(LaunchOptions(start_timeout_s=60)), ConfigSet.of(spec.config)
+    with Deployment(spec, launcher, tmp_path, Traffic(batch_size=size)).serve(configs, tmp_path / "log") as served:
         run_probe(served.server, served.generator, ClosedLoop(1), purpose="load", duration_s=0.1, timeout_s=5)
         began = time.monotonic()
         with pytest.raises(ModelCrashed, match=rf"the process of model dies died \({words}\) in a batch of \d") as died:

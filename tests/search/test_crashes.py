@@ -22,16 +22,16 @@ class _Dying(PretendedExecutor):
         self._out_of_memory = out_of_memory
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-        outcome, config = super().execute(trial, watch), trial.config
+        outcome, config = super().execute(trial, watch), trial.configs.asked
         if not (config.dynamic_batching and config.max_batch_size >= 4 and config.instance_count >= self._instances):
             return outcome
-        crash = Crash(4, self._out_of_memory)
+        crash = Crash("net", 4, self._out_of_memory)
         return replace(outcome, kind=OutcomeKind.CRASHED, measurement=None, message="it died", crash=crash)
 
 
 def _instances_of_large_batches(executor: PretendedExecutor) -> list[int]:
     """Instances of each config that was tried with batches of 4 or more."""
-    configs = [trial.config for trial in executor.trials]
+    configs = [trial.configs.asked for trial in executor.trials]
     return [each.instance_count for each in configs if each.dynamic_batching and each.max_batch_size >= 4]
 
 
