@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from autotune.space import Candidate, JointSpace
     from autotune.store import TrialRecord
 
+_WHAT_MATTERS = ("max_batch_size", "dynamic_batching", "instance_count")
+
 
 @dataclass(frozen=True)
 class _Deadly:
@@ -42,10 +44,9 @@ class _Deadly:
         instances = _instances(config) if crash.out_of_memory else 0
         return cls(crash.model, crash.batch_size, instances, batched=config.dynamic_batching)
 
-    def is_formed_by(self, configs: ConfigSet) -> bool:
-        """Whether the configs make Triton form a batch at least as large, with at least as many instances."""
-        config = configs.get(self.model)
-        if config is None or _instances(config) < self.instances:
+    def is_formed_by(self, config: ModelConfig) -> bool:
+        """Whether a config of the model makes Triton form a batch as large, with as many instances."""
+        if _instances(config) < self.instances:
             return False
         return not self.batched or (config.dynamic_batching and config.max_batch_size >= self.batch_size)
 
@@ -62,7 +63,7 @@ class Crashes:
         self._space = space
         self._base = base
         self._deadly: list[_Deadly] = []
-        self._known: dict[str, bool] = {}  # by a candidate's key
+        self._known: dict[tuple[object, ...], bool] = {}
 
     @property
     def left_out(self) -> str:
@@ -76,17 +77,22 @@ class Crashes:
         """Takes all trials so far; returns in words what is avoided from now on, empty if nothing has changed."""
         before = self.left_out
         self._deadly = [found for trial in trials if (found := _Deadly.of(trial.outcome)) is not None]
-        self._known.clear()
         return "" if self.left_out == before else f"every config may be tried{self.left_out}"
 
     def avoids(self, candidate: Candidate) -> bool:
         """Whether the candidate would form a batch like one in which a process died."""
-        if not self._deadly:
-            return False
-        if candidate.key not in self._known:
-            configs = self._space.apply(candidate, self._base)
-            self._known[candidate.key] = any(each.is_formed_by(configs) for each in self._deadly)
-        return self._known[candidate.key]
+        return any(self._forms(each, candidate) for each in self._deadly)
+
+    def _forms(self, deadly: _Deadly, candidate: Candidate) -> bool:
+        """Asked of every candidate, so that configs which differ in nothing that matters are built once."""
+        base, space = self._base.get(deadly.model), self._space.spaces.get(deadly.model)
+        if base is None or space is None:
+            return base is not None and deadly.is_formed_by(base)
+        part = self._space.part(candidate, deadly.model)
+        key = (deadly, *(value for name, value in part if name in _WHAT_MATTERS))
+        if key not in self._known:
+            self._known[key] = deadly.is_formed_by(space.apply(part, base))
+        return self._known[key]
 
 
 def _instances(config: ModelConfig) -> int:
