@@ -11,6 +11,7 @@ from autotune.cli._printed import Printed
 from autotune.request import RunRequest
 
 NOTHING_MEASURED_EXIT_CODE = 1
+BROKEN_EXIT_CODE = 1
 NOTHING_FEASIBLE_EXIT_CODE = 3
 
 
@@ -33,5 +34,7 @@ def execute(request: _Run) -> None:
     sys.stdout.write(output.study(result))
     if result.interrupted:
         raise KeyboardInterrupt
+    if result.broken:
+        raise typer.Exit(BROKEN_EXIT_CODE)
     if result.best is None:
         raise typer.Exit(NOTHING_FEASIBLE_EXIT_CODE if result.nearest else NOTHING_MEASURED_EXIT_CODE)

@@ -22,7 +22,8 @@ class SearchOptions:
         provable: Fraction of the lowest round at which the certificate starts; nearer to saturation requests cluster,
             and no window of seconds proves anything. Guess.
         certificate_s: Seconds to keep for a certificate beside its server's start. Guess.
-        failures: Failures of one kind in a row, from the first trial on, that end a study. Guess.
+        failures: Failures in a row that end a study if nothing was measured before and they are alike; else the last
+            config that worked is served once more. Guess.
         unpromising: Trials in a row, from the first on, that violate a ceiling with a single request. Guess.
         cached: Fraction of a window's requests answered from the response cache that ends a study. Guess.
         finals_share: Part of a time budget that the final comparison may take, at most. Guess.

@@ -34,6 +34,7 @@ class StudyResult:
         seconds: Wall time of this run, its finals included.
         config_path: The exported ``config.pbtxt``; None where nothing is feasible.
         interrupted: Whether a person stopped it.
+        broken: Whether it ended because not even a config that had worked does any more.
         finals: The finals; None where none were held.
         explanation: Why the best won, as of the study's last run; None where no run came to its end.
     """
@@ -51,6 +52,7 @@ class StudyResult:
     seconds: float = 0.0
     config_path: Path | None = None
     interrupted: bool = False
+    broken: bool = False
     finals: Finals | None = None
     explanation: Explanation | None = None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import OutcomeKind
 from autotune.search._options import SearchOptions
+from autotune.search._repeated_failures import way
 from autotune.store import TrialRecord
-
-_VARIES = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)  # in messages: addresses, process ids, sizes, times
 
 
 def enough_trials(trials: Sequence[TrialRecord], wanted: int | None) -> str:
@@ -20,17 +18,14 @@ def enough_trials(trials: Sequence[TrialRecord], wanted: int | None) -> str:
 
 
 def failing_alike(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
-    """The first trials all failed in the same way and nothing was measured: no config can mend that."""
-    ways = {(trial.outcome.kind, _VARIES.sub("#", trial.outcome.message)) for trial in trials}
-    unmeasured = all(_unmeasured(trial.outcome) for trial in trials)
-    if not unmeasured or len(trials) < options.failures or len(ways) != 1:
+    """Nothing was ever measured, and the latest trials failed in the same way: no config can mend that."""
+    latest = trials[-options.failures :]
+    ways = {way(trial.outcome) for trial in latest}
+    if not all(trial.outcome.failed for trial in trials) or len(latest) < options.failures or len(ways) != 1:
         return ""
-    return f"the first {len(trials)} configs failed alike, the baseline included: {trials[-1].outcome.message}"
-
-
-def _unmeasured(outcome: TrialOutcome) -> bool:
-    measured = outcome.measurement
-    return not outcome.feasible and (measured is None or (measured.decided_by is None and bool(outcome.message)))
+    included = f"the first {len(trials)}" if len(trials) == len(latest) else f"the last {len(latest)}"
+    baseline = ", the baseline included" if len(trials) == len(latest) else " and none worked"
+    return f"{included} configs failed alike{baseline}: {trials[-1].outcome.message}"
 
 
 def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:

@@ -23,6 +23,7 @@ from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
+from autotune.search._repeated_failures import MachineCheck
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._starts import Start, starts
@@ -85,18 +86,20 @@ class Coordinator:
         self._learn_crashes()
         self._optuna.close_stale(self._trials)
         self._environment = environment
+        self._machine = MachineCheck(executor, observer.note, self._save_again, plan.options.failures)
         self._clock = clock
         self._started = clock()
 
     def run(self) -> StudyResult:
         """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
         self._observer.study_started(self._plan.name, len(self._trials), self._wanted())
-        stopped, interrupted = self._run_trials()
+        stopped, interrupted, broken = self._run_trials()
         self._experience.learn(self._trials)
         search_s = self._clock() - self._started
-        if not interrupted:
+        if not interrupted and not broken:
             interrupted = not self._compare()
-        return self._explained(stopped, search_s=search_s, interrupted=interrupted)
+        result = self._explained(stopped, search_s=search_s, interrupted=interrupted)
+        return replace(result, broken=broken)
 
     def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
         """What the trials and the finals amount to, and why, which is stored."""
@@ -126,26 +129,28 @@ class Coordinator:
         self._store.save_explanation(self._record, explanation)
         return replace(result, explanation=explanation)
 
-    def _run_trials(self) -> tuple[str, bool]:
-        """Why no more trials were run, and whether a person wanted so."""
+    def _run_trials(self) -> tuple[str, bool, bool]:
+        """Why no more trials were run, whether a person wanted so, and whether nothing works any more."""
         waiting = self._starts()
         try:
             while True:
                 start = next(waiting, None)
                 if start is None:  # nobody asks before what the starts teach
                     self._experience.learn(self._trials)
+                if broken := self._machine.diagnosis(self._trials):
+                    return broken, False, True
                 stop = self._reason_to_stop(before_search=start is not None)
                 if stop:
-                    return stop, False
+                    return stop, False, False
                 self._estimate()
                 asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
                 if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
-                    return "interrupted", True
+                    return "interrupted", True, False
         except SpaceExhausted:
-            return _EXHAUSTED + self._crashes.left_out, False
+            return _EXHAUSTED + self._crashes.left_out, False, False
         except KeyboardInterrupt:  # between two trials
             self._optuna.close_stale(self._trials)
-            return "interrupted", True
+            return "interrupted", True, False
 
     def _compare(self) -> bool:
         """Whether the final comparison came to its end; a person may stop it."""
@@ -254,6 +259,17 @@ class Coordinator:
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
+
+    def _save_again(self, trial: TrialRecord, outcome: TrialOutcome) -> None:
+        self._store.save_run(
+            model=self._plan.spec.name,
+            label=trial.label,
+            outcome=outcome,
+            environment=self._environment,
+            role="again",
+            study=self._record,
+            trial=trial,
+        )
 
     def _learn_crashes(self) -> None:
         if news := self._crashes.learn(self._trials):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
     from autotune.prediction import Explanation
 
-RunRole = Literal["trial", "final", "certificate", "measure"]
-"""A trial that Optuna numbered; a round of a final comparison; its certificate; a measurement outside any study.
+RunRole = Literal["trial", "final", "certificate", "again", "measure"]
+"""A trial that Optuna numbered; a round of a final comparison; its certificate; a trial's config that was served again
+after others had failed; a measurement outside any study.
 
 Databases of earlier versions also hold ``doubted`` runs, which nothing reads."""
 
