@@ -71,9 +71,10 @@ def _gain(result: StudyResult) -> str:
     if baseline is None or best is None:
         return "Gain over the baseline: unknown, the baseline was not measured."
     if best.id == baseline.id:
-        return _no_gain(finals)
+        return _no_gain(result)
     if not baseline.outcome.feasible:
-        return "The baseline violates the SLO; the delivered config meets it."
+        how = f"was not measured ({baseline.outcome.kind.value})" if baseline.outcome.failed else "violates the SLO"
+        return f"The baseline {how}; the delivered config meets the SLO."
     if finals is not None and finals.gain is not None:
         return f"Gain over the baseline: {finals.gain.value:.2f} times ({_interval(finals.gain, _times)})."
     if finals is not None and finals.rounds:
@@ -82,11 +83,16 @@ def _gain(result: StudyResult) -> str:
     return f"Gain over the baseline: {gain} by single measurements of the search; no final comparison was made."
 
 
-def _no_gain(finals: Finals | None) -> str:
+def _no_gain(result: StudyResult) -> str:
+    finals = result.finals
     if finals is not None and finals.open:
         names = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
         return f"No significant gain over the baseline: {names} came out better; more --final-rounds may decide."
-    return "No gain over the baseline: no config that was tried is better by --min-gain."
+    failed = sum(trial.outcome.failed for trial in result.trials)
+    if failed and failed == len(result.trials) - 1:
+        return "No gain over the baseline is known: no other config was measured, all failed."
+    beside = f"; {failed} that failed do{'' if failed > 1 else 'es'} not count" if failed else ""
+    return f"No gain over the baseline: no config that was measured is better by --min-gain{beside}."
 
 
 def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:

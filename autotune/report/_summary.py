@@ -68,8 +68,11 @@ def _nothing_feasible(result: StudyResult) -> list[str]:
         f"{name} {latency(value)}"
         for name, value in (outcome.measurement.latency_s if outcome.measurement else {}).items()
     )
+    failed = sum(trial.outcome.failed for trial in result.trials)
+    served = " that was measured" if failed else ""
+    beside = f"; {failed} failed" if failed else ""
     return [
-        f"No config meets the SLO ({result.objective}).",
+        f"No config{served} meets the SLO ({result.objective}){beside}.",
         f"Nearest: trial {result.nearest.number} ({result.nearest.label}): {missed(outcome)} ({seen}).",
     ]
 

@@ -89,6 +89,30 @@ def test_says_when_nothing_is_better_than_the_baseline() -> None:
     assert "Delivered: trial 0 (baseline)" in text
 
 
+def test_configs_that_failed_are_no_worse_than_the_baseline() -> None:
+    failed = trial(2, PROPOSED, None, 4)
+    text = printed(result(trial(0, BASELINE, 0.0004), trial(1, PROPOSED, 0.001, 8), failed))
+    assert "No gain over the baseline: no config that was measured is better by --min-gain; 1 that failed" in text
+    text = printed(result(trial(0, BASELINE, 0.0004), failed))
+    assert "No gain over the baseline is known: no other config was measured, all failed." in text
+
+
+def test_a_baseline_that_failed_is_not_said_to_violate_the_slo() -> None:
+    text = printed(result(trial(0, BASELINE, None), trial(1, PROPOSED, 0.001, 8)))
+    assert "The baseline was not measured (failed to load); the delivered config meets the SLO." in text
+    text = printed(result(trial(0, BASELINE, None), trial(1, PROPOSED, 0.02, 8)))
+    assert "No config that was measured meets the SLO (highest throughput with p99 <= 5ms); 1 failed." in text
+
+
+def test_a_config_that_crashed_is_not_the_nearest_to_the_slo() -> None:
+    crashed = trial(1, PROPOSED, 0.006, 8)
+    crashed = replace(crashed, outcome=replace(crashed.outcome, kind=OutcomeKind.CRASHED, message="it died"))
+    text = printed(result(trial(0, BASELINE, 0.02), crashed))
+    assert "Nearest: trial 0 (baseline)" in text
+    assert "crashed: it died" in text
+    assert "inf%" not in text
+
+
 def test_says_how_close_the_nearest_came_where_nothing_is_feasible() -> None:
     text = printed(result(trial(0, BASELINE, 0.02), trial(1, PROPOSED, 0.006, 8)))
     assert "No config meets the SLO (highest throughput with p99 <= 5ms)" in text
