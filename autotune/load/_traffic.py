@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from autotune.load.payload import content_digest
 
 OWN_CLIENT = "autotune"
 PERF_ANALYZER = "perf_analyzer"
@@ -20,7 +21,7 @@ class Traffic:
 
     Attributes:
         protocol: ``http`` or ``grpc``.
-        input_data: ``random``, ``zero``, or the path of a JSON file of inputs as perf_analyzer reads it.
+        input_data: ``random``, ``zero``, or paths of files and directories of inputs as perf_analyzer reads them.
         payloads: Different requests of random data, sent in turn.
         shapes: Shapes of inputs with dynamic dimensions, batch dimension left out.
         batch_size: Inferences in one request.
@@ -32,7 +33,7 @@ class Traffic:
     """
 
     protocol: str = "http"
-    input_data: str = "random"
+    input_data: str | Sequence[str] = "random"
     payloads: int = 1
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch_size: int = 1
@@ -42,12 +43,18 @@ class Traffic:
     client: str = OWN_CLIENT
     perf_analyzer: Path | None = None
 
-    def _data(self) -> str:
-        """The source of the requests' data; for a file with a digest of its content."""
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files and directories that the requests come from; none if they are generated."""
         if self.input_data in GENERATED:
-            return self.input_data
-        digest = hashlib.sha256(Path(self.input_data).read_bytes()).hexdigest()
-        return f"{self.input_data} ({digest[:12]})"
+            return ()
+        return tuple(map(Path, (self.input_data,) if isinstance(self.input_data, str) else self.input_data))
+
+    def _data(self) -> str:
+        """The source of the requests' data; for files with a digest of their content."""
+        if not self.files:
+            return str(self.input_data)
+        return f"{', '.join(map(str, self.files))} ({content_digest(self.files)[:12]})"
 
     def conditions(self) -> str:
         """The conditions of the requests, in words; measurements under other conditions cannot be compared."""

@@ -27,8 +27,11 @@ class TrafficRequest(Request):
         "Shape of an input with dynamic dimensions, without the batch; may be repeated.",
         panel=Panel.LOAD,
     )
-    input_data: str = option(
-        "random", "random|zero|FILE", "Content of the requests; FILE is perf_analyzer's JSON.", panel=Panel.LOAD
+    input_data: Sequence[str] = option(
+        (),
+        "random|zero|PATH",
+        "Content of the requests: random, or from files or directories; may be repeated.",
+        panel=Panel.LOAD,
     )
     payloads: int = option(
         1, "N", "Different requests of random data, sent in turn.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
@@ -66,16 +69,12 @@ class TrafficRequest(Request):
         Raises:
             UsageError: An option is wrong or does not fit the model.
         """
-        from autotune.load import CLIENTS, GENERATED, Traffic, check_client, parse_shape, protocols
+        from autotune.load import CLIENTS, Traffic, check_client, parse_shape, protocols
 
         if self.protocol not in protocols():
             raise UsageError(f"--protocol: {self.protocol!r} is unknown; use {' or '.join(protocols())}")
         if self.client not in CLIENTS:
             raise UsageError(f"--client: {self.client!r} is unknown; use {' or '.join(CLIENTS)}")
-        if self.input_data not in GENERATED and not Path(self.input_data).is_file():
-            raise UsageError(
-                f"--input-data: {self.input_data!r} is neither random nor zero nor a file; name a JSON file"
-            )
         if self.streaming and self.protocol != "grpc":
             raise UsageError("--streaming: responses are streamed over gRPC only; add --protocol grpc")
         if config.value("model_transaction_policy.decoupled") and not self.streaming:
@@ -85,9 +84,9 @@ class TrafficRequest(Request):
             )
         traffic = Traffic(
             protocol=self.protocol,
-            input_data=self.input_data,
+            input_data=self._input_data(),
             payloads=self.payloads,
-            shapes=dict(parse_shape(text) for text in self.shape),
+            shapes=dict(map(parse_shape, _texts(self.shape))),
             batch_size=batch_size,
             seed=seed,
             streaming=self.streaming,
@@ -98,6 +97,23 @@ class TrafficRequest(Request):
         check_client(traffic)
         expected_payloads(spec, config, traffic)
         return traffic
+
+    def _input_data(self) -> str | tuple[str, ...]:
+        """A word for generated data, or paths.
+
+        Raises:
+            UsageError: A path that is neither a file nor a directory, or several kinds of data.
+        """
+        from autotune.load import GENERATED
+        from autotune.load.payload import check_paths
+
+        given = _texts(self.input_data) or GENERATED[:1]
+        if generated := [each for each in given if each in GENERATED]:
+            if len(given) > 1:
+                raise UsageError(f"--input-data: {generated[0]} is given beside other data; give one of them")
+            return generated[0]
+        check_paths(tuple(map(Path, given)))
+        return given
 
     def client_s(self, *, closed: bool, remedy: str) -> float:
         """Mean think time in seconds of the client; 0 if it sends the next request at once.
@@ -120,6 +136,11 @@ class TrafficRequest(Request):
         return parse_duration(self.client_time, "--client-time")
 
 
+def _texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The values of a repeatable option; from Python a single one may stand for itself."""
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+
+
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:
     """The requests by what the model's files say; none if they do not describe its inputs.
 
@@ -135,7 +156,7 @@ def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) ->
     for tensor in inputs:  # clients send what the config says, even if the model's file is less strict
         if dims := declared.get(tensor["name"], {}).get("dims"):
             tensor["shape"] = (*((-1,) if config.max_batch_size > 0 else ()), *dims)
-    metadata = {"inputs": inputs}
+    metadata = {"inputs": inputs, "outputs": [asdict(tensor) for tensor in spec.outputs]}
     batches = max(config.max_batch_size, traffic.batch_size if config.max_batch_size == 0 else 1)
     limit = batches if spec.batch_dimension == "dynamic" else 0
     return make_payloads(spec.name, metadata, {"max_batch_size": limit, "input": list(declared.values())}, traffic)

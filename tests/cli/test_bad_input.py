@@ -124,7 +124,11 @@ def test_search_space(refuses, repository: Path, tmp_path: Path, text: str, word
         (["--p99", "5ms", "--min-gain", "2"], "--min-gain: 2 is out of range; use a fraction from 0 to below 1"),
         (["--p99", "5ms", "--final-rounds", "-1"], "--final-rounds: -1 is out of range; use 0 or more"),
         (["--p99", "5ms", "--study", "../up"], "--study: '../up' names a directory"),
-        (["--p99", "5ms", "--input-data", "lorem"], "--input-data: 'lorem' is neither random nor zero nor a file"),
+        (["--p99", "5ms", "--input-data", "lorem"], "--input-data: cannot read lorem: No such file"),
+        (
+            ["--p99", "5ms", "--input-data", "zero", "--input-data", "x"],
+            "--input-data: zero is given beside other data",
+        ),
         (["--p99", "5ms", "--client", "curl"], "--client: 'curl' is unknown; use autotune or perf_analyzer"),
         (["--p99", "5ms", "--shared-memory", "cuda"], "--shared-memory: 'cuda' is unknown; use none or system"),
         (["--p99", "5ms", "--streaming"], "--streaming: responses are streamed over gRPC only; add --protocol grpc"),

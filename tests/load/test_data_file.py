@@ -7,8 +7,8 @@ import pytest
 
 from autotune.errors import UsageError
 from autotune.load import Traffic, parse_shape
-from autotune.load.payload._data_file import read_data_file
 from autotune.load.payload._json_tensor import parse_tensor
+from autotune.load.payload._sources import read_streams
 
 
 def _metadata(*inputs):
@@ -28,7 +28,8 @@ def read(tmp_path):
         path = tmp_path / "requests.json"
         path.write_text(document if isinstance(document, str) else json.dumps(document))
         given = dict(parse_shape(text) for text in shapes)
-        return read_data_file(path, "m", metadata, config, batch_size=batch_size, shapes=given)
+        streams = read_streams([path], "m", metadata, config, batch_size=batch_size, shapes=given)
+        return tuple(payload for stream in streams for payload in stream)
 
     return read
 
@@ -92,6 +93,81 @@ def test_steps_of_streams_are_requests_one_stream_after_the_other(read):
     assert _values(payloads) == [[[1, 1]], [[2, 2]], [[3, 3]]]
 
 
+def test_streams_are_kept_as_streams(tmp_path):
+    path = tmp_path / "streams.json"
+    step = {"ids": [1]}
+    path.write_text(json.dumps(_data([{"x": [number, 0]} | step for number in range(3)], [{"x": [9, 9]} | step])))
+    streams = read_streams([path, path], "m", _PAIR, _BATCHING, batch_size=2, shapes={})
+    long, short = [[[0, 0], [1, 0]], [[2, 0], [0, 0]]], [[[9, 9], [9, 9]]]
+    assert [_values(stream) for stream in streams] == [long, short, long, short]
+
+
+def test_entries_of_several_files_are_one_stream(tmp_path):
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text(json.dumps(_data({"tokens": [1]}, {"tokens": [2]})))
+    second.write_text(json.dumps(_data({"tokens": [3]})))
+    (stream,) = read_streams([second, first], "m", _TEXT, _BATCHING, shapes={})
+    assert _values(stream, "tokens") == [[[3]], [[1]], [[2]]]
+    second.write_text(json.dumps(_data([{"tokens": [3]}])))
+    with pytest.raises(UsageError, match=r"^--input-data: some files hold entries and others streams"):
+        read_streams([second, first], "m", _TEXT, _BATCHING, shapes={})
+
+
+# perf_analyzer 2.50 parses with RapidJSON's kParseNanAndInfFlag, which takes Inf and Infinity, each with a sign
+@pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "BF16"])
+def test_numbers_that_are_none_are_read_as_perf_analyzer_reads_them(read, datatype):
+    floats = _metadata(("x", datatype, [-1, 6]))
+    (payload,) = read('{"data": [{"x": [NaN, -NaN, Inf, -Inf, Infinity, -Infinity]}]}', floats)
+    values = payload.inputs[0].data[0]
+    if datatype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_array_equal(values, [np.nan, np.nan, np.inf, -np.inf, np.inf, -np.inf])
+
+
+def test_words_within_strings_are_not_numbers(read):
+    strings = _metadata(("x", "BYTES", [-1, 2]), ("y", "FP32", [-1, 1]))
+    (payload,) = read(r'{"data": [{"x": ["Inf", "a \" -Inf"], "y": [-Inf]}]}', strings)
+    assert payload.inputs[0].data.tolist() == [[b"Inf", b'a " -Inf']]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"data": [\n{"x": [Inf, -NaN, Inf], "ids": [1 2]}]}', "line 2, column 35: not JSON: Expecting ','"),
+        ('{"data": [\n{"ids": [1 2], "x": [Inf]}]}', "line 2, column 12: not JSON: Expecting ','"),
+        ('{"data": [{"x": [inf]}]}', "line 1, column 18: not JSON: Expecting value"),
+    ],
+)
+def test_fault_beside_such_numbers_is_found_where_it_stands(read, text, place):
+    with pytest.raises(UsageError, match=f"requests.json: {place}"):
+        read(text, _PAIR)
+
+
+def test_integers_are_no_infinity(read):
+    with pytest.raises(UsageError, match=r"entry 1: input 'ids': value 1 is inf; INT64 takes integers"):
+        read('{"data": [{"x": [1, 2], "ids": [Infinity]}]}', _PAIR)
+
+
+def test_model_beside_the_inputs_is_passed_over_unless_it_is_one(read):
+    (payload,) = read(_data({"model": "other", "x": [1, 2], "ids": [1]}), _PAIR)
+    assert [tensor.name for tensor in payload.inputs] == ["x", "ids"]
+    (payload,) = read(_data({"model": [7]}), _metadata(("model", "INT32", [-1, 1])))
+    assert payload.inputs[0].data.tolist() == [[7]]
+
+
+def test_tensors_may_have_no_elements(read):
+    boxes = _metadata(("boxes", "FP32", [-1, -1, 4]))
+    entries = ({"content": [], "shape": [0, 4]}, {"b64": "", "shape": [0, 4]})
+    for entry in entries:
+        (payload,) = read(_data({"boxes": entry}), boxes)
+        assert payload.inputs[0].data.shape == (1, 0, 4)
+    (payload,) = read(_data({"boxes": []}), boxes, shapes=["boxes:0,4"])
+    assert payload.inputs[0].data.shape == (1, 0, 4)
+    nested = _metadata(("x", "INT32", [-1, -1, -1]))
+    (payload,) = read(_data({"x": [[], []]}), nested)
+    assert payload.inputs[0].data.shape == (1, 2, 0)
+
+
 def test_batches_hold_consecutive_entries_and_the_last_is_filled_up(read):
     entries = _data(*({"tokens": [number]} for number in range(1, 6)))
     payloads = read(entries, _TEXT, batch_size=2)
@@ -132,9 +208,15 @@ def test_values_become_the_datatypes(datatype, written, expected):
 
 def test_base64_is_little_endian_raw_bytes():
     values = np.array([[1.5, -2], [3, 4]], "<f4")
-    for written, shape in ((_b64(values), None), ({"content": _b64(values), "shape": [2, 2]}, (2, 2))):
+    shaped = ({"content": _b64(values), "shape": [2, 2]}, _b64(values) | {"shape": [2, 2]})
+    for written, shape in ((_b64(values), None), *((each, (2, 2)) for each in shaped)):
         tensor = parse_tensor(written, "FP32")
         assert (tensor.values.tolist(), tensor.shape) == ([1.5, -2, 3, 4], shape)
+
+
+def test_base64_may_have_line_breaks_and_no_padding():
+    wrapped = base64.encodebytes(bytes(range(100))).decode().rstrip("=\n")
+    assert parse_tensor({"b64": wrapped}, "UINT8").values.tolist() == list(range(100))
 
 
 def test_base64_strings_contain_their_lengths():
@@ -157,16 +239,19 @@ def test_base64_strings_contain_their_lengths():
         ("FP32", [1, 1e39], "value 2 is 1e[+]39, which FP32 cannot hold"),
         ("FP16", [65520], "value 1 is 65520, which FP16 cannot hold"),
         ("BF16", [3.4e38], "value 1 is 3.4e[+]38, which BF16 cannot hold"),
-        ("FP64", [1, 10**400], "value 2 is 1000.*[.][.][.], which FP64 cannot hold"),
-        ("FP64", [float("nan")], "value 1 is nan, which FP64 cannot hold"),
+        ("FP64", [1, 10**400], "value 2 is an integer of over 40 digits, which FP64 cannot hold"),
+        ("INT32", [float("nan")], "value 1 is nan; INT32 takes integers"),
         ("BOOL", [2], "value 1 is 2; BOOL takes 0 to 1"),
         ("BOOL", [0.0], "value 1 is 0.0; BOOL takes true and false"),
         ("BYTES", ["a", 5], "value 2 is 5; BYTES takes strings"),
         ("FP32", 5, r"5 is no tensor; write \[\.\.\.\]"),
-        ("FP32", {"contents": [1]}, "no tensor"),
-        ("FP32", {"content": [1], "shpe": [1]}, "no tensor"),
+        ("FP32", {"contents": [1]}, "'contents' is no key of a tensor"),
+        ("FP32", {"content": [1], "shpe": [1]}, "'shpe' is no key of a tensor"),
+        ("FP32", {"content": [1], "b64": "AAAAAA=="}, "has both content and b64"),
+        ("FP32", {"shape": [1]}, "an object is no tensor"),
+        ("FP32", "A" * 50_000_000, "^'A{40}'[.]{3} is no tensor"),
         ("FP32", {"content": [1], "shape": [1.5]}, r"shape \[1.5\] is not a list of sizes"),
-        ("FP32", {"content": [1], "shape": [0]}, r"shape \[0\] is not a list of sizes"),
+        ("FP32", {"content": [], "shape": [-1]}, r"shape \[-1\] is not a list of sizes of 0 or more"),
         ("FP32", {"content": [1], "shape": 1}, "shape 1 is not a list of sizes"),
         ("FP32", [[1, 2], [3]], "lists differ in length"),
         ("FP32", [[1], 2], "lists differ in length"),
@@ -204,11 +289,20 @@ _GOOD = {"x": [1, 2], "ids": [1]}
         (_data([_GOOD], [_GOOD, {"x": [1, 2]}]), "stream 2, entry 2: input 'ids' is missing; every entry needs all"),
         (_data(_GOOD, 5), "entry 2 is not an object of inputs; write"),
         (_data(), '"data" holds no entry; write'),
+        (_data(_GOOD, [_GOOD]), '"data" mixes entries and lists of entries (streams); write one kind'),
         (_data([_GOOD], []), '"data" holds no entry in one of its streams; write'),
         ({"date": []}, 'has no list named "data"; write'),
         ([_GOOD], 'has no list named "data"; write'),
         ('{"data": [\n{"x": [1 2]}]}', "line 2, column 10: not JSON: Expecting ',' delimiter; write"),
         ("", "line 1, column 1: not JSON"),
+        (
+            _data(_GOOD | {"z" * 50_000_000: [1]}),
+            f"entry 1: the model has no input '{'z' * 40}'...; its inputs are x, ids",
+        ),
+        (
+            f'{{"data": [{{"x": {"[" * 500}1{"]" * 500}, "ids": [1]}}]}}',
+            "entry 1: input 'x': has the shape [1,1,1,1,1,1,1,1,...] of 500 dimensions, the model takes [2]",
+        ),
         ("[" * 100_000, "not JSON: "),
     ],
 )
@@ -242,13 +336,13 @@ def test_file_that_does_not_fit_the_model_is_refused_by_entry_and_input(read, do
             [{"tokens": [1]}, {"tokens": [1, 2]}],
             _TEXT,
             {"batch_size": 2},
-            "entry 2: input 'tokens' has the shape [2], entry 1 in the same request [1]",
+            "entry 2: input 'tokens' has the shape [2], ",
         ),
         (
             [{"x": [1, 2]}, {"x": [1, 2], "ids": [1]}],
             _PAIR,
             {"batch_size": 2, "config": _BATCHING | {"input": [{"name": "ids", "optional": True}]}},
-            "entry 2 has other inputs than entry 1 in the same request; use --batch-size 1",
+            "entry 2: has other inputs than ",
         ),
     ],
 )
@@ -268,9 +362,11 @@ def test_options_that_do_not_fit_the_model_are_refused_by_name(read):
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path):
-    for path, why in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(UsageError, match=rf"^--input-data: cannot read {path}: {why}.*; use random, zero or the"):
-            read_data_file(path, "m", _PAIR, _BATCHING, shapes={})
+    missing = tmp_path / "none.json"
+    with pytest.raises(
+        UsageError, match=rf"^--input-data: cannot read {missing}: No such file.*; use random, zero, or"
+    ):
+        read_streams([missing], "m", _PAIR, _BATCHING, shapes={})
 
 
 def test_file_is_parsed_once_for_all_candidates(tmp_path, monkeypatch):
@@ -280,10 +376,10 @@ def test_file_is_parsed_once_for_all_candidates(tmp_path, monkeypatch):
     loads = json.loads
     monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or loads(text))
     for config in (_BATCHING, _PLAIN, _BATCHING):
-        read_data_file(path, "m", _PAIR, config, shapes={})
+        read_streams([path], "m", _PAIR, config, shapes={})
     assert len(parsed) == 1
     os.utime(path, (1, 1))
-    read_data_file(path, "m", _PAIR, _BATCHING, shapes={})
+    read_streams([path], "m", _PAIR, _BATCHING, shapes={})
     assert len(parsed) == 2
 
 

@@ -83,7 +83,7 @@ def test_optional_input_is_left_out_unless_its_shape_is_given():
         (_IMAGE, _BATCHING, {"shapes": {"image": (4, 8, 8)}}, r"^--shape: image:4,8,8 contradicts .*\[3,-1,-1\]"),
         (_IMAGE, _BATCHING, {"shapes": {"image": (8, 8)}}, "^--shape: image:8,8 contradicts"),
         (_IMAGE, _BATCHING, {"shapes": {"image": (5, 3, 8, 8)}}, "^--shape: image:5,3,8,8 contradicts"),
-        (_IMAGE, _BATCHING, {"shapes": {"image": (3, 0, 8)}}, "^--shape: image:3,0,8 contradicts"),
+        (_IMAGE, _BATCHING, {"shapes": {"image": (0, 8, 8)}}, "^--shape: image:0,8,8 contradicts"),
         (_IMAGE, _BATCHING, {"shapes": {"img": (3, 8, 8)}}, "^--shape: model 'm' has no input 'img'.* image$"),
         (_IMAGE, _BATCHING, {"batch_size": 9}, "^--batch-size: 9 is over the max_batch_size 8"),
         (_IMAGE, _PLAIN, {"batch_size": 2}, "^--batch-size: model 'm' does not batch"),
@@ -102,10 +102,19 @@ def test_shape_is_parsed_as_perf_analyzer_writes_it():
     assert parse_shape("images:0:5") == ("images:0", (5,))
 
 
-@pytest.mark.parametrize("text", ["image", "image:", ":3", "image:3,x", "image:3,-1", "image:0", "3,4"])
+@pytest.mark.parametrize("text", ["image", "image:", ":3", "image:3,x", "image:3,-1", "3,4"])
 def test_malformed_shape_is_refused(text):
     with pytest.raises(UsageError, match=r"^--shape: .*NAME:D1,D2"):
         parse_shape(text)
+
+
+def test_a_tensor_may_have_no_elements():
+    assert parse_shape("boxes:0,4") == ("boxes", (0, 4))
+    for data in ("random", "zero"):
+        for datatype in ("FP32", "BYTES"):
+            boxes = _metadata(("boxes", datatype, [-1, -1, 4]))
+            payload = make_payload("m", boxes, _BATCHING, data=data, batch_size=2, shapes={"boxes": (0, 4)})
+            assert payload.inputs[0].data.shape == (2, 0, 4)
 
 
 def test_random_payloads_differ_and_are_those_of_the_following_seeds():
@@ -139,6 +148,6 @@ def test_entries_of_a_file_are_the_payloads(tmp_path):
 
 def test_word_that_is_no_kind_of_data_is_taken_for_a_file():
     with pytest.raises(
-        UsageError, match=r"^--input-data: cannot read ones: No such file.*; use random, zero or the path"
+        UsageError, match=r"^--input-data: cannot read ones: No such file.*; use random, zero, or the path"
     ):
         make_payloads("m", _metadata(("x", "INT32", [-1, 2])), _BATCHING, Traffic(input_data="ones"))

@@ -1,73 +1,69 @@
 """A tensor as perf_analyzer's JSON writes it: a list of values, nested or flat, or base64 of the raw bytes.
 
-Errors are `ValueError` with what is wrong in words; the caller knows where it stands.
+Errors are `ValueError` with what is wrong in words; the caller knows the file, the entry and the input.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import struct
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autotune.load.payload._tensor_bytes import NUMPY_TYPES
+from autotune.load.payload._entry import Values
+from autotune.load.payload._raw import from_raw
+from autotune.load.payload._show import show
+from autotune.load.payload._tensor_bytes import NUMPY_TYPES, to_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
-_LENGTH = struct.Struct("<I")
-_SHOWN = 40
+_KEYS = {"content", "b64", "shape"}
+_FORMS = '[...], {"b64": "..."} or {"content": ..., "shape": [...]}'
 
 
-@dataclass(frozen=True)
-class JsonTensor:
-    """A tensor's elements.
-
-    Attributes:
-        values: In row-major order, shape (n,), of the datatype's numpy type.
-        shape: As the file says, by a ``shape`` or by nesting; None for a flat list without one.
-    """
-
-    values: NDArray[np.generic]
-    shape: tuple[int, ...] | None
-
-
-def parse_tensor(written: Any, datatype: str) -> JsonTensor:
+def parse_tensor(written: Any, datatype: str) -> Values:
     """The tensor that ``written``, a value of parsed JSON, stands for.
 
     Args:
-        written: ``[1, 2]``, ``{"content": [1, 2], "shape": [2]}``, ``{"b64": "..."}`` or
-            ``{"content": {"b64": "..."}, "shape": [2]}``.
+        written: ``[1, 2]``, ``{"content": [1, 2], "shape": [2]}``, ``{"b64": "...", "shape": [2]}`` or
+            ``{"content": {"b64": "..."}, "shape": [2]}``; a shape may be left out.
         datatype: Triton's name of the element type.
 
     Raises:
         ValueError: It is none of these, or holds what the datatype cannot; the message says so in words.
     """
     shape = None
-    if isinstance(written, dict) and "content" in written and set(written) <= {"content", "shape"}:
+    if isinstance(written, dict):
+        _check_keys(written)
         shape = _shape(written["shape"]) if "shape" in written else None
-        written = written["content"]
-    if isinstance(written, dict) and set(written) == {"b64"}:
-        return JsonTensor(_from_base64(written["b64"], datatype), shape)
+        written = written["content"] if "content" in written else {k: v for k, v in written.items() if k == "b64"}
+    if isinstance(written, dict):
+        if set(written) != {"b64"}:
+            raise ValueError(f"{show(written)} is no tensor; write {_FORMS}")
+        return Values(from_raw(_decoded(written["b64"]), datatype, "b64"), shape)
     if not isinstance(written, list):
-        raise ValueError(
-            f'{_show(written)} is no tensor; write [...], {{"b64": "..."}} or {{"content": ..., "shape": [...]}}'
-        )
+        raise ValueError(f"{show(written)} is no tensor; write {_FORMS}")
     flat, nested = _flatten(written)
     if shape is None and len(nested) > 1:
         shape = nested
-    return JsonTensor(_values(flat, datatype), shape)
+    return Values(_values(flat, datatype), shape)
+
+
+def _check_keys(written: dict[str, Any]) -> None:
+    if unknown := written.keys() - _KEYS:
+        raise ValueError(f"{show(min(unknown))} is no key of a tensor; write {_FORMS}")
+    if "content" in written and "b64" in written:
+        raise ValueError(f"has both content and b64; write {_FORMS}")
 
 
 def _shape(written: Any) -> tuple[int, ...]:
-    if not isinstance(written, list) or any(type(size) is not int or size < 1 for size in written):
-        raise ValueError(f"shape {_show(written)} is not a list of sizes of 1 or more")
+    if not isinstance(written, list) or any(type(size) is not int or size < 0 for size in written):
+        raise ValueError(f"shape {show(written)} is not a list of sizes of 0 or more")
     return tuple(written)
 
 
@@ -107,64 +103,41 @@ def _check_types(flat: Sequence[Any], allowed: Collection[type], datatype: str, 
     if set(map(type, flat)) <= set(allowed):  # compares types, as True is an int
         return
     index = next(index for index, value in enumerate(flat) if type(value) not in allowed)
-    raise ValueError(f"value {index + 1} is {_show(flat[index])}; {datatype} takes {takes}")
+    raise ValueError(f"value {index + 1} is {show(flat[index])}; {datatype} takes {takes}")
 
 
 def _check_range(flat: Sequence[int], lowest: int, highest: int, datatype: str) -> None:
     if flat and (min(flat) < lowest or max(flat) > highest):
         index = next(index for index, value in enumerate(flat) if not lowest <= value <= highest)
-        raise ValueError(f"value {index + 1} is {_show(flat[index])}; {datatype} takes {lowest} to {highest}")
+        raise ValueError(f"value {index + 1} is {show(flat[index])}; {datatype} takes {lowest} to {highest}")
 
 
 def _floats(flat: Sequence[float], datatype: str) -> NDArray[np.generic]:
+    """NaN and infinity are values like others; a finite number that becomes infinite is an error."""
     try:
         exact = np.array(flat, np.float64)
     except OverflowError:  # an integer beyond any float
-        exact = np.array([float(value) if abs(value) < 2**1023 else np.inf for value in flat])
-    with np.errstate(over="ignore"):
-        rounded = exact.astype(np.float32 if datatype == "BF16" else NUMPY_TYPES[datatype])
-        finite = np.isfinite(rounded)
-    values: NDArray[np.generic] = rounded
-    if datatype == "BF16":
-        bits = rounded.view(np.uint32).astype(np.uint64)
-        # To the nearest, ties to even; beyond the largest it overflows into infinity's exponent.
-        upper = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-        values, finite = upper, finite & ((upper & 0x7F80) != 0x7F80)
-    if not finite.all():
-        index = int(np.argmin(finite))
-        raise ValueError(f"value {index + 1} is {_show(flat[index])}, which {datatype} cannot hold")
+        index = next(index for index, value in enumerate(flat) if type(value) is int and abs(value) >= 2**1023)
+        raise ValueError(f"value {index + 1} is {show(flat[index])}, which {datatype} cannot hold") from None
+    values: NDArray[np.generic]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if datatype == "BF16":
+            upper = to_bfloat16(exact.astype(np.float32))
+            values, finite = upper, (upper & 0x7F80) != 0x7F80
+        else:
+            values = exact.astype(NUMPY_TYPES[datatype])
+            finite = np.isfinite(values)
+    lost = np.isfinite(exact) & ~finite
+    if lost.any():
+        index = int(np.argmax(lost))
+        raise ValueError(f"value {index + 1} is {show(flat[index])}, which {datatype} cannot hold")
     return values
 
 
-def _from_base64(text: Any, datatype: str) -> NDArray[np.generic]:
-    """Raw little-endian elements; each BYTES element preceded by its length in 4 bytes."""
+def _decoded(text: Any) -> bytes:
+    """The bytes behind base64; line breaks and missing padding are fine, as they are to perf_analyzer."""
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (TypeError, binascii.Error, ValueError):
-        raise ValueError(f"b64 {_show(text)} is not base64") from None
-    if datatype == "BYTES":
-        return _from_prefixed(raw)
-    dtype = NUMPY_TYPES[datatype]
-    if len(raw) % dtype.itemsize:
-        raise ValueError(f"b64 holds {len(raw)} bytes, no whole number of {datatype} ({dtype.itemsize} bytes each)")
-    return np.frombuffer(raw, dtype)
-
-
-def _from_prefixed(raw: bytes) -> NDArray[np.generic]:
-    elements, position = [], 0
-    while position < len(raw):
-        start = position + _LENGTH.size
-        end = start + _LENGTH.unpack_from(raw, position)[0] if start <= len(raw) else start
-        if end > len(raw):
-            raise ValueError("b64 ends within an element; BYTES elements are a 4-byte length and as many bytes each")
-        elements.append(raw[start:end])
-        position = end
-    array = np.empty(len(elements), np.object_)
-    array[:] = elements
-    return array
-
-
-def _show(value: Any) -> str:
-    """The value, shortened: it may be a whole tensor."""
-    text = repr(value) if not isinstance(value, (dict, list)) or len(value) <= 4 else f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        packed = "".join(text.split())
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (AttributeError, TypeError, binascii.Error, ValueError):
+        raise ValueError(f"b64 {show(text)} is not base64") from None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load.payload._data_file import read_data_file
 from autotune.load.payload._model_inputs import model_inputs
+from autotune.load.payload._sources import read_streams
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES
 from autotune.load.payload._types import Payload, Tensor
 
@@ -34,14 +33,14 @@ def parse_shape(text: str, flag: str = "--shape") -> tuple[str, tuple[int, ...]]
     """The input's name and its shape from ``NAME:1,224,224``, as perf_analyzer writes it.
 
     Raises:
-        UsageError: Not of that form, or a dimension below 1.
+        UsageError: Not of that form, or a dimension below 0. (A tensor may have no elements: Triton takes such.)
     """
     name, colon, dimensions = text.rpartition(":")
     try:
         shape = tuple(int(dimension) for dimension in dimensions.split(","))
     except ValueError:
         shape = ()
-    if not (name and colon and shape) or min(shape) < 1:
+    if not (name and colon and shape) or min(shape) < 0:
         raise UsageError(f"{flag}: {text!r} is not an input's shape; write NAME:D1,D2,..., such as image:3,224,224")
     return name, shape
 
@@ -92,11 +91,18 @@ def make_payload(
 def make_payloads(
     model: str, metadata: Mapping[str, Any], config: Mapping[str, Any], traffic: Traffic
 ) -> tuple[Payload, ...]:
-    """The requests that a generator sends in turn, as ``traffic`` describes them.
+    """The requests that a generator sends in turn: those of `make_streams`, one stream after the other."""
+    return tuple(payload for stream in make_streams(model, metadata, config, traffic) for payload in stream)
+
+
+def make_streams(
+    model: str, metadata: Mapping[str, Any], config: Mapping[str, Any], traffic: Traffic
+) -> tuple[tuple[Payload, ...], ...]:
+    """The requests as ``traffic`` describes them; several streams where files separate them.
 
     Random data: ``traffic.payloads`` requests, the i-th as `make_payload` makes it with the seed ``traffic.seed + i``.
-    Zeros: one request, as they would all be equal. A file: one request for each entry, or for each ``batch_size``
-    consecutive entries (`read_data_file`).
+    Zeros: one request, as they would all be equal. Files: one request for each entry, or for each ``batch_size``
+    consecutive entries of a stream (`read_streams`).
 
     Args:
         model: The model's name.
@@ -105,19 +111,22 @@ def make_payloads(
         traffic: The content of requests.
 
     Raises:
-        UsageError: As `make_payload` and `read_data_file` raise it, or a number of payloads beside a file.
+        UsageError: As `make_payload` and `read_streams` raise it, or a number of payloads beside files.
     """
-    given, batch_size, shapes = traffic.input_data, traffic.batch_size, traffic.shapes
-    if given == "zero":
-        return (make_payload(model, metadata, config, data="zero", batch_size=batch_size, shapes=shapes),)
-    if given == "random":
-        return tuple(
+    batch_size, shapes = traffic.batch_size, traffic.shapes
+    if traffic.files:
+        if traffic.payloads > 1:
+            names = ", ".join(map(str, traffic.files))
+            raise UsageError(f"--payloads: the entries of {names} are the payloads; leave --payloads out")
+        return read_streams(traffic.files, model, metadata, config, batch_size=batch_size, shapes=shapes)
+    if traffic.input_data == "zero":
+        return ((make_payload(model, metadata, config, data="zero", batch_size=batch_size, shapes=shapes),),)
+    return (
+        tuple(
             make_payload(model, metadata, config, batch_size=batch_size, shapes=shapes, seed=traffic.seed + index)
             for index in range(traffic.payloads)
-        )
-    if traffic.payloads > 1:
-        raise UsageError(f"--payloads: the entries of {given} are the payloads; leave --payloads out")
-    return read_data_file(Path(given), model, metadata, config, batch_size=batch_size, shapes=shapes)
+        ),
+    )
 
 
 def _fill(datatype: str, shape: tuple[int, ...], data: PayloadData, random: np.random.Generator) -> NDArray[np.generic]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
+from autotune.load.payload._show import written
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ModelInput:
         fits = len(wanted) == len(self.item) and all(
             have in (-1, want) for have, want in zip(self.item, wanted, strict=True)
         )
-        return tuple(wanted) if fits and all(dimension >= 1 for dimension in wanted) else None
+        return tuple(wanted) if fits and all(dimension >= 0 for dimension in wanted) else None
 
 
 def model_inputs(
@@ -112,11 +113,6 @@ def model_inputs(
         )
         for name, spec in zip(names, specs, strict=True)
     )
-
-
-def written(shape: Sequence[int]) -> str:
-    """A shape as configs write it: ``[3,-1]``."""
-    return "[" + ",".join(map(str, shape)) + "]"
 
 
 def _checked_datatype(model: str, name: str, datatype: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from autotune.load.payload._types import Tensor
 
 # numpy has no bfloat16: a BF16 tensor holds the upper 16 bits of each float32.
@@ -34,3 +36,10 @@ def tensor_bytes(tensor: Tensor) -> bytes:
     if tensor.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(element)) + element for element in tensor.data.ravel().tolist())
     return tensor.data.astype(NUMPY_TYPES[tensor.datatype], copy=False).tobytes()
+
+
+def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """The upper 16 bits of each float32, rounded to the nearest, ties to even; NaN stays NaN."""
+    bits = values.view(np.uint32).astype(np.uint64)
+    upper = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(values), np.uint16(0x7FC0), upper)
