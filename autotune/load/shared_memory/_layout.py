@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A cache line, and more than any datatype needs.
 _ALIGNMENT_BYTES = 64
+# Where a tensor without elements lies. Triton 2.51 takes offset + size - 1 for the last byte, which below 0 is refused.
+_NOWHERE = 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Layout:
 
         def place(byte_size: int) -> Extent:
             nonlocal end
+            if not byte_size:
+                return Extent(region, _NOWHERE, 0)
             extent = Extent(region, end, byte_size)
             end += _aligned(byte_size)
             return extent
