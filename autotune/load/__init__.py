@@ -13,7 +13,7 @@ from autotune.load._histogram import Histogram, histogram
 from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
 from autotune.load._target import LoadOptions
-from autotune.load._trace_file import read_trace
+from autotune.load._trace_file import TRACE_UNITS, read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._watch import BLOCK_S, Progress, Watch
 from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, parse_shape
@@ -23,6 +23,7 @@ __all__ = [
     "CLIENTS",
     "GENERATED",
     "OWN_CLIENT",
+    "TRACE_UNITS",
     "ClosedLoop",
     "ConstantRate",
     "Histogram",

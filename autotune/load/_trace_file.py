@@ -16,10 +16,18 @@ if TYPE_CHECKING:
 
 TraceFormat = Literal["timestamps", "gaps"]
 TRACE_FORMATS: tuple[TraceFormat, ...] = ("timestamps", "gaps")
+TRACE_UNITS: dict[str, tuple[str, float]] = {
+    "s": ("seconds", 1.0),
+    "ms": ("milliseconds", 1e-3),
+    "us": ("microseconds", 1e-6),
+    "ns": ("nanoseconds", 1e-9),
+}
+"""Units of the numbers in a trace: the word, and its seconds. perf_analyzer's intervals are microseconds."""
+_SHOWN = 40  # characters of a line
 
 
-def read_trace(path: Path, kind: TraceFormat, flag: str = "--trace") -> Trace:
-    """The arrivals that a file records, one number a line, in seconds; blank lines and ``#`` comments are skipped.
+def read_trace(path: Path, kind: TraceFormat, flag: str = "--trace", unit: str = "s") -> Trace:
+    """The arrivals that a file records, one number a line; blank lines and ``#`` comments are skipped.
 
     Timestamps may start anywhere, such as at Unix time: the first request is sent at the start. Gaps are the
     waits before each request, the first one's included. Reads a million lines in about a second.
@@ -27,33 +35,40 @@ def read_trace(path: Path, kind: TraceFormat, flag: str = "--trace") -> Trace:
     Args:
         path: The file.
         kind: What the numbers are: ``timestamps`` or ``gaps``.
-        flag: The option that named the file, for messages; the one for ``kind`` is it with ``-format`` behind.
+        flag: The option that named the file, for messages; the one for ``kind`` is it with ``-format`` behind, the one
+            for ``unit`` with ``-unit``.
+        unit: Of the numbers, a key of `TRACE_UNITS`.
 
     Raises:
-        UsageError: It cannot be read, holds no number, or one that is not a time; it names the line.
+        UsageError: It cannot be read or is no file, holds no number, or one that is not a time; it names the line.
     """
+    if unit not in TRACE_UNITS:
+        raise UsageError(f"{flag}-unit: {unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
     if kind not in TRACE_FORMATS:
         raise UsageError(f"{flag}-format: {kind!r} is unknown; use {' or '.join(TRACE_FORMATS)}")
+    if path.is_fifo():  # its other end may never be opened
+        raise UsageError(f"{flag}: {path} is a pipe; write its content to a file")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     words = [line.partition("#")[0].strip() for line in lines]
     try:
-        return Trace.of(str(path), _arrivals(words, kind, flag))
+        word, seconds = TRACE_UNITS[unit]
+        return Trace.of(str(path), _arrivals(words, kind, flag, word) * seconds)
     except ValueError as error:
         raise UsageError(f"{flag}: {path}: {error}") from None
 
 
-def _arrivals(words: list[str], kind: TraceFormat, flag: str) -> NDArray[np.float64]:
-    """Seconds from the start; raises `ValueError` that names the line at fault."""
-    values = _numbers(words)
+def _arrivals(words: list[str], kind: TraceFormat, flag: str, unit: str) -> NDArray[np.float64]:
+    """Times from the start, in the file's unit; raises `ValueError` that names the line at fault."""
+    values = _numbers(words, unit)
     if not len(values):
-        raise ValueError("holds no number; write one a line, in seconds")
+        raise ValueError(f"holds no number; write one a line, in {unit}")
     wrong = ~np.isfinite(values) | (values < 0)
     if wrong.any():
         line, text = _nth(words, int(np.argmax(wrong)))
-        raise ValueError(f"line {line}: {text} is not a time; write seconds of 0 or more")
+        raise ValueError(f"line {line}: {text} is not a time; write {unit} of 0 or more")
     if kind == "gaps":
         return np.cumsum(values)
     falls = np.diff(values) < 0
@@ -68,13 +83,14 @@ def _arrivals(words: list[str], kind: TraceFormat, flag: str) -> NDArray[np.floa
     return shifted
 
 
-def _numbers(words: list[str]) -> NDArray[np.float64]:
+def _numbers(words: list[str], unit: str) -> NDArray[np.float64]:
     try:
         return np.array([float(word) for word in words if word])
     except ValueError:
         for line, word in enumerate(words, 1):
             if word and not _is_number(word):
-                raise ValueError(f"line {line}: {word[:40]!r} is not a number; write one a line, in seconds") from None
+                shown = f"{word[:_SHOWN]!r}{'...' if len(word) > _SHOWN else ''}"
+                raise ValueError(f"line {line}: {shown} is not a number; write one a line, in {unit}") from None
         raise
 
 
@@ -88,4 +104,5 @@ def _is_number(word: str) -> bool:
 
 def _nth(words: list[str], index: int) -> tuple[int, str]:
     """Line number and text of the number with this index."""
-    return [(line, word) for line, word in enumerate(words, 1) if word][index]
+    line, word = [(line, word) for line, word in enumerate(words, 1) if word][index]
+    return line, word if len(word) <= _SHOWN else f"{word[:_SHOWN]}..."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Schedule, read_trace
+from autotune.load import TRACE_UNITS, ClosedLoop, ConstantRate, PoissonRate, Schedule, read_trace
+from autotune.load._trace_file import TraceFormat
 
 _MOST_STEPS = 1000
 
@@ -16,6 +17,7 @@ def schedules(
     trace: str | Path | None = None,
     *,
     trace_format: str = "timestamps",
+    trace_unit: str = "s",
     arrivals: str = "poisson",
     seed: int,
     batch_size: int,
@@ -37,8 +39,11 @@ def schedules(
         raise UsageError(f"--arrivals: {arrivals!r} is unknown; use poisson or constant")
     if trace_format not in ("timestamps", "gaps"):
         raise UsageError(f"--trace-format: {trace_format!r} is unknown; use timestamps or gaps")
+    if trace_unit not in TRACE_UNITS:
+        raise UsageError(f"--trace-unit: {trace_unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
     if trace is not None:
-        return (read_trace(Path(trace), "gaps" if trace_format == "gaps" else "timestamps"),)
+        kind: TraceFormat = "gaps" if trace_format == "gaps" else "timestamps"
+        return (read_trace(Path(trace), kind, unit=trace_unit),)
     if rate is not None and arrivals == "constant":
         return tuple(ConstantRate(per_s / batch_size) for per_s in parse_sweep(str(rate), "--rate"))
     if rate is not None:

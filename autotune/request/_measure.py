@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.objective import Objective, parse_duration, parse_objective
+from autotune.objective import Objective, format_duration, parse_duration, parse_objective
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import AT_LEAST_ONE, Panel, option
@@ -32,9 +32,15 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
     rate: str | float | None = option(None, "R|START:END[:STEP]", "Open loop: inferences/s offered.", panel=Panel.LOAD)
     arrivals: str = option("poisson", "poisson|constant", "Gaps between the requests of --rate.", panel=Panel.LOAD)
     trace: str | Path | None = option(
-        None, "FILE", "Open loop: recorded arrivals, one number of seconds per line.", panel=Panel.LOAD
+        None, "FILE", "Open loop: recorded arrivals, one number per line.", panel=Panel.LOAD
     )
     trace_format: str = option("timestamps", "timestamps|gaps", "Meaning of the numbers of --trace.", panel=Panel.LOAD)
+    trace_unit: str = option(
+        "s", "s|ms|us|ns", "Unit of the numbers of --trace; perf_analyzer's intervals are us.", panel=Panel.LOAD
+    )
+    time_budget: str = option(
+        "1h", "DURATION", "Longest time of all given loads together; longer ones are refused.", panel=Panel.LOAD
+    )
     duration: str | None = option(
         None,
         "DURATION",
@@ -79,6 +85,7 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
             self.rate,
             self.trace,
             trace_format=self.trace_format,
+            trace_unit=self.trace_unit,
             arrivals=self.arrivals,
             seed=self.seed,
             batch_size=self.batch_size,
@@ -89,7 +96,31 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
             raise UsageError(
                 f"--load: {self.load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
             )
+        self._check_time(loads)
         return loads
+
+    def _check_time(self, loads: Sequence[Schedule]) -> None:
+        """Raises `UsageError` if the loads take longer than the time budget; names a trace's length and unit."""
+        from autotune.load import TRACE_UNITS
+        from autotune.measurement import MeasureOptions
+
+        budget_s, duration_s = parse_duration(self.time_budget, "--time-budget"), self.duration_s()
+        seconds = sum(duration_s or load.length_s or MeasureOptions().sweep_s for load in loads)
+        if seconds <= budget_s:
+            return
+        if self.trace is None:
+            raise UsageError(
+                f"--time-budget: the {len(loads)} loads take {_long(seconds)}, over the budget of {_long(budget_s)};"
+                " give fewer loads, a shorter --duration or a longer --time-budget"
+            )
+        if duration_s is not None:
+            raise UsageError(f"--duration: {_long(duration_s)} is over --time-budget {_long(budget_s)}; give more time")
+        unit = TRACE_UNITS[self.trace_unit][0]
+        raise UsageError(
+            f"--trace: {self.trace} takes {_long(seconds)} if its numbers are {unit}, over --time-budget"
+            f" {_long(budget_s)}; say --trace-unit if they are something else (perf_analyzer's intervals are us), or"
+            " replay its beginning with --duration"
+        )
 
     def goal(self) -> Objective:
         """What is looked for if no load is given; raises `UsageError` if the options do not go together."""
@@ -98,3 +129,11 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
     def _think_time_s(self) -> float:
         closed = self.load == "closed" or self.concurrency is not None
         return self.client_s(closed=closed, remedy="--concurrency N")
+
+
+def _long(seconds: float) -> str:
+    """A duration that may be of days."""
+    for unit, scale in ((" days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= scale:
+            return f"{round(seconds / scale, 1):,g}{unit}"
+    return format_duration(seconds)

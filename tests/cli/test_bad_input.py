@@ -244,6 +244,11 @@ def test_help_is_quick_because_heavy_packages_are_imported_where_they_are_used()
         (["--rate", "0"], "--rate: '0' has a value that is not above zero"),
         (["--rate", "100", "--arrivals", "bursts"], "--arrivals: 'bursts' is unknown; use poisson or constant"),
         (["--trace", "nowhere.txt"], "--trace: cannot read nowhere.txt"),
+        (["--trace", "nowhere.txt", "--trace-unit", "m"], "--trace-unit: 'm' is unknown; use s, ms, us, ns"),
+        (
+            ["--concurrency", "1:9", "--time-budget", "20s"],
+            "--time-budget: the 9 loads take 27s, over the budget of 20s",
+        ),
     ],
 )
 def test_load(refuses, repository: Path, flags: list[str], line: str) -> None:
@@ -267,6 +272,22 @@ def test_trace(refuses, repository: Path, tmp_path: Path, text: str, words: tupl
     assert line.startswith("--trace: ")
     for word in words:
         assert word in line
+
+
+def test_a_trace_longer_than_the_time_budget(refuses, repository: Path, tmp_path: Path) -> None:
+    intervals = tmp_path / "intervals.txt"
+    intervals.write_text("1000\n" * 1000)  # of perf_analyzer, for one second
+    flags = ["--model-repository", str(repository), "--launch", "embedded", "--trace", str(intervals)]
+    line = refuses("measure", *flags, "--trace-format", "gaps")
+    assert line.startswith(
+        f"--trace: {intervals} takes 11.6 days if its numbers are seconds, over --time-budget 1h; say"
+    )
+    assert "--trace-unit" in line
+    flags += ["--trace-unit", "us", "--trace-format", "gaps", "--time-budget", "500ms"]
+    line = refuses("measure", *flags)
+    assert "takes 1s if its numbers are microseconds, over --time-budget 500ms" in line
+    line = refuses("measure", *flags, "--duration", "2s")
+    assert line.startswith("--duration: 2s is over --time-budget 500ms")
 
 
 def test_rate_beyond_the_client(refuses) -> None:

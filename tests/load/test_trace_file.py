@@ -1,3 +1,4 @@
+import os
 import time
 
 import numpy as np
@@ -33,6 +34,22 @@ def test_comments_blank_lines_and_spaces_are_skipped(write):
     np.testing.assert_allclose(read_trace(path, "timestamps").times_s, [0.0, 1.5, 3.0])
 
 
+def test_perf_analyzers_intervals_are_microseconds(write):
+    np.testing.assert_allclose(read_trace(write("100\n200\n300\n"), "gaps", unit="us").times_s, [1e-4, 3e-4, 6e-4])
+
+
+def test_unix_times_in_nanoseconds_keep_microseconds(write):
+    start = 1_700_000_000_000_000_000
+    trace = read_trace(write(f"{start}\n{start + 250_000}\n{start + 2_000_000_000}\n"), "timestamps", unit="ns")
+    np.testing.assert_allclose(trace.times_s, [0, 0.00025, 2], atol=1e-6)
+    with pytest.raises(
+        UsageError, match=r"^--trace: .*: line 1: 'x' is not a number; write one a line, in nanoseconds"
+    ):
+        read_trace(write("x"), "timestamps", unit="ns")
+    with pytest.raises(UsageError, match=r"^--trace-unit: 'm' is unknown; use s, ms, us, ns"):
+        read_trace(write("1"), "timestamps", unit="m")
+
+
 def test_equal_timestamps_are_a_burst(write):
     assert read_trace(write("3\n3\n3\n"), "timestamps").times_s.tolist() == [0.0, 0.0, 0.0]
 
@@ -49,6 +66,8 @@ def test_trace_is_named_after_its_file(write):
         ("# rates\n1,2\n", "gaps", "line 2: '1,2' is not a number; write one a line, in seconds"),
         ("1\n-0.5\n", "gaps", "line 2: -0.5 is not a time; write seconds of 0 or more"),
         ("-1\n", "timestamps", "line 1: -1 is not a time; write seconds of 0 or more"),
+        ("1\n" + "z" * 50_000_000, "gaps", f"line 2: '{'z' * 40}'... is not a number; write one a line, in seconds"),
+        ("1\n" + "9" * 50_000_000, "gaps", f"line 2: {'9' * 40}... is not a time; write seconds of 0 or more"),
         ("1\nnan\n", "gaps", "line 2: nan is not a time; write seconds of 0 or more"),
         ("1\n# x\ninf\n", "timestamps", "line 3: inf is not a time; write seconds of 0 or more"),
         (
@@ -75,6 +94,12 @@ def test_unreadable_file_is_refused(tmp_path, write):
         read_trace(tmp_path, "gaps")
     with pytest.raises(UsageError, match=r"^--trace: cannot read .*arrivals.txt: 'utf-8'"):
         read_trace(write(b"1\n\xff\n"), "gaps")
+
+
+def test_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=r"^--trace: .*pipe is a pipe; write its content to a file"):
+        read_trace(tmp_path / "pipe", "gaps")
 
 
 def test_unknown_format_is_refused(write):
