@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autotune.load import Schedule
     from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
     from autotune.outcome import TrialOutcome
-    from autotune.repository import ConfigSet, ModelConfig, ModelSpec
+    from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store
@@ -46,7 +46,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     from autotune.measurement import Deployment
     from autotune.report import export_best
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
-    from autotune.space import JointSpace, advice
+    from autotune.space import JointSpace, advice, shape_advice
 
     check_sampler(request.sampler)
     observer = observer or SilentObserver()
@@ -67,6 +67,9 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         for note in advice(each, space.spaces[each.name], only_cpus=only_cpus)
     ]
     config_notes = _config_notes(launcher, request.triton_arg, [each.config for each in (spec, *composing)])
+    if spec.name in space.spaces:
+        shapes = [payload.shapes for payload in expected_payloads(spec, spec.config, traffic)]
+        advised += shape_advice(spec, space.spaces[spec.name], shapes)
     for note in (why, *notes, *advised, *config_notes):
         observer.note(note)
     plan = StudyPlan(
@@ -163,6 +166,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         config_text=config.to_text(),
         startup_s=outcome.startup_s,
         measurement=outcome.measurement,
+        kept_apart=outcome.kept_apart,
     )
 
 
@@ -282,6 +286,7 @@ def _measured(
     meter: Meter | None = None
     failure: BaseException | None = None
     startup_s, message = 0.0, ""
+    apart: KeptApart | None = None
 
     def probed(probe: Probe) -> None:
         probes.append(probe)
@@ -289,7 +294,7 @@ def _measured(
 
     try:
         with deployment.serve(configs, log_path) as served:
-            startup_s = served.server.startup_s
+            startup_s, apart = served.server.startup_s, served.kept_apart
             observer.server_ready(0, startup_s)
             if objective is None:
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
@@ -305,7 +310,14 @@ def _measured(
         failure, kind, message = raised, kind_of_failure(raised), str(raised)
     measurement = meter.measurement if meter else None
     outcome = TrialOutcome(
-        kind, None, configs.texts(), measurement, message=message, startup_s=startup_s, log_path=log_path
+        kind,
+        None,
+        configs.texts(),
+        measurement,
+        message=message,
+        startup_s=startup_s,
+        log_path=log_path,
+        kept_apart=apart,
     )
     return outcome, probes, failure
 

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from autotune.measurement import Measurement
+from autotune.repository import KeptApart
 from autotune.space import Candidate
 
 
@@ -89,6 +90,7 @@ class TrialOutcome:
         log_path: The server's log.
         forecast: What it was thought to come to; None where nothing could be said.
         crash: How its model died; None if it did not.
+        kept_apart: What kept requests from being batched together; None if nothing did.
     """
 
     kind: OutcomeKind
@@ -101,6 +103,7 @@ class TrialOutcome:
     log_path: Path | None = None
     forecast: Forecast | None = None
     crash: Crash | None = None
+    kept_apart: KeptApart | None = None
 
     @property
     def config_text(self) -> str:

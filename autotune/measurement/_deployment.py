@@ -9,16 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autotune.load import LoadGenerator, Traffic, check_batches, generator_for, make_payloads
-from autotune.repository import ConfigSet, ModelSpec, stage
+from autotune.repository import ConfigSet, KeptApart, ModelSpec, kept_apart, stage
 from autotune.server import Launcher, RunningServer
 
 
 @dataclass(frozen=True)
 class Served:
-    """A ready server and a client for it."""
+    """A ready server and a client for it.
+
+    Attributes:
+        server: The server.
+        generator: The client.
+        kept_apart: What keeps the requests from being batched together; None if nothing does.
+    """
 
     server: RunningServer
     generator: LoadGenerator
+    kept_apart: KeptApart | None = None
 
 
 @dataclass(frozen=True)
@@ -56,5 +63,6 @@ class Deployment:
                 payloads = make_payloads(self.spec.name, server.model_metadata(), served, self.traffic)
                 if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
                     check_batches(server.endpoint, served, payloads[0])
+                apart = kept_apart(served, [each.shapes for each in payloads], self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
-                    yield Served(server, generator)
+                    yield Served(server, generator, apart)

@@ -12,6 +12,7 @@ from autotune.measurement._probe import run_probe
 from autotune.measurement._serving import Serving
 from autotune.measurement._types import Measurement, Probe
 from autotune.objective import Ceiling
+from autotune.repository import KeptApart
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SweepResult:
         startup_s: Seconds from launch to ready.
         client: What generated the load.
         measurement: What the config carries under the ceilings, where no load was given; else None.
+        kept_apart: What kept requests from being batched together; None if nothing did.
     """
 
     model: str
@@ -39,6 +41,7 @@ class SweepResult:
     startup_s: float
     client: str = OWN_CLIENT
     measurement: Measurement | None = None
+    kept_apart: KeptApart | None = None
 
 
 def sweep(

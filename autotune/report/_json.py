@@ -86,6 +86,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "first_failing_per_s": measured.first_failing_per_s if measured else None,
         "latency_s": measured.latency_s if measured else None,
         "violations": measured.violations if measured else None,
+        "kept_apart": outcome.kept_apart,
         "message": outcome.message,
         "crash": outcome.crash,
         "startup_s": outcome.startup_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autotune.measurement import Disturbance, DisturbanceKind, Limit, LimitKind, Measurement, Probe
 from autotune.objective import format_duration
+from autotune.repository import KeptApart
 from autotune.server import ModelStatistics
 
 _SAYS_SOMETHING = 0.001  # of the requests
@@ -89,6 +90,11 @@ def _uncached(probe: Probe) -> bool:
     """Whether Triton looked for no request in the cache."""
     models = (probe.server, *(each.server for each in probe.steps))
     return not any(each.cache_hit_count or each.cache_miss_count for each in models)
+
+
+def batches_kept_small(found: KeptApart) -> str:
+    """Why batches are small whatever the batcher is told, and what to change."""
+    return f"Batches are small: {found.words()}.{found.remedy()}"
 
 
 def warnings(measured: Measurement) -> list[str]:

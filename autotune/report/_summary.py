@@ -14,6 +14,7 @@ from autotune.report._explanation import explanation_lines
 from autotune.report._format import config_change, latency, mean_batch, outcome_style, rate, wide_console
 from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
+from autotune.report._reasons import batches_kept_small
 from autotune.search import StudyResult, score
 from autotune.store import TrialRecord
 
@@ -41,6 +42,9 @@ def verdict(result: StudyResult) -> list[str]:
         if result.measured is not None:
             compared = result.finals is not None and result.finals.sustained is not None
             lines += measurement_lines(result.measured, headline=not compared)
+    shown = result.best or result.nearest
+    if shown is not None and shown.outcome.kept_apart is not None:
+        lines.append(batches_kept_small(shown.outcome.kept_apart))
     lines += explanation_lines(result)
     if result.stopped:
         lines.append(f"Stopped: {result.stopped} ({_spent(result)}).")

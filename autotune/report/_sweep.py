@@ -12,7 +12,7 @@ from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, mean_batch, rate, wide_console
 from autotune.report._measurement import measurement_lines
-from autotune.report._reasons import disturbance, from_cache
+from autotune.report._reasons import batches_kept_small, disturbance, from_cache
 from autotune.report._steps import bottleneck, steps_table
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
         for line in map(_noted, result.probes):
             if line:
                 console.print(line, soft_wrap=True, style="yellow")
+    if result.kept_apart is not None:
+        console.print(batches_kept_small(result.kept_apart), soft_wrap=True, highlight=False)
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)

@@ -17,7 +17,7 @@ from autotune.load import LoadGeneratorFailed
 from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
 from autotune.objective import Objective
 from autotune.outcome import Crash, OutcomeKind, TrialOutcome
-from autotune.repository import ConfigSet
+from autotune.repository import ConfigSet, KeptApart
 from autotune.server import ControlError, LoadFailed, ModelCrashed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
@@ -111,12 +111,13 @@ class LocalExecutor:
         started = time.monotonic()
         log_path = self.logs / f"trial-{trial.number:04d}{trial.repeat}.log"
         startup_s = 0.0
+        apart: KeptApart | None = None
         meter: Meter | None = None
         message = ""
         crash: Crash | None = None
         try:
             with self.deployment.serve(trial.configs, log_path) as served:
-                startup_s = served.server.startup_s
+                startup_s, apart = served.server.startup_s, served.kept_apart
                 watch.on_ready(startup_s)
                 meter = Meter(
                     served.server,
@@ -146,4 +147,5 @@ class LocalExecutor:
             seconds=time.monotonic() - started,
             log_path=log_path if log_path.exists() else None,
             crash=crash,
+            kept_apart=apart,
         )

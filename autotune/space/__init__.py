@@ -1,6 +1,6 @@
 """The search space: its YAML file, its Optuna distributions, and its edits on a config."""
 
-from autotune.space._advice import advice
+from autotune.space._advice import advice, shape_advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._joint import JointSpace
 from autotune.space._parameter import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Parameter
@@ -17,4 +17,5 @@ __all__ = [
     "ParameterValue",
     "SearchSpace",
     "advice",
+    "shape_advice",
 ]

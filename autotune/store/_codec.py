@@ -34,6 +34,7 @@ from autotune.measurement import (
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import Crash, Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
+from autotune.repository import KeptApart
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 
@@ -56,6 +57,7 @@ _TYPES: dict[str, type] = {
         Forecast,
         Gpu,
         Infeasible,
+        KeptApart,
         Limit,
         LimitKind,
         Measurement,

@@ -10,6 +10,7 @@ from autotune.load import ClosedLoop, ConstantRate, PoissonRate
 from autotune.measurement import ClientTimes, Disturbance, DisturbanceKind, Evidence, Measurement, Probe, Usage
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import KeptApart
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, database_url
@@ -93,6 +94,7 @@ def outcome(kind=OutcomeKind.FEASIBLE, **changes) -> TrialOutcome:
         startup_s=1.7,
         seconds=9.0,
         log_path=Path("logs/trial 3.log"),
+        kept_apart=KeptApart(("x",), ("input[0].allow_ragged_batch",), (), 1.5),
     )
     return replace(base, **changes)
 

@@ -22,7 +22,7 @@ from autotune.outcome import OutcomeKind
 from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
 from autotune.report._export import exported_texts
 from autotune.report._format import describe_candidate, phrase
-from autotune.repository import ModelConfig
+from autotune.repository import KeptApart, ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
 from autotune.search._result import summarise
 from autotune.search.finals import Comparison, decide, level
@@ -49,6 +49,16 @@ def test_the_summary_says_what_won_and_by_how_much(won: StudyResult) -> None:
     assert f"Gain over the baseline: {won.gain:.2f} times by single measurements" in text
     assert "failed to load: no such backend" in text
     assert "p99 <= 5ms missed by" in text
+
+
+def test_the_summary_says_why_batches_are_small(won: StudyResult) -> None:
+    apart = KeptApart(("tokens",), ("input[0].allow_ragged_batch",), (), 1.0)
+    assert won.best is not None
+    told = replace(won, best=replace(won.best, outcome=replace(won.best.outcome, kept_apart=apart)))
+    (line,) = [line for line in verdict(told) if line.startswith("Batches are small: ")]
+    assert "in the shape of input 'tokens'" in line
+    assert "set input[0].allow_ragged_batch to true" in line
+    assert not any(line.startswith("Batches are small") for line in verdict(won))
 
 
 def test_the_verdict_is_the_same_at_any_width_and_short(won: StudyResult) -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_models import onnx_config, write_double, write_onnx
+from tiny_models import onnx_config, write_double, write_model, write_onnx
 
 from autotune.repository import ModelRepository, ModelSpec
-from autotune.space import SearchSpace, advice
+from autotune.space import SearchSpace, advice, shape_advice
 
 _OPEN = onnx_config().replace("kind: KIND_CPU", "")
 _THREADS = "parameters { key: 'intra_op_thread_count' value: { string_value: '1' } }"
@@ -68,3 +68,37 @@ def test_nothing_is_said_where_a_gpu_may_serve_it_or_another_backend_does(tmp_pa
     assert advice(_onnx(tmp_path, _OPEN), _space(tmp_path), only_cpus=False) == ()
     write_double(tmp_path)
     assert advice(ModelRepository(tmp_path).model("double"), _space(tmp_path), only_cpus=True) == ()
+
+
+_READER = """
+backend: "python"
+max_batch_size: 16
+input { name: "tokens" data_type: TYPE_INT32 dims: [ -1 ] }
+output { name: "size" data_type: TYPE_INT32 dims: [ 1 ] }
+"""
+_LENGTHS = [{"tokens": (1, length)} for length in range(3, 19)]
+
+
+def _reader(tmp_path: Path) -> ModelSpec:
+    write_model(tmp_path, "reader", _READER, "")
+    return ModelRepository(tmp_path).model("reader")
+
+
+def test_requests_of_several_lengths_are_not_batched_together(tmp_path: Path) -> None:
+    (note,) = shape_advice(_reader(tmp_path), _space(tmp_path, "dynamic_batching: [false, true]"), _LENGTHS)
+    assert note.startswith("reader: consecutive requests differ in the shape of input 'tokens'")
+    assert "a batch holds about 1 request at most" in note
+    assert "set input[0].allow_ragged_batch to true" in note
+
+
+def test_a_space_that_searches_ragged_batches_needs_no_remedy(tmp_path: Path) -> None:
+    space = _space(tmp_path, "dynamic_batching: [true]", "fields: {'input[0].allow_ragged_batch': [false, true]}")
+    (note,) = shape_advice(_reader(tmp_path), space, _LENGTHS)
+    assert note.endswith("input[0].allow_ragged_batch is searched, which may lift that.")
+
+
+def test_requests_that_are_never_batched_are_not_worth_a_note(tmp_path: Path) -> None:
+    model = _reader(tmp_path)
+    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [false]"), _LENGTHS)
+    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), _LENGTHS[:1])
+    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), [])

@@ -35,3 +35,8 @@ class Payload:
     model: str
     inputs: tuple[Tensor, ...]
     batch_size: int = 1
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Input name to shape."""
+        return {tensor.name: tensor.data.shape for tensor in self.inputs}

@@ -1,0 +1,121 @@
+"""Which requests Triton's dynamic batcher keeps apart.
+
+Triton 2.51 ends a batch at the first request that differs from it (core's ``RequiredEqualInputs``): in the shape of an
+input with a dynamic dimension that does not set ``allow_ragged_batch``, or, if the config has optional inputs, in the
+inputs that are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+RequestShapes = Sequence[Mapping[str, tuple[int, ...]]]
+"""Of the requests that are sent in turn: input name to shape."""
+
+
+@dataclass(frozen=True)
+class KeptApart:
+    """Requests that are not batched together.
+
+    Attributes:
+        inputs: The inputs whose shapes differ and must not.
+        fields: The field of each that lifts it, such as ``input[0].allow_ragged_batch``.
+        optional: Optional inputs that only some requests have.
+        most: The most requests in a batch, on average over those sent in turn.
+    """
+
+    inputs: tuple[str, ...]
+    fields: tuple[str, ...]
+    optional: tuple[str, ...]
+    most: float
+
+    def words(self) -> str:
+        """What differs, what Triton does, and how large batches become at most."""
+        causes = []
+        if self.inputs:
+            causes.append(f"in the shape of {_named(self.inputs)}")
+        if self.optional:
+            causes.append(f"in having {_named(self.optional)}")
+        return (
+            f"consecutive requests differ {' and '.join(causes)}, and Triton does not batch such requests together:"
+            f" a batch holds about {self.most:.3g} request{'' if self.most == 1 else 's'} at most"
+        )
+
+    def remedy(self) -> str:
+        """A sentence that names the fields to set; empty if none helps."""
+        if not self.fields:
+            return ""
+        fields = ", ".join(self.fields)
+        return (
+            f" If the model takes inputs of several shapes in a batch, set {fields} to true; to try both, write"
+            f" {self.fields[0]}: [false, true] under fields: of a search space."
+        )
+
+
+def batch_classes(config: Mapping[str, Any], requests: RequestShapes) -> tuple[int, ...]:
+    """A number for each request; those of equal numbers may share a batch.
+
+    Args:
+        config: A config as Triton's HTTP endpoint returns it; only its ``input`` matters.
+        requests: The requests that are sent in turn.
+    """
+    compared, has_optional = _compared(config), _has_optional(config)
+    keys = [
+        (tuple(request.get(name) for name in compared), tuple(sorted(request)) if has_optional else ())
+        for request in requests
+    ]
+    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    return tuple(number[key] for key in keys)
+
+
+def kept_apart(config: Mapping[str, Any], requests: RequestShapes, batch_size: int = 1) -> KeptApart | None:
+    """What keeps requests apart that the dynamic batcher would put together; None if nothing does.
+
+    Args:
+        config: The served config, as Triton's HTTP endpoint returns it.
+        requests: The requests that are sent in turn.
+        batch_size: Inferences in one request.
+    """
+    most = mean_run(batch_classes(config, requests))
+    if "dynamic_batching" not in config or most >= int(config.get("max_batch_size", 0)) // batch_size:
+        return None
+    differing = {
+        name: index
+        for name, index in _compared(config).items()
+        if len({request.get(name) for request in requests if name in request}) > 1
+    }
+    return KeptApart(
+        inputs=tuple(differing),
+        fields=tuple(f"input[{index}].allow_ragged_batch" for index in differing.values()),
+        optional=tuple(
+            name
+            for name in dict.fromkeys(name for request in requests for name in request)
+            if _has_optional(config) and any(name not in request for request in requests)
+        ),
+        most=most,
+    )
+
+
+def mean_run(classes: Sequence[int]) -> float:
+    """The mean number of equal neighbours when requests are sent in turn, over and over; infinite if all are equal."""
+    changes = sum(a != b for a, b in zip(classes, (*classes[1:], *classes[:1]), strict=True))
+    return len(classes) / changes if changes else float("inf")
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, int]:
+    """Input name to its place in the config, of the inputs whose shapes must be equal in a batch."""
+    return {
+        str(each["name"]): index
+        for index, each in enumerate(config.get("input") or ())
+        if -1 in map(int, each.get("dims", ())) and not each.get("allow_ragged_batch")
+    }
+
+
+def _has_optional(config: Mapping[str, Any]) -> bool:
+    return any(each.get("optional") for each in config.get("input") or ())
+
+
+def _named(inputs: Sequence[str]) -> str:
+    return f"input{'s' if len(inputs) > 1 else ''} {', '.join(map(repr, inputs))}"

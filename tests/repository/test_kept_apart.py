@@ -1,0 +1,60 @@
+"""Which requests Triton batches together, from their shapes and the config."""
+
+import pytest
+
+from autotune.repository import batch_classes, kept_apart
+
+_INPUTS = [
+    {"name": "tokens", "dims": [-1]},
+    {"name": "image", "dims": [3, -1], "allow_ragged_batch": True},
+    {"name": "fixed", "dims": [4]},
+]
+_CONFIG = {"max_batch_size": 8, "dynamic_batching": {}, "input": _INPUTS}
+
+
+def _request(tokens: int, image: int = 1, fixed: int = 4, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    return {"tokens": (1, tokens), "image": (1, 3, image), "fixed": (1, fixed), **more}
+
+
+def test_only_dynamic_dimensions_without_ragged_batching_are_compared() -> None:
+    requests = [_request(3), _request(3, image=2), _request(3, fixed=9), _request(4)]
+    assert batch_classes(_CONFIG, requests) == (0, 0, 0, 1)
+    assert kept_apart(_CONFIG, [_request(3), _request(3, image=2)]) is None
+
+
+def test_alternating_shapes_are_never_batched() -> None:
+    found = kept_apart(_CONFIG, [_request(3), _request(4)] * 4)
+    assert found is not None
+    assert (found.inputs, found.fields, found.most) == (("tokens",), ("input[0].allow_ragged_batch",), 1)
+    assert "differ in the shape of input 'tokens'" in found.words()
+    assert "at most" in found.words()
+    assert "set input[0].allow_ragged_batch to true" in found.remedy()
+
+
+@pytest.mark.parametrize(("lengths", "most"), [([3, 3, 3, 4, 4, 4], 3), ([3, 3, 4, 4, 3, 3], 3), ([3, 4, 5], 1)])
+def test_equal_neighbours_may_share_a_batch(lengths: list[int], most: float) -> None:
+    found = kept_apart(_CONFIG, [_request(length) for length in lengths])
+    assert found is not None
+    assert found.most == most
+
+
+def test_requests_that_the_batch_size_keeps_apart_anyway_are_not_named() -> None:
+    requests = [_request(3)] * 8 + [_request(4)] * 8
+    assert kept_apart(_CONFIG, requests) is None
+    assert kept_apart(_CONFIG | {"max_batch_size": 16}, requests) is not None
+    assert kept_apart(_CONFIG | {"max_batch_size": 16}, requests, batch_size=2) is None
+    assert kept_apart({key: _CONFIG[key] for key in ("max_batch_size", "input")}, [_request(3), _request(4)]) is None
+    assert kept_apart(_CONFIG | {"max_batch_size": 1}, [_request(3), _request(4)]) is None
+
+
+def test_optional_inputs_of_only_some_requests_keep_these_apart() -> None:
+    config = _CONFIG | {"input": [*_INPUTS, {"name": "mask", "dims": [2], "optional": True}]}
+    found = kept_apart(config, [_request(3), _request(3, mask=(1, 2))])
+    assert found is not None
+    assert (found.inputs, found.optional) == ((), ("mask",))
+    assert "differ in having input 'mask'" in found.words()
+    assert found.remedy() == ""
+
+
+def test_one_request_is_like_itself() -> None:
+    assert kept_apart(_CONFIG, [_request(3)]) is None
