@@ -51,7 +51,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     check_sampler(request.sampler)
     observer = observer or SilentObserver()
     spec, composing = request.find_model()
-    traffic = request.traffic(spec, spec.config, seed=request.seed)
+    traffic = request.traffic(spec, spec.config, composing=composing, seed=request.seed)
     space, notes = JointSpace.of(request.space(), (spec, *composing))
     launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in (spec, *composing):
@@ -124,7 +124,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     observer = observer or SilentObserver()
     spec, composing = request.find_model()
     config = request.config(spec)
-    traffic = request.traffic(spec, config, batch_size=request.batch_size, seed=request.seed)
+    traffic = request.traffic(spec, config, composing=composing, batch_size=request.batch_size, seed=request.seed)
     loads = request.loads()
     objective = None if loads else request.goal()
     options = request.measure_options()

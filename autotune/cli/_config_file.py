@@ -24,9 +24,14 @@ def load_config_file(context: typer.Context, path: Path | None, options: Mapping
     """
     if path is None:
         return None
+    from autotune.space import model_analyzer_advice
+
     parameters = _parameters_by_flag(context)
     defaults: dict[str, Any] = {}
-    for key, value in _read(path).items():
+    values = _read(path)
+    if theirs := model_analyzer_advice(values):
+        raise UsageError(f"--config: {path}: {theirs}")
+    for key, value in values.items():
         flag = str(key).replace("_", "-")
         if flag not in parameters:
             close = " or ".join(map(repr, difflib.get_close_matches(flag, parameters)))

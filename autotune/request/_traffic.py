@@ -57,12 +57,21 @@ class TrafficRequest(Request):
             raise UsageError(f"--shared-memory: {self.shared_memory!r} is unknown; use none or system")
         return self.shared_memory == "system"
 
-    def traffic(self, spec: ModelSpec, config: ModelConfig, *, batch_size: int = 1, seed: int = 0) -> Traffic:
+    def traffic(
+        self,
+        spec: ModelSpec,
+        config: ModelConfig,
+        *,
+        composing: Sequence[ModelSpec] = (),
+        batch_size: int = 1,
+        seed: int = 0,
+    ) -> Traffic:
         """The traffic for a model.
 
         Args:
             spec: The model.
             config: The config it is served with.
+            composing: The models that an ensemble is composed of.
             batch_size: Inferences in one request.
             seed: Seed of random data.
 
@@ -82,6 +91,7 @@ class TrafficRequest(Request):
                 f"--streaming: model {spec.name!r} is decoupled and answers only on a stream;"
                 " add --protocol grpc --streaming"
             )
+        _check_stateless([(spec.name, config), *((each.name, each.config) for each in composing)])
         traffic = Traffic(
             protocol=self.protocol,
             input_data=self._input_data(),
@@ -139,6 +149,16 @@ class TrafficRequest(Request):
 def _texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
     """The values of a repeatable option; from Python a single one may stand for itself."""
     return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+
+
+def _check_stateless(served: Sequence[tuple[str, ModelConfig]]) -> None:
+    """Raises `UsageError` if a model takes sequences: Triton refuses each request without a sequence id."""
+    for name, config in served:
+        if config.has("sequence_batching"):
+            raise UsageError(
+                f"--model: {name!r} has sequence_batching, and requests with sequence ids are not supported yet; "
+                "choose a model without it"
+            )
 
 
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:

@@ -3,6 +3,7 @@
 from autotune.space._advice import advice, shape_advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._joint import JointSpace
+from autotune.space._model_analyzer import model_analyzer_advice
 from autotune.space._parameter import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Parameter
 from autotune.space._space import AS_GOOD, SearchSpace
 
@@ -17,5 +18,6 @@ __all__ = [
     "ParameterValue",
     "SearchSpace",
     "advice",
+    "model_analyzer_advice",
     "shape_advice",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.errors import UsageError
 from autotune.repository import ModelConfig, suggestion
 from autotune.space._document import Node, parse_document
+from autotune.space._model_analyzer import model_analyzer_advice
 from autotune.space._parameter import (
     BUILT_IN,
     DYNAMIC_BATCHING,
@@ -53,11 +54,13 @@ def load_parameters(text: str, source: str) -> tuple[Parameter, ...]:
         raise root.error(
             "expected 'parameters:' or 'fields:' at the top, such as 'parameters: {instance_count: [1, 2]}'"
         )
+    if theirs := model_analyzer_advice(root.value):
+        raise UsageError(f"--search-space: {source}: {theirs}")
     parameters: dict[str, Parameter] = {}
     fields: list[Parameter] = []
     for section, key, body in root.items():
         if section not in _SECTIONS:
-            hint = "; move it under 'parameters:'" if section in BUILT_IN else suggestion(section, _SECTIONS)
+            hint = _place_of(section, key) or suggestion(section, _SECTIONS)
             raise key.error(f"unknown section {section!r}{hint or '; use parameters or fields'}")
         if body.value is None:
             continue
@@ -75,13 +78,32 @@ def load_parameters(text: str, source: str) -> tuple[Parameter, ...]:
 
 def _built_in(name: str, key: Node, choices: Node) -> Parameter:
     if name not in BUILT_IN:
-        if "." in name:
-            raise key.error(f"{name!r} is a config field; move it under 'fields:'")
         hint = (
-            suggestion(name, BUILT_IN) or f"; use one of {', '.join(BUILT_IN)}, or name a config field under 'fields:'"
+            _place_of(name, key)
+            or suggestion(name, BUILT_IN)
+            or f"; use one of {', '.join(BUILT_IN)}, or name a config field under 'fields:'"
         )
         raise key.error(f"parameters: unknown parameter {name!r}{hint}")
     return Parameter.of(name, _settings(name, choices, _CHECKS[name]), _between(name, choices))
+
+
+def _place_of(name: str, key: Node) -> str:
+    """Where a misplaced name belongs, as a hint; empty if it is neither a parameter nor a config field.
+
+    Raises:
+        UsageError: It is a path into the config that does not exist.
+    """
+    parameter = _PATHS_OF_BUILT_IN.get(name) or (name if name in BUILT_IN else "")
+    if parameter:
+        renamed = "" if parameter == name else f" as {parameter}"
+        return f"; move it under 'parameters:'{renamed}"
+    try:
+        ModelConfig.empty().has(name)
+    except UsageError as error:
+        if "." in name:
+            raise key.error(str(error)) from error
+        return ""
+    return "" if name in _PATHS_OF_BUILT_IN else "; it is a config field: move it under 'fields:'"
 
 
 def _field(path: str, key: Node, choices: Node) -> Parameter:

@@ -201,6 +201,7 @@ def test_sweep(refuses, repository: Path) -> None:
         ("trails: 3\n", "'trails' is not an option of 'run'; did you mean 'trials'?"),
         ("- p99\n", "expected 'flag: value' lines"),
         ("p99: [\n", "not YAML"),
+        ("profile_models: [net]\nduration_seconds: 3\n", "is a file of Model Analyzer, which autotune does not read"),
     ],
 )
 def test_config_file(refuses, repository: Path, tmp_path: Path, text: str, words: str) -> None:
@@ -303,3 +304,22 @@ def test_decoupled_model_without_a_stream(refuses, repository: Path) -> None:
     config.write_text(config.read_text() + "model_transaction_policy { decoupled: true }\n")
     line = refuses("run", "--model-repository", str(repository), "--p99", "5ms", "--launch", "embedded")
     assert line.startswith("--streaming: model 'net' is decoupled and answers only on a stream")
+
+
+@pytest.mark.parametrize("command", [["run", "--p99", "5ms"], ["measure"], ["measure", "--client", "perf_analyzer"]])
+def test_sequences_are_refused_before_a_start(refuses, repository: Path, command: list[str]) -> None:
+    """Triton 2.51 refuses each request without a sequence id: "must specify a non-zero or non-empty correlation ID"."""
+    config = next(repository.glob("*/config.pbtxt"))
+    config.write_text(config.read_text() + "sequence_batching { oldest { max_candidate_sequences: 4 } }\n")
+    line = refuses(*command, "--model-repository", str(repository), "--launch", "embedded")
+    assert line.startswith("--model: 'net' has sequence_batching, and requests with sequence ids are not supported yet")
+
+
+def test_an_ensemble_with_a_sequence_step_is_refused(refuses, repository: Path) -> None:
+    config = next(repository.glob("*/config.pbtxt"))
+    config.write_text(config.read_text() + "sequence_batching { }\n")
+    (repository / "both" / "1").mkdir(parents=True)
+    step = 'step [ { model_name: "net" model_version: -1 } ]'
+    (repository / "both" / "config.pbtxt").write_text(f'platform: "ensemble" ensemble_scheduling {{ {step} }}')
+    line = refuses("measure", "--model-repository", str(repository), "--model", "both", "--launch", "embedded")
+    assert line.startswith("--model: 'net' has sequence_batching")

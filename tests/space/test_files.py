@@ -62,7 +62,16 @@ def test_fields_take_any_type_and_null():
     [
         ("parameters:\n  max_batchsize: [1]", 2, "unknown parameter 'max_batchsize' (did you mean 'max_batch_size'?)"),
         ("parameters:\n  quux: [1]", 2, "use one of max_batch_size"),
-        ("parameters:\n  instance_group.kind: [1]", 2, "move it under 'fields:'"),
+        ("parameters:\n  instance_group.kind: [1]", 2, "move it under 'parameters:' as instance_kind"),
+        ("dynamic_batching.max_queue_delay_microseconds: [1]", 1, "'parameters:' as max_queue_delay_microseconds"),
+        ("parameters:\n  parameters.threads: [1]", 2, "it is a config field: move it under 'fields:'"),
+        ("parameters:\n  optimization: [1]", 2, "it is a config field: move it under 'fields:'"),
+        ("parameters.threads: [1]", 1, "it is a config field: move it under 'fields:'"),
+        (
+            "parameters:\n  dynamic_batching.max_delay: [1]",
+            2,
+            "unknown config field 'max_delay' of ModelDynamicBatching",
+        ),
         ("\nparametres:\n  instance_count: 1", 2, "did you mean 'parameters'?"),
         ("instance_count: 1", 1, "move it under 'parameters:'"),
         ("parameters:\n  instance_count:\n    low: 4\n    high: 1", 3, "low 4 is above high 1"),
