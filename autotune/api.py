@@ -46,6 +46,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     from autotune.measurement import Deployment
     from autotune.report import export_best
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
+    from autotune.server import check_gpu_instances
     from autotune.space import JointSpace, advice, shape_advice
 
     check_sampler(request.sampler)
@@ -56,6 +57,9 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in (spec, *composing):
         launcher.check_model(each)
+        searched = space.spaces.get(each.name)
+        if searched is None or not searched.moves_off_gpus:
+            check_gpu_instances(launcher, each.name, each.config)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
@@ -119,7 +123,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     from autotune.measurement import Deployment, SweepResult
     from autotune.repository import ConfigSet
     from autotune.search import BASELINE, SilentObserver
-    from autotune.server import LoadFailed
+    from autotune.server import LoadFailed, check_gpu_instances
 
     observer = observer or SilentObserver()
     spec, composing = request.find_model()
@@ -132,6 +136,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in (spec, *composing):
         launcher.check_model(each)
+        check_gpu_instances(launcher, each.name, config if each is spec else each.config)
     results = request.writable_directory()
     directory = results / "measurements"
     for note in (why, *_config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _DEADLINE_S = 10.0
 _MEMORY = "memory.used"
@@ -68,6 +70,14 @@ def gpu_state() -> GpuState | None:
     if not fields or not rows:
         return None
     return _state([dict(zip(fields, row, strict=True)) for row in rows])
+
+
+def may_have_gpu() -> bool:
+    """Whether a process of this one's environment may find an NVIDIA GPU here; False is certain."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    devices = (*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg"))  # the latter on Windows (WSL)
+    return bool(devices) or gpu_state() is not None
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from autotune.server._diagnosis import Diagnosis
 from autotune.server._docker import DockerLauncher
 from autotune.server._doctor import diagnose
 from autotune.server._embedded import EmbeddedLauncher
+from autotune.server._gpu_instances import check_gpu_instances
 from autotune.server._local import LocalLauncher
 from autotune.server._options import LaunchOptions
 from autotune.server._remote import RemoteLauncher
@@ -44,6 +45,7 @@ __all__ = [
     "ServerUsage",
     "StartTimedOut",
     "Unreachable",
+    "check_gpu_instances",
     "choose_launcher",
     "config_notes",
     "diagnose",

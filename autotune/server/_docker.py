@@ -107,6 +107,10 @@ class DockerLauncher:
         with closing(connect()) as client:
             return has_gpu(client.info())
 
+    def finds_gpu(self) -> bool:
+        """See `Launcher.finds_gpu`."""
+        return self.has_gpu()
+
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
         with closing(connect()) as client:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autotune.environment import may_have_gpu
 from autotune.errors import UsageError
 from autotune.repository import ModelSpec
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
@@ -56,6 +57,10 @@ class EmbeddedLauncher:
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`: the ONNX Runtime of this mode computes on CPUs only."""
         return False
+
+    def finds_gpu(self) -> bool:
+        """See `Launcher.finds_gpu`."""
+        return may_have_gpu()
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""

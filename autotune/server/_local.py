@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.environment import gpu_state
+from autotune.environment import gpu_state, may_have_gpu
 from autotune.errors import UsageError
 from autotune.repository import ModelSpec
 from autotune.server._belongings import remove_orphans
@@ -69,6 +69,10 @@ class LocalLauncher:
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""
         return gpu_state() is not None
+
+    def finds_gpu(self) -> bool:
+        """See `Launcher.finds_gpu`."""
+        return may_have_gpu()
 
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""

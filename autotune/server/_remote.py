@@ -80,6 +80,10 @@ class RemoteLauncher:
         """See `Launcher.has_gpu`."""
         return
 
+    def finds_gpu(self) -> None:
+        """See `Launcher.finds_gpu`."""
+        return
+
     def describe(self) -> dict[str, str]:
         """See `Launcher.describe`."""
         try:

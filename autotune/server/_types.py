@@ -215,5 +215,8 @@ class Launcher(Protocol):
     def has_gpu(self) -> bool | None:
         """Whether an ONNX model can compute on a GPU there; None if that cannot be seen from here."""
 
+    def finds_gpu(self) -> bool | None:
+        """Whether Triton finds a GPU there for instances of KIND_GPU; None if that cannot be seen from here."""
+
     def describe(self) -> dict[str, str]:
         """Mode, image or binary, and version if known, for the environment fingerprint."""

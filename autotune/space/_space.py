@@ -19,6 +19,7 @@ from autotune.space._load import load_parameters
 from autotune.space._parameter import (
     DYNAMIC_BATCHING,
     INSTANCE_COUNT,
+    INSTANCE_KIND,
     MAX_BATCH_SIZE,
     NO_PREFERENCE,
     PREFERRED,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 AS_GOOD = 0.03
 """Configs no farther below the best one, by the logarithm, are refined as well: which one is best is chance."""
 
+_CPU = "KIND_CPU"
 _TRITON_DEFAULT_BATCH = 4  # what Triton gives a batching model whose config does not say
 
 
@@ -121,6 +123,11 @@ class SearchSpace:
     def is_refined(self) -> bool:
         """Whether some values are tried only next to the best ones."""
         return any(each.between for each in self.parameters)
+
+    @property
+    def moves_off_gpus(self) -> bool:
+        """Whether some configs have their instances on CPUs whatever the model's own config says."""
+        return any(each.name == INSTANCE_KIND and each.has(_CPU) for each in self.parameters)
 
     def is_coarse(self, candidate: Candidate) -> bool:
         """Whether all its values are on the coarse grid."""

@@ -323,3 +323,20 @@ def test_an_ensemble_with_a_sequence_step_is_refused(refuses, repository: Path) 
     (repository / "both" / "config.pbtxt").write_text(f'platform: "ensemble" ensemble_scheduling {{ {step} }}')
     line = refuses("measure", "--model-repository", str(repository), "--model", "both", "--launch", "embedded")
     assert line.startswith("--model: 'net' has sequence_batching")
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.usefixtures("without_gpu")
+@pytest.mark.parametrize("group", ["{ kind: KIND_GPU }", "{ kind: KIND_GPU gpus: [ 0, 1 ] }", "{ gpus: [ 0 ] }"])
+@pytest.mark.parametrize("command", [["run", "--p99", "5ms"], ["measure"]])
+def test_instances_on_a_gpu_that_is_not_there(refuses, repository: Path, command: list[str], group: str) -> None:
+    """Triton 2.51 refuses: "invalid or unsupported gpu id 0"; without a kind "has kind KIND_CPU but specifies"."""
+    config = next(repository.glob("*/config.pbtxt"))
+    config.write_text(config.read_text() + f"instance_group {group}\n")
+    line = refuses(*command, "--model-repository", str(repository), "--launch", "embedded")
+    assert line.startswith("--launch embedded: instance_group[0] of 'net' is on GPUs, Triton finds none there")
+    assert "instance_kind: KIND_CPU" in line

@@ -241,3 +241,11 @@ def test_a_space_describes_itself():
     rows = dict(SPACES["fields"].describe())
     assert rows["dynamic_batching"] == "true, false"
     assert rows["parameters.threads"] == "unset, 1, 2.5"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "moves"),
+    [("KIND_CPU", True), ("[auto, KIND_CPU]", True), ("[auto, KIND_GPU]", False), ("KIND_GPU", False)],
+)
+def test_only_a_space_with_kind_cpu_moves_instances_off_gpus(kinds: str, moves: bool) -> None:
+    assert SearchSpace.parse(f"parameters: {{instance_kind: {kinds}}}", "x.yaml").moves_off_gpus is moves
