@@ -10,6 +10,7 @@ from autotune.load._generators import (
     protocols,
 )
 from autotune.load._histogram import Histogram, histogram
+from autotune.load._request_check import check_requests
 from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
 from autotune.load._target import LoadOptions
@@ -44,6 +45,7 @@ __all__ = [
     "check_batches",
     "check_client",
     "check_offerable",
+    "check_requests",
     "create_generator",
     "generator_for",
     "histogram",

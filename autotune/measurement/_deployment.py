@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.load import LoadGenerator, Traffic, check_batches, generator_for, make_payloads
+from autotune.load import LoadGenerator, Traffic, check_batches, check_requests, generator_for, make_payloads
 from autotune.repository import ConfigSet, KeptApart, ModelSpec, kept_apart, stage
 from autotune.server import Launcher, RunningServer
 
@@ -38,7 +38,8 @@ class Deployment:
         directory: Where staged repositories and logs go; best on the model files' own filesystem, so that
             they are linked rather than copied.
         traffic: What requests carry and how they are sent.
-        composing: The models that it calls; staged beside it.
+        composing: The models that it needs (an ensemble's steps, models that it calls); staged beside it.
+        accepted: The models that are known to answer such requests, so that each is asked once.
     """
 
     spec: ModelSpec
@@ -46,21 +47,26 @@ class Deployment:
     directory: Path
     traffic: Traffic = field(default_factory=Traffic)
     composing: Sequence[ModelSpec] = ()
+    accepted: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @contextmanager
     def serve(self, configs: ConfigSet, log_path: Path) -> Iterator[Served]:
         """Serves ``configs`` on a fresh server until the context is left.
 
         Raises:
-            UsageError: The payload does not fit the model.
+            UsageError: The payload does not fit the model, or no config can make it answer.
             ServerFailure: The server did not come up, or the model fails requests that its config batches.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
             repository = stage((self.spec, *self.composing), configs, Path(staging))
-            with self.launcher.launch(repository, self.spec.name, log_path) as server:
+            called = [each.name for each in self.composing]
+            with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
                 served = server.model_config()
                 payloads = make_payloads(self.spec.name, server.model_metadata(), served, self.traffic)
+                if self.spec.name not in self.accepted and not self.traffic.streaming:
+                    check_requests(server.endpoint, self.traffic, payloads, called)
+                    self.accepted.add(self.spec.name)
                 if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
                     check_batches(server.endpoint, served, payloads[0])
                 apart = kept_apart(served, [each.shapes for each in payloads], self.traffic.batch_size)

@@ -15,7 +15,7 @@ from autotune.repository._schema import suggestion
 from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _VERSION = re.compile(r"[1-9]\d*")  # Triton passes over other names, those with a leading zero included
 # Triton reads an absent max_batch_size as 0 too, but only a written one is a decision.
@@ -66,8 +66,8 @@ class ModelRepository:
             raise UsageError(f"--model: {self.path} holds several models; name one of {', '.join(names)}")
         return self.model(names[0])
 
-    def model(self, name: str) -> ModelSpec:
-        """Reads one model from disk.
+    def model(self, name: str, flag: str = "--model") -> ModelSpec:
+        """Reads one model from disk; ``flag`` named it, for the error.
 
         Raises:
             UsageError: There is no such model, or its config or files are invalid.
@@ -78,7 +78,7 @@ class ModelRepository:
             if not names:
                 raise self._empty()
             hint = suggestion(name, names)
-            raise UsageError(f"--model: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
+            raise UsageError(f"{flag}: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
         config, has_config, unbatched = _read_config(directory)
         versions = tuple(sorted(_versions(directory)))
         if not versions and not config.has("ensemble_scheduling"):
@@ -98,14 +98,18 @@ class ModelRepository:
             onnx=OnnxVersions(signature.ir_version, signature.opset) if signature else None,
         )
 
-    def composing_models(self, spec: ModelSpec) -> tuple[ModelSpec, ...]:
-        """The models that an ensemble calls, including those of nested ensembles; empty for other models.
+    def composing_models(self, spec: ModelSpec, called: Sequence[str] = ()) -> tuple[ModelSpec, ...]:
+        """The models that one needs beside it: an ensemble's steps and those that it calls, with what these need.
+
+        Args:
+            spec: The model.
+            called: Names of models that it calls; nothing in its config tells them.
 
         Raises:
             UsageError: One of them is missing or invalid.
         """
-        found: dict[str, ModelSpec] = {}
-        waiting = list(_steps(spec.config))
+        found = {name: self.model(name, "--composing-models") for name in called if name != spec.name}
+        waiting = [*_steps(spec.config), *(step for each in found.values() for step in _steps(each.config))]
         while waiting:
             name = waiting.pop(0)
             if name not in found and name != spec.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,15 @@ class ModelRequest(Request):
     )
     model: str | None = option(None, "NAME", "The model; not needed if the repository holds one.", panel=Panel.MODEL)
 
+    composing_models: Sequence[str] = option(
+        (),
+        "NAME[,NAME]",
+        "Models that it calls by name (BLS), loaded beside it; may be repeated.",
+        panel=Panel.MODEL,
+    )
+
     def find_model(self) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
-        """The model, and the models it is composed of if it is an ensemble.
+        """The model, and the models that it needs: an ensemble's steps, and those of ``composing_models``.
 
         Raises:
             UsageError: No such repository or model, or several models and none named.
@@ -31,4 +39,5 @@ class ModelRequest(Request):
 
         repository = ModelRepository(Path(self.model_repository))
         spec = repository.model(self.model) if self.model is not None else repository.only_model()
-        return spec, repository.composing_models(spec)
+        called = [name for each in self.composing_models for name in each.split(",")]
+        return spec, repository.composing_models(spec, called)

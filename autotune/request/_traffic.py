@@ -71,7 +71,7 @@ class TrafficRequest(Request):
         Args:
             spec: The model.
             config: The config it is served with.
-            composing: The models that an ensemble is composed of.
+            composing: The models that are served beside it.
             batch_size: Inferences in one request.
             seed: Seed of random data.
 
@@ -91,7 +91,8 @@ class TrafficRequest(Request):
                 f"--streaming: model {spec.name!r} is decoupled and answers only on a stream;"
                 " add --protocol grpc --streaming"
             )
-        _check_stateless([(spec.name, config), *((each.name, each.config) for each in composing)])
+        steps = composing if config.has("ensemble_scheduling") else ()  # a model that calls others sends their ids
+        _check_stateless([(spec.name, config), *((each.name, each.config) for each in steps)])
         traffic = Traffic(
             protocol=self.protocol,
             input_data=self._input_data(),

@@ -86,6 +86,10 @@ class AskTell:
         """Closes a trial that was not run to its end; its candidate may be proposed again."""
         self._study.tell(asked, state=TrialState.FAIL)
 
+    def discard(self) -> None:
+        """Deletes the study: it holds no finished trial, and the next run numbers its trials from 0."""
+        optuna.delete_study(study_name=self._study.study_name, storage=self._study._storage)
+
     def close_stale(self, stored: Sequence[TrialRecord]) -> None:
         """Closes trials that an interruption left running, with their outcome where it was stored already.
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import optuna
 
 from autotune.environment import Environment
+from autotune.errors import UsageError
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
@@ -242,8 +243,10 @@ class Coordinator:
         )
         try:
             outcome = self._executor.execute(trial, watch)
-        except BaseException:
+        except BaseException as error:
             self._optuna.abandon(asked)
+            if isinstance(error, UsageError) and not self._trials:  # the request was at fault: nothing was found out
+                self._optuna.discard()
             raise
         if label == PROPOSED:  # the starts are what predictions are learnt from
             outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))

@@ -49,19 +49,19 @@ def triton_arguments(
     *,
     server_id: str,
     repository: str,
-    model: str,
+    models: Sequence[str],
     address: str,
     ports: Ports,
     stop_grace_s: float,
     complete_config: bool,
     extra: Sequence[str],
 ) -> list[str]:
-    """Arguments for one model under explicit control; ``extra`` comes last and wins.
+    """Arguments for some models under explicit control; ``extra`` comes last and wins.
 
     Args:
         server_id: Returned by ``/v2``; distinguishes this server from another one on the same port.
         repository: The repository as the server sees it.
-        model: Loaded at startup; the server exits if that fails.
+        models: Loaded at startup; the server exits if that fails.
         address: Address that the server binds to.
         ports: Ports that the server binds to.
         stop_grace_s: Seconds that the server may wait for its models when it is stopped.
@@ -72,7 +72,7 @@ def triton_arguments(
         f"--id={server_id}",
         f"--model-repository={repository}",
         "--model-control-mode=explicit",
-        f"--load-model={model}",
+        *(f"--load-model={each}" for each in models),
         f"--http-address={address}",
         f"--http-port={ports.http}",
         f"--grpc-address={address}",

@@ -7,18 +7,23 @@ end. That is most of the time from launch to ready. Completion is switched off i
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.server._staged import staged_config
 
 
-def needs_completion(repository: Path, model: str) -> bool:
-    """Returns False if completion would not change the config of ``model``; True if unsure.
+def needs_completion(repository: Path, models: Sequence[str]) -> bool:
+    """Returns False if completion would not change the config of any of the models; True if unsure.
 
     ONNX: the backend does not change a config that names its inputs and outputs. Python: completion does nothing if
     ``TritonPythonModel`` neither defines nor inherits ``auto_complete_config``.
     """
-    config = staged_config(repository / model)
+    return any(_is_completed(repository / name) for name in models)
+
+
+def _is_completed(model: Path) -> bool:
+    config = staged_config(model)
     if config is None:
         return True
     for kind in ("input", "output"):
@@ -29,7 +34,7 @@ def needs_completion(repository: Path, model: str) -> bool:
         return False
     if config.backend == "python":
         name = config.value("default_model_filename") or "model.py"
-        sources = list((repository / model).glob(f"[0-9]*/{name}"))
+        sources = list(model.glob(f"[0-9]*/{name}"))
         return not sources or any(_completes(source) for source in sources)
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +41,11 @@ class DockerLauncher:
         check_ports(self.options.http_port, self.options.grpc_port)
 
     @contextmanager
-    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+    def launch(
+        self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()
+    ) -> Iterator[RunningServer]:
         """See `Launcher.launch`."""
-        complete_config = needs_completion(repository, model)
+        complete_config = needs_completion(repository, (model, *called))
         with closing(connect()) as client:
             remove_orphaned_containers(client)
             remove_orphans()
@@ -61,7 +63,7 @@ class DockerLauncher:
                     arguments = triton_arguments(
                         server_id=name,
                         repository="/models",
-                        model=model,
+                        models=(model, *called),
                         # A published port reaches the container's address, not its loopback.
                         address=LOOPBACK if host_network else "0.0.0.0",  # noqa: S104
                         ports=ports,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,13 +41,15 @@ class EmbeddedLauncher:
         check_ports(self.options.http_port, self.options.grpc_port)
 
     @contextmanager
-    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+    def launch(
+        self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()
+    ) -> Iterator[RunningServer]:
         """See `Launcher.launch`."""
         remove_orphans()
         bundle, libpython = find_bundle(), check_libpython()
         with tempfile.TemporaryDirectory(prefix=new_prefix(), ignore_cleanup_errors=True) as directory:
             binary = stage_bundle(bundle, libpython, Path(directory), server_environment(repository))
-            with launch_process(binary, self.options, repository, model, log_path) as server:
+            with launch_process(binary, self.options, repository, (model, *called), log_path) as server:
                 yield server
 
     def check_model(self, spec: ModelSpec) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +56,13 @@ class LocalLauncher:
         return Path(found)
 
     @contextmanager
-    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+    def launch(
+        self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()
+    ) -> Iterator[RunningServer]:
         """See `Launcher.launch`."""
         remove_orphans()
         binary = Binary([str(self.binary())], os.environ)
-        with launch_process(binary, self.options, repository, model, log_path) as server:
+        with launch_process(binary, self.options, repository, (model, *called), log_path) as server:
             yield server
 
     def check_model(self, spec: ModelSpec) -> None:

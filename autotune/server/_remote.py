@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,9 @@ class RemoteLauncher:
         return parse_url(self.options.url)
 
     @contextmanager
-    def launch(self, repository: Path, model: str, log_path: Path) -> Iterator[RunningServer]:
+    def launch(
+        self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()
+    ) -> Iterator[RunningServer]:
         """See `Launcher.launch`; a remote server has no log, so ``log_path`` is not used."""
         endpoint = self.endpoint()
         control = self._control()

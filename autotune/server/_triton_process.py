@@ -37,20 +37,23 @@ class Binary:
 
 @contextmanager
 def launch_process(
-    binary: Binary, options: LaunchOptions, repository: Path, model: str, log_path: Path
+    binary: Binary, options: LaunchOptions, repository: Path, models: Sequence[str], log_path: Path
 ) -> Iterator[ReadyServer]:
-    """Context of a ready server of ``binary``; raises as `Launcher.launch`."""
+    """Context of a ready server of ``binary`` with the models loaded, the first of them under test.
+
+    Raises as `Launcher.launch`.
+    """
     prefix = new_prefix()
-    complete_config = needs_completion(repository, model)
+    complete_config = needs_completion(repository, models)
     started = time.monotonic()
     process = ServerProcess(log_path)
     try:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             ports = pick_ports(options.http_port, options.grpc_port)
-            _start(process, binary, options, repository, model, ports, prefix, complete_config)
+            _start(process, binary, options, repository, models, ports, prefix, complete_config)
             watch = _Watch(process, log_path)
             try:
-                _await(watch, prefix, ports, model, options.start_timeout_s)
+                _await(watch, prefix, ports, models[0], options.start_timeout_s)
                 break
             except PortsTaken as taken:
                 process.stop(0)
@@ -59,7 +62,7 @@ def launch_process(
         watch.ready = True
         server = ReadyServer(
             endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc),
-            model=model,
+            model=models[0],
             startup_s=time.monotonic() - started,
             log_path=log_path,
             alive=watch.check,
@@ -77,7 +80,7 @@ def _start(
     binary: Binary,
     options: LaunchOptions,
     repository: Path,
-    model: str,
+    models: Sequence[str],
     ports: Ports,
     prefix: str,
     complete_config: bool,
@@ -85,7 +88,7 @@ def _start(
     arguments = triton_arguments(
         server_id=prefix.rstrip("-"),
         repository=str(repository),
-        model=model,
+        models=models,
         address=LOOPBACK,
         ports=ports,
         stop_grace_s=options.stop_grace_s,

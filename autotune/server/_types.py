@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,8 +198,12 @@ class Launcher(Protocol):
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work here; starts nothing."""
 
-    def launch(self, repository: Path, model: str, log_path: Path) -> AbstractContextManager[RunningServer]:
+    def launch(
+        self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()
+    ) -> AbstractContextManager[RunningServer]:
         """A server in explicit model-control mode with ``model`` loaded from the staged ``repository``.
+
+        The models in ``called``, which it needs, are loaded too.
 
         Leaving the context always stops it.
 

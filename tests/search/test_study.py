@@ -224,12 +224,22 @@ def test_a_study_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
 def test_an_error_of_the_executor_leaves_no_running_trial(tmp_path: Path, store: Store) -> None:
     class Broken(PretendedExecutor):
         def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-            raise UsageError("--shape: missing")
+            raise RuntimeError("a bug")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(RuntimeError):
         run(plan(tmp_path), store, Broken())
     study = optuna.load_study(study_name="study", storage=store.optuna_storage())
     assert [trial.state.name for trial in study.trials] == ["FAIL"]
+
+
+def test_a_request_that_no_config_can_serve_leaves_no_trial_behind(tmp_path: Path, store: Store) -> None:
+    class Refusing(PretendedExecutor):
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            raise UsageError("--shape: missing")
+
+    with pytest.raises(UsageError):
+        run(plan(tmp_path), store, Refusing())
+    assert [trial.number for trial in run(plan(tmp_path, trials=1), store, PretendedExecutor()).trials] == [0]
 
 
 def test_a_time_budget_ends_before_a_trial_that_would_not_fit(tmp_path: Path, store: Store) -> None:

@@ -14,8 +14,8 @@ _OUTPUT = 'output { name: "b" data_type: TYPE_FP32 dims: 1 } '
 def test_a_complete_config_needs_no_completion(tmp_path: Path) -> None:
     write_double(tmp_path)
     write_onnx(tmp_path, "negate", onnx_config())
-    assert not needs_completion(tmp_path, "double")
-    assert not needs_completion(tmp_path, "negate")
+    assert not needs_completion(tmp_path, ["double"])
+    assert not needs_completion(tmp_path, ["negate"])
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_completion_stays_on_unless_it_certainly_changes_nothing(
     tmp_path: Path, config: str | None, source: str | None
 ) -> None:
     write_model(tmp_path, "m", config, source)
-    assert needs_completion(tmp_path, "m")
+    assert needs_completion(tmp_path, ["m"])

@@ -144,7 +144,7 @@ def test_triton_args_come_last() -> None:
         return triton_arguments(
             server_id="id",
             repository="/models",
-            model="m",
+            models=["m"],
             address="127.0.0.1",
             ports=Ports(1, 2, 3, True),
             stop_grace_s=0,
