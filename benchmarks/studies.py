@@ -118,7 +118,8 @@ def gain_in_words(found: StudyResult) -> str:
     if found.best is not None and found.best.label == BASELINE:
         return "none: the config it began with is delivered"
     if found.interval is None:
-        return f"{found.gain:.2f}, not compared side by side" if found.gain else "unknown"
+        gain = found.estimated_gain
+        return f"{gain:.2f}, not compared side by side" if gain else "unknown"
     return f"{found.interval.value:.2f} ({found.interval.low:.2f} to {found.interval.high:.2f})"
 
 

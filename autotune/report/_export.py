@@ -102,6 +102,8 @@ def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
             f"At {rate(measured.decided_by.asked_per_s)} inferences/s for"
             f" {format_duration(measured.decided_by.duration_s)} it {held}: {seen}."
         )
+    if is_best and result.gain is None and result.estimated_gain is not None:
+        lines.append("No final comparison confirmed that it is better than the baseline.")
     environment = trial.environment
     lines.append(f"Measured on {environment.cpu_model}, {environment.available_cores:g} CPUs")
     for gpu in environment.gpus:

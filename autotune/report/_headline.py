@@ -79,8 +79,12 @@ def _gain(result: StudyResult) -> str:
         return f"Gain over the baseline: {finals.gain.value:.2f} times ({_interval(finals.gain, _times)})."
     if finals is not None and finals.rounds:
         return "The baseline violated the SLO in the final comparison; the delivered config met it."
-    gain = f"{result.gain:.2f} times" if result.gain is not None else "unknown"
-    return f"Gain over the baseline: {gain} by single measurements of the search; no final comparison was made."
+    estimated = f"{result.estimated_gain:.2f} times" if result.estimated_gain is not None else "unknown"
+    why = f": {result.uncompared.value}" if result.uncompared else ""
+    return (
+        f"No confirmed gain over the baseline ({estimated} by single measurements, the best of which is partly lucky);"
+        f" no final comparison was made{why}."
+    )
 
 
 def _no_gain(result: StudyResult) -> str:

@@ -49,6 +49,8 @@ def _study(result: StudyResult) -> dict[str, Any]:
         "config_path": result.config_path,
         "feasible": result.best is not None,
         "gain": result.gain,
+        "estimated_gain": result.estimated_gain,
+        "uncompared": result.uncompared,
         "finals": _finals(result.finals),
         "explanation": result.explanation,
         "best": result.best and _trial(result.best, result),

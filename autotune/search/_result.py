@@ -10,8 +10,8 @@ from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.prediction import Explanation
-from autotune.search._score import BASELINE, MIN_GAIN, best_of, nearest_of, score
-from autotune.search.finals import Finals, finals_of
+from autotune.search._score import BASELINE, MIN_GAIN, nearest_of, score, worth_delivering
+from autotune.search.finals import Finals, Uncompared, finals_of
 from autotune.store import TrialRecord
 
 
@@ -25,8 +25,8 @@ class StudyResult:
         objective: What was looked for.
         trials: Every finished trial, by number.
         baseline: The baseline's trial; None if it never finished.
-        best: The trial whose config is delivered: the winner of the finals, or the best feasible one where none were
-            held; None where no config keeps the ceilings.
+        best: The trial whose config is delivered: the winner of the final comparison; without one the best by single
+            measurements, or the baseline if that is no better by the least gain. None if no config meets the SLO.
         nearest: Where nothing is feasible, the measured trial that came closest; else None.
         storage: URL of the database.
         stopped: Why no more trials were run; empty where a study was only looked up.
@@ -37,6 +37,7 @@ class StudyResult:
         broken: Whether it ended because not even a config that had worked does any more.
         finals: The finals; None where none were held.
         explanation: Why the best won, as of the study's last run; None where no run came to its end.
+        uncompared: Why this run made no final comparison; None if it made one, or none was needed or known of.
     """
 
     study: str
@@ -55,6 +56,7 @@ class StudyResult:
     broken: bool = False
     finals: Finals | None = None
     explanation: Explanation | None = None
+    uncompared: Uncompared | None = None
 
     @property
     def measured(self) -> Measurement | None:
@@ -74,15 +76,24 @@ class StudyResult:
 
     @property
     def gain(self) -> float | None:
-        """Best value over the baseline's (below 1 is better for latency); None if unknown.
+        """Best value over the baseline's (below 1 is better for latency), as the final comparison shows it.
 
-        The final comparison decides if there is one: a config that violated the SLO in a round has no value.
+        1 if the baseline is delivered; None if unknown: there was no comparison, or one violated the SLO in a round.
         """
         if self.interval is not None:
             return self.interval.value
+        is_baseline = self.best is not None and self.baseline is not None and self.best.id == self.baseline.id
+        return 1.0 if is_baseline else None
+
+    @property
+    def estimated_gain(self) -> float | None:
+        """The same by single measurements of the search, if no final comparison was made; None if unknown.
+
+        The best of several single measurements is partly lucky, so the true gain is likely to be smaller.
+        """
         if self.best is None or self.baseline is None or not self.baseline.outcome.feasible:
             return None
-        if self.finals is not None and self.finals.rounds and self.best.number != self.baseline.number:
+        if self.finals is not None and self.finals.rounds:
             return None
         return score(self.best.outcome, self.objective) / score(self.baseline.outcome, self.objective)
 
@@ -102,10 +113,12 @@ def summarise(
     config_path: Path | None = None,
     interrupted: bool = False,
     explanation: Explanation | None = None,
+    uncompared: Uncompared | None = None,
 ) -> StudyResult:
     """The result that a study's trials amount to."""
     finals = finals_of(trials, runs, objective, min_gain)
-    best = finals.winner.trial if finals and finals.winner else best_of(trials, objective)
+    compared = finals.winner if finals and finals.rounds else None
+    best = compared.trial if compared else worth_delivering(trials, objective, min_gain)
     return StudyResult(
         study=study,
         model=model,
@@ -122,4 +135,5 @@ def summarise(
         interrupted=interrupted,
         finals=finals,
         explanation=explanation,
+        uncompared=uncompared,
     )

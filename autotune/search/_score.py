@@ -64,6 +64,16 @@ def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord 
     return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
 
 
+def worth_delivering(trials: Sequence[TrialRecord], objective: Objective, min_gain: float) -> TrialRecord | None:
+    """The best feasible trial; the baseline if it meets the SLO and the best is not better by ``min_gain``."""
+    best = best_of(trials, objective)
+    baseline = next((trial for trial in trials if trial.label == BASELINE and trial.outcome.feasible), None)
+    if best is None or baseline is None:
+        return best
+    ratio = score(best.outcome, objective) / score(baseline.outcome, objective)
+    return best if (ratio if objective.maximise else 1 / ratio) > 1 + min_gain else baseline
+
+
 def nearest_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """The infeasible trial whose worst violation is smallest."""
     measured = [

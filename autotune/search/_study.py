@@ -29,7 +29,7 @@ from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
-from autotune.search.finals import FinalComparison, Interrupted, finals_s
+from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.store import Store, StudyRecord, TrialRecord
 
@@ -97,12 +97,13 @@ class Coordinator:
         stopped, interrupted, broken = self._run_trials()
         self._experience.learn(self._trials)
         search_s = self._clock() - self._started
-        if not interrupted and not broken:
-            interrupted = not self._compare()
-        result = self._explained(stopped, search_s=search_s, interrupted=interrupted)
-        return replace(result, broken=broken)
+        if broken:
+            uncompared = Uncompared.BROKEN
+        else:
+            uncompared = Uncompared.INTERRUPTED if interrupted else self._compare()
+        return replace(self._explained(stopped, search_s=search_s, uncompared=uncompared), broken=broken)
 
-    def _explained(self, stopped: str, *, search_s: float, interrupted: bool) -> StudyResult:
+    def _explained(self, stopped: str, *, search_s: float, uncompared: Uncompared | None) -> StudyResult:
         """What the trials and the finals amount to, and why, which is stored."""
         plan = self._plan
         result = summarise(
@@ -116,7 +117,8 @@ class Coordinator:
             stopped=stopped,
             search_s=search_s,
             seconds=self._clock() - self._started,
-            interrupted=interrupted,
+            interrupted=uncompared is Uncompared.INTERRUPTED,
+            uncompared=uncompared,
         )
         explanation = explain(
             plan.space,
@@ -153,8 +155,8 @@ class Coordinator:
             self._optuna.close_stale(self._trials)
             return "interrupted", True, False
 
-    def _compare(self) -> bool:
-        """Whether the final comparison came to its end; a person may stop it."""
+    def _compare(self) -> Uncompared | None:
+        """Makes the final comparison; why there was none, or none to its end."""
         plan = self._plan
         comparison = FinalComparison(
             plan,
@@ -168,10 +170,9 @@ class Coordinator:
             estimates=self._experience.estimates(self._trials),
         )
         try:
-            comparison.run(self._trials)
+            return comparison.run(self._trials)
         except (Interrupted, KeyboardInterrupt):
-            return False
-        return True
+            return Uncompared.INTERRUPTED
 
     def _estimate(self) -> None:
         """Tells how long the rest takes at most; the search may end earlier."""

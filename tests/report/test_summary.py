@@ -25,7 +25,7 @@ from autotune.report._format import describe_candidate, phrase
 from autotune.repository import KeptApart, ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
 from autotune.search._result import summarise
-from autotune.search.finals import Comparison, decide, level
+from autotune.search.finals import Comparison, Uncompared, decide, level
 from autotune.space import Candidate
 from autotune.store import TrialRecord
 
@@ -46,7 +46,7 @@ def printed(shown: StudyResult, width: int = 140) -> str:
 def test_the_summary_says_what_won_and_by_how_much(won: StudyResult) -> None:
     text = printed(won)
     assert "Delivered: trial 2 (proposed), batch 8, 2 instances" in text
-    assert f"Gain over the baseline: {won.gain:.2f} times by single measurements" in text
+    assert "No confirmed gain over the baseline (" in text
     assert "failed to load: no such backend" in text
     assert "p99 <= 5ms missed by" in text
 
@@ -62,7 +62,7 @@ def test_the_summary_says_why_batches_are_small(won: StudyResult) -> None:
 
 
 def test_the_verdict_is_the_same_at_any_width_and_short(won: StudyResult) -> None:
-    said = [printed(won, width).partition("Gain over")[2] for width in (60, 100, 160)]
+    said = [printed(won, width).partition("gain over")[2] for width in (60, 100, 160)]
     assert said[0] == said[1] == said[2]
     lines = said[0].splitlines()
     assert len(lines) <= 25
@@ -71,7 +71,7 @@ def test_the_verdict_is_the_same_at_any_width_and_short(won: StudyResult) -> Non
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_the_tables_keep_every_number_on_a_narrow_terminal(won: StudyResult, width: int) -> None:
-    table = printed(won, width).partition("Gain over")[0]
+    table = printed(won, width).partition("gain over")[0]
     assert max(map(len, table.splitlines())) <= width
     assert "…" not in table
     assert re.search(r"^ +\*2 +1,\d{3} +\d\.\d+ms .*meets the SLO +batch 8", table, re.MULTILINE)
@@ -136,7 +136,8 @@ def test_says_when_nothing_was_measured_at_all() -> None:
 def test_json_is_plain_and_complete(won: StudyResult) -> None:
     shown = json.loads(FORMATS["json"].study(won), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert shown["best"]["number"] == 2
-    assert shown["gain"] == won.gain
+    assert shown["gain"] is None
+    assert shown["estimated_gain"] == won.estimated_gain
     assert shown["objective"]["ceilings"] == [{"statistic": "p99", "limit_s": 0.005}]
     assert [each["outcome"] for each in shown["trials"]] == ["feasible", "failed to load", "feasible", "infeasible"]
     assert shown["trials"][2]["parameters"] == {"max_batch_size": 8, "instance_count": 2}
@@ -197,8 +198,8 @@ def test_the_lower_latency_wins_at_a_given_rate() -> None:
     )
     assert shown.best is not None
     assert shown.best.number == 1
-    assert shown.gain is not None
-    assert shown.gain < 1
+    assert shown.estimated_gain is not None
+    assert shown.estimated_gain < 1
     assert "rate missed by" in printed(shown)
 
 
@@ -277,6 +278,25 @@ def test_the_change_of_config_is_a_diff(won: StudyResult) -> None:
     assert "  - max_batch_size: 8" in said
     assert "  + max_batch_size: 64" in said
     assert not any(line.startswith(("  - name", "  + name")) for line in said)
+
+
+@pytest.mark.parametrize(
+    ("uncompared", "why"),
+    [
+        (Uncompared.NO_TIME, ": --time-budget left no time for its rounds."),
+        (Uncompared.NOT_ASKED, ": --final-rounds is 0."),
+    ],
+)
+def test_a_gain_that_no_comparison_confirmed_is_not_called_one_and_says_why(
+    won: StudyResult, uncompared: Uncompared, why: str
+) -> None:
+    shown = replace(won, uncompared=uncompared)
+    said = verdict(shown)[0]
+    assert shown.gain is None
+    assert f"({shown.estimated_gain:.2f} times by single measurements" in said
+    assert said.endswith(f"no final comparison was made{why}")
+    assert shown.best is not None
+    assert "# No final comparison confirmed" in exported_text(shown, shown.best)
 
 
 def test_an_open_gain_is_not_called_one(won: StudyResult) -> None:

@@ -8,7 +8,7 @@ from autotune.search.finals._choose import choose, complexity
 from autotune.search.finals._decide import Comparison, Decision, decide, level
 from autotune.search.finals._read import finals_of
 from autotune.search.finals._schedule import FinalComparison, Interrupted, finals_s, going_on
-from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals
+from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals, Uncompared
 
 __all__ = [
     "CERTIFICATE",
@@ -19,6 +19,7 @@ __all__ = [
     "Finalist",
     "Finals",
     "Interrupted",
+    "Uncompared",
     "choose",
     "complexity",
     "decide",

@@ -15,11 +15,11 @@ from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
-from autotune.search._score import score
+from autotune.search._score import score, worth_delivering
 from autotune.search.finals._choose import choose
 from autotune.search.finals._decide import Comparison, decide
 from autotune.search.finals._read import finalists_of, finals_of, held_after
-from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals
+from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals, Uncompared
 from autotune.store import RunRole, Store, StudyRecord, TrialRecord
 
 _ATTEMPTS = 2  # of a round whose load generator failed, which says nothing about the config
@@ -96,8 +96,8 @@ class FinalComparison:
         self._estimates = estimates
         self._runs: list[TrialRecord] = []
 
-    def run(self, trials: Sequence[TrialRecord]) -> None:
-        """Runs the missing rounds and the certificate, as far as the time reaches.
+    def run(self, trials: Sequence[TrialRecord]) -> Uncompared | None:
+        """Runs the missing rounds and the certificate, as far as the time reaches; why there was no round, if so.
 
         Raises:
             Interrupted: A person stopped it.
@@ -106,7 +106,7 @@ class FinalComparison:
         self._runs = held_after(trials, self._store.runs(self._record))
         chosen = self._chosen(trials)
         if not chosen or not plan.final_rounds:
-            return
+            return Uncompared.NOT_ASKED if chosen else None
         for number in range(1, plan.options.extra_rounds * plan.final_rounds + 1):
             playing = [each.trial for each in going_on(self._finalists(chosen), number, plan)]
             missing = [trial for trial in playing if not self._has_played(trial, number)]
@@ -117,7 +117,9 @@ class FinalComparison:
                     if not self._has_played(trial, number):
                         self._observer.estimated(min(self._left_s(), self._estimate_s(trials, playing)))
                         self._round(trial, number)
-        self._certify(trials, chosen)
+        self._certify(trials)
+        finals = self._finals(trials)
+        return None if len(chosen) == 1 or (finals and finals.rounds) else Uncompared.NO_TIME
 
     def _chosen(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Who takes part: fewer if the time left is too short for the first rounds of more."""
@@ -165,8 +167,8 @@ class FinalComparison:
         label = f"round {number}, trial {trial.number}"
         self._run(trial, question, FINAL, label, f"-final-{number}", number=number)
 
-    def _certify(self, trials: Sequence[TrialRecord], chosen: Sequence[TrialRecord]) -> None:
-        """Tests what the winner sustains, from a little less than in its lowest round on."""
+    def _certify(self, trials: Sequence[TrialRecord]) -> None:
+        """Tests what the delivered config sustains, from a little less than in its lowest round on."""
         plan = self._plan
         startup_s = _median(trial.outcome.startup_s for trial in trials)
         finals = self._finals(trials)
@@ -175,7 +177,9 @@ class FinalComparison:
         if self._left_s() < _certificate_s(trials, plan.options):
             return
         winner = finals.winner if finals else None
-        trial = winner.trial if winner else chosen[0]
+        trial = winner.trial if winner else worth_delivering(trials, plan.objective, plan.min_gain)
+        if trial is None:
+            return
         values = (winner.values if winner else ()) or (score(trial.outcome, plan.objective),)
         rounds = [run for run in self._runs if run.trial_id == trial.id and run.role == FINAL]
         question = Question(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from autotune.measurement.statistics import Ratio
 from autotune.search._score import BASELINE
@@ -13,6 +14,15 @@ from autotune.store import RunRole, TrialRecord
 FINAL: RunRole = "final"
 CERTIFICATE: RunRole = "certificate"
 """Roles of runs: a round of the final comparison, and the certificate of the winner."""
+
+
+class Uncompared(Enum):
+    """Why a run made no final comparison."""
+
+    NOT_ASKED = "--final-rounds is 0"
+    NO_TIME = "--time-budget left no time for its rounds"
+    INTERRUPTED = "the run was interrupted"
+    BROKEN = "nothing works any more"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from autotune.search import (
     TrialWatch,
     stored_result,
 )
-from autotune.search.finals import going_on
+from autotune.search.finals import Uncompared, going_on
 from autotune.store import Store
 
 
@@ -166,20 +166,39 @@ def test_a_stored_study_has_the_same_comparison(compared: StudyPlan, store: Stor
     assert stored_result(store, "study", tmp_path).finals == result.finals
 
 
-def test_a_gain_below_the_least_one_is_not_delivered(tmp_path: Path, store: Store) -> None:
-    class Steps(Noted):
-        """Two instances sustain 5% more."""
+class Steps(Noted):
+    """Two instances sustain 5% more."""
 
-        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
-            outcome = super().execute(trial, watch)
-            rate_per_s = 1050.0 if trial.configs.asked.instance_count == 2 else 1000.0
-            return replace(outcome, measurement=replace(measured(0.001), rate_per_s=rate_per_s))
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        outcome = super().execute(trial, watch)
+        rate_per_s = 1050.0 if trial.configs.asked.instance_count == 2 else 1000.0
+        return replace(outcome, measurement=replace(measured(0.001), rate_per_s=rate_per_s))
 
-    steps = plan(tmp_path, trials=1000, final_rounds=3, min_gain=0.10, space="parameters:\n  instance_count: [1, 2]\n")
+
+@pytest.mark.parametrize("final_rounds", [3, 0])
+@pytest.mark.parametrize(("min_gain", "delivered"), [(0.10, BASELINE), (0.02, "other")])
+def test_a_gain_below_the_least_one_is_not_delivered(
+    tmp_path: Path, store: Store, final_rounds: int, min_gain: float, delivered: str
+) -> None:
+    space = "parameters:\n  instance_count: [1, 2]\n"
+    steps = plan(tmp_path, trials=1000, final_rounds=final_rounds, min_gain=min_gain, space=space)
     result = run(steps, store, Steps())
     assert result.best is not None
-    assert result.best.label == BASELINE
+    assert (result.best.label == BASELINE) == (delivered == BASELINE)
     assert stored_result(store, "study", tmp_path).best == result.best
+
+
+def test_without_time_for_a_round_the_gain_is_an_estimate_and_the_reason_is_known(tmp_path: Path, store: Store) -> None:
+    executor = Steps(seconds=8)
+    space = "parameters:\n  instance_count: [1, 2]\n"
+    whole = plan(tmp_path, trials=2, time_budget_s=45.0, final_rounds=3, space=space)
+    clock = lambda: 8.0 * len(executor.trials)  # noqa: E731
+    environment = capture({"mode": "pretended"}, "digest")
+    result = Coordinator(whole, store, executor, environment, SilentObserver(), clock=clock).run()
+    assert executor.rounds == []
+    assert result.uncompared is Uncompared.NO_TIME
+    assert result.gain is None
+    assert result.estimated_gain == pytest.approx(1.05)
 
 
 def test_without_anything_to_compare_the_best_is_still_certified(tmp_path: Path, store: Store) -> None:
