@@ -13,8 +13,12 @@ from autotune.repository import ConfigSet
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.store import TrialRecord
 
-# In messages: random names of staged directories, addresses and digests, then sizes, times, ports, process ids.
-_VARIES = re.compile(r"\.staged-\w+|0x[0-9a-f]+|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+([.:,]\d+)*", re.IGNORECASE)
+# In messages: our staged directories, servers and shared memory, Triton's Python environments, addresses and digests,
+# then sizes, times, ports, process ids.
+_VARIES = re.compile(
+    r"\.staged-\w+|\bautotune-[\w-]+|python_env_\w+|0x[0-9a-f]+|\b(?=[a-f]*\d)[0-9a-f]{8,}\b|\d+([.:,]\d+)*",
+    re.IGNORECASE,
+)
 
 
 def way(outcome: TrialOutcome) -> tuple[OutcomeKind, str]:

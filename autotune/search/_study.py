@@ -97,10 +97,7 @@ class Coordinator:
         stopped, interrupted, broken = self._run_trials()
         self._experience.learn(self._trials)
         search_s = self._clock() - self._started
-        if broken:
-            uncompared = Uncompared.BROKEN
-        else:
-            uncompared = Uncompared.INTERRUPTED if interrupted else self._compare()
+        uncompared = Uncompared.BROKEN if broken else Uncompared.INTERRUPTED if interrupted else self._compare()
         return replace(self._explained(stopped, search_s=search_s, uncompared=uncompared), broken=broken)
 
     def _explained(self, stopped: str, *, search_s: float, uncompared: Uncompared | None) -> StudyResult:

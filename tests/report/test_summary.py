@@ -296,7 +296,7 @@ def test_a_gain_that_no_comparison_confirmed_is_not_called_one_and_says_why(
     assert f"({shown.estimated_gain:.2f} times by single measurements" in said
     assert said.endswith(f"no final comparison was made{why}")
     assert shown.best is not None
-    assert "# No final comparison confirmed" in exported_text(shown, shown.best)
+    assert "# No final comparison confirmed" in exported_texts(shown, shown.best)["net"]
 
 
 def test_an_open_gain_is_not_called_one(won: StudyResult) -> None:

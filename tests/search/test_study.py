@@ -16,6 +16,8 @@ from autotune.errors import UsageError
 from autotune.measurement import Measurement, Meter
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.search import (
+    PROPOSED,
+    SearchOptions,
     Trial,
     TrialWatch,
     stored_result,
@@ -23,7 +25,8 @@ from autotune.search import (
 )
 from autotune.search._ask_tell import AskTell
 from autotune.search._score import constraint_values
-from autotune.store import Store
+from autotune.search._stopping import failing_alike
+from autotune.store import Store, TrialRecord
 
 Behaviour = Callable[[Trial], Measurement]
 
@@ -91,6 +94,27 @@ def test_a_study_whose_first_configs_all_fail_alike_ends_early_with_the_reason(t
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
     assert result.stopped == "the first 3 configs failed alike, the baseline included: refused"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [
+        ("cannot open /r/.staged-a1_b/net/1", "cannot open /r/.staged-Zx9q/net/1", True),
+        ("region autotune-4026-77-1-shm_2 is full", "region autotune-4026-77-2-shm_31 is full", True),
+        ("no /tmp/python_env_Ab12Cd/0", "no /tmp/python_env_zZ99xx/1", True),
+        ("at 0x7f00aa, pid 12, 1.5 s", "at 0x7f1200bb, pid 4321, 20 s", True),
+        ("region 3f2a90bc4d is gone", "region 90ffab1177 is gone", True),
+        ("no input 'a'", "no input 'b'", False),
+        ("batch added", "batch faced", False),
+    ],
+)
+def test_failures_are_alike_if_only_names_of_ours_and_numbers_differ(first: str, second: str, alike: bool) -> None:
+    def failed(number: int, message: str) -> TrialRecord:
+        outcome = TrialOutcome(OutcomeKind.LOAD_FAILED, None, "", None, message=message)
+        return TrialRecord(number, number, PROPOSED, outcome, "trial", "net", None, None)  # type: ignore[arg-type]
+
+    trials = [failed(number, message) for number, message in enumerate((first, second, first))]
+    assert bool(failing_alike(trials, SearchOptions())) is alike
 
 
 def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_ends_early(
