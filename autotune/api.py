@@ -109,8 +109,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     one request at a time.
 
     Returns:
-        One probe per load, or every probe of the search with its result. They are stored too, even if an
-        interruption or a crash ends the measurement early.
+        One probe per load, or every probe of the search with its result; those finished before if it was interrupted.
+        They are stored too, also if a crash ends the measurement early.
 
     Raises:
         UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
@@ -159,7 +159,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
             )
     if isinstance(failure, LoadFailed) and request.model_config is not None:
         raise UsageError(f"--model-config: {request.model_config}: {failure}") from failure
-    if failure is not None:
+    interrupted = isinstance(failure, KeyboardInterrupt) and any(probe.purpose != "warm-up" for probe in probes)
+    if failure is not None and not interrupted:
         raise failure
     return SweepResult(
         model=spec.name,
@@ -170,8 +171,9 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         launch=launcher.describe(),
         config_text=config.to_text(),
         startup_s=outcome.startup_s,
-        measurement=outcome.measurement,
         kept_apart=outcome.kept_apart,
+        measurement=None if interrupted else outcome.measurement,
+        interrupted=interrupted,
     )
 
 

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from autotune.cli._exit_codes import INTERRUPTED_EXIT_CODE
+
 if TYPE_CHECKING:
     import typer
-
-INTERRUPTED_EXIT_CODE = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

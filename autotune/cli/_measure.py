@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+import typer
+
+from autotune.cli._exit_codes import SLO_VIOLATED_EXIT_CODE, UNDECIDED_EXIT_CODE
 from autotune.cli._printed import Printed
 from autotune.request import MeasureRequest
 
@@ -18,11 +21,18 @@ REQUEST = _Measure
 
 
 def execute(request: _Measure) -> None:
-    """Measures and prints the result."""
+    """Measures, prints the result and sets the exit code."""
     from autotune import api
     from autotune.cli._progress import follow
+    from autotune.measurement import Slo
 
     output = request.output()
     with follow(quiet=request.quiet) as observer:
         result = api.run_measurement(request, observer)
     sys.stdout.write(output.sweep(result))
+    if result.interrupted:
+        raise KeyboardInterrupt
+    if result.slo is Slo.UNDECIDED or not result.answered:
+        raise typer.Exit(UNDECIDED_EXIT_CODE)
+    if result.slo is Slo.VIOLATED:
+        raise typer.Exit(SLO_VIOLATED_EXIT_CODE)

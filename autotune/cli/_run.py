@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import typer
 
+from autotune.cli._exit_codes import SLO_VIOLATED_EXIT_CODE, UNDECIDED_EXIT_CODE
 from autotune.cli._printed import Printed
 from autotune.request import RunRequest
-
-NOTHING_MEASURED_EXIT_CODE = 1
-BROKEN_EXIT_CODE = 1
-NOTHING_FEASIBLE_EXIT_CODE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +32,6 @@ def execute(request: _Run) -> None:
     if result.interrupted:
         raise KeyboardInterrupt
     if result.broken:
-        raise typer.Exit(BROKEN_EXIT_CODE)
+        raise typer.Exit(UNDECIDED_EXIT_CODE)
     if result.best is None:
-        raise typer.Exit(NOTHING_FEASIBLE_EXIT_CODE if result.nearest else NOTHING_MEASURED_EXIT_CODE)
+        raise typer.Exit(SLO_VIOLATED_EXIT_CODE if result.nearest else UNDECIDED_EXIT_CODE)

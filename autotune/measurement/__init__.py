@@ -11,7 +11,7 @@ from autotune.measurement._prober import OnProbe
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
 from autotune.measurement._serving import Serving, Step, StepWindow
-from autotune.measurement._sweep import SweepResult, sweep
+from autotune.measurement._sweep import Slo, SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Question",
     "Served",
     "Serving",
+    "Slo",
     "Step",
     "StepTimes",
     "StepWindow",

@@ -20,6 +20,9 @@ from autotune.measurement.load_search import Certificate, ConcurrencyAxis, LoadA
 from autotune.objective import Objective
 from autotune.server import RunningServer
 
+# Verdicts that rest on one window: if it was disturbed, nothing is decided.
+_BY_A_WINDOW = (Infeasible.ALONE, Infeasible.NO_LOAD, Infeasible.NOT_SUSTAINED)
+
 
 class Meter:
     """Measures one running server under one objective; keeps every probe, also when it is interrupted.
@@ -79,6 +82,8 @@ class Meter:
             self._measure_at_rate(question)
         else:
             self._measure_highest_load(question)
+        if self._infeasible in _BY_A_WINDOW and self._decided_by and self._decided_by.verdict == "invalid":
+            self._infeasible = Infeasible.DISTURBED
         self._done = True
         return self.measurement
 

@@ -99,3 +99,4 @@ class Infeasible(enum.Enum):
     PRUNED = "the incumbent sustains more"
     NOT_ROBUST = "neighbouring concurrencies violate a ceiling, or complete far less"
     NOT_SUSTAINED = "the rate that was asked for is not sustained"
+    DISTURBED = "the window that violates a ceiling was disturbed, which says nothing about the config"

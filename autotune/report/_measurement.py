@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from autotune.measurement import Breakdown, Evidence, Measurement, Probe, breakdown
+from autotune.measurement import Breakdown, Evidence, Infeasible, Measurement, Probe, breakdown
 from autotune.objective import Ceiling, format_duration
 from autotune.report._format import latency, load_label, rate
-from autotune.report._reasons import limit, notes, warnings
+from autotune.report._reasons import disturbance, limit, notes, warnings
 from autotune.report._steps import step_lines
 
 _PARTS = {
@@ -52,6 +52,9 @@ def claim(measured: Measurement) -> str:
     decided = measured.decided_by
     if decided is None:
         return "Nothing was measured."
+    if measured.infeasible is Infeasible.DISTURBED and decided.invalid:
+        found = disturbance(decided.invalid[0])
+        return f"Undecided: {_missed(measured)} at {load_label(decided)}, but {found}; measure again when that is over."
     if not measured.feasible:
         return f"{_missed(measured)} at {load_label(decided)}."
     shown = [_shown(each, measured) for each in decided.evidence]

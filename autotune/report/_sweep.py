@@ -78,6 +78,8 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
                 console.print(line, soft_wrap=True, style="yellow")
     if result.kept_apart is not None:
         console.print(batches_kept_small(result.kept_apart), soft_wrap=True, highlight=False)
+    if result.interrupted:
+        console.print("Interrupted: the rows are the windows that were finished.", style="yellow")
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}", style="red"), soft_wrap=True)

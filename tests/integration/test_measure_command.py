@@ -15,6 +15,24 @@ import autotune
 from autotune.cli import main
 
 MODELS = Path(__file__).parents[2] / "model_repository"
+# Ctrl-C arrives while the third load is offered.
+INTERRUPTED_AFTER_TWO = """
+import os, signal, sys
+from autotune.cli import main
+from autotune.measurement import _sweep
+
+offer, loads = _sweep.run_probe, []
+
+def interrupted(*given, **options):
+    if options["purpose"] == "load":
+        loads.append(given)
+    if len(loads) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return offer(*given, **options)
+
+_sweep.run_probe = interrupted
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def test_a_concurrency_sweep_shows_the_clients_and_the_servers_times(
@@ -118,3 +136,30 @@ def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
     assert err.endswith("autotune: interrupted\n")
     assert "Delivered: trial 0" in out
     assert (tmp_path / "accelerator-p99-40ms-embedded" / "best" / "accelerator" / "config.pbtxt").exists()
+
+
+def test_the_exit_code_says_whether_the_config_meets_the_slo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    flags = ("--model", "accelerator", "--duration", "200ms", "--concurrency", "1", "--json")
+    assert main(["measure", *where, *flags, "--p99", "5s"]) == 0
+    capsys.readouterr()
+    # Host 0.5 ms, device 2 ms and 0.1 ms an item: no request is answered in 1 ms.
+    code = main(["measure", *where, *flags, "--p99", "1ms"])
+    (probe,) = json.loads(capsys.readouterr().out)["probes"]
+    assert not probe["holds"]
+    assert code == (1 if probe["invalid"] else 3)
+
+
+def test_an_interrupted_sweep_prints_the_loads_it_finished(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AFTER_TWO, "measure", "--model-repository", str(MODELS)]
+    command += ["--model", "accelerator", "--concurrency", "1:9:1", "--duration", "200ms", "--launch", "embedded"]
+    ended = subprocess.run(
+        [*command, "--results", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 130
+    assert ended.stderr.endswith("autotune: interrupted\n")
+    assert re.findall(r"^concurrency \d", ended.stdout, re.MULTILINE)[:2] == ["concurrency 1", "concurrency 2"]
+    assert "concurrency 3" not in ended.stdout
+    assert "Interrupted: the rows are the windows that were finished." in ended.stdout

@@ -1,0 +1,10 @@
+"""The exit codes of ``run`` and ``measure`` besides 0 (the SLO is met) and 2 (bad input)."""
+
+UNDECIDED_EXIT_CODE = 1
+"""Nothing was measured, or nothing that decides."""
+
+SLO_VIOLATED_EXIT_CODE = 3
+"""No config, or not the one that was measured, meets the SLO."""
+
+INTERRUPTED_EXIT_CODE = 130
+"""A person stopped it."""
