@@ -45,6 +45,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
 
     from autotune.measurement import Deployment
     from autotune.report import export_best
+    from autotune.repository import file_listing
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
     from autotune.server import check_gpu_instances
     from autotune.space import JointSpace, advice, shape_advice
@@ -89,6 +90,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         final_rounds=request.final_rounds,
         cold_start=request.cold_start,
         conditions=f"{traffic.conditions()}, {options.conditions()}",
+        files="".join(file_listing(each) for each in (spec, *composing)),
     )
     with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)

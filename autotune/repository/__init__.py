@@ -4,7 +4,7 @@ from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
 from autotune.repository._features import has_queue_policy, has_rate_limiter, has_response_cache
-from autotune.repository._files import content_digest
+from autotune.repository._files import content_digest, file_listing
 from autotune.repository._kept_apart import KeptApart, RequestShapes, batch_classes, kept_apart
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
@@ -24,6 +24,7 @@ __all__ = [
     "batch_classes",
     "completed_config",
     "content_digest",
+    "file_listing",
     "has_queue_policy",
     "has_rate_limiter",
     "has_response_cache",

@@ -49,6 +49,22 @@ def _walk(directory: Path, relative: Path, above: tuple[Path, ...]) -> Iterator[
             )
 
 
+def file_listing(spec: ModelSpec) -> str:
+    """The files of a model with their sizes, a line each: ``mnist/1/model.onnx  26.4 kB``."""
+    config = spec.path / CONFIG_FILE
+    files = [(Path(CONFIG_FILE), config)] if config.is_file() else []
+    files += [(relative, path) for relative, path in model_files(spec.path) if path.is_file()]
+    return "".join(f"{spec.name}/{relative.as_posix()}  {_size(path.stat().st_size)}\n" for relative, path in files)
+
+
+def _size(count: int) -> str:
+    """Bytes as a person reads them, in powers of 1000: ``512 B``, ``26.4 kB``."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} B"
+
+
 def content_digest(spec: ModelSpec) -> str:
     """SHA-256 (hex) over names and contents of a model's files, without its config."""
     digest = hashlib.sha256()

@@ -8,7 +8,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
 from autotune.search._score import BASELINE, PROPOSED, score
 from autotune.search._starts import Start, starts
-from autotune.search._stored import stored_result, stored_results
+from autotune.search._stored import find_record, stored_result, stored_results
 from autotune.search._study import Coordinator
 from autotune.search.finals import Finalist, Finals
 from autotune.search.samplers import check_sampler, create_sampler
@@ -31,6 +31,7 @@ __all__ = [
     "TrialWatch",
     "check_sampler",
     "create_sampler",
+    "find_record",
     "kind_of_failure",
     "score",
     "starts",

@@ -25,6 +25,7 @@ class StudyPlan:
         trials: Finished trials the study should have in all; None for no limit.
         time_budget_s: Wall time this run may take; None for no limit.
         conditions: How configs are loaded and measured, in words; trials under other conditions cannot be compared.
+        files: The files of the model and of those that it composes, a line each.
         min_gain: By what fraction a config must beat the best so far to matter: less is not looked for.
         final_rounds: Rounds of the final comparison, on fresh servers in turns, until its decision is made; twice as
             many while the gain is open; 0 for no final comparison.
@@ -41,6 +42,7 @@ class StudyPlan:
     trials: int | None
     time_budget_s: float | None
     conditions: str = ""
+    files: str = ""
     min_gain: float = MIN_GAIN
     final_rounds: int = 3
     cold_start: bool = False

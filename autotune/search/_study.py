@@ -287,6 +287,7 @@ class Coordinator:
             base_config="\n".join(plan.written.texts().values()),
             conditions=plan.conditions,
             environment=environment,
+            files=plan.files,
         )
 
     def _wanted(self) -> int | None:

@@ -21,6 +21,29 @@ after others had failed; a measurement outside any study.
 Databases of earlier versions also hold ``doubted`` runs, which nothing reads."""
 
 
+Windows = Literal["all", "deciding"]
+"""Which windows of a trial are read: all, or only the one that decided, without its histogram, which is far quicker."""
+
+
+@dataclass(frozen=True)
+class WindowCount:
+    """The windows of a study that were run for one purpose.
+
+    Attributes:
+        purpose: Why they were run, see `autotune.measurement.Purpose`.
+        windows: How many.
+        disturbed: Those that violated a ceiling while client or machine were disturbed, which says nothing.
+        requests: Requests in all of them.
+        seconds: Their lengths together.
+    """
+
+    purpose: str
+    windows: int
+    disturbed: int
+    requests: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """One study.
@@ -38,6 +61,7 @@ class StudyRecord:
         environment: Where it was begun.
         environment_id: The row of the environment of *this* session; new trials are filed under it.
         explanation: Why its winner won, as of its last run; None where no run came to its end.
+        files: The model's files as the study began, a line each; empty in databases of earlier versions.
     """
 
     id: int
@@ -52,6 +76,7 @@ class StudyRecord:
     environment: Environment
     environment_id: int
     explanation: Explanation | None = None
+    files: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, cast
 
+from sqlalchemy import inspect
+
 from autotune.store._codec import decode, encode
 from autotune.store._records import RunRole, StudyRecord, TrialRecord
 from autotune.store._tables import (
@@ -21,7 +23,7 @@ from autotune.store._tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from autotune.environment import Environment
     from autotune.measurement import Measurement, Probe
@@ -57,6 +59,7 @@ def study_record(row: StudyRow, environment_id: int) -> StudyRecord:
         environment=decode(row.environment.body),
         environment_id=environment_id,
         explanation=decode(row.explanation),
+        files=row.files or "",
     )
 
 
@@ -100,10 +103,12 @@ def fill_trial(row: TrialRow, outcome: TrialOutcome, probes: Sequence[Probe]) ->
     row.probes = [_probe_row(position, probe) for position, probe in enumerate(probes)]
 
 
-def trial_record(row: TrialRow) -> TrialRecord:
-    """A trial as read."""
-    probes = tuple(_probe(probe) for probe in row.probes)
-    measurement = _measurement(row.measurement, probes) if row.measurement else None
+def trial_record(row: TrialRow, probe_rows: Sequence[ProbeRow] | None = None) -> TrialRecord:
+    """A trial as read, with all its probes or only with those of ``probe_rows``."""
+    rows = row.probes if probe_rows is None else probe_rows
+    by_position = {each.position: _probe(each) for each in rows}
+    probes = tuple(by_position.values())
+    measurement = _measurement(row.measurement, by_position) if row.measurement else None
     return TrialRecord(
         id=row.id,
         number=row.number,
@@ -133,9 +138,9 @@ def _measurement_row(measurement: Measurement) -> MeasurementRow:
     )
 
 
-def _measurement(row: MeasurementRow, probes: tuple[Probe, ...]) -> Measurement:
+def _measurement(row: MeasurementRow, probes: Mapping[int, Probe]) -> Measurement:
     decided_by = None if row.decided_by is None else probes[row.decided_by]
-    return cast("Measurement", decode(row.body, probes=probes, decided_by=decided_by))
+    return cast("Measurement", decode(row.body, probes=tuple(probes.values()), decided_by=decided_by))
 
 
 def _probe_row(position: int, probe: Probe) -> ProbeRow:
@@ -166,7 +171,8 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
 
 
 def _probe(row: ProbeRow) -> Probe:
-    histogram = tuple(_BIN.iter_unpack(zlib.decompress(row.histogram)))
+    read = "histogram" not in inspect(row).unloaded
+    histogram = tuple(_BIN.iter_unpack(zlib.decompress(row.histogram))) if read else ()
     return cast("Probe", decode(row.body, server=decode(row.server.body), histogram=histogram))
 
 

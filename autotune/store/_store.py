@@ -25,6 +25,7 @@ from autotune.store._engine import (
     use_write_ahead_log,
 )
 from autotune.store._frames import probe_frame
+from autotune.store._read import count_windows, read_trials
 from autotune.store._rows import environment_row, fill_trial, fingerprint, study_changes, study_record, trial_record
 from autotune.store._tables import (
     SCHEMA_VERSION,
@@ -37,7 +38,7 @@ from autotune.store._tables import (
 from autotune.store._upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import optuna
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
     from autotune.prediction import Explanation
-    from autotune.store._records import RunRole, StudyRecord, TrialRecord
+    from autotune.store._records import RunRole, StudyRecord, TrialRecord, WindowCount, Windows
 
 
 def database_url(results: Path) -> str:
@@ -172,6 +173,7 @@ class Store:
         conditions: str = "",
         environment: Environment,
         space_text: str = "",
+        files: str = "",
     ) -> tuple[StudyRecord, tuple[str, ...]]:
         """Begins a study, or resumes the one of that name.
 
@@ -194,6 +196,7 @@ class Store:
                     space_text=space_text,
                     base_config=base_config,
                     conditions=conditions,
+                    files=files,
                     environment_id=environment_id,
                 )
                 session.add(row)
@@ -288,13 +291,24 @@ class Store:
             session.add(row)
             return self._filled(session, row, outcome, outcome.measurement.probes if outcome.measurement else probes)
 
-    def trials(self, study: StudyRecord, *, interrupted: bool = False) -> list[TrialRecord]:
+    def trials(self, study: StudyRecord, *, interrupted: bool = False, windows: Windows = "all") -> list[TrialRecord]:
         """The trials of a study by number; those that a person interrupted only on request."""
         query = select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.role == "trial")
         if not interrupted:
             query = query.where(TrialRow.kind != "interrupted")
         with self._reading() as session:
-            return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.number))]
+            return read_trials(session, query.order_by(TrialRow.number), windows)
+
+    def with_windows(self, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+        """The same trials and runs with all their windows, in the order of their rows."""
+        query = select(TrialRow).where(TrialRow.id.in_([trial.id for trial in trials]))
+        with self._reading() as session:
+            return read_trials(session, query.order_by(TrialRow.id), "all")
+
+    def window_counts(self, study: StudyRecord) -> list[WindowCount]:
+        """How many windows the trials and runs of a study took, by purpose."""
+        with self._reading() as session:
+            return count_windows(session, study.id)
 
     def alike(self, study: StudyRecord, most: int) -> list[StudyRecord]:
         """The latest ``most`` other studies whose trials ``study`` can learn from, the earliest first.
@@ -317,12 +331,12 @@ class Store:
         with self._reading() as session:
             return [study_record(row, row.environment_id) for row in reversed(list(session.scalars(query)))]
 
-    def runs(self, study: StudyRecord | None = None) -> list[TrialRecord]:
+    def runs(self, study: StudyRecord | None = None, *, windows: Windows = "all") -> list[TrialRecord]:
         """The measurements that are no trials, in order: those of ``study``, or those outside any study."""
         query = select(TrialRow).where(TrialRow.role != "trial")
         query = query.where(TrialRow.study_id == study.id if study else TrialRow.study_id.is_(None))
         with self._reading() as session:
-            return [trial_record(row) for row in session.scalars(query.order_by(TrialRow.id))]
+            return read_trials(session, query.order_by(TrialRow.id), windows)
 
     def probes(self, study: str) -> pd.DataFrame:
         """One line per probe of the study of that name, runs outside its trials included; none where it is unknown.

@@ -57,6 +57,7 @@ class StudyRow(Base):
     base_config: Mapped[str] = mapped_column(Text)
     conditions: Mapped[str] = mapped_column(Text)
     explanation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    files: Mapped[str | None] = mapped_column(Text)
     environment_id: Mapped[int] = mapped_column(ForeignKey("autotune_environment.id"))
     environment: Mapped[EnvironmentRow] = relationship()
 

@@ -46,6 +46,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
         """INSERT INTO autotune_trial_config (trial_id, position, model, text)
             SELECT id, 0, model, config_text FROM autotune_trial""",
         "ALTER TABLE autotune_trial DROP COLUMN config_text",
+        "ALTER TABLE autotune_study ADD COLUMN files TEXT",
     ),
 }
 """What each version of the tables added to the one before, in SQL that SQLite and PostgreSQL understand."""

@@ -4,7 +4,7 @@ import pytest
 from tiny_models import write_onnx
 
 from autotune.errors import UsageError
-from autotune.repository import ModelRepository, content_digest
+from autotune.repository import ModelRepository, content_digest, file_listing
 
 EXAMPLES = Path(__file__).parents[2] / "model_repository"
 
@@ -137,6 +137,14 @@ def test_an_ensemble_needs_no_version_and_names_its_models(tmp_path):
     fails(lambda: repository.composing_models(repository.model("all")), "'b'")
     add(tmp_path, "b")
     assert [each.name for each in repository.composing_models(repository.model("all"))] == ["a", "b"]
+
+
+def test_the_file_listing_names_every_file_with_its_size(tmp_path):
+    (tmp_path / "net" / "1").mkdir(parents=True)
+    (tmp_path / "net" / "config.pbtxt").write_text('backend: "python"\n')
+    (tmp_path / "net" / "1" / "model.py").write_bytes(b"#" * 26_400)
+    listing = file_listing(ModelRepository(tmp_path).model("net"))
+    assert listing == "net/config.pbtxt  18 B\nnet/1/model.py  26.4 kB\n"
 
 
 def test_the_content_digest_sees_files_but_not_the_config(tmp_path):

@@ -55,6 +55,29 @@ def test_interrupted_trials_are_kept_but_only_shown_on_request(store):
     assert [trial.number for trial in store.trials(study, interrupted=True)] == [0, 1]
 
 
+def test_reading_only_the_windows_that_decided_changes_nothing_else(store):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    store.save_trial(study, 1, "proposed", outcome(OutcomeKind.LOAD_FAILED, measurement=None))
+    (whole, failed), (light, failed_too) = store.trials(study), store.trials(study, windows="deciding")
+    assert failed_too == failed
+    decided = replace(whole.outcome.measurement.decided_by, histogram=())
+    assert light.probes == (decided,)
+    assert light.outcome.measurement == replace(whole.outcome.measurement, probes=(decided,), decided_by=decided)
+    assert store.with_windows([light, failed_too]) == [whole, failed]
+
+
+def test_windows_are_counted_by_purpose(store):
+    study, _ = begin(store)
+    store.save_trial(study, 0, "proposed", outcome())
+    store.save_run(model="mnist", label="proposed", outcome=outcome(), environment=HERE, role="final", study=study)
+    begin(store, "other")
+    warm_up, locate = store.window_counts(study)
+    assert (warm_up.purpose, warm_up.windows, warm_up.disturbed) == ("warm-up", 2, 0)
+    assert (locate.purpose, locate.windows, locate.disturbed, locate.requests) == ("locate", 4, 2, 8004)
+    assert locate.seconds == 8.0
+
+
 def test_a_trial_saved_again_replaces_the_first(store, url):
     study, _ = begin(store)
     store.save_trial(study, 0, "proposed", outcome())
@@ -189,6 +212,7 @@ def _as_version_4_left_it(url: str) -> None:
             " (SELECT text FROM autotune_trial_config WHERE trial_id = autotune_trial.id)"
         )
         raw.execute("DROP TABLE autotune_trial_config")
+        raw.execute("ALTER TABLE autotune_study DROP COLUMN files")
         raw.execute("UPDATE autotune_schema SET version = 4")
 
 
