@@ -218,6 +218,30 @@ def export(
     return export_trial(found, trial, Path(output) if output is not None else None, Path(results) / found.study)
 
 
+def report(
+    study: str | None = None,
+    *,
+    format: str | None = None,  # noqa: A002
+    output: str | Path | None = None,
+    results: str | Path = "results",
+    storage: str | None = None,
+) -> tuple[str, Path | None]:
+    """The report of a study as text, and the file it was written to.
+
+    ``format`` is ``html``, ``markdown`` or ``json``; by default that of the output's suffix, else ``html``. ``output``
+    is a file, a directory (``report.html`` in it), or ``"-"`` for no file at all; by default the study's directory.
+
+    Raises:
+        UsageError: No such study, an unknown format, or an output that cannot be written.
+    """
+    from autotune.report.document import build, read_source, write_report
+
+    with closing(open_store(results=results, storage=storage)) as store:
+        source = read_source(store, study, Path(results))
+    target = Path(output) if output is not None else None
+    return write_report(build(source), format, target, Path(results) / source.result.study)
+
+
 def list_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyResult]:
     """Every study of a database as it stands, the newest first.
 

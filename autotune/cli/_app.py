@@ -44,6 +44,13 @@ _COMMANDS: dict[str, Entry | Group] = {
         "autotune.cli._export",
         "Write the config.pbtxt of a study's best trial, with a header that says how it was found.",
     ),
+    "report": Entry(
+        "autotune.cli._report",
+        """Write the report of a study: one HTML file, Markdown with plots, or JSON.
+
+        The HTML file opens without a network. Markdown puts its plots as PNG files into a directory beside it.
+        """,
+    ),
     "studies": Group(
         "studies",
         "List the studies of a database, or show one.",

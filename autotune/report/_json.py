@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 def study(result: StudyResult) -> str:
     """A study: objective, every trial, the best, the baseline, the gain and the exported config's path."""
-    return _dumps({**_study(result), "trials": [_trial(trial, result) for trial in result.trials]})
+    return dumps({**_study(result), "trials": [_trial(trial, result) for trial in result.trials]})
 
 
 def sweep(result: SweepResult) -> str:
     """A sweep: one object per window."""
-    return _dumps(_plain(result, without=("histogram",)))
+    return dumps(plain(result, without=("histogram",)))
 
 
 def studies(results: Sequence[StudyResult]) -> str:
     """The studies of a database, each as `study` has it but without its trials."""
-    return _dumps([{**_study(result), "trials": len(result.trials)} for result in results])
+    return dumps([{**_study(result), "trials": len(result.trials)} for result in results])
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:
     """What each launch mode finds and what is missing."""
-    return _dumps(findings)
+    return dumps(findings)
 
 
 def _study(result: StudyResult) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _finals(finals: Finals | None) -> dict[str, Any] | None:
         "open": finals.open,
         "ties": [each.trial.number for each in finals.ties],
         "finalists": [{"trial": each.trial.number, "rounds": each.rounds} for each in finals.finalists],
-        "certificate": finals.certificate and _plain(finals.certificate.outcome.measurement, without=("probes",)),
+        "certificate": finals.certificate and plain(finals.certificate.outcome.measurement, without=("probes",)),
     }
 
 
@@ -96,27 +96,27 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "config": outcome.config_text,
         "configs": outcome.configs,
         "log": outcome.log_path,
-        "probes": [_plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
+        "probes": [plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
     }
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(_plain(value), indent=2) + "\n"
+def dumps(value: Any) -> str:
+    return json.dumps(plain(value), indent=2) + "\n"
 
 
-def _plain(value: Any, without: Sequence[str] = ()) -> Any:
+def plain(value: Any, without: Sequence[str] = ()) -> Any:
     """The value in JSON's own types; fields named in ``without`` are left out of every dataclass in it."""
     if isinstance(value, Enum):
-        plain = value.value
+        simple = value.value
     elif is_dataclass(value) and not isinstance(value, type):
         kept = (field.name for field in fields(value) if field.name not in without)
-        plain = {name: _plain(getattr(value, name), without) for name in kept}
+        simple = {name: plain(getattr(value, name), without) for name in kept}
     elif isinstance(value, Mapping):
-        plain = {str(key): _plain(item, without) for key, item in value.items()}
+        simple = {str(key): plain(item, without) for key, item in value.items()}
     elif isinstance(value, (list, tuple, set, frozenset)):
-        plain = [_plain(item, without) for item in value]
+        simple = [plain(item, without) for item in value]
     elif isinstance(value, float):
-        plain = value if math.isfinite(value) else None
+        simple = value if math.isfinite(value) else None
     else:
-        plain = value if value is None or isinstance(value, (bool, int, str)) else str(value)
-    return plain
+        simple = value if value is None or isinstance(value, (bool, int, str)) else str(value)
+    return simple

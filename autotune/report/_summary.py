@@ -36,7 +36,7 @@ def study_summary(result: StudyResult, console: Console | None = None) -> None:
 def verdict(result: StudyResult) -> list[str]:
     """What a person takes away, the most important first, as lines of text."""
     if result.best is None:
-        lines = _nothing_feasible(result)
+        lines = nothing_feasible(result)
     else:
         lines = [*headline(result), *changes(result), *rounds(result)]
         if result.measured is not None:
@@ -47,19 +47,21 @@ def verdict(result: StudyResult) -> list[str]:
         lines.append(batches_kept_small(shown.outcome.kept_apart))
     lines += explanation_lines(result)
     if result.stopped:
-        lines.append(f"Stopped: {result.stopped} ({_spent(result)}).")
+        lines.append(f"Stopped: {result.stopped} ({time_spent(result)}).")
     if result.best is not None and result.config_path is not None:
         lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
     return lines
 
 
-def _spent(result: StudyResult) -> str:
+def time_spent(result: StudyResult) -> str:
+    """The wall time of a run, and how much of it the final comparison took."""
     finals_s = result.seconds - result.search_s
     return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them in the final comparison" if finals_s >= 1 else "")
 
 
-def _nothing_feasible(result: StudyResult) -> list[str]:
+def nothing_feasible(result: StudyResult) -> list[str]:
+    """Why no config is delivered, and which came nearest."""
     if result.interrupted and not result.trials:
         return ["Interrupted before a trial was measured; the same command starts again."]
     if result.nearest is None:
@@ -114,7 +116,7 @@ def _trials_table(result: StudyResult, narrow: bool) -> Table:
         is_best = result.best is not None and trial.number == result.best.number
         row = _row(trial, statistics, is_best=is_best, narrow=narrow)
         if foreseen:
-            row.insert(1, _predicted(trial.outcome, result.objective))
+            row.insert(1, predicted_value(trial.outcome, result.objective))
         table.add_row(*row)
     return table
 
@@ -131,15 +133,15 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
     )
     return [
         Text(f"{'*' if is_best else ''}{trial.number}", style=style),
-        Text(_rate_of(outcome), style=style if outcome.feasible else "dim"),
+        Text(measured_rate(outcome), style=style if outcome.feasible else "dim"),
         *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
         *(() if narrow else aside),
-        Text(_verdict_of(outcome), style=outcome_style(outcome.kind)),
+        Text(verdict_of(outcome), style=outcome_style(outcome.kind)),
         Text(config_change(outcome, trial.label), style=style),
     ]
 
 
-def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
+def predicted_value(outcome: TrialOutcome, objective: Objective) -> str:
     """What was simulated before the trial ran; ``none`` if it was predicted to violate the SLO."""
     forecast = outcome.forecast
     if forecast is None or not forecast.keeps:
@@ -147,7 +149,7 @@ def _predicted(outcome: TrialOutcome, objective: Objective) -> str:
     return rate(forecast.simulated) if objective.maximise else latency(forecast.simulated)
 
 
-def _rate_of(outcome: TrialOutcome) -> str:
+def measured_rate(outcome: TrialOutcome) -> str:
     """The rate found, or of the nearest miss; none where it is only known to be less than another's."""
     measured = outcome.measurement
     if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED or outcome.failed:
@@ -155,7 +157,8 @@ def _rate_of(outcome: TrialOutcome) -> str:
     return rate(measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s)
 
 
-def _verdict_of(outcome: TrialOutcome) -> str:
+def verdict_of(outcome: TrialOutcome) -> str:
+    """How a trial ended: that it meets the SLO, what it missed, or why it failed."""
     if outcome.message:
         return f"{outcome.kind.value}: {outcome.message}"
     measured = outcome.measurement

@@ -10,7 +10,7 @@ from autotune.search._score import BASELINE, PROPOSED, score
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, stored_result, stored_results
 from autotune.search._study import Coordinator
-from autotune.search.finals import Finalist, Finals
+from autotune.search.finals import Finalist, Finals, levels, ratios_to_baseline
 from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "create_sampler",
     "find_record",
     "kind_of_failure",
+    "levels",
+    "ratios_to_baseline",
     "score",
     "starts",
     "stored_result",

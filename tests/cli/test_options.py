@@ -36,7 +36,16 @@ OPTIONS = [
 
 
 def test_every_command_is_walked() -> None:
-    assert COMMANDS.keys() == {"run", "measure", "export", "studies list", "studies show", "dashboard", "doctor"}
+    assert COMMANDS.keys() == {
+        "run",
+        "measure",
+        "export",
+        "report",
+        "studies list",
+        "studies show",
+        "dashboard",
+        "doctor",
+    }
     assert len(OPTIONS) > 70
 
 

@@ -6,7 +6,7 @@ who takes part, schedule rounds until the decision is made, decide which config 
 
 from autotune.search.finals._choose import choose, complexity
 from autotune.search.finals._decide import Comparison, Decision, decide, level
-from autotune.search.finals._read import finals_of
+from autotune.search.finals._read import finals_of, levels, ratios_to_baseline
 from autotune.search.finals._schedule import FinalComparison, Interrupted, finals_s, going_on
 from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals, Uncompared
 
@@ -27,4 +27,6 @@ __all__ = [
     "finals_s",
     "going_on",
     "level",
+    "levels",
+    "ratios_to_baseline",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.search._options import SearchOptions
@@ -47,6 +48,32 @@ def finals_of(
         rounds=rounds,
         open=bool(decision.open),
     )
+
+
+def ratios_to_baseline(finals: Finals, objective: Objective) -> dict[int, Ratio]:
+    """The row of each trial to its value over the baseline's, with the corrected interval that decided.
+
+    Only of configs that met the SLO in every round; empty if the baseline is none of them.
+    """
+    comparison = Comparison(finals.finalists, objective, 0.0, SearchOptions())
+    kept = [each for each in finals.finalists if each.kept and each.rounds]
+    baseline = next((each for each in kept if each.is_baseline), None)
+    if baseline is None:
+        return {}
+    return {
+        each.trial.id: comparison.ratio(each, baseline)
+        for each in kept
+        if each is not baseline and each.rounds.keys() & baseline.rounds.keys()
+    }
+
+
+def levels(finals: Finals) -> dict[int, Ratio]:
+    """The row of each trial to its geometric mean over the rounds, with its interval; of configs that met the SLO."""
+    return {
+        each.trial.id: level(each, finals.finalists, SearchOptions().confidence)
+        for each in finals.finalists
+        if each.kept and each.rounds
+    }
 
 
 def held_after(trials: Sequence[TrialRecord], runs: Sequence[TrialRecord]) -> list[TrialRecord]:

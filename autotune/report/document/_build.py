@@ -1,0 +1,28 @@
+"""From a study to its report."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+from autotune.report.document._blocks import Document
+from autotune.report.document._source import Source
+from autotune.report.document.sections import SECTIONS
+
+
+def build(source: Source, now: datetime | None = None) -> Document:
+    """The report of a study; sections without content are left out.
+
+    Args:
+        source: The study.
+        now: When it is written, in UTC.
+    """
+    made = now or datetime.now(timezone.utc)
+    sections = (section(source) for section in SECTIONS)
+    result = source.result
+    return Document(
+        title=f"{result.model}: study {result.study}",
+        subtitle=f"{str(result.objective)[:1].upper()}{str(result.objective)[1:]}",
+        made=f"Written by autotune {version('triton-autotune')} on {made:%Y-%m-%d %H:%M} UTC from {result.storage}",
+        sections=tuple(section for section in sections if section is not None and section.blocks),
+    )

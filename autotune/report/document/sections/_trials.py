@@ -1,0 +1,113 @@
+"""Every trial in a table, and the failures in Triton's words."""
+
+from __future__ import annotations
+
+from autotune.measurement import breakdown
+from autotune.objective import format_duration
+from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.report._format import config_change, latency
+from autotune.report._summary import measured_rate, predicted_value, verdict_of
+from autotune.report.document._blocks import Block, Cell, CellStyle, Column, Paragraph, Section, Table
+from autotune.report.document._source import Source
+from autotune.search import StudyResult
+from autotune.store import TrialRecord
+
+_STYLES: dict[OutcomeKind, CellStyle] = {
+    OutcomeKind.FEASIBLE: "good",
+    OutcomeKind.INFEASIBLE: "warning",
+    OutcomeKind.PRUNED: "quiet",
+}
+_FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.CLIENT_FAILED)
+_FIRST = 12  # trial numbers that a group of failures names
+
+
+def trials(source: Source) -> Section | None:
+    """A row for each trial."""
+    result = source.result
+    if not result.trials:
+        return None
+    statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p50", "p99"]))
+    statistics.sort(key=lambda name: (name == "avg", name))
+    foreseen = any(trial.outcome.forecast for trial in result.trials)
+    names = ["trial", *(["predicted"] if foreseen else []), "inferences/s", *statistics]
+    names += ["mean batch", "in queue", "memory", "took"]
+    columns = (*(Column(name, numeric=True) for name in names), Column("verdict"), Column("config"))
+    best = result.best.number if result.best is not None else None
+    highlighted = next((index for index, trial in enumerate(result.trials) if trial.number == best), None)
+    rows = tuple(_row(trial, result, statistics, foreseen=foreseen) for trial in result.trials)
+    return Section("trials", "Trials", (Table("trials", columns, rows, interactive=True, highlighted=highlighted),))
+
+
+def failures(source: Source) -> Section | None:
+    """What went wrong, in the server's words; trials that failed alike together."""
+    failed = [each for each in (*source.result.trials, *source.runs) if each.outcome.kind in _FAILED]
+    if not failed:
+        return None
+    alike: dict[tuple[OutcomeKind, str], list[TrialRecord]] = {}
+    for each in failed:
+        alike.setdefault((each.outcome.kind, each.outcome.message), []).append(each)
+    columns = (Column("trials"), Column("what"), Column("in Triton's words"), Column("config"))
+    rows = tuple(
+        (
+            Cell(_numbers(group)),
+            Cell(kind.value, style="bad"),
+            Cell(message or "no message"),
+            Cell(config_change(group[0].outcome, group[0].label) + (", and others" if len(group) > 1 else "")),
+        )
+        for (kind, message), group in sorted(alike.items(), key=lambda item: -len(item[1]))
+    )
+    total = len(source.result.trials)
+    count = sum(each.role == "trial" for each in failed)
+    share = f"{count} of {total} trials failed" if count else "No trial failed, but a later run did"
+    kinds = len(alike)
+    blocks: list[Block] = [
+        Paragraph(f"{share}, in {kinds} way{'' if kinds == 1 else 's'}. The search avoids configs that fail."),
+        Table("failures", columns, rows),
+    ]
+    logs = [each.outcome.log_path for each in failed if each.outcome.log_path is not None]
+    if logs:
+        blocks.append(Paragraph(f"The log of the first failure: {logs[0]}"))
+    return Section("failures", "Failures", tuple(blocks))
+
+
+def _numbers(group: list[TrialRecord]) -> str:
+    numbers = [str(each.number) if each.number is not None else each.role for each in group]
+    more = f" and {len(numbers) - _FIRST} more" if len(numbers) > _FIRST else ""
+    return ", ".join(numbers[:_FIRST]) + more
+
+
+def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, foreseen: bool) -> tuple[Cell, ...]:
+    outcome, objective = trial.outcome, result.objective
+    measured = outcome.measurement
+    decided = measured.decided_by if measured else None
+    number = trial.number if trial.number is not None else -1
+    cells = [Cell(str(number), number)]
+    if foreseen:
+        forecast = outcome.forecast.simulated if outcome.forecast and outcome.forecast.keeps else None
+        cells.append(Cell(predicted_value(outcome, objective), forecast))
+    cells.append(Cell(measured_rate(outcome), _rate_value(outcome)))
+    for name in statistics:
+        seen = measured.latency_s.get(name) if measured else None
+        cells.append(Cell(latency(seen), seen))
+    parts = breakdown(decided) if decided else None
+    total_s = decided.client.total_s if decided and decided.client else 0.0
+    share = parts.queue_s / total_s if parts and total_s else None
+    memory = decided.usage.memory_bytes if decided and decided.usage else None
+    batch = decided.server.mean_batch_size if decided else None
+    cells += [
+        Cell("-" if batch is None else f"{batch:.1f}", batch),
+        Cell("-" if share is None else f"{share:.0%}", share),
+        Cell("-" if memory is None else f"{memory / 1e6:,.0f} MB", memory),
+        Cell(format_duration(outcome.seconds) if outcome.seconds else "-", outcome.seconds),
+        Cell(verdict_of(outcome), style=_STYLES.get(outcome.kind, "bad")),
+        Cell(config_change(outcome, trial.label)),
+    ]
+    return tuple(cells)
+
+
+def _rate_value(outcome: TrialOutcome) -> float | None:
+    """What the rate's column is sorted by: a config without a rate comes last."""
+    measured = outcome.measurement
+    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED:
+        return None
+    return measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s

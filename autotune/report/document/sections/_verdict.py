@@ -1,0 +1,104 @@
+"""The verdict: what is delivered, what it is worth, and what was changed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+
+from autotune.measurement import Probe
+from autotune.report._explanation import explanation_lines
+from autotune.report._format import latency, rate
+from autotune.report._headline import headline
+from autotune.report._measurement import measurement_lines
+from autotune.report._summary import nothing_feasible, time_spent
+from autotune.report.document._blocks import Block, Code, Paragraph, Section, Tile, Tiles
+from autotune.report.document._source import Source
+
+
+def verdict(source: Source) -> Section:
+    """What a person takes away; of a study without a feasible trial, which config came nearest."""
+    result = source.result
+    lines = headline(result) if result.best is not None else nothing_feasible(result)
+    blocks: list[Block] = []
+    tiles = _tiles(source)
+    if tiles:
+        blocks.append(Tiles(tuple(tiles)))
+    blocks += [Paragraph(line) for line in lines]
+    blocks += _config(source)
+    blocks += _reasons(source)
+    if result.stopped:
+        blocks.append(Paragraph(f"Stopped: {result.stopped} ({time_spent(result)})."))
+    if result.best is not None and result.config_path is not None:
+        blocks.append(Paragraph(f"Exported: {result.config_path}"))
+    return Section("verdict", "Verdict", tuple(blocks))
+
+
+def _tiles(source: Source) -> list[Tile]:
+    result = source.result
+    objective, measured = result.objective, result.measured
+    if result.best is None or measured is None:
+        return []
+    tiles = []
+    if result.gain is not None and result.baseline is not None and result.best.id != result.baseline.id:
+        ratio = result.interval
+        note = "by single measurements of the search"
+        if ratio is not None:
+            bounded = math.isfinite(ratio.high)
+            note = f"95% interval {ratio.low:.2f} to {ratio.high:.2f}" if bounded else "a single round, no interval"
+        tiles.append(Tile("Gain over the baseline", f"{result.gain:.2f} times", note))
+    sustained = result.finals.sustained if result.finals else None
+    shown = rate if objective.maximise else latency
+    unit = " inferences/s" if objective.maximise else ""
+    what = "Sustainable rate" if objective.maximise else f"{objective.optimised_statistic} latency"
+    if sustained is not None:
+        rounds = f"{sustained.rounds} round{'' if sustained.rounds == 1 else 's'} on fresh servers"
+        tiles.append(Tile(what, f"{shown(sustained.value)}{unit}", rounds))
+    else:
+        value = measured.rate_per_s if objective.maximise else measured.latency_s.get(objective.optimised_statistic)
+        tiles.append(Tile(what, f"{shown(value)}{unit}", "by a single measurement"))
+    if measured.confidence:
+        certified = f"{math.floor(measured.confidence * 100)}% confidence that every ceiling is met"
+        tiles.append(Tile("Certified rate", f"{rate(measured.rate_per_s)} inferences/s", certified))
+    tiles += [_ceiling_tile(measured.decided_by, each.statistic, str(each)) for each in objective.ceilings]
+    return tiles
+
+
+def _ceiling_tile(decided: Probe | None, statistic: str, ceiling: str) -> Tile:
+    if decided is None:
+        return Tile(statistic, "-", f"ceiling {ceiling}")
+    seen = latency(decided.latency_s.get(statistic))
+    return Tile(f"{statistic} at {rate(decided.asked_per_s)} inferences/s", seen, f"ceiling {ceiling}")
+
+
+def _config(source: Source) -> list[Block]:
+    """The delivered config as a diff to the baseline's, and in full."""
+    result = source.result
+    chosen = result.best or result.nearest
+    if chosen is None:
+        return [Code(source.record.base_config, "protobuf", "The config.pbtxt of the repository", folded=True)]
+    blocks: list[Block] = []
+    after = chosen.outcome.config_text
+    known = result.baseline
+    before = known.outcome.config_text if known is not None else source.record.base_config
+    name = "delivered" if result.best is not None else "nearest"
+    diff = list(difflib.unified_diff(before.splitlines(), after.splitlines(), "baseline", name, n=2, lineterm=""))
+    if diff:
+        blocks.append(Code("\n".join(diff), "diff", f"What changes in config.pbtxt, baseline to {name}"))
+    else:
+        blocks.append(Paragraph(f"The {name} config.pbtxt is the baseline's: nothing changes."))
+    blocks.append(Code(after, "protobuf", f"The {name} config.pbtxt in full", folded=True))
+    return blocks
+
+
+def _reasons(source: Source) -> list[Paragraph]:
+    """Where the time goes and what each parameter buys; indented lines are a list below the one before."""
+    result = source.result
+    lines = measurement_lines(result.measured, headline=False) if result.measured is not None else []
+    paragraphs: list[Paragraph] = []
+    for line in [*lines, *explanation_lines(result)]:
+        if line.startswith(" ") and paragraphs:
+            before = paragraphs.pop()
+            paragraphs.append(Paragraph(before.text, (*before.items, line.strip())))
+        else:
+            paragraphs.append(Paragraph(line))
+    return paragraphs
