@@ -6,7 +6,7 @@ from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
-from autotune.search._score import BASELINE, PROPOSED, score
+from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, stored_result, stored_results
 from autotune.search._study import Coordinator
@@ -15,6 +15,7 @@ from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
     "BASELINE",
+    "MIN_GAIN",
     "PROPOSED",
     "Coordinator",
     "Executor",

@@ -29,6 +29,7 @@ class Series:
         dash: The line.
         low: Lower ends of the whiskers.
         high: Upper ends of the whiskers.
+        width: Width of a place for bars, in units of the axis; bars of several series stand beside each other in it.
         hidden: Whether it is drawn only on request, where the format can; not drawn at all otherwise.
     """
 
@@ -42,6 +43,7 @@ class Series:
     dash: Dash = "solid"
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    width: float = 1.0
     hidden: bool = False
 
 

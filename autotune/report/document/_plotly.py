@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from autotune.report.document._figure import Axis, Figure, Limit, Series
 
 _SYMBOLS = {"circle": "circle", "square": "square", "diamond": "diamond", "x": "x", "triangle": "triangle-down"}
+FILLED = 0.8
+"""Part of a place that bars fill."""
 _MANY = 200  # points from which they are drawn smaller
 
 
@@ -23,7 +26,15 @@ def plotly_figure(figure: Figure) -> dict[str, Any]:
         "annotations": [_label(each, figure.y) for each in figure.limits],
         "showlegend": len(figure.series) > 1,
     }
-    return {"data": [_trace(each) for each in figure.series], "layout": layout}
+    bars = [each for each in figure.series if each.kind == "bars"]
+    data = [_trace(each) | (_placed(each, bars) if each in bars else {}) for each in figure.series]
+    return {"data": data, "layout": layout}
+
+
+def _placed(series: Series, bars: Sequence[Series]) -> dict[str, Any]:
+    """Where a bar stands beside those of other series; Plotly's own width depends on the distance of all positions."""
+    width = FILLED * series.width / len(bars)
+    return {"width": width, "offset": width * (bars.index(series) - len(bars) / 2)}
 
 
 def _trace(series: Series) -> dict[str, Any]:
@@ -72,7 +83,10 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 
 def _range(figure: Figure) -> dict[str, Any]:
-    """Half a place beside the first and the last name, so that points do not stand on the edge."""
+    """Room beside the first and the last name, so that points do not stand on the edge; no numbers of bars below 0."""
+    bars = [each for each in figure.series if each.kind == "bars" and each.x]
+    if bars and not figure.x.names:
+        return {"range": [0, max(max(map(float, each.x)) + each.width for each in bars)]}
     names = {name for each in figure.series for name in each.x}
     return {"range": [-0.5, len(names) - 0.5]} if figure.x.names else {}
 

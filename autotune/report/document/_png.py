@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from autotune.report.document._palette import PALETTE
+from autotune.report.document._plotly import FILLED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def png(figure: Figure) -> bytes:
             axes.bar(x, each.y, bottom=[below.get(at, 0.0) for at in x], label=_plain(each.name), color=_light(each))
             below |= {at: below.get(at, 0.0) + value for at, value in zip(x, each.y, strict=True)}
         elif each.kind == "bars":
-            width = 0.8 / len(bars)
+            width = FILLED * each.width / len(bars)
             shift = (bars.index(each) - (len(bars) - 1) / 2) * width
             axes.bar([at + shift for at in x], each.y, width, label=_plain(each.name), color=_light(each))
         else:

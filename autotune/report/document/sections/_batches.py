@@ -10,6 +10,7 @@ from autotune.report.document._figure import Axis, Figure, Series
 from autotune.report.document._source import Detailed, Source
 from autotune.repository import ModelConfig
 
+_MOST_PLACES = 60  # bars that stand beside each other; those of more sizes overlap rather than be too thin to see
 _FULL = 0.5  # share of executions at the limit from which the limit is said to bind
 
 
@@ -17,7 +18,9 @@ def batches(source: Source) -> Section | None:
     """A histogram of executions by batch size, of the delivered config and of the baseline."""
     shown = [each for each in (source.baseline, source.main) if each is not None]
     counts = {each.name: executions(each) for each in shown}
-    series = tuple(_series(each, counts[each.name]) for each in shown if counts[each.name])
+    widest = max((max(each, default=0) for each in counts.values()), default=0)
+    width = max(1.0, widest / _MOST_PLACES)
+    series = tuple(_series(each, counts[each.name], width) for each in shown if counts[each.name])
     if not series:
         return None
     figure = Figure(
@@ -39,7 +42,7 @@ def executions(detailed: Detailed) -> Counter[int]:
     return counted
 
 
-def _series(detailed: Detailed, counted: Counter[int]) -> Series:
+def _series(detailed: Detailed, counted: Counter[int], width: float) -> Series:
     sizes = sorted(counted)
     total = sum(counted.values())
     return Series(
@@ -49,6 +52,7 @@ def _series(detailed: Detailed, counted: Counter[int]) -> Series:
         detailed.colour,
         "bars",
         notes=tuple(f"{detailed.name}: {counted[size]:,} executions of {size}" for size in sizes),
+        width=width,
     )
 
 

@@ -10,7 +10,7 @@ from autotune.report._format import config_change, latency, rate
 from autotune.report.document._blocks import Block, Section
 from autotune.report.document._figure import Axis, Figure, Series
 from autotune.report.document._source import Source
-from autotune.search import score
+from autotune.search import MIN_GAIN, score
 from autotune.store import TrialRecord
 
 _LEAST_TRIALS = 8  # below that an importance is chance
@@ -102,6 +102,7 @@ def _importance_figure(importances: dict[str, float], trials: int) -> Figure:
                 "infer",
                 "bars",
                 notes=tuple(f"{each}: {value:.1%}" for each, value in importances.items()),
+                width=0.5,
             ),
         ),
     )
@@ -158,6 +159,9 @@ def _slice_conclusion(name: str, best: dict[str, float], never: Sequence[str], s
     ranked = sorted(best, key=lambda value: sign * best[value])
     text = f"Best with {name} {ranked[0]}: {_shown(best[ranked[0]], source)}"
     text += f"; with {ranked[1]} at best {_shown(best[ranked[1]], source)}." if len(ranked) > 1 else "."
+    worst = best[ranked[-1]]
+    if len(ranked) > 1 and max(best[ranked[0]] / worst, worst / best[ranked[0]]) < 1 + MIN_GAIN:
+        text += f" All its values come within {MIN_GAIN:.0%} of each other: it hardly matters here."
     return text + (f" Never met the SLO: {', '.join(never)}." if never else "")
 
 

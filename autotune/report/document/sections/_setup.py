@@ -62,7 +62,7 @@ def measuring(source: Source) -> Section:
         ("Final comparison", _finals(source)),
         ("Windows", f"{windows:,}, {seconds:,.0f} s of load, {requests:,} requests"),
     ]
-    if windows:
+    if disturbed:
         share = f"{disturbed:,} of {windows:,} violated a ceiling while client or machine were disturbed"
         facts.append(("Disturbed", f"{share}; they decide nothing"))
     facts += [

@@ -18,6 +18,7 @@ _STYLES: dict[OutcomeKind, CellStyle] = {
     OutcomeKind.PRUNED: "quiet",
 }
 _FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.CLIENT_FAILED)
+_LONGEST = 60  # characters of a verdict
 _FIRST = 12  # trial numbers that a group of failures names
 
 
@@ -99,10 +100,15 @@ def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, fore
         Cell("-" if share is None else f"{share:.0%}", share),
         Cell("-" if memory is None else f"{memory / 1e6:,.0f} MB", memory),
         Cell(format_duration(outcome.seconds) if outcome.seconds else "-", outcome.seconds),
-        Cell(verdict_of(outcome), style=_STYLES.get(outcome.kind, "bad")),
+        Cell(_shortened(verdict_of(outcome)), style=_STYLES.get(outcome.kind, "bad")),
         Cell(config_change(outcome, trial.label)),
     ]
     return tuple(cells)
+
+
+def _shortened(text: str) -> str:
+    """A long message is in full among the failures."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}..."
 
 
 def _rate_value(outcome: TrialOutcome) -> float | None:
