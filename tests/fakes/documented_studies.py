@@ -72,7 +72,7 @@ def outcome(
     return TrialOutcome(
         kind=kind,
         candidate=Candidate((("max_batch_size", batch), ("instance_count", instances))),
-        config_text=CONFIG.format(batch=batch, instances=instances),
+        configs={"mnist": CONFIG.format(batch=batch, instances=instances)},
         measurement=measurement,
         startup_s=1.0,
         seconds=8.0,

@@ -82,9 +82,9 @@ def test_a_report_holds_every_part(results: Path) -> None:
         "percentiles",
         "breakdown-delivered",
         "breakdown-baseline",
-        "batches",
+        "batches-1",
         "importance",
-        "slice-max_batch_size",
+        "slice-1-max_batch_size",
         "prediction",
         "server-memory",
         "server-cpu",
@@ -99,7 +99,7 @@ def test_captions_are_computed_from_the_data(results: Path) -> None:
     assert "10% below the ceiling of 5ms" in captions["throughput-latency"]
     assert "Trial 0 (baseline) meets p99 <= 5ms in single windows of up to 508 inferences/s" in captions["percentiles"]
     assert "largest part is network (37%). The model is not the largest cost" in captions["breakdown-delivered"]
-    assert "Trial 0 (baseline) does not batch" in captions["batches"]
+    assert "Trial 0 (baseline) does not batch" in captions["batches-1"]
     assert "Median error 7% over 2 trials" in captions["prediction"]
 
 
@@ -160,7 +160,7 @@ def test_json_says_of_each_block_what_it_is(results: Path, capsys: pytest.Captur
 def test_a_study_without_a_feasible_trial_shows_the_nearest_and_the_failures(results: Path) -> None:
     found = document(results, "none")
     text = json.dumps(api.report("none", format="json", output="-", results=results))
-    assert "No config meets the SLO (highest throughput with p99 <= 5ms)." in text
+    assert "No config that was measured meets the SLO (highest throughput with p99 <= 5ms); 1 failed." in text
     assert "p99 <= 5ms missed by 80%" in text
     assert {"verdict", "tradeoff", "loads", "trials", "failures"} <= {section.name for section in found.sections}
 

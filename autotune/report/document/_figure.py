@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -93,6 +94,11 @@ class Figure:
     series: tuple[Series, ...]
     limits: tuple[Limit, ...] = ()
     small: bool = False
+
+
+def slug(name: str) -> str:
+    """A name as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
 
 
 def scaled_axis(title: str, values: Sequence[float]) -> Axis:

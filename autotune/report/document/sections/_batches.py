@@ -15,31 +15,40 @@ _FULL = 0.5  # share of executions at the limit from which the limit is said to 
 
 
 def batches(source: Source) -> Section | None:
-    """A histogram of executions by batch size, of the delivered config and of the baseline."""
+    """A histogram of executions by batch size for each model, of the delivered config and of the baseline."""
     shown = [each for each in (source.baseline, source.main) if each is not None]
-    counts = {each.name: executions(each) for each in shown}
-    widest = max((max(each, default=0) for each in counts.values()), default=0)
-    width = max(1.0, widest / _MOST_PLACES)
-    series = tuple(_series(each, counts[each.name], width) for each in shown if counts[each.name])
-    if not series:
-        return None
-    figure = Figure(
-        "batches",
-        "Executed batch sizes",
-        " ".join(_conclusion(each, counts[each.name]) for each in reversed(shown) if counts[each.name]),
+    counts = {each.name: executions(each, source.result.model) for each in shown}
+    models = list(dict.fromkeys(model for each in counts.values() for model in each))
+    figures = tuple(
+        _figure(model, f"batches-{place}", shown, {name: each[model] for name, each in counts.items() if model in each})
+        for place, model in enumerate(models, 1)
+    )
+    return Section("batches", "Executed batches", figures) if figures else None
+
+
+def executions(detailed: Detailed, model: str) -> dict[str, Counter[int]]:
+    """Model to batch size to how often it was executed, in the windows that decided; the steps of an ensemble apart."""
+    counted: dict[str, Counter[int]] = {}
+    for probe in detailed.deciding:
+        steps = {each.step.model: each.server for each in probe.steps} or {model: probe.server}
+        for name, server in steps.items():
+            if server.batch_executions:
+                sizes = {int(size): count for size, count in server.batch_executions.items()}
+                counted.setdefault(name, Counter()).update(sizes)
+    return counted
+
+
+def _figure(model: str, name: str, shown: list[Detailed], counts: dict[str, Counter[int]]) -> Figure:
+    width = max(1.0, max(map(max, counts.values())) / _MOST_PLACES)
+    present = [each for each in shown if each.name in counts]
+    return Figure(
+        name,
+        f"Executed batch sizes of {model}",
+        " ".join(_conclusion(each, model, counts[each.name]) for each in reversed(present)),
         Axis("inferences in an execution"),
         Axis("share of executions in %"),
-        series,
+        tuple(_series(each, counts[each.name], width) for each in present),
     )
-    return Section("batches", "Executed batches", (figure,))
-
-
-def executions(detailed: Detailed) -> Counter[int]:
-    """Batch size to how often it was executed, in the windows that decided."""
-    counted: Counter[int] = Counter()
-    for probe in detailed.deciding:
-        counted.update({int(size): count for size, count in probe.server.batch_executions.items()})
-    return counted
 
 
 def _series(detailed: Detailed, counted: Counter[int], width: float) -> Series:
@@ -56,10 +65,10 @@ def _series(detailed: Detailed, counted: Counter[int], width: float) -> Series:
     )
 
 
-def _conclusion(detailed: Detailed, counted: Counter[int]) -> str:
+def _conclusion(detailed: Detailed, model: str, counted: Counter[int]) -> str:
     total = sum(counted.values())
     mean = sum(size * count for size, count in counted.items()) / total
-    most = _limit(detailed)
+    most = _limit(detailed, model)
     name = f"{detailed.name[:1].upper()}{detailed.name[1:]}"
     if most <= 1:
         return f"{name} does not batch: {mean:.1f} inferences in an execution."
@@ -74,8 +83,10 @@ def _conclusion(detailed: Detailed, counted: Counter[int]) -> str:
     )
 
 
-def _limit(detailed: Detailed) -> int:
+def _limit(detailed: Detailed, model: str) -> int:
+    """The largest batch of a model's config; 0 if it was not served with a config of ours."""
+    text = detailed.trial.outcome.configs.get(model, "")
     try:
-        return ModelConfig.parse(detailed.trial.outcome.config_text, detailed.name).max_batch_size
+        return ModelConfig.parse(text, detailed.name).max_batch_size
     except AutotuneError:
         return 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import mean, median
 
-from autotune.measurement import Breakdown, Probe, breakdown
+from autotune.measurement import Probe, breakdown
 from autotune.objective import Objective
 from autotune.report._format import latency, rate
+from autotune.report._steps import bottleneck
 from autotune.report.document._blocks import Block, Section
 from autotune.report.document._figure import Axis, Dash, Figure, Limit, Series, scaled_axis
 from autotune.report.document._source import Detailed, Source
@@ -66,9 +67,13 @@ class Load:
         found = [parts for parts in map(breakdown, self.probes) if parts is not None]
         if not found:
             return None
-        return {
-            field.name: sum(getattr(parts, field.name) for parts in found) / len(found) for field in fields(Breakdown)
-        }
+        return {field: sum(getattr(parts, field) for parts in found) / len(found) for field in _PARTS}
+
+    @property
+    def bottleneck(self) -> str:
+        """The step of an ensemble that takes most of the time; empty for other models."""
+        found = breakdown(self.probes[-1])
+        return bottleneck(found) if found is not None else ""
 
 
 def loads_of(windows: Iterable[Probe], objective: Objective) -> list[Load]:
@@ -179,7 +184,8 @@ def _breakdown(detailed: Detailed, at: Sequence[Load], objective: Objective) -> 
         f"breakdown-{kind}",
         f"Where the mean latency goes, {detailed.name}",
         f"At {_load(load.value, objective)} the mean latency is {latency(total_s)}, and the largest part is"
-        f" {_PARTS[largest][0]} ({share:.0%}). {_ADVICE[largest]}",
+        f" {_PARTS[largest][0]} ({share:.0%}). {_ADVICE[largest]}"
+        + (f" Bottleneck: {load.bottleneck}." if load.bottleneck else ""),
         Axis(_axis(objective), names=True),
         Axis("mean latency in ms"),
         series,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from autotune.report._format import config_change, latency, rate
 from autotune.report.document._blocks import Block, Section
-from autotune.report.document._figure import Axis, Figure, Series
+from autotune.report.document._figure import Axis, Figure, Series, slug
 from autotune.report.document._source import Source
 from autotune.search import MIN_GAIN, score
 from autotune.store import TrialRecord
@@ -29,8 +29,8 @@ def parameters(source: Source) -> Section | None:
     if importances:
         blocks.append(_importance_figure(importances, len(tried)))
     order = list(importances) or names
-    slices = (_slice(name, tried, source) for name in order[:_MOST_SLICES])
-    blocks += [each for each in slices if each is not None]
+    slices = (_slice(f"slice-{place}-{slug(name)}", name, tried, source) for place, name in enumerate(order, 1))
+    blocks += [each for each in slices if each is not None][:_MOST_SLICES]
     return Section("parameters", "Parameters", tuple(blocks)) if blocks else None
 
 
@@ -108,7 +108,7 @@ def _importance_figure(importances: dict[str, float], trials: int) -> Figure:
     )
 
 
-def _slice(name: str, trials: Sequence[TrialRecord], source: Source) -> Figure | None:
+def _slice(file: str, name: str, trials: Sequence[TrialRecord], source: Source) -> Figure | None:
     """The value of each feasible trial by one parameter, and the best of each of its values."""
     objective = source.result.objective
     scale, unit = (1.0, "inferences/s") if objective.maximise else (_MS, f"{objective.optimised_statistic} in ms")
@@ -144,7 +144,7 @@ def _slice(name: str, trials: Sequence[TrialRecord], source: Source) -> Figure |
         ),
     )
     return Figure(
-        f"slice-{name}",
+        file,
         name,
         _slice_conclusion(name, best, [value for value in at if value not in best], source),
         Axis(name, names=True),

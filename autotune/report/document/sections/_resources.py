@@ -87,7 +87,8 @@ def _conclusion(source: Source, title: str, unit: str, seen: Sequence[tuple[floa
 
 
 def _decided(trial: TrialRecord) -> Probe | None:
-    return trial.outcome.measurement.decided_by if trial.outcome.measurement else None
+    measured = None if trial.outcome.failed else trial.outcome.measurement
+    return measured.decided_by if measured else None
 
 
 def _shown(value: float, unit: str) -> str:

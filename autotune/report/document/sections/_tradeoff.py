@@ -86,7 +86,7 @@ def pareto_front(points: Iterable[Point]) -> list[Point]:
 def _points(trials: Sequence[TrialRecord], statistic: str) -> list[Point]:
     found = []
     for trial in trials:
-        measured = trial.outcome.measurement
+        measured = None if trial.outcome.failed else trial.outcome.measurement
         decided = measured.decided_by if measured else None
         if measured is None or decided is None:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autotune.measurement import breakdown
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.report._format import config_change, latency
+from autotune.report._format import config_change, latency, mean_batch
 from autotune.report._summary import measured_rate, predicted_value, verdict_of
 from autotune.report.document._blocks import Block, Cell, CellStyle, Column, Paragraph, Section, Table
 from autotune.report.document._source import Source
@@ -79,7 +79,7 @@ def _numbers(group: list[TrialRecord]) -> str:
 
 def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, foreseen: bool) -> tuple[Cell, ...]:
     outcome, objective = trial.outcome, result.objective
-    measured = outcome.measurement
+    measured = None if outcome.failed else outcome.measurement
     decided = measured.decided_by if measured else None
     number = trial.number if trial.number is not None else -1
     cells = [Cell(str(number), number)]
@@ -96,7 +96,7 @@ def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, fore
     memory = decided.usage.memory_bytes if decided and decided.usage else None
     batch = decided.server.mean_batch_size if decided else None
     cells += [
-        Cell("-" if batch is None else f"{batch:.1f}", batch),
+        Cell(mean_batch(decided) if decided else "-", batch),
         Cell("-" if share is None else f"{share:.0%}", share),
         Cell("-" if memory is None else f"{memory / 1e6:,.0f} MB", memory),
         Cell(format_duration(outcome.seconds) if outcome.seconds else "-", outcome.seconds),
@@ -114,6 +114,6 @@ def _shortened(text: str) -> str:
 def _rate_value(outcome: TrialOutcome) -> float | None:
     """What the rate's column is sorted by: a config without a rate comes last."""
     measured = outcome.measurement
-    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED:
+    if measured is None or measured.decided_by is None or outcome.kind is OutcomeKind.PRUNED or outcome.failed:
         return None
     return measured.rate_per_s if outcome.feasible else measured.decided_by.asked_per_s

@@ -10,6 +10,7 @@ from autotune.report._explanation import explanation_lines
 from autotune.report._format import latency, rate
 from autotune.report._headline import headline
 from autotune.report._measurement import measurement_lines
+from autotune.report._reasons import batches_kept_small
 from autotune.report._summary import nothing_feasible, time_spent
 from autotune.report.document._blocks import Block, Code, Paragraph, Section, Tile, Tiles
 from autotune.report.document._source import Source
@@ -76,17 +77,22 @@ def _config(source: Source) -> list[Block]:
     chosen = result.best or result.nearest
     if chosen is None:
         return [Code(source.record.base_config, "protobuf", "The config.pbtxt of the repository", folded=True)]
-    blocks: list[Block] = []
-    after = chosen.outcome.config_text
     known = result.baseline
-    before = known.outcome.config_text if known is not None else source.record.base_config
+    after = chosen.outcome.configs
+    before = known.outcome.configs if known is not None else {result.model: source.record.base_config}
     name = "delivered" if result.best is not None else "nearest"
-    diff = list(difflib.unified_diff(before.splitlines(), after.splitlines(), "baseline", name, n=2, lineterm=""))
-    if diff:
-        blocks.append(Code("\n".join(diff), "diff", f"What changes in config.pbtxt, baseline to {name}"))
-    else:
+    blocks: list[Block] = []
+    for model, text in after.items():
+        of = f" of {model}" if len(after) > 1 else ""
+        lines = (before.get(model, "").splitlines(), text.splitlines())
+        diff = list(difflib.unified_diff(*lines, "baseline", name, n=2, lineterm=""))
+        if diff:
+            blocks.append(Code("\n".join(diff), "diff", f"What changes in config.pbtxt{of}, baseline to {name}"))
+    if not blocks:
         blocks.append(Paragraph(f"The {name} config.pbtxt is the baseline's: nothing changes."))
-    blocks.append(Code(after, "protobuf", f"The {name} config.pbtxt in full", folded=True))
+    for model, text in after.items():
+        of = f" of {model}" if len(after) > 1 else ""
+        blocks.append(Code(text, "protobuf", f"The {name} config.pbtxt{of} in full", folded=True))
     return blocks
 
 
@@ -94,6 +100,9 @@ def _reasons(source: Source) -> list[Paragraph]:
     """Where the time goes and what each parameter buys; indented lines are a list below the one before."""
     result = source.result
     lines = measurement_lines(result.measured, headline=False) if result.measured is not None else []
+    chosen = result.best or result.nearest
+    if chosen is not None and chosen.outcome.kept_apart is not None:
+        lines.append(batches_kept_small(chosen.outcome.kept_apart))
     paragraphs: list[Paragraph] = []
     for line in [*lines, *explanation_lines(result)]:
         if line.startswith(" ") and paragraphs:
