@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autotune.space import Candidate
 
 # Windows that only prepare or measure a given load: whether they meet the SLO decides nothing.
-_UNJUDGED = ("warm-up", "saturate", "load")
+_UNJUDGED = ("warm-up", "sizes", "saturate", "load")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from autotune.measurement._prober import OnProbe
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
 from autotune.measurement._serving import Serving, Step, StepWindow
+from autotune.measurement._sizes import between_jumps, sizes_up_to
 from autotune.measurement._sweep import Slo, SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
 
@@ -45,9 +46,11 @@ __all__ = [
     "SweepResult",
     "Usage",
     "Verdict",
+    "between_jumps",
     "breakdown",
     "parse_sweep",
     "run_probe",
     "schedules",
+    "sizes_up_to",
     "sweep",
 ]

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from autotune.load import LoadGenerator, Traffic, check_batches, check_requests, generator_for, make_payloads
+from autotune.load import (
+    OWN_CLIENT,
+    LoadGenerator,
+    Traffic,
+    check_batches,
+    check_requests,
+    generator_for,
+    make_payloads,
+)
+from autotune.measurement._sizes import Sized
 from autotune.repository import ConfigSet, KeptApart, ModelSpec, kept_apart, stage
 from autotune.server import Launcher, RunningServer
+
+_LARGEST_REQUEST = 4 << 20  # bytes of a request of the largest batch: a window of all sizes holds some times as many
 
 
 @dataclass(frozen=True)
@@ -21,11 +33,13 @@ class Served:
         server: The server.
         generator: The client.
         kept_apart: What keeps the requests from being batched together; None if nothing does.
+        sized: Makes a client whose requests have so many items in turn; None where requests cannot.
     """
 
     server: RunningServer
     generator: LoadGenerator
     kept_apart: KeptApart | None = None
+    sized: Sized | None = None
 
 
 @dataclass(frozen=True)
@@ -71,4 +85,22 @@ class Deployment:
                     check_batches(server.endpoint, served, payloads[0])
                 apart = kept_apart(served, [each.shapes for each in payloads], self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
-                    yield Served(server, generator, apart)
+                    yield Served(server, generator, apart, None if apart else self._sized(server, served))
+
+    def _sized(self, server: RunningServer, served: Mapping[str, Any]) -> Sized | None:
+        traffic = self.traffic
+        if traffic.batch_size > 1 or traffic.streaming or traffic.client != OWN_CLIENT:
+            return None
+        metadata = server.model_metadata()
+        alone = make_payloads(self.spec.name, metadata, served, traffic)[0]
+        largest = max(1, int(served.get("max_batch_size", 0)))
+        if sum(tensor.data.nbytes for tensor in alone.inputs) * largest > _LARGEST_REQUEST:
+            return None
+
+        def sized(sizes: Sequence[int]) -> LoadGenerator:
+            payloads = [
+                make_payloads(self.spec.name, metadata, served, replace(traffic, batch_size=size))[0] for size in sizes
+            ]
+            return generator_for(traffic, server.endpoint, payloads)
+
+        return sized

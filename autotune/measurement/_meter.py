@@ -15,6 +15,7 @@ from autotune.measurement._profile import profile
 from autotune.measurement._question import CERTIFIED_RATE, Question
 from autotune.measurement._reasons import Infeasible, Limit
 from autotune.measurement._screen import may_wait_for_poll, screen, warm_up
+from autotune.measurement._sizes import Sized, sweep_sizes
 from autotune.measurement._types import Measurement, Probe
 from autotune.measurement.load_search import Certificate, ConcurrencyAxis, LoadAxis, RateAxis, certify, search
 from autotune.objective import Objective
@@ -45,11 +46,13 @@ class Meter:
         options: MeasureOptions | None = None,
         on_probe: OnProbe = lambda probe: None,
         batch_size: int = 1,
+        sized: Sized | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._objective = objective
         self._options = options or MeasureOptions()
         self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size)
+        self._sized = sized
         self._clock = clock
         self._started = clock()
         self._decided_by: Probe | None = None
@@ -123,7 +126,7 @@ class Meter:
         assert rate_per_s is not None  # noqa: S101  # the objective guarantees it
         if question.profiled:
             screen(self._prober)  # nothing is decided by it
-            profile(self._prober)
+            self._profile()
         self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
         self._infeasible = None if probe.holds else Infeasible.NOT_SUSTAINED
         self._certified = True
@@ -153,9 +156,16 @@ class Meter:
             certificate = certify(axis, level, question.effort, question.certified_within_s, failing)
             self._take(axis, certificate)
 
+    def _profile(self) -> Probe:
+        """How long executions take; the window that saturates the server."""
+        serving = self._prober.serving
+        if self._sized is not None and serving.instances == 1 and serving.largest_batch > 1:
+            sweep_sizes(self._prober, self._sized)
+        return profile(self._prober)
+
     def _axis(self, question: Question, screened: Probe | None) -> LoadAxis:
         prober = self._prober
-        saturated = profile(prober) if question.profiled else None
+        saturated = self._profile() if question.profiled else None
         if self._objective.load == "closed":
             met = [probe.achieved_per_s for probe in prober.counted if probe.purpose == "profile" and probe.holds]
             alone = screened if screened and screened.holds else None

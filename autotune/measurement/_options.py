@@ -43,6 +43,7 @@ class MeasureOptions:
         burst_part: The median of a burst takes this part of the drain timeout at most, so that all are answered in
             time [guess].
         screen_attempts: Windows of the screen at most; two where the answer is certain [guess].
+        sizes_s: Seconds of a window that shows how long executions of each batch size take [guess].
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
         saturate_s: Seconds of the closed loop that shows about where an open loop saturates, at most [guess].
@@ -133,6 +134,7 @@ class MeasureOptions:
     warm_up_settled: float = 0.05
     burst_part: float = 0.5
     screen_attempts: int = 3
+    sizes_s: float = 1.0
     profile_s: float = 0.2
     profile_executions: int = 20
     saturate_s: float = 0.5

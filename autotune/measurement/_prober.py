@@ -80,6 +80,10 @@ class Prober:
         duration_s = self.options.window_s(at_least_s, requests_per_s, self.objective)
         return self._valid(purpose, lambda: PoissonRate(requests_per_s, self._seed()), duration_s, rule)
 
+    def one_at_a_time(self, purpose: Purpose, generator: LoadGenerator, duration_s: float) -> Probe:
+        """Another generator's requests one after the other; nothing is judged by it, and it does not count."""
+        return self._probe(purpose, ClosedLoop(1), duration_s, _NEVER, generator)
+
     def clustering(self) -> float:
         """Requests that the server answered together, in the batches it formed lately: they are late together."""
         for probe in reversed(self.probes):
@@ -112,12 +116,19 @@ class Prober:
         self.counted.append(probe)
         return probe
 
-    def _probe(self, purpose: Purpose, schedule: Schedule, duration_s: float, rule: StopRule) -> Probe:
+    def _probe(
+        self,
+        purpose: Purpose,
+        schedule: Schedule,
+        duration_s: float,
+        rule: StopRule,
+        generator: LoadGenerator | None = None,
+    ) -> Probe:
         ceilings = self.objective.ceilings
         rate = None if isinstance(schedule, ClosedLoop) else schedule.rate_per_s
         probe = run_probe(
             self.server,
-            self._generator,
+            generator or self._generator,
             schedule,
             purpose=purpose,
             duration_s=duration_s,

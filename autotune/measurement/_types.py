@@ -11,7 +11,7 @@ from autotune.measurement._serving import Serving, StepWindow
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
-Purpose = Literal["warm-up", "screen", "profile", "race", "saturate", "locate", "certify", "load"]
+Purpose = Literal["warm-up", "screen", "sizes", "profile", "race", "saturate", "locate", "certify", "load"]
 _MOST_OF_A_POLL_S = 0.3
 
 Verdict = Literal["holds", "fails", "invalid"]

@@ -84,7 +84,11 @@ class PipelineSpace(Simulations):
         outcomes = outcomes[: self._options.trials_simulated_from]
         probes = [probe for each in outcomes if each.measurement for probe in settled(each.measurement.probes)]
         probes = [probe for probe in probes if probe.steps]
-        screens = [probe for probe in probes if probe.concurrency == 1 and probe.server.success_count]
+        screens = [
+            probe
+            for probe in probes
+            if probe.concurrency == 1 and probe.purpose != "sizes" and probe.server.success_count
+        ]
         if not screens:
             return bool(self._service)
         steps = probes[-1].steps

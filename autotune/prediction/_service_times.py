@@ -32,7 +32,7 @@ from autotune.measurement import Probe
 from autotune.prediction._options import DEFAULTS, PredictionOptions
 from autotune.simulator import ServiceTimes
 
-_LEARNT_FROM = ("screen", "profile", "saturate", "race", "locate", "certify")
+_LEARNT_FROM = ("screen", "sizes", "profile", "saturate", "race", "locate", "certify")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def service_times(
             which nothing is learnt then.
     """
     known = [each for each in windows if each.probe.purpose in _LEARNT_FROM and each.probe.server.batch_compute_ns]
-    screens = [each for each in known if each.probe.concurrency == 1 and each.answered]
+    one_item = [each for each in known if each.probe.purpose != "sizes"]  # in a request
+    screens = [each for each in one_item if each.probe.concurrency == 1 and each.answered]
     if not known or (overhead_s is None and not screens):
         return None
     fewest = min(each.instances for each in known)
@@ -91,7 +92,7 @@ def service_times(
     gap_s = _gap_s([each for each in alone if each.occupied >= options.busy]) if fewest == 1 else 0.0
     busy = [each for each in known if each.instances > 1 and each.occupied >= options.busy]
     device_s = _device_s(busy, alone_s, options.waited)
-    request_cpu_s, execution_cpu_s = _cpu_s(known, options.cpu_windows)
+    request_cpu_s, execution_cpu_s = _cpu_s(one_item, options.cpu_windows)
     found = ServiceTimes(
         host_s=alone_s - device_s + gap_s,
         device_s=device_s,

@@ -126,6 +126,7 @@ class LocalExecutor:
                     self.options,
                     watch.on_probe,
                     self.deployment.traffic.batch_size,
+                    served.sized,
                 )
                 measured = meter.measure(trial.question)
                 kind = _kind_of(measured)

@@ -1,17 +1,18 @@
 """Simulated devices that prediction was not tuned on, as grids: their rates are simulated, their profiles computed.
 
 What an execution takes is not a straight line of the batch size, and executions vary twice as much as prediction
-assumes. The profiles show powers of two only, as a trial's do, so that prediction has to guess what lies between.
+assumes. The profiles are those of trials: windows of sizes on one instance, then powers of two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune.measurement import between_jumps, sizes_up_to
 from autotune.objective import LoadName
 from autotune.repository import ConfigSet, completed_config
 from autotune.search._starts import starts
@@ -30,6 +31,7 @@ parameters:
 """
 REFINED = SPACE.replace("log2}", "log2, refine: 8}")
 _SIZES = np.arange(1, 65)
+_EACH = 10  # executions of each size in a window of sizes
 _VARIES_BY, _OVERHEAD_S, _SEED, _TRIAL_S = 0.1, 0.0003, 12_345, 4.0
 
 
@@ -110,25 +112,35 @@ def _profile(batching: Batching, service: ServiceTimes) -> list[dict[str, Any]]:
     largest = batching.max_batch_size if batching.dynamic else 1
     alone_s = float(service.host_s[0] + service.device_s[0])
     latency = [[alone_s * factor + _OVERHEAD_S, 1] for factor in service.spread]
-    windows = [_window("screen", 1, 1, round(1 / (alone_s + _OVERHEAD_S)), alone_s, latency)]
+    windows = [_window("screen", 1, {1: round(1 / (alone_s + _OVERHEAD_S))}, {1: alone_s}, latency)]
+    if instances == 1 and batching.max_batch_size > 1:
+        all_s = {size: float(service.host_s[size - 1] + service.device_s[size - 1]) for size in _SIZES.tolist()}
+        seen = sizes_up_to(batching.max_batch_size)
+        around = between_jumps({size: all_s[size] for size in seen})
+        windows += [_window("sizes", 1, dict.fromkeys(each, _EACH), all_s, []) for each in (seen, around) if each]
     for size in (size for size in (1, 2, 4, 8, 16, 32, 64) if size <= largest):
         device_s = float(service.device_s[size - 1]) * (1 + service.contention * (instances - 1))
         taken_s = float(service.host_s[size - 1]) + device_s
         apart_s = max(device_s, taken_s / instances)
-        windows.append(_window("profile", 2 * instances * size, size, round(1 / apart_s), instances * apart_s, []))
+        taken = {size: instances * apart_s}
+        windows.append(_window("profile", 2 * instances * size, {size: round(1 / apart_s)}, taken, []))
     return windows
 
 
 def _window(
-    purpose: str, concurrency: int, size: int, executions: int, taken_s: float, histogram: list[list[float]]
+    purpose: str,
+    concurrency: int,
+    executions: Mapping[int, int],
+    taken_s: Mapping[int, float],
+    histogram: list[list[float]],
 ) -> dict[str, Any]:
     """A second of load, as `benchmarks.replay._windows` keeps it."""
     return {
         "purpose": purpose,
         "concurrency": concurrency,
         "duration_s": 1.0,
-        "executions": {str(size): executions},
-        "compute_us": {str(size): round(1e6 * executions * taken_s)},
+        "executions": {str(size): count for size, count in executions.items()},
+        "compute_us": {str(size): round(1e6 * count * taken_s[size]) for size, count in executions.items()},
         "usage": None,
         "histogram": histogram,
     }

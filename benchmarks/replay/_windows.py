@@ -10,7 +10,7 @@ from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import Probe, Purpose, Usage
 from autotune.server import ModelStatistics
 
-_KEPT = ("screen", "profile", "saturate", "locate")
+_KEPT = ("screen", "sizes", "profile", "saturate", "locate")
 
 
 def packed(probes: Iterable[Probe]) -> list[dict[str, Any]]:

@@ -38,9 +38,9 @@ class Detailed:
 
     @property
     def windows(self) -> tuple[Probe, ...]:
-        """All windows but those of warm-ups."""
+        """All windows of the load that is asked for, without those of warm-ups."""
         every = (probe for record in (self.trial, *self.runs) for probe in record.probes)
-        return tuple(probe for probe in every if probe.purpose != "warm-up")
+        return tuple(probe for probe in every if probe.purpose not in ("warm-up", "sizes"))
 
     @property
     def deciding(self) -> tuple[Probe, ...]:

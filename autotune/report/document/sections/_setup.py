@@ -9,6 +9,7 @@ from autotune.report.document._source import Source
 _PURPOSES = {
     "warm-up": "warm-up (not counted)",
     "screen": "a single request at a time",
+    "sizes": "service times by batch size",
     "profile": "service times",
     "race": "quick check against the incumbent",
     "saturate": "saturation",

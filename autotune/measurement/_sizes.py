@@ -1,0 +1,78 @@
+"""How long an execution of each batch size takes, asked for directly: requests of several items, one at a time.
+
+Requests that are batched under load show the sizes that happen to form. One request of b items is an execution of b
+items, whatever the batcher does, and costs no more than that execution: so all useful sizes are known after about a
+second, also where the time jumps or bends between powers of two.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+
+from autotune.load import LoadGenerator
+from autotune.measurement._prober import Prober
+
+Sized = Callable[[Sequence[int]], LoadGenerator]
+"""Makes a generator whose requests have so many items in turn."""
+
+_PER_OCTAVE = 4
+_JUMP = 1.5  # from one size to the next the time grows by this factor more than on average: it bends in between
+_NOTABLE = 0.05  # ... and by this part of the execution
+
+
+def sweep_sizes(prober: Prober, sized: Sized) -> None:
+    """Sends requests of every useful size to a server with one instance; then of those around its largest jumps."""
+    largest = prober.serving.largest_batch
+    _window(prober, sized, sizes_up_to(largest))
+    around = between_jumps(_seconds_by_size(prober))
+    if around:
+        _window(prober, sized, around)
+
+
+def sizes_up_to(largest: int) -> tuple[int, ...]:
+    """Four sizes to every doubling, ``largest`` included."""
+    smaller = {round(2 ** (step / _PER_OCTAVE)) for step in range(largest.bit_length() * _PER_OCTAVE)}
+    return tuple(sorted({size for size in smaller if size < largest} | {largest}))
+
+
+def between_jumps(seconds: Mapping[int, float], most: int = 2) -> tuple[int, ...]:
+    """The sizes inside of the gaps across which the time grows much more than elsewhere, of ``most`` gaps at most.
+
+    Args:
+        seconds: Mean time of an execution by batch size.
+        most: How many gaps.
+    """
+    sizes = sorted(seconds)
+    if len(sizes) < 3:
+        return ()
+    slope_s = (seconds[sizes[-1]] - seconds[sizes[0]]) / (sizes[-1] - sizes[0])
+    found = []
+    for low, high in itertools.pairwise(sizes):
+        grown_s = seconds[high] - seconds[low]
+        if high - low > 1 and grown_s > max(_JUMP * slope_s * (high - low), _NOTABLE * seconds[low]):
+            found.append((grown_s - slope_s * (high - low), low, high))
+    chosen = sorted(found, reverse=True)[:most]
+    return tuple(sorted(size for _, low, high in chosen for size in range(low + 1, high)))
+
+
+def _window(prober: Prober, sized: Sized, sizes: Sequence[int]) -> None:
+    with closing(sized(sizes)) as generator:
+        prober.one_at_a_time("sizes", generator, prober.options.sizes_s)
+
+
+def _seconds_by_size(prober: Prober) -> dict[int, float]:
+    """Mean time of an execution by size, as the windows of sizes show it; of a pipeline, along all steps."""
+    total: dict[int, float] = {}
+    for probe in prober.probes:
+        if probe.purpose == "sizes":
+            for server in (probe.server, *(step.server for step in probe.steps)):
+                for size, mean_s in _means(server.batch_executions, server.batch_compute_ns):
+                    total[size] = total.get(size, 0.0) + mean_s
+    return total
+
+
+def _means(executions: Mapping[int, int], compute_ns: Mapping[int, int]) -> Iterable[tuple[int, float]]:
+    counted = ((size, count) for size, count in executions.items() if count and size in compute_ns)
+    return ((size, compute_ns[size] / count / 1e9) for size, count in counted)
