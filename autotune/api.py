@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
-    from autotune.store import Store
+    from autotune.store import Store, Windows
 
 _Fields = ParamSpec("_Fields")
 _Request = TypeVar("_Request")
@@ -240,6 +240,33 @@ def report(
         source = read_source(store, study, Path(results))
     target = Path(output) if output is not None else None
     return write_report(build(source), format, target, Path(results) / source.result.study)
+
+
+def export_study(
+    study: str | None = None,
+    *,
+    format: str = "csv",  # noqa: A002
+    rows: str = "trials",
+    output: str | Path | None = None,
+    results: str | Path = "results",
+    storage: str | None = None,
+) -> tuple[bytes, Path | None]:
+    """The data of a study, and the file they were written to.
+
+    ``format`` is ``csv``, ``parquet``, ``json`` or ``model-analyzer``, ``rows`` is ``trials`` or ``windows``, and
+    ``output`` a file; None or ``"-"`` for none. `StudyResult.to_frame` gives the trials as a pandas table.
+
+    Raises:
+        UsageError: No such study, unknown format or rows, or a file that cannot be written.
+    """
+    from autotune.report import check_data_options, export_data
+    from autotune.search import stored_result
+
+    target = Path(output) if output is not None else None
+    check_data_options(format, rows, target)
+    with closing(open_store(results=results, storage=storage)) as store:
+        windows: Windows = "all" if format == "model-analyzer" else "deciding"
+        return export_data(store, stored_result(store, study, Path(results), windows), format, rows, target)
 
 
 def list_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyResult]:

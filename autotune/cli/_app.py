@@ -53,10 +53,17 @@ _COMMANDS: dict[str, Entry | Group] = {
     ),
     "studies": Group(
         "studies",
-        "List the studies of a database, or show one.",
+        "List the studies of a database, show one, or export its data.",
         {
             "list": Entry("autotune.cli._list", "List every study with its objective, trials and best value."),
             "show": Entry("autotune.cli._show", "Show every trial of a study and its best config."),
+            "export": Entry(
+                "autotune.cli._studies_export",
+                """Write a study's trials or windows as CSV, Parquet or JSON.
+
+                The format model-analyzer is a CSV with the columns of Model Analyzer's metrics-model-inference.csv.
+                """,
+            ),
         },
     ),
     "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),

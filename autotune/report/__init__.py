@@ -1,6 +1,7 @@
 """Results for people and scripts: tables, JSON, exported configs, the dashboard."""
 
 from autotune.report._dashboard import serve_dashboard
+from autotune.report._data import DATA_FORMATS, ROWS, check_data_options, export_data
 from autotune.report._export import export_best, export_trial
 from autotune.report._format import config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.report._formats import FORMATS, Format, find_format
@@ -9,12 +10,16 @@ from autotune.report._summary import study_summary, verdict
 from autotune.report._sweep import sweep_table
 
 __all__ = [
+    "DATA_FORMATS",
     "FORMATS",
+    "ROWS",
     "Format",
+    "check_data_options",
     "claim",
     "config_change",
     "describe_candidate",
     "export_best",
+    "export_data",
     "export_trial",
     "find_format",
     "latency",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from autotune.errors import UsageError
 from autotune.objective import format_duration
+from autotune.report._file import STANDARD_OUTPUT, write_file
 from autotune.report._format import describe_candidate, latency, rate
 from autotune.repository import ModelConfig
 from autotune.search import StudyResult
 from autotune.store import TrialRecord
-
-STANDARD_OUTPUT = Path("-")
 
 
 def export_best(result: StudyResult, directory: Path) -> Path:
@@ -55,7 +53,7 @@ def export_trial(
             raise UsageError(f"--output: {output} is a file, but {len(texts)} models were changed; name a directory")
         return text, _write_below(output, texts)
     path = output / "config.pbtxt" if output.is_dir() else output
-    _write(path, text)
+    write_file(path, text.encode())
     return text, path
 
 
@@ -74,7 +72,7 @@ def _write_below(directory: Path, texts: Mapping[str, str]) -> Path:
     """Writes each model's config into its directory; the path of the only one, or the directory."""
     paths = {model: directory / model / "config.pbtxt" for model in texts}
     for model, text in texts.items():
-        _write(paths[model], text)
+        write_file(paths[model], text.encode())
     return next(iter(paths.values())) if len(paths) == 1 else directory
 
 
@@ -123,14 +121,3 @@ def _chosen(result: StudyResult, number: int | None) -> TrialRecord:
             return trial
     known = ", ".join(str(trial.number) for trial in result.trials)
     raise UsageError(f"--trial: study {result.study!r} has no finished trial {number}; it has {known}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes through a neighbouring file, so that a reader never sees half a config."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text)
-        os.replace(partial, path)
-    except OSError as error:
-        raise UsageError(f"--output: cannot write {path}: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
+from autotune.search._frame import TRIAL_COLUMNS
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._options import SearchOptions
@@ -17,6 +18,7 @@ __all__ = [
     "BASELINE",
     "MIN_GAIN",
     "PROPOSED",
+    "TRIAL_COLUMNS",
     "Coordinator",
     "Executor",
     "Finalist",

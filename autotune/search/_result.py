@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.prediction import Explanation
+from autotune.search._frame import trial_frame
 from autotune.search._score import BASELINE, MIN_GAIN, nearest_of, score, worth_delivering
 from autotune.search.finals import Finals, Uncompared, finals_of
 from autotune.store import TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,10 @@ class StudyResult:
         if certificate and certificate.outcome.feasible and self._is_of_best(certificate):
             return certificate.outcome.measurement
         return self.best.outcome.measurement if self.best else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """The trials as a pandas table, a line each; `autotune.search.TRIAL_COLUMNS` says what the columns hold."""
+        return trial_frame(self.trials, self.objective)
 
     def _is_of_best(self, run: TrialRecord) -> bool:
         return self.best is not None and run.trial_id == self.best.id

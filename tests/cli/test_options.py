@@ -43,6 +43,7 @@ def test_every_command_is_walked() -> None:
         "report",
         "studies list",
         "studies show",
+        "studies export",
         "dashboard",
         "doctor",
     }

@@ -84,11 +84,12 @@ def test_a_report_holds_every_part(results: Path) -> None:
         "breakdown-baseline",
         "batches-1",
         "importance",
-        "slice-1-max_batch_size",
         "prediction",
         "server-memory",
         "server-cpu",
     }
+    slices = {figure.title for figure in found.figures if figure.name.startswith("slice-")}
+    assert slices == {"max_batch_size", "instance_count"}
     assert all(figure.caption.endswith(".") and any(each.x for each in figure.series) for figure in found.figures)
 
 

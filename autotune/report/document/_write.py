@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import quote
 
 from autotune.errors import UsageError
-from autotune.report._export import STANDARD_OUTPUT
+from autotune.report._file import STANDARD_OUTPUT, write_file
 from autotune.report.document._blocks import Document
 from autotune.report.document._html import html_report
 from autotune.report.document._json import json_report
@@ -44,8 +43,8 @@ def write_report(document: Document, name: str | None, output: Path | None, dire
     text = _text(document, chosen, quote(plots.name))
     if chosen == "markdown":
         for figure in document.figures:
-            _write(plots / f"{figure.name}.png", png(figure))
-    _write(file, text.encode())
+            write_file(plots / f"{figure.name}.png", png(figure))
+    write_file(file, text.encode())
     return text, file
 
 
@@ -61,14 +60,3 @@ def _text(document: Document, name: str, plots: str) -> str:
     if name == "markdown":
         return markdown_report(document, plots)
     return json_report(document) if name == "json" else html_report(document)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes through a neighbouring file, so that a reader never sees half a report."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        raise UsageError(f"--output: cannot write {path}: {error.strerror}; name another file") from error
