@@ -1,10 +1,13 @@
 """An ensemble is served with the models it is composed of."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import autotune
+from autotune.api import open_store
+from autotune.report.document import build, read_source
 
 STEP = """
 import triton_python_backend_utils as pb_utils
@@ -72,6 +75,10 @@ def test_an_ensemble_is_tuned_through_its_steps_and_exported_with_them(repositor
     assert result.best.outcome.candidate is not None
     assert result.best.outcome.candidate["first/instance_count"] == 4
     assert list(result.best.outcome.configs) == ["both", "first", "second"]
+    with closing(open_store(results=tmp_path / "results")) as store:
+        report = build(read_source(store, None, tmp_path / "results"))
+    assert "Executed batch sizes of second" in {figure.title for figure in report.figures}
+    assert any("Bottleneck: first" in figure.caption for figure in report.figures)
     exported = sorted((tmp_path / "results").glob("*/best/*/config.pbtxt"))
     assert "first" in {path.parent.name for path in exported}
     for path in exported:

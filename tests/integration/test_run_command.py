@@ -8,7 +8,7 @@ import pytest
 
 from autotune.cli import main
 from autotune.measurement import Deployment
-from autotune.repository import ModelConfig, ModelRepository
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository
 from autotune.server import LaunchOptions, choose_launcher
 
 MODELS = Path(__file__).parents[2] / "model_repository"
@@ -35,7 +35,7 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     spec = ModelRepository(MODELS).model("iris")
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     with Deployment(spec, launcher, tmp_path).serve(
-        ModelConfig.parse(text, str(exported)), tmp_path / "fresh.log"
+        ConfigSet.of(ModelConfig.parse(text, str(exported))), tmp_path / "fresh.log"
     ) as served:
         served.server.check_alive()
 
@@ -47,6 +47,17 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     resumed = json.loads(capsys.readouterr().out)
     assert [trial["number"] for trial in resumed["trials"]] == [0, 1, 2]
     assert resumed["trials"][:2] == result["trials"]
+
+    assert main(["report", "first", "--results", str(tmp_path), "--format", "json", "--output", "-"]) == 0
+    sections = {each["name"]: each["blocks"] for each in json.loads(capsys.readouterr().out)["sections"]}
+    assert {"verdict", "tradeoff", "loads", "batches", "resources", "trials", "machine", "measuring"} <= sections.keys()
+    (table,) = sections["trials"]
+    assert len(table["rows"]) == 3
+    assert "model.onnx  (" in sections["repository"][0]["text"]
+    assert main(["studies", "export", "first", "--results", str(tmp_path), "--format", "model-analyzer"]) == 0
+    header, *windows = capsys.readouterr().out.splitlines()
+    assert header.startswith("Model,Batch,Request Rate,Model Config Path")
+    assert all(line.startswith("iris,1,") for line in windows)
 
 
 def test_exits_with_3_and_the_nearest_miss_if_no_config_meets_the_slo(

@@ -139,7 +139,7 @@ def _conclusion(source: Source, found: dict[str, list[Load]]) -> str:
     """Up to which load each config meets the first ceiling, as far as these windows show."""
     objective = source.result.objective
     if not objective.ceilings:
-        return "Undisturbed windows of the search and of the final comparison; medians where a load was repeated."
+        return _at_the_highest_load(source, found)
     ceiling = objective.ceilings[0]
     sentences = []
     for each in (source.main, source.baseline):
@@ -156,6 +156,17 @@ def _conclusion(source: Source, found: dict[str, list[Load]]) -> str:
         else:
             sentences.append(f"{each.name[:1].upper()}{each.name[1:]} meets {ceiling} in no window.")
     return " ".join([*sentences, "Disturbed windows are left out; medians where a load was repeated."])
+
+
+def _at_the_highest_load(source: Source, found: dict[str, list[Load]]) -> str:
+    objective = source.result.objective
+    statistic = objective.optimised_statistic
+    said = [
+        f"{statistic} {latency(most.latency_s(statistic))} of {each.name} at {_load(most.value, objective)}"
+        for each in (source.main, source.baseline)
+        if each is not None and (most := next(reversed(found[each.name]), None)) is not None
+    ]
+    return f"At the highest load: {', '.join(said)}. Medians where a load was repeated."
 
 
 def _breakdown(detailed: Detailed, at: Sequence[Load], objective: Objective) -> Figure | None:

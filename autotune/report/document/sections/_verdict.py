@@ -40,13 +40,14 @@ def _tiles(source: Source) -> list[Tile]:
     if result.best is None or measured is None:
         return []
     tiles = []
-    if result.gain is not None and result.baseline is not None and result.best.id != result.baseline.id:
-        ratio = result.interval
-        note = "by single measurements of the search"
-        if ratio is not None:
-            bounded = math.isfinite(ratio.high)
-            note = f"95% interval {ratio.low:.2f} to {ratio.high:.2f}" if bounded else "a single round, no interval"
-        tiles.append(Tile("Gain over the baseline", f"{result.gain:.2f} times", note))
+    ratio = result.interval
+    if ratio is not None:
+        bounded = math.isfinite(ratio.high)
+        note = f"95% interval {ratio.low:.2f} to {ratio.high:.2f}" if bounded else "a single round, no interval"
+        tiles.append(Tile("Gain over the baseline", f"{ratio.value:.2f} times", note))
+    elif result.gain is None and result.estimated_gain is not None:
+        note = "by single measurements of the search, which are partly lucky"
+        tiles.append(Tile("Gain, unconfirmed", f"{result.estimated_gain:.2f} times", note))
     sustained = result.finals.sustained if result.finals else None
     shown = rate if objective.maximise else latency
     unit = " inferences/s" if objective.maximise else ""
@@ -57,7 +58,7 @@ def _tiles(source: Source) -> list[Tile]:
     else:
         value = measured.rate_per_s if objective.maximise else measured.latency_s.get(objective.optimised_statistic)
         tiles.append(Tile(what, f"{shown(value)}{unit}", "by a single measurement"))
-    if measured.confidence:
+    if measured.certified and measured.feasible:
         certified = f"{math.floor(measured.confidence * 100)}% confidence that every ceiling is met"
         tiles.append(Tile("Certified rate", f"{rate(measured.rate_per_s)} inferences/s", certified))
     tiles += [_ceiling_tile(measured.decided_by, each.statistic, str(each)) for each in objective.ceilings]
