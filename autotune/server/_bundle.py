@@ -132,6 +132,7 @@ def stage_bundle(bundle: Bundle, libpython: Path, directory: Path, environment: 
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
             "LD_LIBRARY_PATH": os.pathsep.join(search),
         },
+        directory=directory,
     )
 
 

@@ -1,107 +1,129 @@
-"""A server process and its children. They die with this process, and none is left after a stop."""
+"""A server process and all that it starts. Nothing of it outlives this process, and none is left after a stop."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import select
 import signal
+import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
+from autotune.server import _keeper
 from autotune.server._uninterrupted import uninterrupted
 
-_PR_SET_PDEATHSIG = 1
-# Loaded now, because a forked child should not load libraries.
-_libc = ctypes.CDLL(None, use_errno=True)
+_ENDS_WITHIN_S = 5.0
+_first_start: list[float] = []
 
 
 class ServerProcess:
-    """A child process in its own session, with its output in a file.
+    """A server below a keeper (`_keeper`), with its output in a file.
 
-    The kernel kills it when the thread that started it ends, so an aborted study leaves no server. Most of Triton's
-    Python stubs then end by themselves; `remove_orphans` ends the others.
+    The keeper kills the server and everything that it started, and removes what they left, when this process stops the
+    server or is gone: an aborted study leaves nothing.
     """
 
     def __init__(self, log_path: Path) -> None:
         self._log_path = log_path
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._said = b""
+        self._pid: int | None = None
+        self._code: int | None = None
+        self._lock = threading.Lock()
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Starts ``command``; raises `OSError` if that is impossible."""
-        parent = os.getpid()
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], *, directory: Path | None = None, prefix: str = ""
+    ) -> None:
+        """Starts ``command``; raises `OSError` if that is impossible.
 
-        def die_with_parent() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # the parent died meanwhile
-                os._exit(1)
-
+        Args:
+            command: The server and its arguments.
+            environment: All of its environment.
+            directory: Removed if this process is killed.
+            prefix: Shared memory whose name starts with it is removed after the end.
+        """
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._said, self._pid, self._code = b"", None, None
+        _first_start.append(time.time())
+        script = [sys.executable, "-I", "-S", _keeper.__file__]
         # An interruption here would leave a process that nothing stops.
         with self._log_path.open("wb") as log, uninterrupted():
-            self._popen = subprocess.Popen(
-                list(command),
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - calls prctl only
-            )
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                kept = [str(theirs.fileno()), str(_first_start[0]), str(directory or ""), prefix]
+                self._keeper = subprocess.Popen(
+                    [*script, *kept, *command],
+                    env=dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=[theirs.fileno()],
+                )
+            del _first_start[1:]
+            word, _, number = self._read_line().partition(" ")
+        if word == "started":
+            self._pid = int(number)
+            return
+        self.stop(0)
+        raise OSError(int(number or 0), os.strerror(int(number)) if number else "it could not be started")
 
     @property
     def pid(self) -> int | None:
-        """The process id; None before the start."""
-        return None if self._popen is None else self._popen.pid
+        """The server's process id; None before the start."""
+        return self._pid
+
+    def loaded(self) -> None:
+        """Tells the keeper that the models are loaded: what the server created for them is there now."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # the keeper was killed, which `returncode` reports
+                self._control.sendall(_keeper.READY)
 
     def returncode(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
-        return None if self._popen is None else self._popen.poll()
+        with self._lock:
+            if self._code is None and self._keeper is not None and self._heard(0):
+                word, _, number = self._read_line().partition(" ")
+                self._code = int(number) if word == "ended" else self._keeper.wait()
+            return self._code
 
     def stop(self, grace_s: float) -> None:
-        """Stops the process and all descendants. If ``grace_s`` is above zero, asks first and waits that long.
+        """Stops the process and all that it started. If ``grace_s`` is above zero, asks first and waits that long.
 
         Safe to call before a start and after the end.
         """
-        popen = self._popen
-        if popen is None:
+        keeper, control = self._keeper, self._control
+        if keeper is None or control is None:
             return
-        family = _descendants(popen.pid)
-        if grace_s > 0 and popen.poll() is None:
-            popen.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                popen.wait(grace_s)
-        # The group is empty, or (PermissionError) has only zombies.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(popen.pid, signal.SIGKILL)
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        popen.wait()
-        _await_end(family, timeout_s=5.0)
+        if grace_s > 0 and self._pid is not None and self.returncode() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+            self._heard(grace_s)
+        if self.returncode() is None:
+            self._code = -signal.SIGKILL
+        with contextlib.suppress(OSError):  # the keeper was killed, and the server with it
+            control.sendall(_keeper.STOP)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel cannot end a process yet: the keeper waits
+            keeper.wait(_ENDS_WITHIN_S)
+        control.close()
+        self._control = None
 
+    def _heard(self, timeout_s: float) -> bool:
+        """Whether the keeper says something, or is gone, within this time."""
+        return self._control is not None and bool(select.select([self._control], [], [], timeout_s)[0])
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    """All descendants. A signal to the process group misses those that left the group."""
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return []
-
-
-def _await_end(processes: Sequence[psutil.Process], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    for process in processes:
-        while _running(process) and time.monotonic() < deadline:
-            time.sleep(0.002)
-
-
-def _running(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    def _read_line(self) -> str:
+        """The next thing that the keeper says; empty if it is gone."""
+        while b"\n" not in self._said:
+            said = self._control.recv(256) if self._control else b""
+            if not said:
+                return ""
+            self._said += said
+        line, _, self._said = self._said.partition(b"\n")
+        return line.decode()

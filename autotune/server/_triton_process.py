@@ -29,10 +29,12 @@ class Binary:
     Attributes:
         command: The command and leading arguments.
         environment: The complete environment.
+        directory: A directory of its own, to be removed if this process is killed.
     """
 
     command: Sequence[str]
     environment: Mapping[str, str]
+    directory: Path | None = None
 
 
 @contextmanager
@@ -60,6 +62,7 @@ def launch_process(
                 if attempt == PORT_ATTEMPTS or not ports.chosen:
                     raise ServerCrashed(f"a port was taken while the server started: {taken}") from None
         watch.ready = True
+        process.loaded()
         server = ReadyServer(
             endpoint=Endpoint(LOOPBACK, ports.http, ports.grpc),
             model=models[0],
@@ -72,7 +75,7 @@ def launch_process(
             yield watched
     finally:
         process.stop(options.stop_grace_s)
-        remove_shared_memory(prefix)
+        remove_shared_memory(prefix)  # the keeper does so, unless it was killed with the server
 
 
 def _start(
@@ -96,7 +99,7 @@ def _start(
         extra=(f"--backend-config=python,shm-region-prefix-name={prefix}", *options.triton_args),
     )
     try:
-        process.start([*binary.command, *arguments], binary.environment)
+        process.start([*binary.command, *arguments], binary.environment, directory=binary.directory, prefix=prefix)
     except OSError as error:
         raise UsageError(f"--triton-path: cannot start {binary.command[0]}: {error.strerror or error}") from None
 

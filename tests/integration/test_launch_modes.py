@@ -58,7 +58,7 @@ def own_files() -> set[str]:
 def kill_server(server: RunningServer) -> None:
     identity = f"--id={server.metadata()['name']}"
     for process in psutil.Process().children(recursive=True):
-        if identity in process.cmdline():
+        if process.name() == "tritonserver" and identity in process.cmdline():
             process.kill()
 
 
@@ -225,33 +225,55 @@ def everything_loaded(repository: Path, directory: Path) -> Iterator[str]:
         process.stop(10)
 
 
-def test_servers_of_a_killed_study_die_with_it_and_the_next_clears_up(tmp_path: Path) -> None:
-    write_double(tmp_path / "models")
+@contextmanager
+def study_of_another_process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that serves a model."""
+    write_double(directory / "models")
     script = (
         "import sys, time; from pathlib import Path; from autotune.server import EmbeddedLauncher\n"
         "models, log = map(Path, sys.argv[1:])\n"
         "with EmbeddedLauncher().launch(models, 'double', log):\n"
         "    print('ready', flush=True); time.sleep(60)\n"
     )
-    study = subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path / "models", tmp_path / "log"], stdout=subprocess.PIPE
-    )
-    assert study.stdout is not None
-    assert study.stdout.readline() == b"ready\n"
-    family = psutil.Process(study.pid).children(recursive=True)
-    assert len(family) >= 2  # the server and its stub
-    study.send_signal(signal.SIGKILL)
-    study.wait()
-    study.stdout.close()
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert alive == []
+    command = [sys.executable, "-c", script, directory / "models", directory / "log"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as study:
+        assert study.stdout is not None
+        assert study.stdout.readline() == b"ready\n"
+        yield study
+        study.kill()
 
-    (orphan,) = Path(tempfile.gettempdir()).glob(f"autotune-*-{study.pid}-*")
-    memory = SHARED_MEMORY / orphan.name
-    memory.write_bytes(b"as a server killed with its stub leaves it")
-    with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
-        assert not memory.exists()
-        assert not orphan.exists()
+
+def left_by(study: subprocess.Popen[bytes]) -> list[Path]:
+    directories = (SHARED_MEMORY, Path(tempfile.gettempdir()))
+    return [path for each in directories for path in each.glob(f"autotune-*-{study.pid}-*")]
+
+
+def test_killed_study_leaves_nothing(tmp_path: Path) -> None:
+    environments = set(Path("/tmp").glob("python_env_*"))  # noqa: S108 - Triton's
+    with study_of_another_process(tmp_path) as study:
+        family = psutil.Process(study.pid).children(recursive=True)
+        assert {"tritonserver", "triton_python_b"} <= {each.name()[:15] for each in family}
+        assert left_by(study)
+        made = set(Path("/tmp").glob("python_env_*")) - environments  # noqa: S108
+        study.kill()
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert alive == []
+        assert left_by(study) == []
+        if len(made) == 1:  # no other server was started meanwhile
+            assert not any(each.exists() for each in made)
+
+
+def test_what_a_study_and_its_keeper_leave_when_both_are_killed_is_removed_by_the_next(tmp_path: Path) -> None:
+    with study_of_another_process(tmp_path) as study:
+        family = psutil.Process(study.pid).children(recursive=True)
+        for process in (family[0], psutil.Process(study.pid)):
+            process.kill()
+        psutil.wait_procs(family, timeout=10)
+        assert len(left_by(study)) >= 1
+        memory = SHARED_MEMORY / left_by(study)[0].name
+        memory.write_bytes(b"as a server killed with its stub leaves it")
+        with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log"):
+            assert left_by(study) == []
 
 
 def test_stubs_of_a_study_killed_under_load_are_ended_by_the_next(tmp_path: Path) -> None:
@@ -320,6 +342,22 @@ def test_python_model_that_leaves_its_process_group_is_stopped_too(tmp_path: Pat
         worker = int(marker.read_text())
         assert psutil.Process(worker).name() == "sleep"
     assert ends(worker)
+
+
+def test_daemon_that_a_python_model_starts_is_stopped_too(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    write_double(tmp_path / "models")
+    source = tmp_path / "models" / "double" / "1" / "model.py"
+    source.write_text(
+        source.read_text()
+        + "    def initialize(self, args):\n"
+        + "        import subprocess\n"
+        + f"        subprocess.run(['setsid', '-f', 'sh', '-c', 'echo $$ >{marker}; exec sleep 600'])\n"
+    )
+    with EmbeddedLauncher().launch(tmp_path / "models", "double", tmp_path / "log") as server:
+        daemon = psutil.Process(int(marker.read_text()))
+        assert server.pid not in {each.pid for each in daemon.parents()}
+    assert ends(daemon.pid)
 
 
 def test_graceful_stop_lets_models_finalize(tmp_path: Path) -> None:
