@@ -136,7 +136,7 @@ class Meter:
         screened = None
         if not question.brief:
             screened = self._decided_by = screen(self._prober)
-            if not screened.holds and not may_wait_for_poll(self._prober, screened):
+            if not screened.holds and not may_wait_for_poll(self._prober):
                 self._infeasible = Infeasible.ALONE
                 return
         axis = self._axis(question, screened)

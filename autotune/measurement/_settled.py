@@ -87,7 +87,9 @@ def settled(
 
 
 def _quiet_s(before: Counters, now: Counters, options: MeasureOptions) -> float:
-    """How long the counters must stand still: longer than the window's executions took on average."""
-    executions = now.executions - before.executions
-    execution_s = (now.busy_s - before.busy_s) / executions if executions else 0.0
+    """How long the counters must stand still: longer than executions took on average, the window's if it had any."""
+    executions, busy_s = now.executions - before.executions, now.busy_s - before.busy_s
+    if not executions:
+        executions, busy_s = now.executions, now.busy_s
+    execution_s = busy_s / executions if executions else 0.0
     return max(options.counted_s, options.standstill * execution_s)

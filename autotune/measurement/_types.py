@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -179,6 +180,11 @@ class Probe:
         return self.schedule.concurrency if isinstance(self.schedule, ClosedLoop) else None
 
     @property
+    def fastest_s(self) -> float:
+        """The lowest latency, to the width of the histogram's bins; infinite where nothing was answered."""
+        return min((edge_s for edge_s, count in self.histogram if count), default=math.inf)
+
+    @property
     def failed(self) -> int:
         """Requests that failed or were unfinished at the deadline."""
         return sum(self.errors.values())
@@ -237,10 +243,11 @@ class Measurement:
         if self.serving is None or not self.serving.polls:
             return 0, 0
         alone = [probe for probe in self.probes if probe.purpose == "screen" and not probe.failed]
+        fastest_s = min((probe.fastest_s for probe in alone), default=0.0)
         waited = sum(
             count
             for probe in alone
             for edge_s, count in probe.histogram
-            if edge_s - probe.latency_s["p50"] >= _MOST_OF_A_POLL_S
+            if edge_s - fastest_s >= _MOST_OF_A_POLL_S
         )
         return waited, sum(probe.requests for probe in alone)

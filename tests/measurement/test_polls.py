@@ -47,7 +47,7 @@ def test_without_a_policy_a_single_request_at_a_time_bounds_every_load() -> None
     assert measured.polled == (0, 0)
 
 
-def test_a_median_over_the_ceiling_is_not_the_policys_doing() -> None:
+def test_requests_that_are_all_over_the_ceiling_are_not_the_policys_doing() -> None:
     server = PollingServer(0.03)
     measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
     assert measured.infeasible is Infeasible.ALONE
