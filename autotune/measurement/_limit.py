@@ -9,6 +9,7 @@ from autotune.load import ClosedLoop
 from autotune.measurement._breakdown import slowest_way
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import Limit, LimitKind
+from autotune.measurement._serving import Serving
 from autotune.measurement._types import Probe
 
 
@@ -18,10 +19,11 @@ def limited_by(
     instances: int,
     options: MeasureOptions = DEFAULTS,
     *,
-    rate_limited: bool = False,
+    serving: Serving | None = None,
 ) -> Limit | None:
     """The limit, as the lowest failing load above the one that held shows it; None where nothing does.
 
+    - Errors: the server answers more requests with an error than may be late.
     - Client: every failing window above it was disturbed by the client, or the closed loop's think time is used up.
     - Compute: server and client use up the cores that they share, or the instances are busy nearly all the time.
     - Queue: they are not, and requests wait longer than they are computed; for the rate limiter, perhaps.
@@ -33,8 +35,30 @@ def limited_by(
     if failing and all(any(each.kind.of_client for each in probe.invalid) for probe in failing):
         return Limit(LimitKind.CLIENT, disturbance=failing[0].invalid[0])
     seen = min(failing, key=lambda probe: probe.asked_per_s, default=decided_by)
-    found = _think_time(decided_by, options) or _crowded(seen, options) or _server(seen, instances, options)
-    return replace(found, rate_limited=rate_limited) if found and found.kind is LimitKind.QUEUE else found
+    serving = serving or Serving()
+    found = (
+        _errors(failing or [seen], serving)
+        or _think_time(decided_by, options)
+        or _crowded(seen, options)
+        or _server(seen, instances, options)
+    )
+    if found and found.kind is LimitKind.QUEUE:
+        return replace(found, rate_limited=serving.rate_limited)
+    return found
+
+
+def _errors(failing: Sequence[Probe], serving: Serving) -> Limit | None:
+    """Errors that the server answered, where they alone are more than may be late in half of the windows."""
+    refusing = [each for each in failing if each.evidence and each.refused > _allowed(each) * each.requests]
+    if 2 * len(refusing) < max(1, len(failing)):
+        return None
+    lowest = min(refusing, key=lambda probe: probe.asked_per_s)
+    failed = lowest.refused / lowest.requests
+    return Limit(LimitKind.ERRORS, failed=failed, queue_size=serving.queue_size, text=lowest.error_example)
+
+
+def _allowed(probe: Probe) -> float:
+    return min(each.allowed for each in probe.evidence)
 
 
 def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:

@@ -13,7 +13,7 @@ from autotune.measurement._probe import violations
 from autotune.measurement._prober import OnProbe, Prober
 from autotune.measurement._profile import profile
 from autotune.measurement._question import CERTIFIED_RATE, Question
-from autotune.measurement._reasons import Infeasible, Limit
+from autotune.measurement._reasons import Infeasible, Limit, LimitKind
 from autotune.measurement._screen import may_wait_for_poll, screen, warm_up
 from autotune.measurement._sizes import Sized, sweep_sizes
 from autotune.measurement._types import Measurement, Probe
@@ -110,16 +110,17 @@ class Meter:
             certified=self._certified,
             confidence=self._confidence,
             beaten_by_per_s=self._beaten_by_per_s,
-            limited_by=self._limit() if feasible else None,
+            limited_by=self._limit(feasible=feasible),
             infeasible=self._infeasible,
             instances=self._prober.instances,
             serving=self._prober.serving,
         )
 
-    def _limit(self) -> Limit | None:
+    def _limit(self, *, feasible: bool) -> Limit | None:
+        """What limits the rate; where none was found, only whether the server answers errors."""
         prober = self._prober
-        limited = prober.serving.rate_limited
-        return limited_by(self.probes, self._decided_by, prober.instances, self._options, rate_limited=limited)
+        found = limited_by(self.probes, self._decided_by, prober.instances, self._options, serving=prober.serving)
+        return found if feasible or (found and found.kind is LimitKind.ERRORS) else None
 
     def _measure_at_rate(self, question: Question) -> None:
         rate_per_s = self._objective.rate_per_s

@@ -51,6 +51,7 @@ class LimitKind(enum.Enum):
     INSTANCES = "instances"
     QUEUE = "queue"
     EXECUTION = "execution"
+    ERRORS = "errors"
     AS_TEXT = "as text"
 
 
@@ -72,7 +73,9 @@ class Limit:
         think_s: Think time of the closed loop's client in seconds.
         most_per_s: Inferences/s that it completes at most.
         disturbance: What disturbed the failing windows.
-        text: The limit in words, as an earlier version stored it.
+        failed: Fraction of the requests that the server answered with an error.
+        queue_size: ``max_queue_size`` of the config's queue policy; 0 for none.
+        text: The first error in the server's words; the limit in words, as an earlier version stored it.
     """
 
     kind: LimitKind
@@ -89,6 +92,8 @@ class Limit:
     text: str = ""
     model: str = ""
     rate_limited: bool = False
+    failed: float = 0.0
+    queue_size: int = 0
 
 
 class Infeasible(enum.Enum):

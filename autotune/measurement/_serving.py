@@ -63,6 +63,7 @@ class Serving:
         steps: Of an ensemble, each after those that it waits for; empty for other models.
         decoupled: Whether a request may have any number of responses, sent at any time.
         polls: Whether Triton may leave a request waiting for a 500 ms poll, see `has_queue_policy`.
+        queue_size: Requests that may wait, by the queue policy's ``max_queue_size``; 0 for any number.
         rate_limited: Whether instances may wait for the rate limiter.
         cached: Whether the config wants the response cache.
     """
@@ -73,6 +74,7 @@ class Serving:
     steps: tuple[Step, ...] = ()
     decoupled: bool = False
     polls: bool = False
+    queue_size: int = 0
     rate_limited: bool = False
     cached: bool = False
 
@@ -94,6 +96,7 @@ class Serving:
             steps=steps,
             decoupled=_decoupled(config),
             polls=any(map(has_queue_policy, configs)),
+            queue_size=max(map(_queue_size, configs)),
             rate_limited=any(map(has_rate_limiter, configs)),
             cached=any(map(has_response_cache, configs)),
         )
@@ -142,6 +145,11 @@ def _instances(config: Config) -> int:
 
 def _largest_batch(config: Config) -> int:
     return max(1, int(str(config.get("max_batch_size", 0))))
+
+
+def _queue_size(config: Config) -> int:
+    policy = (config.get("dynamic_batching") or {}).get("default_queue_policy") or {}
+    return int(policy.get("max_queue_size") or 0)
 
 
 def _decoupled(config: Config) -> bool:

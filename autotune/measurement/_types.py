@@ -189,6 +189,11 @@ class Probe:
         """Requests that failed or were unfinished at the deadline."""
         return sum(self.errors.values())
 
+    @property
+    def refused(self) -> int:
+        """Requests that failed at once, rather than for want of an answer in time."""
+        return self.failed - self.errors.get("timeout", 0) - self.errors.get("unsent", 0)
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -213,7 +218,7 @@ class Measurement:
         confidence: How sure it is that ``rate_per_s`` keeps every percentile ceiling in the long run, attempts
             accounted for; 0 where it was not tested.
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
-        limited_by: What keeps the rate from being higher; None where unknown.
+        limited_by: What keeps the rate from being higher; None where unknown. Of an infeasible config only errors.
         infeasible: Why it is not feasible; None where it is, or an interruption came first.
         instances: The model's instances, as the server had them; 0 where that was not kept.
         serving: What the server makes of the config; None where that was not kept.
@@ -245,9 +250,6 @@ class Measurement:
         alone = [probe for probe in self.probes if probe.purpose == "screen" and not probe.failed]
         fastest_s = min((probe.fastest_s for probe in alone), default=0.0)
         waited = sum(
-            count
-            for probe in alone
-            for edge_s, count in probe.histogram
-            if edge_s - fastest_s >= _MOST_OF_A_POLL_S
+            count for probe in alone for edge_s, count in probe.histogram if edge_s - fastest_s >= _MOST_OF_A_POLL_S
         )
         return waited, sum(probe.requests for probe in alone)

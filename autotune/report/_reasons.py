@@ -54,8 +54,19 @@ def limit(found: Limit) -> str:
             f"compute{where}: an execution takes {format_duration(found.compute_s)}, longer than requests wait for it"
             f" ({format_duration(found.queue_s)})"
         ),
+        kinds.ERRORS: (
+            f"errors: {_percent(found.failed)} of requests failed at a higher load ({found.text})"
+            f"{queue_size(found.queue_size)}"
+        ),
         kinds.AS_TEXT: found.text,
     }[found.kind]
+
+
+def queue_size(size: int) -> str:
+    """What to change where a queue of ``size`` is full; empty for 0."""
+    if not size:
+        return ""
+    return f"; max_queue_size is {size}: raise it, or search dynamic_batching.default_queue_policy.max_queue_size"
 
 
 def _slots(found: Limit) -> str:

@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autotune.measurement import LimitKind
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import config_change, latency, mean_batch, outcome_style, rate, wide_console
 from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
-from autotune.report._reasons import batches_kept_small
+from autotune.report._reasons import batches_kept_small, limit, queue_size
 from autotune.search import StudyResult, score
 from autotune.store import TrialRecord
 
@@ -89,8 +90,14 @@ def missed(outcome: TrialOutcome) -> str:
     decided = measured.decided_by if measured else None
     if decided is not None and decided.failed:
         kinds = ", ".join(decided.errors)
-        words = f": {decided.error_example}" if decided.error_example else ""
-        return f"{decided.failed / max(1, decided.requests):.1%} of requests failed ({kinds}{words})"
+        words = decided.error_example
+        if not words.startswith(kinds):  # the first error's words begin with its kind
+            words = f"{kinds}: {words}" if words else kinds
+        serving = measured.serving if measured else None
+        full = queue_size(serving.queue_size) if serving and decided.refused else ""
+        return f"{decided.failed / max(1, decided.requests):.1%} of requests failed ({words}){full}"
+    if measured and measured.limited_by and measured.limited_by.kind is LimitKind.ERRORS:
+        return limit(measured.limited_by)
     violated = {name: value for name, value in (measured.violations if measured else {}).items() if value > 0}
     return ", ".join(
         f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed" for name, value in violated.items()

@@ -74,7 +74,7 @@ def test_instances_that_wait_for_the_rate_limiter_are_idle_though_requests_wait(
     limited = replace(server, model="limited")
     assert Serving.of(limited).rate_limited
     probe = offered(limited, 6)
-    limit = limited_by([probe], probe, Serving.of(limited).instances, rate_limited=True)
+    limit = limited_by([probe], probe, Serving.of(limited).instances, serving=Serving.of(limited))
     assert limit is not None
     assert (limit.kind, limit.rate_limited, limit.instances) == (LimitKind.QUEUE, True, 2)
     assert limit.busy < 0.65  # of two instances, one at a time

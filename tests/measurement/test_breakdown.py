@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,9 +9,11 @@ from autotune.measurement import (
     ClientTimes,
     Disturbance,
     DisturbanceKind,
+    Evidence,
     Limit,
     LimitKind,
     Probe,
+    Serving,
     Step,
     StepWindow,
     breakdown,
@@ -144,6 +147,29 @@ def test_slow_executions_that_nobody_waits_for_limit():
     limit = limited_by([probe(), failing], probe(), 1)
     assert limit.kind is LimitKind.EXECUTION
     assert limit.compute_s == pytest.approx(0.00105)
+
+
+def late(allowed: float = 0.01) -> tuple[Evidence, ...]:
+    return (Evidence("p99 <= 5ms", allowed, 1000, 20, 1.0, 0.0, 0.0, math.inf),)
+
+
+def test_errors_that_the_server_answers_limit_where_they_are_more_than_may_be_late():
+    full = probe(1200, holds=False, errors={"http 503": 20}, error_example="http 503: full", evidence=late())
+    limit = limited_by([probe(), full], probe(), 1, serving=Serving(queue_size=1))
+    assert limit == Limit(LimitKind.ERRORS, failed=0.02, queue_size=1, text="http 503: full")
+
+
+def test_a_window_that_failed_without_errors_does_not_hide_those_of_the_others():
+    full = probe(1300, holds=False, errors={"http 503": 20}, evidence=late())
+    slow = probe(1200, holds=False, evidence=late())
+    assert limited_by([probe(), slow, full], probe(), 1).kind is LimitKind.ERRORS
+    assert limited_by([probe(), slow, slow, full], probe(), 1).kind is LimitKind.QUEUE
+
+
+@pytest.mark.parametrize("errors", [{"http 503": 5}, {"timeout": 500}, {"unsent": 500}])
+def test_few_errors_and_slow_answers_are_not_the_limit(errors: dict[str, int]):
+    failing = probe(1200, holds=False, errors=errors, evidence=late())
+    assert limited_by([probe(), failing], probe(), 1).kind is LimitKind.QUEUE
 
 
 BUSY = (Disturbance(DisturbanceKind.CLIENT_BUSY, 0.85, 0.7),)

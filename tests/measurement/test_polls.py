@@ -1,13 +1,14 @@
 """Queue policies make Triton poll: a single request at a time does not bound every load then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 from simulated_server import SimulatedServer
 
-from autotune.measurement import LOCATED_RATE, Infeasible, Meter
+from autotune.load import ClosedLoop, LoadResult, Schedule, Watch
+from autotune.measurement import LOCATED_RATE, Infeasible, LimitKind, Meter
 from autotune.objective import Ceiling, Objective
 
 POLICY = {"default_queue_policy": {"max_queue_size": 8}}
@@ -51,3 +52,29 @@ def test_requests_that_are_all_over_the_ceiling_are_not_the_policys_doing() -> N
     server = PollingServer(0.03)
     measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
     assert measured.infeasible is Infeasible.ALONE
+
+
+@dataclass
+class QueueOfOne(SimulatedServer):
+    """Refuses whoever comes while a request waits, and needs longer than the ceiling for nobody."""
+
+    def model_config(self, model: str = "") -> dict[str, Any]:
+        return {**super().model_config(), "dynamic_batching": {"default_queue_policy": {"max_queue_size": 1}}}
+
+    def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
+        result = super().run(schedule, duration_s, timeout_s, watch)
+        if isinstance(schedule, ClosedLoop) and schedule.concurrency == 1:
+            return result
+        latency_s = result.latency_s.copy()
+        latency_s[1::4] = np.inf
+        refused = int(np.count_nonzero(np.isinf(latency_s)))
+        return replace(result, latency_s=latency_s, errors={"http 503": refused}, error_example="http 503: full")
+
+
+def test_a_config_that_refuses_requests_at_every_load_is_limited_by_errors() -> None:
+    server = QueueOfOne(0.002)
+    measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
+    assert not measured.feasible
+    assert measured.limited_by is not None
+    assert (measured.limited_by.kind, measured.limited_by.queue_size) == (LimitKind.ERRORS, 1)
+    assert measured.limited_by.failed == pytest.approx(0.25, abs=0.05)

@@ -45,6 +45,14 @@ def test_the_step_that_limits_an_ensemble_is_named():
     assert limit(busy) == "compute in preprocess: the instance is busy 98% of the time, in batches of 1.0"
 
 
+def test_a_full_queue_is_named_with_its_size_and_the_field_to_search():
+    full = Limit(LimitKind.ERRORS, failed=0.12, queue_size=1, text="http 503: Exceeds maximum queue size")
+    assert limit(full) == (
+        "errors: 12.0% of requests failed at a higher load (http 503: Exceeds maximum queue size);"
+        " max_queue_size is 1: raise it, or search dynamic_batching.default_queue_policy.max_queue_size"
+    )
+
+
 def test_waiting_for_the_rate_limiter_is_said():
     waits = Limit(LimitKind.QUEUE, instances=2, busy=0.5, queue_s=0.43, rate_limited=True)
     assert limit(waits) == (
