@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadyServer]:
     with EmbeddedLauncher(LaunchOptions(triton_args=arguments)).launch(repository, "cached", log_path) as running:
         assert isinstance(running, ReadyServer)
         running.control.load("limited")
-        yield running
+        yield replace(running, processes=None)
 
 
 def offered(server: ReadyServer, concurrency: int) -> Probe:
