@@ -45,7 +45,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
 
     from autotune.measurement import Deployment
     from autotune.report import export_best
-    from autotune.repository import file_listing
+    from autotune.repository import RequestShapes, file_listing
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
     from autotune.server import check_gpu_instances
     from autotune.space import JointSpace, advice, shape_advice
@@ -72,8 +72,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         for note in advice(each, space.spaces[each.name], only_cpus=only_cpus)
     ]
     config_notes = _config_notes(launcher, request.triton_arg, [each.config for each in (spec, *composing)])
+    shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
     if spec.name in space.spaces:
-        shapes = [payload.shapes for payload in expected_payloads(spec, spec.config, traffic)]
         advised += shape_advice(spec, space.spaces[spec.name], shapes)
     for note in (why, *notes, *advised, *config_notes):
         observer.note(note)
@@ -91,6 +91,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         cold_start=request.cold_start,
         conditions=f"{traffic.conditions()}, {options.conditions()}",
         files="".join(file_listing(each) for each in (spec, *composing)),
+        requests=shapes,
     )
     with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)

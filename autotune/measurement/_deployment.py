@@ -19,7 +19,7 @@ from autotune.load import (
     make_payloads,
 )
 from autotune.measurement._sizes import Sized
-from autotune.repository import ConfigSet, KeptApart, ModelSpec, kept_apart, stage
+from autotune.repository import ConfigSet, KeptApart, ModelSpec, RequestShapes, kept_apart, stage
 from autotune.server import Launcher, RunningServer
 
 _LARGEST_REQUEST = 4 << 20  # bytes of a request of the largest batch: a window of all sizes holds some times as many
@@ -83,7 +83,8 @@ class Deployment:
                     self.accepted.add(self.spec.name)
                 if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
                     check_batches(server.endpoint, served, payloads[0])
-                apart = kept_apart(served, [each.shapes for each in payloads], self.traffic.batch_size)
+                shapes = RequestShapes(each.shapes for each in payloads)
+                apart = kept_apart(served, shapes, self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
                     yield Served(server, generator, apart, None if apart else self._sized(server, served))
 

@@ -18,7 +18,7 @@ from autotune.prediction._simulated_space import SimulatedSpace
 from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_values import measured_value, merit_bounds, merit_of
 from autotune.prediction._trust import rank_correlation, why_set_aside, wins_come_true
-from autotune.repository import ConfigSet, ModelConfig
+from autotune.repository import ConfigSet, ModelConfig, RequestShapes
 from autotune.space import AS_GOOD, Candidate, JointSpace, SearchSpace
 
 
@@ -65,9 +65,10 @@ class Predictor:
         seed: int = 0,
         min_gain: float = 0.0,
         options: PredictionOptions = DEFAULTS,
+        requests: RequestShapes | None = None,
     ) -> Predictor:
         """A predictor of the configs of one model; see `SimulatedSpace`."""
-        return cls(SimulatedSpace(space, base, objective, seed, options), objective, min_gain, options)
+        return cls(SimulatedSpace(space, base, objective, seed, options, requests), objective, min_gain, options)
 
     @classmethod
     def of_pipeline(

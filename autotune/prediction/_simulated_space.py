@@ -15,7 +15,7 @@ from autotune.prediction._options import PredictionOptions
 from autotune.prediction._service_times import differ, service_times
 from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_windows import default_instances, windows_of
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, RequestShapes
 from autotune.simulator import (
     Batching,
     Prediction,
@@ -38,12 +38,20 @@ class SimulatedSpace(Simulations):
         objective: What is optimised.
         seed: Of the simulated arrivals.
         options: How finely configs are simulated, and when they are alike.
+        requests: The shapes of the requests that are sent in turn; None if they are alike or not known.
     """
 
     def __init__(
-        self, space: SearchSpace, base: ModelConfig, objective: Objective, seed: int, options: PredictionOptions
+        self,
+        space: SearchSpace,
+        base: ModelConfig,
+        objective: Objective,
+        seed: int,
+        options: PredictionOptions,
+        requests: RequestShapes | None = None,
     ) -> None:
         super().__init__(objective, seed, options)
+        self._requests = requests
         self._space = space
         self._base = base
         self._batchings: list[Batching] = []
@@ -116,7 +124,7 @@ class SimulatedSpace(Simulations):
         self.candidates += candidates
         self.coarse = self.open = np.array([self._space.is_coarse(candidate) for candidate in self.candidates])
         self._kinds = _other_values(self.candidates)
-        for batching, counted in batchings_of(self._space, self._base, candidates):
+        for batching, counted in batchings_of(self._space, self._base, candidates, self._requests):
             if batching is not None:
                 self._batchings.append(batching if counted else replace(batching, instances=self._instances))
                 self._counted.append(counted)
@@ -178,11 +186,11 @@ class SimulatedSpace(Simulations):
 
 
 def batchings_of(
-    space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate]
+    space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate], requests: RequestShapes | None = None
 ) -> list[tuple[Batching | None, bool]]:
     """The batching of each candidate's config, and whether that config says how many instances there are."""
     configs = (space.apply(candidate, base) for candidate in candidates)
-    return [(Batching.of(config), bool(config.instance_count)) for config in configs]
+    return [(Batching.of(config, requests), bool(config.instance_count)) for config in configs]
 
 
 def _other_values(candidates: Sequence[Candidate]) -> NDArray[np.float64]:

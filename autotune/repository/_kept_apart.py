@@ -7,12 +7,36 @@ inputs that are there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-RequestShapes = Sequence[Mapping[str, tuple[int, ...]]]
-"""Of the requests that are sent in turn: input name to shape."""
+Inputs = Sequence[Mapping[str, Any]]
+"""The field ``input`` of a config."""
+
+
+class RequestShapes:
+    """The shapes of the requests that are sent in turn.
+
+    Args:
+        requests: Of each request: input name to shape.
+    """
+
+    def __init__(self, requests: Iterable[Mapping[str, tuple[int, ...]]] = ()) -> None:
+        self.requests = tuple(requests)
+        self._classes: dict[tuple[tuple[str, ...], bool], tuple[int, ...]] = {}
+
+    def classes(self, inputs: Inputs) -> tuple[int, ...]:
+        """A number for each request; those of equal numbers may share a batch of a config with these inputs."""
+        compared, has_optional = tuple(_compared(inputs)), _has_optional(inputs)
+        if (compared, has_optional) not in self._classes:  # a space has many configs whose inputs are alike
+            keys = [
+                (tuple(request.get(name) for name in compared), tuple(sorted(request)) if has_optional else ())
+                for request in self.requests
+            ]
+            number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+            self._classes[compared, has_optional] = tuple(number[key] for key in keys)
+        return self._classes[compared, has_optional]
 
 
 @dataclass(frozen=True)
@@ -54,45 +78,30 @@ class KeptApart:
         )
 
 
-def batch_classes(config: Mapping[str, Any], requests: RequestShapes) -> tuple[int, ...]:
-    """A number for each request; those of equal numbers may share a batch.
-
-    Args:
-        config: A config as Triton's HTTP endpoint returns it; only its ``input`` matters.
-        requests: The requests that are sent in turn.
-    """
-    compared, has_optional = _compared(config), _has_optional(config)
-    keys = [
-        (tuple(request.get(name) for name in compared), tuple(sorted(request)) if has_optional else ())
-        for request in requests
-    ]
-    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    return tuple(number[key] for key in keys)
-
-
-def kept_apart(config: Mapping[str, Any], requests: RequestShapes, batch_size: int = 1) -> KeptApart | None:
+def kept_apart(config: Mapping[str, Any], shapes: RequestShapes, batch_size: int = 1) -> KeptApart | None:
     """What keeps requests apart that the dynamic batcher would put together; None if nothing does.
 
     Args:
         config: The served config, as Triton's HTTP endpoint returns it.
-        requests: The requests that are sent in turn.
+        shapes: Those of the requests that are sent in turn.
         batch_size: Inferences in one request.
     """
-    most = mean_run(batch_classes(config, requests))
+    inputs: Inputs = config.get("input") or ()
+    most = mean_run(shapes.classes(inputs))
     if "dynamic_batching" not in config or most >= int(config.get("max_batch_size", 0)) // batch_size:
         return None
     differing = {
         name: index
-        for name, index in _compared(config).items()
-        if len({request.get(name) for request in requests if name in request}) > 1
+        for name, index in _compared(inputs).items()
+        if len({request.get(name) for request in shapes.requests if name in request}) > 1
     }
     return KeptApart(
         inputs=tuple(differing),
         fields=tuple(f"input[{index}].allow_ragged_batch" for index in differing.values()),
         optional=tuple(
             name
-            for name in dict.fromkeys(name for request in requests for name in request)
-            if _has_optional(config) and any(name not in request for request in requests)
+            for name in dict.fromkeys(name for request in shapes.requests for name in request)
+            if _has_optional(inputs) and any(name not in request for request in shapes.requests)
         ),
         most=most,
     )
@@ -104,17 +113,17 @@ def mean_run(classes: Sequence[int]) -> float:
     return len(classes) / changes if changes else float("inf")
 
 
-def _compared(config: Mapping[str, Any]) -> dict[str, int]:
+def _compared(inputs: Inputs) -> dict[str, int]:
     """Input name to its place in the config, of the inputs whose shapes must be equal in a batch."""
     return {
-        str(each["name"]): index
-        for index, each in enumerate(config.get("input") or ())
+        str(each.get("name", "")): index
+        for index, each in enumerate(inputs)
         if -1 in map(int, each.get("dims", ())) and not each.get("allow_ragged_batch")
     }
 
 
-def _has_optional(config: Mapping[str, Any]) -> bool:
-    return any(each.get("optional") for each in config.get("input") or ())
+def _has_optional(inputs: Inputs) -> bool:
+    return any(each.get("optional") for each in inputs)
 
 
 def _named(inputs: Sequence[str]) -> str:

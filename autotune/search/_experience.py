@@ -55,7 +55,9 @@ class Experience:
         if plan.sampler != MODEL:
             return
         if plan.space.only and plan.spec.name in plan.space.spaces:
-            self.predictor = Predictor.of_model(plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain)
+            self.predictor = Predictor.of_model(
+                plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain, requests=plan.requests
+            )
         else:
             self.predictor = Predictor.of_pipeline(plan.space, base, plan.objective, plan.seed, plan.min_gain)
         if self.predictor.inapplicable:

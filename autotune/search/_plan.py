@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autotune.objective import Objective
-from autotune.repository import ConfigSet, ModelSpec, completed_config
+from autotune.repository import ConfigSet, ModelSpec, RequestShapes, completed_config
 from autotune.search._options import SearchOptions
 from autotune.search._score import MIN_GAIN
 from autotune.space import JointSpace
@@ -30,6 +30,7 @@ class StudyPlan:
         final_rounds: Rounds of the final comparison, on fresh servers in turns, until its decision is made; twice as
             many while the gain is open; 0 for no final comparison.
         cold_start: Whether to learn nothing from earlier studies of the same model under the same conditions.
+        requests: The shapes of the requests that are sent in turn; None if they are not known before a start.
         options: The search's own numbers.
     """
 
@@ -46,6 +47,7 @@ class StudyPlan:
     min_gain: float = MIN_GAIN
     final_rounds: int = 3
     cold_start: bool = False
+    requests: RequestShapes | None = None
     options: SearchOptions = field(default_factory=SearchOptions)
 
     @property

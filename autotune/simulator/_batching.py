@@ -12,7 +12,7 @@ from autotune.repository import has_rate_limiter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from autotune.repository import ModelConfig
+    from autotune.repository import ModelConfig, RequestShapes
 
 # Each changes the order of requests, who may run, or what a batch is.
 _NOT_MODELLED = (
@@ -40,6 +40,8 @@ class Batching:
         instances: Instances that execute side by side.
         compares_shapes: Whether requests must have equal shapes to share a batch, which wakes the batcher for every
             request.
+        shapes: A number for each of the requests that are sent in turn; those of different numbers are not batched
+            together. Empty if all are alike.
     """
 
     max_batch_size: int
@@ -48,6 +50,7 @@ class Batching:
     preferred_sizes: tuple[int, ...] = ()
     instances: int = 1
     compares_shapes: bool = False
+    shapes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_batch_size < 1 or self.instances < 1 or self.max_queue_delay_s < 0:
@@ -56,8 +59,12 @@ class Batching:
             raise ValueError(f"preferred sizes lie between 1 and max_batch_size: {self}")
 
     @classmethod
-    def of(cls, config: ModelConfig) -> Batching | None:
+    def of(cls, config: ModelConfig, requests: RequestShapes | None = None) -> Batching | None:
         """The batching of a config as Triton serves it; one instance where it does not say how many.
+
+        Args:
+            config: The config.
+            requests: The shapes of the requests that are sent in turn; None if they are alike or not known.
 
         Returns:
             None where the model does not apply: ensembles, sequences, priorities, queue policies, preserved order,
@@ -77,12 +84,14 @@ class Batching:
         max_batch_size = max(1, config.max_batch_size)
         if any(size > max_batch_size for size in _sizes(config)):
             return None
+        shapes = requests.classes(inputs) if requests is not None else ()
         return cls(
             max_batch_size=max_batch_size,
             dynamic=config.dynamic_batching,
             max_queue_delay_s=float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6,
             preferred_sizes=_sizes(config),
             instances=config.instance_count or 1,
+            shapes=shapes if len(set(shapes)) > 1 else (),
             compares_shapes=any(-1 in each.get("dims", ()) and not each.get("allow_ragged_batch") for each in inputs),
         )
 

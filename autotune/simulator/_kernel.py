@@ -35,10 +35,12 @@ def examine_queue(
     max_batch: int,
     largest_preferred: int,
     preferred: NDArray[np.bool_],
+    shapes: NDArray[np.int64],
+    first: int,
 ) -> tuple[int, bool, bool, int]:
     """What ``GetDynamicBatch`` decides about a payload that holds ``filled`` requests.
 
-    ``pending`` requests were looked at before, ``waiting`` are there.
+    ``pending`` requests were looked at before, ``waiting`` are there. ``first`` is the first request of the payload.
 
     Returns:
         How many requests are pending now, whether they are sent, whether the payload is saturated (takes no more),
@@ -52,6 +54,9 @@ def examine_queue(
                 best = pending
                 saturated = True
             if filled + pending + 1 > max_batch:
+                full = True
+                break
+            if shapes[(first + filled + pending) % len(shapes)] != shapes[first % len(shapes)]:
                 full = True
                 break
         pending += 1
@@ -93,6 +98,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     always_wakes: bool,
     instances: int,
     preferred: NDArray[np.bool_],
+    shapes: NDArray[np.int64],
     limits_s: Floats,
     allowed: Floats,
     first_counted: int,
@@ -125,6 +131,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         always_wakes: Whether every arrival wakes the batcher.
         instances: Instances.
         preferred: Whether a batch of each size, 0 included, is a preferred one.
+        shapes: A number for each of the requests that are sent in turn, shape (m,) with m >= 1; those of different
+            numbers are not batched together.
         limits_s: Latency limits to give up at.
         allowed: How many counted requests may be over each limit; where negative, the mean of the first
             ``-allowed`` ones must keep it.
@@ -240,12 +248,16 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                     max_batch,
                     largest_preferred,
                     preferred,
+                    shapes,
+                    queued - filled,
                 )
                 if not sent:
                     timer_s = deadline_s
                     break
-                if pending == 0:
+                if pending == 0 and saturated:
                     continue
+                if pending == 0:  # another shape, which waits until the payload is taken
+                    break
                 if filling == _EMPTY:
                     filling, filling_from = _QUEUED, queued
                     payloads += 1
@@ -268,6 +280,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                     if payloads == 1 and filling == _QUEUED:
                         filling = _TAKEN  # even where it does not fit
                     if ends[head] - start > max_batch:
+                        break
+                    if shapes[served % len(shapes)] != shapes[start % len(shapes)]:
                         break
                 wakes = True
             elif idle > 0 and not dynamic and arrived > served:

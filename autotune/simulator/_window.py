@@ -88,6 +88,7 @@ class Runner:
         # A client gets its answer after the overhead, thinks, and sends the next request.
         self._think_s = (float(draws.overhead_s.mean()) if requests else 0.0) + service.client_s
         self._preferred = batching.sent_at_once()
+        self._shapes = np.array(batching.shapes or (0,), np.int64)
 
     def run(
         self,
@@ -123,6 +124,7 @@ class Runner:
             self.batching.compares_shapes,
             self.batching.instances,
             self._preferred,
+            self._shapes,
             limits_s,
             allowed,
             first_counted,

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from autotune.prediction import _simulated_space
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, RequestShapes
 from autotune.simulator import Batching, Prediction, ServiceTimes
 from autotune.space import Candidate, SearchSpace
 
@@ -29,11 +29,11 @@ def remembered(arrivals: int) -> Iterator[None]:
     read: dict[tuple[object, ...], list[tuple[Batching | None, bool]]] = {}
 
     def reading(
-        space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate]
+        space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate], requests: RequestShapes | None = None
     ) -> list[tuple[Batching | None, bool]]:
         key = (space.digest, base.to_text(), tuple(candidate.key for candidate in candidates))
         if key not in read:
-            read[key] = batchings_of(space, base, candidates)
+            read[key] = batchings_of(space, base, candidates, requests)
         return read[key]
 
     # The coordinator makes its predictor itself; these names are the one place where it simulates.

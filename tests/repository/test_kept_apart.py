@@ -2,7 +2,8 @@
 
 import pytest
 
-from autotune.repository import batch_classes, kept_apart
+from autotune.repository import RequestShapes
+from autotune.repository import kept_apart as of_shapes
 
 _INPUTS = [
     {"name": "tokens", "dims": [-1]},
@@ -12,13 +13,17 @@ _INPUTS = [
 _CONFIG = {"max_batch_size": 8, "dynamic_batching": {}, "input": _INPUTS}
 
 
+def kept_apart(config, requests, batch_size=1):
+    return of_shapes(config, RequestShapes(requests), batch_size)
+
+
 def _request(tokens: int, image: int = 1, fixed: int = 4, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     return {"tokens": (1, tokens), "image": (1, 3, image), "fixed": (1, fixed), **more}
 
 
 def test_only_dynamic_dimensions_without_ragged_batching_are_compared() -> None:
     requests = [_request(3), _request(3, image=2), _request(3, fixed=9), _request(4)]
-    assert batch_classes(_CONFIG, requests) == (0, 0, 0, 1)
+    assert RequestShapes(requests).classes(_INPUTS) == (0, 0, 0, 1)
     assert kept_apart(_CONFIG, [_request(3), _request(3, image=2)]) is None
 
 

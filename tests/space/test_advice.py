@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_models import onnx_config, write_double, write_model, write_onnx
 
-from autotune.repository import ModelRepository, ModelSpec
+from autotune.repository import ModelRepository, ModelSpec, RequestShapes
 from autotune.space import SearchSpace, advice, shape_advice
 
 _OPEN = onnx_config().replace("kind: KIND_CPU", "")
@@ -76,7 +76,7 @@ max_batch_size: 16
 input { name: "tokens" data_type: TYPE_INT32 dims: [ -1 ] }
 output { name: "size" data_type: TYPE_INT32 dims: [ 1 ] }
 """
-_LENGTHS = [{"tokens": (1, length)} for length in range(3, 19)]
+_LENGTHS = RequestShapes({"tokens": (1, length)} for length in range(3, 19))
 
 
 def _reader(tmp_path: Path) -> ModelSpec:
@@ -100,5 +100,5 @@ def test_a_space_that_searches_ragged_batches_needs_no_remedy(tmp_path: Path) ->
 def test_requests_that_are_never_batched_are_not_worth_a_note(tmp_path: Path) -> None:
     model = _reader(tmp_path)
     assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [false]"), _LENGTHS)
-    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), _LENGTHS[:1])
-    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), [])
+    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), RequestShapes(_LENGTHS.requests[:1]))
+    assert not shape_advice(model, _space(tmp_path, "dynamic_batching: [true]"), RequestShapes())
