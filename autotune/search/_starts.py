@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from autotune.repository import ConfigSet
+from autotune.repository import ConfigSet, RequestShapes, kept_apart
 from autotune.search._score import BASELINE
 from autotune.space import Candidate, JointSpace
 
@@ -29,11 +31,20 @@ class Start:
     candidate: Candidate | None
 
 
-def starts(written: ConfigSet, base: ConfigSet, space: JointSpace, *, simulates: bool, ready: bool) -> Iterator[Start]:
+def starts(
+    written: ConfigSet,
+    base: ConfigSet,
+    space: JointSpace,
+    *,
+    simulates: bool,
+    ready: bool,
+    requests: RequestShapes | None = None,
+) -> Iterator[Start]:
     """The baseline, then Triton's default batching: as it is, with the largest batch, with most instances.
 
     Plain batching at the space's largest batch is where throughput is mostly found; a few random trials seldom come
-    upon it. What the most instances do side by side only a simulation must know.
+    upon it. What the most instances do side by side only a simulation must know. Where the shapes of the requests keep
+    batches small, the largest batch is tried with ragged batches, if the space has them: else no batch would form.
 
     Args:
         written: The models' configs as a person wrote them.
@@ -41,6 +52,7 @@ def starts(written: ConfigSet, base: ConfigSet, space: JointSpace, *, simulates:
         space: The search space.
         simulates: Whether configs are to be simulated.
         ready: Whether there is enough to simulate from already: then the first two will do.
+        requests: The shapes of the requests that are sent in turn; None if they are not known.
     """
     yield Start(BASELINE, written, space.locate(base))
     wanted = [(TRITON_DEFAULT, False, False)]
@@ -50,5 +62,24 @@ def starts(written: ConfigSet, base: ConfigSet, space: JointSpace, *, simulates:
         wanted.append((MOST_INSTANCES, True, True))
     for label, largest, most in wanted:
         candidate = space.triton_default(base, largest_batch=largest, most_instances=most)
+        if candidate is not None and label == LARGEST_BATCH and requests is not None:
+            candidate = _with_ragged_batches(candidate, base, space, requests)
         if candidate is not None:
             yield Start(label, space.apply(candidate, base), candidate)
+
+
+def _with_ragged_batches(
+    candidate: Candidate, base: ConfigSet, space: JointSpace, requests: RequestShapes
+) -> Candidate:
+    """The candidate with ``allow_ragged_batch`` of the inputs whose shapes differ, as far as the space has it."""
+    asked = base.asked
+    batched: dict[str, Any] = {
+        "max_batch_size": sys.maxsize,
+        "dynamic_batching": {},
+        "input": asked.value("input") or (),
+    }
+    found = kept_apart(batched, requests)
+    choices = {name: parameter.choices for name, parameter in space.parameters}
+    names = [space.name_of(asked.name, field) for field in (found.fields if found else ())]
+    lifted = {name: True for name in names if True in choices.get(name, ())}
+    return Candidate.from_dict({**candidate.as_dict(), **lifted})

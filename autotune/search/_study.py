@@ -189,7 +189,12 @@ class Coordinator:
         """Those that were not run yet, each when its turn comes."""
         plan = self._plan
         for start in starts(
-            plan.written, self._base, plan.space, simulates=self._experience.simulates, ready=self._experience.warm
+            plan.written,
+            self._base,
+            plan.space,
+            simulates=self._experience.simulates,
+            ready=self._experience.warm,
+            requests=plan.requests,
         ):
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
