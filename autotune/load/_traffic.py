@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autotune.load.payload import content_digest
+from autotune.load.payload import Shape, content_digest
 
 OWN_CLIENT = "autotune"
 PERF_ANALYZER = "perf_analyzer"
@@ -22,8 +22,8 @@ class Traffic:
     Attributes:
         protocol: ``http`` or ``grpc``.
         input_data: ``random``, ``zero``, or paths of files and directories of inputs as perf_analyzer reads them.
-        payloads: Different requests of random data, sent in turn.
-        shapes: Shapes of inputs with dynamic dimensions, batch dimension left out.
+        payloads: Different requests of generated data, sent in turn.
+        shapes: Shapes of inputs with dynamic dimensions, batch dimension left out; sizes may be drawn.
         batch_size: Inferences in one request.
         seed: Seed of random input data.
         streaming: Whether responses come as a gRPC stream, which decoupled models need.
@@ -35,7 +35,7 @@ class Traffic:
     protocol: str = "http"
     input_data: str | Sequence[str] = "random"
     payloads: int = 1
-    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     batch_size: int = 1
     seed: int = 0
     streaming: bool = False

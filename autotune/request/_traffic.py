@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from autotune.repository import ModelConfig, ModelSpec
 
 
+DRAWN_PAYLOADS = 64
+"""Requests whose sizes are drawn, by default: enough for a spread that looks like the distribution (a guess)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrafficRequest(Request):
     """Protocol, payloads and client of the load."""
@@ -24,7 +28,7 @@ class TrafficRequest(Request):
     shape: Sequence[str] = option(
         (),
         "NAME:D,D,...",
-        "Shape of an input with dynamic dimensions, without the batch; may be repeated.",
+        "Shape of an input without the batch; a size may be uniform(LOW,HIGH); may be repeated.",
         panel=Panel.LOAD,
     )
     input_data: Sequence[str] = option(
@@ -33,8 +37,12 @@ class TrafficRequest(Request):
         "Content of the requests: random, or from files or directories; may be repeated.",
         panel=Panel.LOAD,
     )
-    payloads: int = option(
-        1, "N", "Different requests of random data, sent in turn.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
+    payloads: int | None = option(
+        None,
+        "N",
+        f"Different random requests, sent in turn; 1 by default, {DRAWN_PAYLOADS} if sizes are drawn.",
+        panel=Panel.LOAD,
+        allowed=AT_LEAST_ONE,
     )
     streaming: bool = option(
         False, "", "Send over a gRPC stream and time its first and last response.", panel=Panel.LOAD
@@ -79,6 +87,7 @@ class TrafficRequest(Request):
             UsageError: An option is wrong or does not fit the model.
         """
         from autotune.load import CLIENTS, Traffic, check_client, parse_shape, protocols
+        from autotune.load.payload import varies
 
         if self.protocol not in protocols():
             raise UsageError(f"--protocol: {self.protocol!r} is unknown; use {' or '.join(protocols())}")
@@ -93,11 +102,12 @@ class TrafficRequest(Request):
             )
         steps = composing if config.has("ensemble_scheduling") else ()  # a model that calls others sends their ids
         _check_stateless([(spec.name, config), *((each.name, each.config) for each in steps)])
+        shapes = dict(map(parse_shape, _texts(self.shape)))
         traffic = Traffic(
             protocol=self.protocol,
             input_data=self._input_data(),
-            payloads=self.payloads,
-            shapes=dict(map(parse_shape, _texts(self.shape))),
+            payloads=self.payloads or (DRAWN_PAYLOADS if varies(shapes) else 1),
+            shapes=shapes,
             batch_size=batch_size,
             seed=seed,
             streaming=self.streaming,

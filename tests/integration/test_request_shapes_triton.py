@@ -43,18 +43,21 @@ _SAYS = "Batches are small: consecutive requests differ in the shape of input 't
 def measure(tmp_path: Path) -> Callable[..., tuple[str, float]]:
     """What `autotune measure` prints of requests of these lengths, and the mean batch that Triton formed."""
 
-    def measure(lengths: list[int], ragged: str = "") -> tuple[str, float]:
+    def measure(lengths: list[int] | str, ragged: str = "") -> tuple[str, float]:
         repository = tmp_path / f"models-{len(list(tmp_path.iterdir()))}"
         write_model(repository, "reader", _CONFIG.format(ragged=ragged), _READER)
-        requests = tmp_path / "requests.json"
-        requests.write_text(json.dumps({"data": [{"tokens": [1] * length} for length in lengths]}))
+        traffic = {"shape": lengths}
+        if isinstance(lengths, list):
+            requests = tmp_path / "requests.json"
+            requests.write_text(json.dumps({"data": [{"tokens": [1] * length} for length in lengths]}))
+            traffic = {"input_data": str(requests)}
         result = autotune.measure(
             repository,
             launch="embedded",
             results=tmp_path / "results",
             concurrency=16,
             duration="400ms",
-            input_data=str(requests),
+            **traffic,
         )
         shown = io.StringIO()
         sweep_table(result, Console(file=shown, width=160))
@@ -78,3 +81,9 @@ def test_requests_of_one_length_are_batched(measure) -> None:
     shown, mean_batch = measure([3, 3])
     assert mean_batch > 4
     assert "Batches are small" not in shown
+
+
+def test_drawn_lengths_reach_the_model(measure) -> None:
+    shown, mean_batch = measure("tokens:uniform(1,400)")
+    assert mean_batch < 1.5
+    assert _SAYS in shown

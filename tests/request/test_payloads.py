@@ -9,7 +9,7 @@ from tiny_models import onnx_config, write_onnx
 from autotune.errors import UsageError
 from autotune.load import Traffic
 from autotune.repository import ModelConfig, ModelRepository, ModelSpec, TensorSpec
-from autotune.request import expected_payloads
+from autotune.request import RunRequest, expected_payloads
 
 
 def shapes(config: str, *inputs: TensorSpec, **traffic: object) -> dict[str, tuple[int, ...]]:
@@ -51,3 +51,15 @@ def test_a_recorded_request_of_many_rows_is_sent_whole_if_the_config_says_not_to
     recorded.write_text(json.dumps({"data": [{"input": {"content": list(range(20)), "shape": [5, 4]}}]}))
     (payload,) = expected_payloads(spec, spec.config, Traffic(input_data=str(recorded)))
     assert [tensor.data.shape for tensor in payload.inputs] == [(5, 4)]
+
+
+def test_drawn_sizes_make_many_requests_by_default() -> None:
+    config = 'max_batch_size: 8 input { name: "x" data_type: TYPE_FP32 dims: [ -1 ] }'
+    parsed = ModelConfig.parse(config, "m/config.pbtxt")
+    inputs = (TensorSpec("x", "FP32", (-1, -1)),)
+    spec = ModelSpec("m", Path("m"), parsed, has_config=True, inputs=inputs, batch_dimension="dynamic")
+    drawn, fixed, few = (
+        RunRequest(shape=[shape], payloads=payloads).traffic(spec, parsed)
+        for shape, payloads in (("x:uniform(1,9)", None), ("x:9", None), ("x:uniform(1,9)", 3))
+    )
+    assert (drawn.payloads, fixed.payloads, few.payloads) == (64, 1, 3)

@@ -9,6 +9,7 @@ import numpy as np
 
 from autotune.errors import UsageError
 from autotune.load.payload._model_inputs import model_inputs
+from autotune.load.payload._shape import drawn_shapes, varies
 from autotune.load.payload._sources import read_streams
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES
 from autotune.load.payload._types import Payload, Tensor
@@ -27,22 +28,6 @@ _NO_SHAPES: Mapping[str, Sequence[int]] = MappingProxyType({})
 _RANDOM_INTEGERS_BELOW = 128
 _RANDOM_BYTES_LENGTH = 16
 _PRINTABLE = (0x20, 0x7F)
-
-
-def parse_shape(text: str, flag: str = "--shape") -> tuple[str, tuple[int, ...]]:
-    """The input's name and its shape from ``NAME:1,224,224``, as perf_analyzer writes it.
-
-    Raises:
-        UsageError: Not of that form, or a dimension below 0. (A tensor may have no elements: Triton takes such.)
-    """
-    name, colon, dimensions = text.rpartition(":")
-    try:
-        shape = tuple(int(dimension) for dimension in dimensions.split(","))
-    except ValueError:
-        shape = ()
-    if not (name and colon and shape) or min(shape) < 0:
-        raise UsageError(f"{flag}: {text!r} is not an input's shape; write NAME:D1,D2,..., such as image:3,224,224")
-    return name, shape
 
 
 def make_payload(
@@ -101,8 +86,8 @@ def make_streams(
     """The requests as ``traffic`` describes them; several streams where files separate them.
 
     Random data: ``traffic.payloads`` requests, the i-th as `make_payload` makes it with the seed ``traffic.seed + i``.
-    Zeros: one request, as they would all be equal. Files: one request for each entry, or for each ``batch_size``
-    consecutive entries of a stream (`read_streams`).
+    Zeros: one request, as all would be equal; as many as for random data if sizes are drawn. Files: one request for
+    each entry, or for each ``batch_size`` consecutive entries of a stream (`read_streams`).
 
     Args:
         model: The model's name.
@@ -111,20 +96,25 @@ def make_streams(
         traffic: The content of requests.
 
     Raises:
-        UsageError: As `make_payload` and `read_streams` raise it, or a number of payloads beside files.
+        UsageError: As `make_payload` and `read_streams` raise it, or a number of payloads or drawn sizes beside files.
     """
-    batch_size, shapes = traffic.batch_size, traffic.shapes
+    batch_size = traffic.batch_size
     if traffic.files:
+        if varies(traffic.shapes):
+            raise UsageError("--shape: uniform(LOW,HIGH) draws sizes of generated data, not of files; give sizes")
         if traffic.payloads > 1:
             names = ", ".join(map(str, traffic.files))
             raise UsageError(f"--payloads: the entries of {names} are the payloads; leave --payloads out")
-        return read_streams(traffic.files, model, metadata, config, batch_size=batch_size, shapes=shapes)
-    if traffic.input_data == "zero":
-        return ((make_payload(model, metadata, config, data="zero", batch_size=batch_size, shapes=shapes),),)
+        (fixed,) = drawn_shapes(traffic.shapes, 1, traffic.seed)
+        return read_streams(traffic.files, model, metadata, config, batch_size=batch_size, shapes=fixed)
+    data: PayloadData = "zero" if traffic.input_data == "zero" else "random"
+    count = 1 if data == "zero" and not varies(traffic.shapes) else traffic.payloads
     return (
         tuple(
-            make_payload(model, metadata, config, batch_size=batch_size, shapes=shapes, seed=traffic.seed + index)
-            for index in range(traffic.payloads)
+            make_payload(
+                model, metadata, config, data=data, batch_size=batch_size, shapes=shapes, seed=traffic.seed + index
+            )
+            for index, shapes in enumerate(drawn_shapes(traffic.shapes, count, traffic.seed))
         ),
     )
 
