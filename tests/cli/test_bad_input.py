@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -289,6 +290,52 @@ def test_a_trace_longer_than_the_time_budget(refuses, repository: Path, tmp_path
     assert "takes 1s if its numbers are microseconds, over --time-budget 500ms" in line
     line = refuses("measure", *flags, "--duration", "2s")
     assert line.startswith("--duration: 2s is over --time-budget 500ms")
+
+
+_FEATURES = (
+    ONE_MODEL
+    + """
+input {{ name: "features" data_type: TYPE_FP32 dims: [ 3 ] }}
+input {{ name: "ids" data_type: TYPE_INT64 dims: [ -1 ] }}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('{"features": [1, 2, 3]}', "entry 1: input 'ids' is missing"),
+        (
+            '{"features": [1, 2], "ids": [1]}',
+            "entry 1: input 'features': has 2 values, which do not fill the shape [3]",
+        ),
+        ('{"features": [1, 2, "3"], "ids": [1]}', "entry 1: input 'features': value 3 is '3'; FP32 takes numbers"),
+        ('{"features": [1, 2, 3], "ids": [NaN]}', "entry 1: input 'ids': value 1 is nan; INT64 takes integers"),
+        (
+            '{"features": [[[1, 2, 3]]], "ids": [1]}',
+            "entry 1: input 'features': has the shape [1,1,3], the model takes",
+        ),
+        ('{"features": [1, 2, 3], "ids": "' + "7" * 50_000_000 + '"}', "entry 1: input 'ids': '7777777777"),
+        ('{"features": [1, 2, Inf], "ids": [1, 2}', "line 1, column 49: not JSON"),
+        ("[" * 50_000 + "]" * 50_000, "not JSON: "),
+    ],
+    ids=["missing", "count", "type", "NaN", "nesting", "50 MB", "not JSON", "deep"],
+)
+def test_input_data(refuses, tmp_path: Path, entry: str, words: str) -> None:
+    repository = _model(tmp_path / "models", config=_FEATURES)
+    requests = tmp_path / "requests.json"
+    requests.write_text(f'{{"data": [{entry}]}}')
+    for command in (["run", "--p99", "5ms"], ["measure"]):
+        flags = ["--model-repository", str(repository), "--launch", "embedded", "--input-data", str(requests)]
+        line = refuses(*command, *flags)
+        assert line.startswith(f"--input-data: {requests}: {words}")
+        assert len(line) < 400 + len(str(requests))
+
+
+def test_input_data_from_a_pipe(refuses, repository: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    line = refuses("measure", "--model-repository", str(repository), "--input-data", str(tmp_path / "pipe"))
+    assert line.startswith(f"--input-data: {tmp_path / 'pipe'}: is neither a file nor a directory")
 
 
 def test_rate_beyond_the_client(refuses) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from rich.console import Console
 from tiny_models import write_model
 
 import autotune
+from autotune.load import ClosedLoop, Traffic, create_generator, make_payloads
 from autotune.report._sweep import sweep_table
+from autotune.server import ControlClient, LaunchOptions, RunningServer, choose_launcher
 
 _READER = """
 import time
@@ -34,56 +37,73 @@ max_batch_size: 16
 input {{ name: "tokens" data_type: TYPE_INT32 dims: [ -1 ] {ragged} }}
 output {{ name: "size" data_type: TYPE_INT32 dims: [ 1 ] }}
 instance_group {{ count: 1 kind: KIND_CPU }}
-dynamic_batching {{ }}
+dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}
 """
-_SAYS = "Batches are small: consecutive requests differ in the shape of input 'tokens'"
+_MODELS = {
+    "plain": _CONFIG.format(ragged="", delay_us=0),
+    "ragged": _CONFIG.format(ragged="allow_ragged_batch: true", delay_us=0),
+    "delayed": _CONFIG.format(ragged="", delay_us=80_000),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    repository = tmp_path_factory.mktemp("models")
+    for name, config in _MODELS.items():
+        write_model(repository, name, config, _READER)
+    launcher, _ = choose_launcher("embedded", LaunchOptions(start_timeout_s=60))
+    with launcher.launch(repository, "plain", tmp_path_factory.mktemp("log") / "triton.log") as server:
+        for name in ("ragged", "delayed"):
+            ControlClient(server.endpoint.host, server.endpoint.http_port).load(name)
+        yield server
 
 
 @pytest.fixture
-def measure(tmp_path: Path) -> Callable[..., tuple[str, float]]:
-    """What `autotune measure` prints of requests of these lengths, and the mean batch that Triton formed."""
+def offer(server: RunningServer, tmp_path: Path) -> Callable[[str, list[int], int], tuple[float, float]]:
+    """Mean batch and median latency of requests of these lengths, sent in turn by so many clients."""
+    control = ControlClient(server.endpoint.host, server.endpoint.http_port)
 
-    def measure(lengths: list[int] | str, ragged: str = "") -> tuple[str, float]:
-        repository = tmp_path / f"models-{len(list(tmp_path.iterdir()))}"
-        write_model(repository, "reader", _CONFIG.format(ragged=ragged), _READER)
-        traffic = {"shape": lengths}
-        if isinstance(lengths, list):
-            requests = tmp_path / "requests.json"
-            requests.write_text(json.dumps({"data": [{"tokens": [1] * length} for length in lengths]}))
-            traffic = {"input_data": str(requests)}
-        result = autotune.measure(
-            repository,
-            launch="embedded",
-            results=tmp_path / "results",
-            concurrency=16,
-            duration="400ms",
-            **traffic,
-        )
-        shown = io.StringIO()
-        sweep_table(result, Console(file=shown, width=160))
-        return shown.getvalue(), result.probes[0].server.mean_batch_size
+    def offer(model: str, lengths: list[int], concurrency: int) -> tuple[float, float]:
+        traffic = Traffic(input_data=str(_written(tmp_path, lengths)))
+        payloads = make_payloads(model, control.model_metadata(model), control.model_config(model), traffic)
+        before = control.statistics(model)
+        with closing(create_generator("http", server.endpoint, payloads, in_process=True)) as generator:
+            result = generator.run(ClosedLoop(concurrency), 0.4, 5.0)
+        assert not result.errors
+        return (control.statistics(model) - before).mean_batch_size, result.percentile_s(0.5)
 
-    return measure
+    return offer
+
+
+def _written(directory: Path, lengths: list[int]) -> Path:
+    path = directory / "requests.json"
+    path.write_text(json.dumps({"data": [{"tokens": [1] * length} for length in lengths]}))
+    return path
 
 
 # Triton 2.51 ends a batch at the first request of another shape, though as many wait as a batch may hold
-def test_requests_of_alternating_lengths_are_batched_only_if_ragged(measure) -> None:
-    shown, mean_batch = measure([3, 4])
-    assert mean_batch < 2
-    assert _SAYS in shown
-    assert "set input[0].allow_ragged_batch to true" in shown
-    shown, mean_batch = measure([3, 4], ragged="allow_ragged_batch: true")
-    assert mean_batch > 4
-    assert "Batches are small" not in shown
+def test_only_neighbours_of_one_length_are_batched_unless_ragged(offer) -> None:
+    assert offer("plain", [3, 4], 16)[0] < 2
+    assert 2 < offer("plain", [3, 3, 3, 4, 4, 4], 16)[0] < 3.5
+    assert offer("plain", [3, 3], 16)[0] > 4
+    assert offer("ragged", [3, 4], 16)[0] > 4
 
 
-def test_requests_of_one_length_are_batched(measure) -> None:
-    shown, mean_batch = measure([3, 3])
-    assert mean_batch > 4
-    assert "Batches are small" not in shown
+# It sends a batch that another shape has ended at once: the queue delay is not waited for
+def test_a_request_of_another_length_ends_the_queue_delay(offer) -> None:
+    assert offer("delayed", [3, 4], 2)[1] < 0.05
+    assert offer("delayed", [3, 3], 2)[1] > 0.08
 
 
-def test_drawn_lengths_reach_the_model(measure) -> None:
-    shown, mean_batch = measure("tokens:uniform(1,400)")
-    assert mean_batch < 1.5
-    assert _SAYS in shown
+@pytest.mark.parametrize(("model", "small"), [("plain", True), ("ragged", False)])
+def test_measure_says_why_batches_are_small(tmp_path: Path, model: str, small: bool) -> None:
+    write_model(tmp_path / "models", model, _MODELS[model], _READER)
+    where = {"launch": "embedded", "results": tmp_path / "results"}
+    load = {"concurrency": 16, "duration": "200ms", "shape": "tokens:uniform(1,400)"}
+    result = autotune.measure(tmp_path / "models", **where, **load)
+    assert (result.probes[0].server.mean_batch_size < 2) == small
+    shown = io.StringIO()
+    sweep_table(result, Console(file=shown, width=160))
+    why = "Batches are small: consecutive requests differ in the shape of input 'tokens'"
+    assert (why in shown.getvalue()) == small
+    assert ("set input[0].allow_ragged_batch to true" in shown.getvalue()) == small
