@@ -50,9 +50,9 @@ def check_requests(endpoint: Endpoint, traffic: Traffic, payloads: Sequence[Payl
             f"--input-data: {model!r} refuses the random data: {refused[0]}; use --input-data zero or a file"
         )
     if len(refused) == len(payloads[:_MOST]):
+        files = ", ".join(map(str, traffic.files))
         raise UsageError(
-            f"--input-data: {model!r} refuses the requests of {traffic.input_data} and answers zeros: {refused[0]};"
-            " correct the file"
+            f"--input-data: {model!r} refuses the requests of {files} and answers zeros: {refused[0]}; correct the file"
         )
 
 

@@ -134,7 +134,7 @@ class TrafficRequest(Request):
                 raise UsageError(f"--input-data: {generated[0]} is given beside other data; give one of them")
             return generated[0]
         check_paths(tuple(map(Path, given)))
-        return given
+        return given if len(given) > 1 else given[0]
 
     def client_s(self, *, closed: bool, remedy: str) -> float:
         """Mean think time in seconds of the client; 0 if it sends the next request at once.

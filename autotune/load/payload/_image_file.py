@@ -85,7 +85,7 @@ class Image:
         try:
             from PIL import Image as Pillow
         except ImportError:
-            raise ValueError("is an image, which needs Pillow; pip install 'triton-autotune[images]'") from None
+            raise ValueError("is an image, which needs Pillow; pip install pillow") from None
         try:
             with Pillow.open(io.BytesIO(self.encoded)) as opened:
                 decoded = opened.convert(layout.mode)
