@@ -19,7 +19,7 @@ from autotune.load import (
     make_payloads,
 )
 from autotune.measurement._sizes import Sized
-from autotune.repository import ConfigSet, KeptApart, ModelSpec, RequestShapes, kept_apart, stage
+from autotune.repository import ConfigSet, KeptApart, ModelSpec, RequestShapes, stage, step_kept_apart
 from autotune.server import Launcher, RunningServer
 
 _LARGEST_REQUEST = 4 << 20  # bytes of a request of the largest batch: a window of all sizes holds some times as many
@@ -84,7 +84,7 @@ class Deployment:
                 if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
                     check_batches(server.endpoint, served, payloads[0])
                 shapes = RequestShapes(each.shapes for each in payloads)
-                apart = kept_apart(served, shapes, self.traffic.batch_size)
+                apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
                     yield Served(server, generator, apart, None if apart else self._sized(server, served))
 

@@ -5,7 +5,7 @@ from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
 from autotune.repository._features import has_queue_policy, has_rate_limiter, has_response_cache
 from autotune.repository._files import content_digest, file_listing
-from autotune.repository._kept_apart import KeptApart, RequestShapes, kept_apart
+from autotune.repository._kept_apart import KeptApart, RequestShapes, kept_apart, step_kept_apart
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
 from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
@@ -30,5 +30,6 @@ __all__ = [
     "instances_of",
     "kept_apart",
     "stage",
+    "step_kept_apart",
     "suggestion",
 ]

@@ -7,8 +7,8 @@ inputs that are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 Inputs = Sequence[Mapping[str, Any]]
@@ -48,12 +48,14 @@ class KeptApart:
         fields: The field of each that lifts it, such as ``input[0].allow_ragged_batch``.
         optional: Optional inputs that only some requests have.
         most: The most requests in a batch, on average over those sent in turn.
+        step: The step of an ensemble whose batches are meant; empty for the model itself.
     """
 
     inputs: tuple[str, ...]
     fields: tuple[str, ...]
     optional: tuple[str, ...]
     most: float
+    step: str = ""
 
     def words(self) -> str:
         """What differs, what Triton does, and how large batches become at most."""
@@ -62,8 +64,9 @@ class KeptApart:
             causes.append(f"in the shape of {_named(self.inputs)}")
         if self.optional:
             causes.append(f"in having {_named(self.optional)}")
+        to = f"to {self.step!r} " if self.step else ""
         return (
-            f"consecutive requests differ {' and '.join(causes)}, and Triton does not batch such requests together:"
+            f"consecutive requests {to}differ {' and '.join(causes)}, and Triton does not batch such requests together:"
             f" a batch holds about {self.most:.3g} request{'' if self.most == 1 else 's'} at most"
         )
 
@@ -72,8 +75,9 @@ class KeptApart:
         if not self.fields:
             return ""
         fields = ", ".join(self.fields)
+        name = f"{self.step!r}" if self.step else "the model"
         return (
-            f" If the model takes inputs of several shapes in a batch, set {fields} to true; to try both, write"
+            f" If {name} takes inputs of several shapes in a batch, set {fields} to true; to try both, write"
             f" {self.fields[0]}: [false, true] under fields: of a search space."
         )
 
@@ -105,6 +109,35 @@ def kept_apart(config: Mapping[str, Any], shapes: RequestShapes, batch_size: int
         ),
         most=most,
     )
+
+
+def step_kept_apart(
+    config_of: Callable[[str], Mapping[str, Any]], model: str, shapes: RequestShapes, batch_size: int = 1
+) -> KeptApart | None:
+    """As `kept_apart`, for a model or the first step of an ensemble that keeps apart what it gets of the requests.
+
+    The shapes of tensors between steps are not known, and taken for alike.
+
+    Args:
+        config_of: The served config of a model.
+        model: The model that is asked.
+        shapes: Those of the requests that are sent in turn.
+        batch_size: Inferences in one request.
+    """
+    config = config_of(model)
+    steps = (config.get("ensemble_scheduling") or {}).get("step") or ()
+    if not steps:
+        return kept_apart(config, shapes, batch_size)
+    for step in steps:
+        name, tensors = str(step["model_name"]), step.get("input_map") or {}
+        passed = RequestShapes(
+            {own: request[tensor] for own, tensor in tensors.items() if tensor in request}
+            for request in shapes.requests
+        )
+        found = step_kept_apart(config_of, name, passed, batch_size)
+        if found is not None:
+            return replace(found, step=found.step or name)
+    return None
 
 
 def mean_run(classes: Sequence[int]) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotune.repository import RequestShapes
+from autotune.repository import RequestShapes, step_kept_apart
 from autotune.repository import kept_apart as of_shapes
 
 _INPUTS = [
@@ -59,6 +59,23 @@ def test_optional_inputs_of_only_some_requests_keep_these_apart() -> None:
     assert (found.inputs, found.optional) == ((), ("mask",))
     assert "differ in having input 'mask'" in found.words()
     assert found.remedy() == ""
+
+
+def test_the_step_of_an_ensemble_that_keeps_requests_apart_is_named() -> None:
+    first = {"max_batch_size": 8, "dynamic_batching": {}, "input": [{"name": "raw", "dims": [-1]}]}
+    steps = [
+        {"model_name": "second", "input_map": {"raw": "between"}},
+        {"model_name": "first", "input_map": {"raw": "tokens", "other": "between"}},
+    ]
+    inner = {"ensemble_scheduling": {"step": steps}}
+    outer = {"ensemble_scheduling": {"step": [{"model_name": "inner", "input_map": {"tokens": "text"}}]}}
+    configs = {"first": first, "second": first, "inner": inner, "outer": outer}
+    found = step_kept_apart(configs.__getitem__, "outer", RequestShapes({"text": (1, size)} for size in (3, 4)))
+    assert found is not None
+    assert (found.step, found.inputs) == ("first", ("raw",))
+    assert found.words().startswith("consecutive requests to 'first' differ in the shape of input 'raw'")
+    assert "If 'first' takes inputs of several shapes" in found.remedy()
+    assert step_kept_apart(configs.__getitem__, "outer", RequestShapes([{"text": (1, 3)}])) is None
 
 
 def test_one_request_is_like_itself() -> None:
