@@ -13,7 +13,7 @@ from autotune.space import Candidate
 
 
 class OutcomeKind(str, Enum):
-    """How a trial ended. All but ``INTERRUPTED`` are reported to Optuna as complete trials.
+    """How a trial ended. All but ``INTERRUPTED`` and ``OUT_OF_TIME`` are reported to Optuna as complete trials.
 
     ``PRUNED``: it does not sustain what the incumbent does; how much it sustains was not measured.
     """
@@ -26,6 +26,12 @@ class OutcomeKind(str, Enum):
     TIMED_OUT = "timed out"
     CLIENT_FAILED = "client failed"
     INTERRUPTED = "interrupted"
+    OUT_OF_TIME = "out of time"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it ended before it was over, so that it says nothing about the config."""
+        return self in (OutcomeKind.INTERRUPTED, OutcomeKind.OUT_OF_TIME)
 
     @classmethod
     def _missing_(cls, value: object) -> OutcomeKind | None:

@@ -7,7 +7,7 @@ from autotune.measurement._loads import parse_sweep, schedules
 from autotune.measurement._meter import Meter
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
-from autotune.measurement._prober import OnProbe
+from autotune.measurement._prober import OnProbe, TimeIsUp
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
 from autotune.measurement._serving import Serving, Step, StepWindow
@@ -44,6 +44,7 @@ __all__ = [
     "StepTimes",
     "StepWindow",
     "SweepResult",
+    "TimeIsUp",
     "Usage",
     "Verdict",
     "between_jumps",

@@ -10,7 +10,7 @@ from autotune.load import LoadGenerator
 from autotune.measurement._limit import limited_by
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import violations
-from autotune.measurement._prober import OnProbe, Prober
+from autotune.measurement._prober import OnProbe, Prober, TimeIsUp
 from autotune.measurement._profile import profile
 from autotune.measurement._question import CERTIFIED_RATE, Question
 from autotune.measurement._reasons import Infeasible, Limit, LimitKind
@@ -51,7 +51,7 @@ class Meter:
     ) -> None:
         self._objective = objective
         self._options = options or MeasureOptions()
-        self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size)
+        self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size, clock)
         self._sized = sized
         self._clock = clock
         self._started = clock()
@@ -78,13 +78,15 @@ class Meter:
 
         Raises:
             ServerCrashed: The server died under load.
+            TimeIsUp: ``question.within_s`` was over before any load of the search met the ceilings, or none can.
         """
+        self._prober.deadline = self._clock() + question.within_s
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
         if self._objective.goal == "latency":
             self._measure_at_rate(question)
         else:
-            self._measure_highest_load(question)
+            self._measure_in_time(question)
         if self._infeasible in _BY_A_WINDOW and self._decided_by and self._decided_by.verdict == "invalid":
             self._infeasible = Infeasible.DISTURBED
         self._done = True
@@ -133,6 +135,18 @@ class Meter:
         self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
 
+    def _measure_in_time(self, question: Question) -> None:
+        """Measures the highest load; if the time is over before it is found, the highest that held so far counts."""
+        try:
+            self._measure_highest_load(question)
+        except TimeIsUp:
+            if self._located_per_s is not None:  # only the certificate is missing
+                return
+            held = self._prober.best_holding()
+            if held is None:
+                raise
+            self._decided_by, self._infeasible, self._located_per_s = held, None, held.asked_per_s
+
     def _measure_highest_load(self, question: Question) -> None:
         screened = None
         if not question.brief:
@@ -154,7 +168,7 @@ class Meter:
         if question.certified:
             if not axis.slack:
                 level *= 1 - self._options.margin
-            certificate = certify(axis, level, question.effort, question.certified_within_s, failing)
+            certificate = certify(axis, level, question.effort, self._prober.left_s(), failing)
             self._take(axis, certificate)
 
     def _profile(self) -> Probe:

@@ -89,6 +89,8 @@ class MeasureOptions:
         repeats: Repeats of a disturbed window at most; half of them of one longer than ``long_s`` [guess].
         repeats_in_all: Repeats in a measurement at most [guess].
         long_s: See ``repeats`` [guess].
+        least_part: The part of a window that must fit into the time left; else it is not begun [guess].
+        warm_up_part: The part of the time left that the warm-up takes at most [guess].
         first_pause_s, longest_pause_s: Seconds before a window is repeated, each time twice as long: what disturbs a
             machine lasts for a while [guess].
         bounds_confidence: Of the bounds of percentiles and means.
@@ -181,6 +183,8 @@ class MeasureOptions:
     repeats: int = 4
     repeats_in_all: int = 6
     long_s: float = 3.0
+    least_part: float = 0.5
+    warm_up_part: float = 0.25
     first_pause_s: float = 0.1
     longest_pause_s: float = 1.6
     bounds_confidence: float = 0.95

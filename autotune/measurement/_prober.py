@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from autotune.errors import AutotuneError
 from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
 from autotune.measurement._judge import Judge, StopRule
 from autotune.measurement._options import MeasureOptions, drain_timeout_s
@@ -18,6 +19,10 @@ from autotune.server import RunningServer
 OnProbe = Callable[[Probe], None]
 
 _NEVER = StopRule()
+
+
+class TimeIsUp(AutotuneError):
+    """A window does not fit into the time that the measurement may take."""
 
 
 class Prober:
@@ -33,8 +38,10 @@ class Prober:
         options: Lengths of windows and the seed.
         on_probe: Called after every window.
         batch_size: Inferences in one of the generator's requests.
+        clock: Monotonic seconds.
 
     Attributes:
+        deadline: When the measurement has to end, by the clock.
         probes: Every window so far.
         counted: Those that count: of a window and its repeats the last one, without those that were disregarded.
         serving: What the server makes of its config.
@@ -49,7 +56,9 @@ class Prober:
         options: MeasureOptions,
         on_probe: OnProbe = lambda probe: None,
         batch_size: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.deadline = math.inf
         self.server = server
         self.objective = objective
         self.options = options
@@ -58,10 +67,15 @@ class Prober:
         self.counted: list[Probe] = []
         self._generator = generator
         self._on_probe = on_probe
+        self._clock = clock
         self._repeats = options.repeats_in_all
         self._first_seed = options.seed * 1_000_003
         self.serving = Serving.of(server)
         self.instances = self.serving.instances
+
+    def left_s(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return self.deadline - self._clock()
 
     def reseed(self, number: int) -> None:
         """Draws other arrivals from here on, the same for the same number."""
@@ -107,7 +121,7 @@ class Prober:
         options = self.options
         most = options.repeats if duration_s <= options.long_s else options.repeats // 2
         repeats = min(most, self._repeats) if repeat else 0
-        while probe.verdict == "invalid" and repeats:
+        while probe.verdict == "invalid" and repeats and self.left_s() > duration_s:
             pause_s = options.first_pause_s * 2 ** (options.repeats_in_all - self._repeats)
             time.sleep(min(options.longest_pause_s, pause_s))
             repeats -= 1
@@ -124,6 +138,10 @@ class Prober:
         rule: StopRule,
         generator: LoadGenerator | None = None,
     ) -> Probe:
+        left_s = self.left_s()
+        if left_s < self.options.least_part * duration_s:
+            raise TimeIsUp("the time budget ended before a load was seen to meet the SLO; give a longer --time-budget")
+        duration_s = min(duration_s, left_s)
         ceilings = self.objective.ceilings
         rate = None if isinstance(schedule, ClosedLoop) else schedule.rate_per_s
         probe = run_probe(
@@ -153,6 +171,11 @@ class Prober:
         """The open-loop window that came closest to keeping every ceiling; of closed loops where there was none."""
         open_loop = [probe for probe in self.probes if probe.concurrency is None]
         return min(open_loop or self.probes, key=lambda probe: max(violations(probe, self.objective.ceilings).values()))
+
+    def best_holding(self) -> Probe | None:
+        """Of all windows of the search that count, the one that met every ceiling with the most inferences/s."""
+        held = [probe for probe in self.counted if probe.holds and probe.purpose in ("race", "locate")]
+        return max(held, key=lambda probe: probe.asked_per_s, default=None)
 
     def highest_holding(self) -> Probe | None:
         """Of the open-loop windows that count, the one of the highest rate that kept every ceiling; None for none."""

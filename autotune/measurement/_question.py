@@ -20,7 +20,7 @@ class Question:
         brief: Whether the level is known well: no screen, and the search ends with a standard error of about the
             resolution. In a closed loop ``concurrency`` is offered once, and lower where it violates a ceiling.
         effort: How much time may be spent on searching and on the certificate, as a multiple of what is usual.
-        certified_within_s: Seconds that the certificate may take at most, whatever its effort.
+        within_s: Seconds that the whole measurement may take, warm-up included; windows that do not fit are not begun.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
 
@@ -32,7 +32,7 @@ class Question:
     profiled: bool = False
     brief: bool = False
     effort: float = 1.0
-    certified_within_s: float = math.inf
+    within_s: float = math.inf
     seed: int = 0
 
 

@@ -14,11 +14,13 @@ from autotune.measurement._types import Probe
 def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
     """Offers bursts that fill the batches of all instances until latency stops falling.
 
-    Bounded by ``warm_up_s``. Bursts grow from one request for each instance, so that every instance meets batches of
-    all sizes, and a slow server has answered them all before anything is measured.
+    Bounded by ``warm_up_s``, and by ``warm_up_part`` of the time left. Bursts grow from one request for each instance,
+    so that every instance meets batches of all sizes, and a slow server has answered them all before anything is
+    measured.
     """
     options = prober.options
-    deadline = clock() + options.warm_up_bound_s(prober.server.startup_s)
+    bound_s = min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * prober.left_s())
+    deadline = clock() + bound_s
     most_s = options.burst_part * drain_timeout_s(prober.objective)
     concurrency, settled_s = max(1, prober.instances), math.inf
     while clock() < deadline:

@@ -12,7 +12,7 @@ from autotune.space import ParameterValue
 
 FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
 """Outcomes that the config may have caused."""
-NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED)
+NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED, OutcomeKind.OUT_OF_TIME)
 """Outcomes that say nothing of the config."""
 
 

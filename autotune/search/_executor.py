@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from autotune.errors import AutotuneError
 from autotune.load import LoadGeneratorFailed
-from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question
+from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question, TimeIsUp
 from autotune.objective import Objective
 from autotune.outcome import Crash, OutcomeKind, TrialOutcome
 from autotune.repository import ConfigSet, KeptApart
@@ -27,6 +27,7 @@ _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
     ServerFailure: OutcomeKind.CRASHED,
     ControlError: OutcomeKind.CRASHED,  # it no longer answers, or answers with errors only
     LoadGeneratorFailed: OutcomeKind.CLIENT_FAILED,
+    TimeIsUp: OutcomeKind.OUT_OF_TIME,
 }
 
 
@@ -128,7 +129,8 @@ class LocalExecutor:
                     self.deployment.traffic.batch_size,
                     served.sized,
                 )
-                measured = meter.measure(trial.question)
+                left_s = trial.question.within_s - (time.monotonic() - started)
+                measured = meter.measure(replace(trial.question, within_s=left_s))
                 kind = _kind_of(measured)
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:

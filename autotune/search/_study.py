@@ -144,8 +144,9 @@ class Coordinator:
                     return stop, False, False
                 self._estimate()
                 asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
-                if self._execute(asked, label, trial).kind is OutcomeKind.INTERRUPTED:
-                    return "interrupted", True, False
+                outcome = self._execute(asked, label, trial)
+                if outcome.kind.unfinished:
+                    return outcome.message, outcome.kind is OutcomeKind.INTERRUPTED, False
         except SpaceExhausted:
             return _EXHAUSTED + self._crashes.left_out, False, False
         except KeyboardInterrupt:  # between two trials
@@ -245,6 +246,8 @@ class Coordinator:
             on_probe=lambda probe: observer.probed(trial.number, probe),
         )
         try:
+            within_s = math.inf if self._plan.time_budget_s is None else self._plan.time_budget_s - self._elapsed_s()
+            trial = replace(trial, question=replace(trial.question, within_s=within_s))
             outcome = self._executor.execute(trial, watch)
         except BaseException as error:
             self._optuna.abandon(asked)
@@ -254,7 +257,7 @@ class Coordinator:
         if label == PROPOSED:  # the starts are what predictions are learnt from
             outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
         record = self._store.save_trial(self._record, trial.number, label, outcome)
-        if outcome.kind is OutcomeKind.INTERRUPTED:
+        if outcome.kind.unfinished:
             self._optuna.abandon(asked)
             return outcome
         self._trials.append(record)  # before it is told: an interruption in between is mended from here

@@ -292,10 +292,10 @@ class Store:
             return self._filled(session, row, outcome, outcome.measurement.probes if outcome.measurement else probes)
 
     def trials(self, study: StudyRecord, *, interrupted: bool = False, windows: Windows = "all") -> list[TrialRecord]:
-        """The trials of a study by number; those that a person interrupted only on request."""
+        """The trials of a study by number; those that were cut short only on request."""
         query = select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.role == "trial")
         if not interrupted:
-            query = query.where(TrialRow.kind != "interrupted")
+            query = query.where(TrialRow.kind.not_in(["interrupted", "out of time"]))
         with self._reading() as session:
             return read_trials(session, query.order_by(TrialRow.number), windows)
 

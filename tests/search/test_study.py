@@ -267,6 +267,23 @@ def test_a_request_that_no_config_can_serve_leaves_no_trial_behind(tmp_path: Pat
     assert [trial.number for trial in run(plan(tmp_path, trials=1), store, PretendedExecutor()).trials] == [0]
 
 
+def test_a_trial_that_the_time_budget_cut_short_says_nothing_and_is_run_again(tmp_path: Path, store: Store) -> None:
+    class Cut(PretendedExecutor):
+        def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+            outcome = super().execute(trial, watch)
+            assert trial.question.within_s <= 20.0
+            return replace(outcome, kind=OutcomeKind.OUT_OF_TIME, measurement=None, message="the time budget ended")
+
+    executor = Cut()
+    result = run(plan(tmp_path, trials=None, time_budget_s=20.0), store, executor)
+    assert len(executor.trials) == 1
+    assert result.trials == ()
+    assert not result.interrupted
+    assert result.stopped == "the time budget ended"
+    again = run(plan(tmp_path, trials=1), store, PretendedExecutor())
+    assert [trial.label for trial in again.trials] == ["baseline"]
+
+
 def test_a_time_budget_ends_before_a_trial_that_would_not_fit(tmp_path: Path, store: Store) -> None:
     executor = PretendedExecutor(seconds=50)
     result = run(plan(tmp_path, trials=None, time_budget_s=40.0), store, executor)

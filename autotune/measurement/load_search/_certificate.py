@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autotune.measurement._judge import StopRule
+from autotune.measurement._prober import TimeIsUp
 from autotune.measurement._types import Probe
 from autotune.measurement.load_search._axis import LoadAxis
 
@@ -37,7 +38,7 @@ def certify(
     half the chance of being wrong. The first takes half of it, so that all together stay within 1 - confidence.
 
     Where no attempt was proved, the surest that held below every one that failed counts, and where none did, short
-    windows look for a level that does.
+    windows look for a level that does. An attempt that does not fit into the time left is not made.
 
     Args:
         axis: What the level is of.
@@ -65,7 +66,12 @@ def certify(
         part = options.give_up_part if attempts else options.give_up_first_part
         give_up_after_s = None if last else part * left_s
         rule = StopRule(alpha, options.fails_alpha, hopeless=True, give_up_after_s=give_up_after_s, earlier=earlier)
-        probe = axis.offer("certify", level, last_s if last else left_s, rule)
+        try:
+            probe = axis.offer("certify", level, last_s if last else left_s, rule)
+        except TimeIsUp:
+            if not attempts:
+                raise
+            break
         left_s -= probe.duration_s
         sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
         attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha), level))
@@ -89,10 +95,22 @@ def certify(
     if held:
         probe, confidence, _ = max(held, key=lambda each: (each[1], -each[2]))
         return Certificate(probe, confidence, kept=True)
-    level = min(level, below)
+    return _retreat(axis, min(level, below), probe)
+
+
+def _retreat(axis: LoadAxis, level: float, probe: Probe) -> Certificate:
+    """The first lower level that meets the ceilings in a short window; nothing is proved by it.
+
+    ``probe`` is the window that decides if there is no time for another one.
+    """
+    options = axis.prober.options
+    rule = StopRule(fails_alpha=options.fails_alpha, hopeless=True)
     for _ in range(options.retreats):
         level = axis.lower(level, options.retreat)
-        probe = axis.offer("certify", level, options.probe_s, StopRule(fails_alpha=options.fails_alpha, hopeless=True))
+        try:
+            probe = axis.offer("certify", level, options.probe_s, rule)
+        except TimeIsUp:
+            break
         if probe.holds:
             return Certificate(probe, 0.0, kept=True)
     return Certificate(probe, 0.0, kept=False)

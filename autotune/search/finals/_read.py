@@ -14,7 +14,7 @@ from autotune.search.finals._decide import Comparison, decide, level
 from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.store import TrialRecord
 
-_SAYS_NOTHING = (OutcomeKind.INTERRUPTED, OutcomeKind.CLIENT_FAILED)
+_SAYS_NOTHING = (OutcomeKind.INTERRUPTED, OutcomeKind.OUT_OF_TIME, OutcomeKind.CLIENT_FAILED)
 
 
 def finals_of(

@@ -170,7 +170,6 @@ class FinalComparison:
     def _certify(self, trials: Sequence[TrialRecord]) -> None:
         """Tests what the delivered config sustains, from a little less than in its lowest round on."""
         plan = self._plan
-        startup_s = _median(trial.outcome.startup_s for trial in trials)
         finals = self._finals(trials)
         if (finals and finals.certificate) or not plan.objective.maximise:
             return
@@ -186,7 +185,6 @@ class FinalComparison:
             around_per_s=plan.options.provable * min(values),
             concurrency=_concurrency(rounds[-1] if rounds else trial),
             located=False,
-            certified_within_s=max(1.0, self._left_s() - startup_s),
             seed=len(values) + 1,
         )
         self._run(trial, question, CERTIFICATE, f"certificate, trial {trial.number}", "-certificate")
@@ -213,6 +211,7 @@ class FinalComparison:
             on_ready=lambda startup_s: observer.server_ready(trial_number, startup_s),
             on_probe=lambda probe: observer.probed(trial_number, probe),
         )
+        question = replace(question, within_s=self._left_s())
         found = self._executor.execute(Trial(trial_number, outcome.candidate, configs, question, repeat), watch)
         run = self._store.save_run(
             model=trial.model,
