@@ -295,12 +295,17 @@ def find_study(study: str | None = None, *, results: str | Path = "results", sto
 
 
 def doctor(
-    *, image: str | None = None, triton_path: str | Path | None = None, url: str | None = None
+    *,
+    model_repository: str | Path | None = None,
+    image: str | None = None,
+    triton_path: str | Path | None = None,
+    url: str | None = None,
 ) -> list[Diagnosis]:
-    """What each launch mode finds here and what is missing."""
+    """The machine, the files of a model repository, and what each launch mode finds here and what is missing."""
     from autotune.server import LaunchOptions, diagnose
 
-    return diagnose(LaunchOptions(image=image, triton_path=Path(triton_path) if triton_path else None, url=url))
+    options = LaunchOptions(image=image, triton_path=Path(triton_path) if triton_path else None, url=url)
+    return diagnose(options, Path(model_repository) if model_repository else None)
 
 
 def open_store(*, results: str | Path = "results", storage: str | None = None) -> Store:

@@ -69,7 +69,7 @@ _COMMANDS: dict[str, Entry | Group] = {
     "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),
     "doctor": Entry(
         "autotune.cli._doctor",
-        "Show what is here (engine, images, GPU, Triton, libpython, shm, CPUs) and what each launch mode is missing.",
+        "Show the machine, the model repository's files, and what each launch mode has and lacks.",
     ),
 }
 

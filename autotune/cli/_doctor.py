@@ -6,13 +6,14 @@ import sys
 from dataclasses import dataclass
 
 from autotune.cli._printed import Printed
-from autotune.request import ServerRequest, option_of
+from autotune.request import ModelRequest, ServerRequest, option_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Doctor(Printed):
     """The servers of the launch modes, and the output format."""
 
+    model_repository: str = option_of(ModelRequest, "model_repository")
     image: str | None = option_of(ServerRequest, "image")
     triton_path: str | None = option_of(ServerRequest, "triton_path")
     url: str | None = option_of(ServerRequest, "url")
@@ -26,5 +27,10 @@ def execute(request: _Doctor) -> None:
     from autotune import api
 
     output = request.output()
-    findings = api.doctor(image=request.image, triton_path=request.triton_path, url=request.url)
+    findings = api.doctor(
+        model_repository=request.model_repository,
+        image=request.image,
+        triton_path=request.triton_path,
+        url=request.url,
+    )
     sys.stdout.write(output.doctor(findings))

@@ -10,6 +10,7 @@ from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
 from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import stage
+from autotune.repository._tree import repository_tree
 
 __all__ = [
     "BatchDimension",
@@ -29,6 +30,7 @@ __all__ = [
     "has_response_cache",
     "instances_of",
     "kept_apart",
+    "repository_tree",
     "stage",
     "step_kept_apart",
     "suggestion",

@@ -10,7 +10,7 @@ class Diagnosis:
     """The findings for one launch mode.
 
     Attributes:
-        name: The launch mode, or ``machine``.
+        name: The launch mode, ``machine`` or ``model repository``.
         available: Whether it works on this machine.
         details: Findings, one line each.
         remedies: How to install what is missing, one line each.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
-import shutil
-import subprocess
 from contextlib import closing
+from pathlib import Path
 
+from autotune.environment import capture
 from autotune.errors import UsageError
+from autotune.repository import repository_tree
 from autotune.server._belongings import SHARED_MEMORY
 from autotune.server._bundle import DISTRIBUTION, LIBPYTHON, find_bundle, find_libpython
 from autotune.server._diagnosis import Diagnosis
@@ -21,24 +20,33 @@ from autotune.server._options import LaunchOptions
 from autotune.server._remote import RemoteLauncher
 from autotune.server._types import Launcher
 
-_GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
-
-def diagnose(options: LaunchOptions | None = None) -> list[Diagnosis]:
-    """The machine and each launch mode: what is there, what is missing and how to fix that."""
+def diagnose(options: LaunchOptions | None = None, repository: Path | None = None) -> list[Diagnosis]:
+    """What the machine, the model repository (if given) and each launch mode have, lack and how to get it."""
     options = options or LaunchOptions()
-    return [_machine(), _docker(options), _local(options), _embedded(options), _remote(options)]
+    models = [_models(repository)] if repository is not None else []
+    return [_machine(), *models, _docker(options), _local(options), _embedded(options), _remote(options)]
 
 
 def _machine() -> Diagnosis:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    here = capture({}, "")
     details = [
-        f"{platform.system()} {platform.release()} on {platform.machine()}, Python {platform.python_version()}",
-        f"{cpus} CPUs may be used",
+        f"OS: {here.system}, kernel {here.kernel}, Python {here.python}",
+        f"CPU: {here.cpu_model}",
+        f"vCPU: {here.logical_cores}, of which {here.available_cores:g} may be used",
+        f"RAM: {here.memory_bytes / 2**30:.1f} GiB may be used",
         f"{SHARED_MEMORY}: {free_shared_memory_bytes() >> 20} MiB free",
-        *(f"GPU: {gpu}" for gpu in find_gpus() or ["none (no nvidia-smi)"]),
+        *(f"GPU: {gpu}" for gpu in here.gpus or ["none (no nvidia-smi)"]),
     ]
     return Diagnosis("machine", True, details)
+
+
+def _models(repository: Path) -> Diagnosis:
+    try:
+        return Diagnosis("model repository", True, [str(repository), *repository_tree(repository)])
+    except OSError as error:
+        found = f"{repository}: {error.strerror or error}"
+        return Diagnosis("model repository", False, [found], ["name it with --model-repository"])
 
 
 def _docker(options: LaunchOptions) -> Diagnosis:
@@ -87,14 +95,3 @@ def _checked(launcher: Launcher, details: list[str]) -> Diagnosis:
         found, _, remedy = str(error).removeprefix(f"--launch {launcher.name}: ").partition("; ")
         return Diagnosis(launcher.name, False, [*details, found], [remedy] if remedy else [])
     return Diagnosis(launcher.name, True, details)
-
-
-def find_gpus() -> list[str]:
-    """Name, memory and driver of each NVIDIA GPU, as ``nvidia-smi`` shows them; empty without one."""
-    if shutil.which(_GPU_QUERY[0]) is None:
-        return []
-    try:
-        answer = subprocess.run(_GPU_QUERY, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
