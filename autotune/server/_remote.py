@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from autotune.errors import AutotuneError, UsageError
 from autotune.repository import ModelConfig, ModelSpec
 from autotune.server._control import ControlClient, ControlError, Unreachable
+from autotune.server._model_control import ModelControl, model_control
 from autotune.server._options import LaunchOptions
 from autotune.server._readiness import ReadyServer
 from autotune.server._reason import compact
@@ -25,7 +27,8 @@ _NOT_EXPLICIT = "explicit model load / unload is not allowed"
 class RemoteLauncher:
     """Loads each config into the server at ``--url``; see `Launcher`.
 
-    Leaving the context restores the model: loaded with its own config if it was loaded before, else unloaded.
+    The models that it calls are loaded too, each with its config. Leaving the context restores them all: loaded with
+    their own configs if they were loaded before, else unloaded.
     """
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
@@ -56,14 +59,19 @@ class RemoteLauncher:
         endpoint = self.endpoint()
         control = self._control()
         self.check()
-        was_loaded = self._was_loaded(control, model)
-        override = read_override(repository / model / "config.pbtxt")
+        loader = model_control(endpoint, control)
+        overrides = {name: read_override(repository / name / "config.pbtxt") for name in (model, *called)}
+        # Triton 2.51 loads the steps of an ensemble with it, each with its own config, also where it had another one.
+        is_ensemble = "ensemble_scheduling" in (overrides[model] or {})
+        names = (model, *called) if is_ensemble else (*called, model)
+        loaded = [name for name in names if self._was_loaded(control, name)]
         started = time.monotonic()
         try:
-            if was_loaded:
-                # Unload first, so that statistics start at zero and no old instance is left.
-                self._unload(control, model)
-            self._load(control, model, override)
+            # Unload first, so that statistics start at zero and no old instance is left.
+            for name in loaded:
+                self._unload(control, loader, name)
+            for name in names:
+                self._load(loader, name, overrides[name])
             self._await(control, model, started)
             yield ReadyServer(
                 endpoint=endpoint,
@@ -73,7 +81,7 @@ class RemoteLauncher:
                 alive=lambda: self._check_answers(control),
             )
         finally:
-            self._restore(control, model, was_loaded)
+            self._restore(control, loader, names, loaded)
 
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
@@ -106,9 +114,9 @@ class RemoteLauncher:
             )
         return any(entry.get("state") == "READY" for entry in entries)
 
-    def _load(self, control: ControlClient, model: str, override: dict[str, object] | None) -> None:
+    def _load(self, loader: ModelControl, model: str, override: dict[str, object] | None) -> None:
         try:
-            control.load(model, override, timeout_s=self.options.start_timeout_s)
+            loader.load(model, override, timeout_s=self.options.start_timeout_s)
         except Unreachable as error:
             if "timed out" in str(error):
                 raise StartTimedOut(
@@ -120,9 +128,9 @@ class RemoteLauncher:
                 raise self._not_explicit() from None
             raise LoadFailed(_own_reason(str(error))) from None
 
-    def _unload(self, control: ControlClient, model: str) -> None:
+    def _unload(self, control: ControlClient, loader: ModelControl, model: str) -> None:
         try:
-            control.unload(model)
+            loader.unload(model)
         except ControlError as error:
             if _NOT_EXPLICIT in str(error):
                 raise self._not_explicit() from None
@@ -146,22 +154,26 @@ class RemoteLauncher:
                 raise StartTimedOut(f"not ready after {self.options.start_timeout_s:g} s")
             time.sleep(_POLL_S)
 
-    def _restore(self, control: ControlClient, model: str, was_loaded: bool) -> None:
-        """Restores the model as it was.
+    def _restore(
+        self, control: ControlClient, loader: ModelControl, names: Sequence[str], loaded: Sequence[str]
+    ) -> None:
+        """Restores the models as they were.
 
         Raises:
-            UsageError: The server runs without the model that it had; its owner must know.
+            UsageError: The server runs without a model that it had; its owner must know.
         """
-        try:
-            self._unload(control, model)
-            if was_loaded:
-                control.load(model, timeout_s=self.options.start_timeout_s)
-        except AutotuneError as error:
-            if was_loaded and not control.model_ready(model) and control.alive():
-                raise UsageError(
-                    f"--url: the server at {self.options.url} could not load {model} again with its own config "
-                    f"({compact(str(error))}); load it there"
-                ) from None
+        for name in names:
+            with contextlib.suppress(AutotuneError):
+                self._unload(control, loader, name)
+        for name in loaded:
+            try:
+                loader.load(name, timeout_s=self.options.start_timeout_s)
+            except AutotuneError as error:
+                if not control.model_ready(name) and control.alive():
+                    raise UsageError(
+                        f"--url: the server at {self.options.url} could not load {name} again with its own config "
+                        f"({compact(str(error))}); load it there"
+                    ) from None
 
     def _check_answers(self, control: ControlClient) -> None:
         try:
