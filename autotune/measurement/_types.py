@@ -18,6 +18,10 @@ _MOST_OF_A_POLL_S = 0.3
 Verdict = Literal["holds", "fails", "invalid"]
 
 
+# Errors that a disturbed machine or client can cause; see `autotune.load._failure_kinds`.
+_OF_TIME_OR_CLIENT = ("timeout", "unsent")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What one window says about one percentile ceiling.
@@ -160,9 +164,17 @@ class Probe:
     def verdict(self) -> Verdict:
         """What it says: a ceiling broken while client or machine were disturbed is invalid, which is not failed.
 
-        What disturbs adds to latency, never takes from it: a ceiling kept all the same is kept.
+        What disturbs adds to latency, never takes from it: a ceiling kept all the same is kept. Nor does it make a
+        server refuse requests: more errors than a ceiling allows are the config's.
         """
-        return "holds" if self.holds else "invalid" if self.invalid else "fails"
+        if self.holds:
+            return "holds"
+        return "invalid" if self.invalid and not self._refused_too_many else "fails"
+
+    @property
+    def _refused_too_many(self) -> bool:
+        refused = sum(count for kind, count in self.errors.items() if kind not in _OF_TIME_OR_CLIENT)
+        return refused > min((each.allowed for each in self.evidence), default=0.0) * self.requests
 
     @property
     def asked_per_s(self) -> float:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autotune.measurement import LimitKind
+from autotune.measurement import Infeasible, LimitKind
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
@@ -99,9 +99,11 @@ def missed(outcome: TrialOutcome) -> str:
     if measured and measured.limited_by and measured.limited_by.kind is LimitKind.ERRORS:
         return limit(measured.limited_by)
     violated = {name: value for name, value in (measured.violations if measured else {}).items() if value > 0}
-    return ", ".join(
+    said = ", ".join(
         f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed" for name, value in violated.items()
     )
+    disturbed = measured is not None and measured.infeasible is Infeasible.DISTURBED
+    return f"{said} in a disturbed window, undecided" if disturbed else said
 
 
 def _value(outcome: TrialOutcome, objective: Objective) -> str:

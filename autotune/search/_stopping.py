@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autotune.measurement import Infeasible
 from autotune.outcome import OutcomeKind
 from autotune.search._options import SearchOptions
 from autotune.search._repeated_failures import way
@@ -34,7 +35,7 @@ def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
         measured = trial.outcome.measurement
         if trial.outcome.kind is not OutcomeKind.INFEASIBLE or measured is None or measured.decided_by is None:
             return ""
-        if measured.decided_by.purpose != "screen":
+        if measured.decided_by.purpose != "screen" or measured.infeasible is Infeasible.DISTURBED:
             return ""
     if len(trials) < options.unpromising:
         return ""

@@ -109,3 +109,13 @@ def test_requests_that_all_failed_were_not_answered() -> None:
     answered, failed = window(0.001), window(0.001, requests=200, errors={"http 500": 200})
     assert result(answered, failed).answered
     assert not result(failed).answered
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [({"http 500": 5}, "fails"), ({"timeout": 5}, "invalid"), ({"unsent": 5}, "invalid"), ({"http 500": 1}, "invalid")],
+)
+def test_requests_that_the_server_refuses_are_not_the_disturbances_fault(errors: dict[str, int], verdict: str) -> None:
+    """A p99 allows 2 of 200 requests to fail."""
+    disturbed = window(0.02, requests=200, errors=errors, invalid=BUSY)
+    assert disturbed.verdict == verdict

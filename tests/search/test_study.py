@@ -13,7 +13,7 @@ from pretended_studies import OBJECTIVE, SPACE, PretendedExecutor, measured, pla
 from simulated_server import SimulatedServer
 
 from autotune.errors import UsageError
-from autotune.measurement import Measurement, Meter
+from autotune.measurement import Infeasible, Measurement, Meter
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.search import (
     PROPOSED,
@@ -25,7 +25,7 @@ from autotune.search import (
 )
 from autotune.search._ask_tell import AskTell
 from autotune.search._score import constraint_values
-from autotune.search._stopping import failing_alike
+from autotune.search._stopping import failing_alike, unpromising
 from autotune.store import Store, TrialRecord
 
 Behaviour = Callable[[Trial], Measurement]
@@ -131,6 +131,18 @@ def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_en
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
     assert result.stopped == "the first 3 configs failed alike, the baseline included: no such input"
+
+
+@pytest.mark.parametrize(("reason", "ends"), [(Infeasible.ALONE, True), (Infeasible.DISTURBED, False)])
+def test_only_windows_that_decide_show_that_no_config_is_fast_enough(reason: Infeasible, ends: bool) -> None:
+    server = SimulatedServer(0.05)
+    found = replace(Meter(server, server, OBJECTIVE).measure(), infeasible=reason)
+    outcome = TrialOutcome(OutcomeKind.INFEASIBLE, None, {}, found)
+    trials = [
+        TrialRecord(number, number, PROPOSED, outcome, "trial", "net", None, None)  # type: ignore[arg-type]
+        for number in range(6)
+    ]
+    assert bool(unpromising(trials, SearchOptions())) is ends
 
 
 def test_a_violation_that_nothing_was_measured_of_is_told_as_the_worst_one() -> None:
