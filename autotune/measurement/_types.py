@@ -18,10 +18,6 @@ _MOST_OF_A_POLL_S = 0.3
 Verdict = Literal["holds", "fails", "invalid"]
 
 
-# Errors that a disturbed machine or client can cause; see `autotune.load._failure_kinds`.
-_OF_TIME_OR_CLIENT = ("timeout", "unsent")
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What one window says about one percentile ceiling.
@@ -169,12 +165,8 @@ class Probe:
         """
         if self.holds:
             return "holds"
-        return "invalid" if self.invalid and not self._refused_too_many else "fails"
-
-    @property
-    def _refused_too_many(self) -> bool:
-        refused = sum(count for kind, count in self.errors.items() if kind not in _OF_TIME_OR_CLIENT)
-        return refused > min((each.allowed for each in self.evidence), default=0.0) * self.requests
+        allowed = min((each.allowed for each in self.evidence), default=0.0) * self.requests
+        return "invalid" if self.invalid and self.refused <= allowed else "fails"
 
     @property
     def asked_per_s(self) -> float:
