@@ -1,5 +1,6 @@
 """A Triton model repository: configs, model files, and a staged copy for each trial."""
 
+from autotune.repository._changes import describe_changes
 from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
@@ -8,6 +9,13 @@ from autotune.repository._files import content_digest, file_listing
 from autotune.repository._kept_apart import KeptApart, RequestShapes, kept_apart, step_kept_apart
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
+from autotune.repository._served import (
+    Difference,
+    ServedConfig,
+    asked_config,
+    compare_served,
+    is_known_alike,
+)
 from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import stage
 from autotune.repository._tree import repository_tree
@@ -15,20 +23,26 @@ from autotune.repository._tree import repository_tree
 __all__ = [
     "BatchDimension",
     "ConfigSet",
+    "Difference",
     "KeptApart",
     "ModelConfig",
     "ModelRepository",
     "ModelSpec",
     "OnnxVersions",
     "RequestShapes",
+    "ServedConfig",
     "TensorSpec",
+    "asked_config",
+    "compare_served",
     "completed_config",
     "content_digest",
+    "describe_changes",
     "file_listing",
     "has_queue_policy",
     "has_rate_limiter",
     "has_response_cache",
     "instances_of",
+    "is_known_alike",
     "kept_apart",
     "repository_tree",
     "stage",

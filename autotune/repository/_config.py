@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
 from autotune.repository._edit import clear_value, is_set, read_values, write_value
-from autotune.repository._json import message_json
+from autotune.repository._json import json_message, message_json
 from autotune.repository._parse_error import explain, located
 from autotune.repository._path import Every, Step, resolve
 from autotune.repository._schema import is_list_of_messages, is_single_value, new_message, root_descriptor
@@ -80,6 +80,15 @@ class ModelConfig:
         except text_format.ParseError as error:
             raise UsageError(explain(error, text, source)) from error
         return cls(message, unknown)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """The config in Triton's JSON form, as ``GET /v2/models/M/config`` answers; unknown fields are dropped."""
+        return cls(json_message(values), {})
+
+    def message(self) -> Message:
+        """A copy of the config as a message of the client's schema, without unknown fields."""
+        return self._copy()
 
     def to_text(self, header: str | None = None) -> str:
         """The config in protobuf text format, the same for equal configs.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autotune.repository._schema import new_message
 from autotune.repository._unknown_fields import UnknownFields, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.protobuf.message import Message
 
 
@@ -24,6 +27,18 @@ def message_json(message: Message, unknown: UnknownFields) -> dict[str, Any]:
             target = target[int(part)] if isinstance(target, list) else target[_json_key(part)]
         target.update(_Fields("\n".join(lines)).fields(end=""))
     return converted
+
+
+def json_message(values: Mapping[str, Any]) -> Message:
+    """The message of a JSON object, such as Triton's answer of a model's config; unknown fields are dropped.
+
+    64-bit integers may be numbers or texts.
+    """
+    from google.protobuf import json_format
+
+    message = new_message()
+    json_format.ParseDict(dict(values), message, ignore_unknown_fields=True)
+    return message
 
 
 def _json_key(key: str | int | bool) -> str:

@@ -1,0 +1,164 @@
+"""A config as asked and as served: what the model, its backend or the server changed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autotune.repository._config import ModelConfig
+from autotune.repository._schema import fields_of, is_list_of_messages, is_repeated
+from autotune.repository._triton_defaults import with_triton_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from google.protobuf.message import Message
+
+_COMPLETED = ("backend", "input", "output")
+# An empty message of these fields means something else than none.
+_MEANS_SOMETHING = {
+    "all",
+    "direct",
+    "dynamic_batching",
+    "ensemble_scheduling",
+    "latest",
+    "oldest",
+    "reshape",
+    "sequence_batching",
+    "specific",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is served otherwise than asked.
+
+    Attributes:
+        path: The field, as `ModelConfig` names it.
+        asked: Its value in the asked config; None if it is not set.
+        served: Its value in the served config; None if it is not set.
+    """
+
+    path: str
+    asked: Any
+    served: Any
+
+    @property
+    def completes(self) -> bool:
+        """Whether it only adds what the config left out and every candidate needs: tensors and the backend."""
+        return self.asked is None and self.path in _COMPLETED
+
+
+@dataclass(frozen=True)
+class ServedConfig:
+    """A config as a server serves it.
+
+    Attributes:
+        config: The asked config with every difference as served.
+        differences: What is served otherwise than asked; values that Triton fills in for everyone do not count.
+        digest: SHA-256 (hex) of all that is served; equal for configs that are served alike.
+    """
+
+    config: ModelConfig
+    differences: tuple[Difference, ...]
+    digest: str
+
+    @property
+    def changes(self) -> tuple[Difference, ...]:
+        """The differences that contradict the asked config or switch something on."""
+        return tuple(each for each in self.differences if not each.completes)
+
+
+def compare_served(asked: ModelConfig, answer: Mapping[str, Any]) -> ServedConfig:
+    """Compares a config with the answer of ``GET /v2/models/M/config``.
+
+    Fields that the installed client's schema does not know are not compared, and stay as asked.
+    """
+    served = ModelConfig.from_json(answer)
+    differences = tuple(config_differences(asked, served))
+    return ServedConfig(with_differences(asked, differences), differences, _digest(served))
+
+
+def config_differences(asked: ModelConfig, served: ModelConfig) -> Iterator[Difference]:
+    """The fields in which ``asked``, once Triton has filled in its defaults, differs from ``served``."""
+    filled = with_triton_defaults(asked.message(), served.message())
+    for path in _paths(filled, served.message(), ""):
+        yield Difference(path, _value(asked, path), _value(served, path))
+
+
+def with_differences(asked: ModelConfig, differences: Sequence[Difference]) -> ModelConfig:
+    """The asked config with the fields as served."""
+    config = asked
+    for each in sorted(differences, key=lambda each: each.served is not None):  # remove first: one may exclude another
+        config = config.without(each.path) if each.served is None else config.with_value(each.path, each.served)
+    return config
+
+
+def asked_config(served: ModelConfig, differences: Sequence[Difference]) -> ModelConfig:
+    """The config that was asked, from the one of a `ServedConfig`."""
+    return with_differences(served, [Difference(each.path, each.served, each.asked) for each in differences])
+
+
+def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequence[Difference]) -> bool:
+    """Whether ``config`` is known to be served as another one was, without a start.
+
+    It is if it asks for what was served, or for what was changed to that. A model's ``set_max_batch_size`` raises
+    every smaller written value; one that is not written says nothing of one that is.
+
+    Args:
+        config: Not served yet.
+        served: `ServedConfig.config` of the other.
+        differences: Those of the other.
+    """
+    known = {each.path: each for each in differences}
+    full = ModelConfig(with_triton_defaults(served.message(), served.message()), {})
+    return all(
+        each.path in known and _is_changed_alike(each.asked, known[each.path])
+        for each in config_differences(config, full)
+    )
+
+
+def _is_changed_alike(asked: Any, known: Difference) -> bool:
+    if asked == known.asked:
+        return True
+    if known.path != "max_batch_size" or known.asked is None or known.served is None or asked is None:
+        return False
+    return bool(known.asked < known.served and asked <= known.served)
+
+
+def _value(config: ModelConfig, path: str) -> Any:
+    return config.value(path) if config.has(path) else None
+
+
+def _paths(asked: Message, served: Message, prefix: str) -> Iterator[str]:
+    """The paths of the fields that differ, as deep as both sides have the same messages."""
+    for field in fields_of(asked):
+        path, mine, theirs = f"{prefix}{field.name}", getattr(asked, field.name), getattr(served, field.name)
+        if is_list_of_messages(field):
+            if _same_elements(mine, theirs):
+                for index, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+                    yield from _paths(one, other, f"{path}[{index}].")
+            else:
+                yield path
+        elif is_repeated(field) or field.message_type is None:  # maps too
+            if mine != theirs:
+                yield path
+        else:
+            present = asked.HasField(field.name), served.HasField(field.name)
+            if all(present):
+                yield from _paths(mine, theirs, f"{path}.")
+            elif any(present) and (field.name in _MEANS_SOMETHING or mine.ByteSize() or theirs.ByteSize()):
+                yield path
+
+
+def _same_elements(mine: Sequence[Message], theirs: Sequence[Message]) -> bool:
+    """Whether two lists have the same elements in the same order, by name if they have one."""
+    return [getattr(each, "name", "") for each in mine] == [getattr(each, "name", "") for each in theirs]
+
+
+def _digest(served: ModelConfig) -> str:
+    message: Any = served.message()
+    for group in message.instance_group:
+        group.name = ""  # Triton's choice depends on whether the config lists the group
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
