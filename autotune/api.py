@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autotune.load import Schedule
     from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
     from autotune.outcome import TrialOutcome
-    from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec
+    from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec, ServedSet
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store, Windows
@@ -172,7 +172,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         ceilings=ceilings,
         probes=tuple(probes),
         launch=launcher.describe(),
-        config_text=config.to_text(),
+        config_text=outcome.config_text,
         startup_s=outcome.startup_s,
         kept_apart=outcome.kept_apart,
         measurement=None if interrupted else outcome.measurement,
@@ -346,13 +346,14 @@ def _measured(
     """
     from autotune.measurement import Meter, sweep
     from autotune.outcome import OutcomeKind, TrialOutcome
-    from autotune.search import kind_of_failure
+    from autotune.search import ChangeNotes, kind_of_failure
 
     probes: list[Probe] = []
     meter: Meter | None = None
     failure: BaseException | None = None
     startup_s, message = 0.0, ""
     apart: KeptApart | None = None
+    as_served: ServedSet | None = None
 
     def probed(probe: Probe) -> None:
         probes.append(probe)
@@ -360,7 +361,8 @@ def _measured(
 
     try:
         with deployment.serve(configs, log_path) as served:
-            startup_s, apart = served.server.startup_s, served.kept_apart
+            startup_s, apart, as_served = served.server.startup_s, served.kept_apart, served.configs
+            ChangeNotes(observer)(as_served)
             observer.server_ready(0, startup_s)
             if objective is None:
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
@@ -378,12 +380,14 @@ def _measured(
     outcome = TrialOutcome(
         kind,
         None,
-        configs.texts(),
+        (as_served.configs if as_served else configs).texts(),
         measurement,
         message=message,
         startup_s=startup_s,
         log_path=log_path,
         kept_apart=apart,
+        differences=as_served.differences if as_served else (),
+        served_digest=as_served.digest if as_served else "",
     )
     return outcome, probes, failure
 

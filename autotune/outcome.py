@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from autotune.measurement import Measurement
-from autotune.repository import KeptApart
+from autotune.repository import Difference, KeptApart
 from autotune.space import Candidate
 
 
@@ -88,7 +88,8 @@ class TrialOutcome:
     Attributes:
         kind: How it ended.
         candidate: What was tried; None for a baseline outside the space.
-        configs: The text of each ``config.pbtxt`` that was served, by model; that of the model asked first.
+        configs: The text of each ``config.pbtxt`` that was served, by model, that of the model asked first; the asked
+            texts if no server came up.
         measurement: What was measured; None where the server never answered.
         message: Why it failed, in the server's own words; empty otherwise.
         startup_s: Seconds from launch to ready; 0 where it never was.
@@ -97,6 +98,9 @@ class TrialOutcome:
         forecast: What it was thought to come to; None where nothing could be said.
         crash: How its model died; None if it did not.
         kept_apart: What kept requests from being batched together; None if nothing did.
+        differences: What was served otherwise than asked.
+        served_digest: Equal for configs that are served alike; empty if none was served.
+        served_values: The candidate's values as served; None if they are the asked ones.
     """
 
     kind: OutcomeKind
@@ -110,6 +114,14 @@ class TrialOutcome:
     forecast: Forecast | None = None
     crash: Crash | None = None
     kept_apart: KeptApart | None = None
+    differences: tuple[Difference, ...] = ()
+    served_digest: str = ""
+    served_values: Candidate | None = None
+
+    @property
+    def values(self) -> Candidate | None:
+        """The values that were measured: as served if the model or the server changed them."""
+        return self.served_values or self.candidate
 
     @property
     def config_text(self) -> str:

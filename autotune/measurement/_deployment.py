@@ -19,7 +19,17 @@ from autotune.load import (
     make_payloads,
 )
 from autotune.measurement._sizes import Sized
-from autotune.repository import ConfigSet, KeptApart, ModelSpec, RequestShapes, stage, step_kept_apart
+from autotune.repository import (
+    ConfigSet,
+    KeptApart,
+    ModelConfig,
+    ModelSpec,
+    RequestShapes,
+    ServedSet,
+    compare_served,
+    stage,
+    step_kept_apart,
+)
 from autotune.server import Launcher, RunningServer
 
 _LARGEST_REQUEST = 4 << 20  # bytes of a request of the largest batch: a window of all sizes holds some times as many
@@ -32,12 +42,14 @@ class Served:
     Attributes:
         server: The server.
         generator: The client.
+        configs: The configs as they are served.
         kept_apart: What keeps the requests from being batched together; None if nothing does.
         sized: Makes a client whose requests have so many items in turn; None where requests cannot.
     """
 
     server: RunningServer
     generator: LoadGenerator
+    configs: ServedSet
     kept_apart: KeptApart | None = None
     sized: Sized | None = None
 
@@ -76,32 +88,38 @@ class Deployment:
             repository = stage((self.spec, *self.composing), configs, Path(staging))
             called = [each.name for each in self.composing]
             with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
-                served = server.model_config()
-                payloads = make_payloads(self.spec.name, server.model_metadata(), served, self.traffic)
+                answer = server.model_config()
+                served = self._compare(configs, server)
+                payloads = make_payloads(self.spec.name, server.model_metadata(), answer, self.traffic)
                 if self.spec.name not in self.accepted and not self.traffic.streaming:
                     check_requests(server.endpoint, self.traffic, payloads, called)
                     self.accepted.add(self.spec.name)
                 if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
-                    check_batches(server.endpoint, served, payloads[0])
+                    check_batches(server.endpoint, answer, payloads[0])
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
-                    yield Served(server, generator, apart, None if apart else self._sized(server, served))
+                    yield Served(server, generator, served, apart, None if apart else self._sized(server, answer))
 
-    def _sized(self, server: RunningServer, served: Mapping[str, Any]) -> Sized | None:
+    def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:
         traffic = self.traffic
         if traffic.batch_size > 1 or traffic.streaming or traffic.client != OWN_CLIENT:
             return None
         metadata = server.model_metadata()
-        alone = make_payloads(self.spec.name, metadata, served, traffic)[0]
-        largest = max(1, int(served.get("max_batch_size", 0)))
+        alone = make_payloads(self.spec.name, metadata, answer, traffic)[0]
+        largest = max(1, int(answer.get("max_batch_size", 0)))
         if sum(tensor.data.nbytes for tensor in alone.inputs) * largest > _LARGEST_REQUEST:
             return None
 
         def sized(sizes: Sequence[int]) -> LoadGenerator:
             payloads = [
-                make_payloads(self.spec.name, metadata, served, replace(traffic, batch_size=size))[0] for size in sizes
+                make_payloads(self.spec.name, metadata, answer, replace(traffic, batch_size=size))[0] for size in sizes
             ]
             return generator_for(traffic, server.endpoint, payloads)
 
         return sized
+
+    def _compare(self, configs: ConfigSet, server: RunningServer) -> ServedSet:
+        """What is served of every model, those included whose config is left to Triton."""
+        asked = [configs.get(each.name) or ModelConfig.empty(each.name) for each in (self.spec, *self.composing)]
+        return ServedSet(tuple(compare_served(each, server.model_config(each.name)) for each in asked))

@@ -10,7 +10,7 @@ from autotune.errors import UsageError
 from autotune.objective import format_duration
 from autotune.report._file import STANDARD_OUTPUT, write_file
 from autotune.report._format import describe_candidate, latency, rate
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, describe_changes
 from autotune.search import StudyResult
 from autotune.store import TrialRecord
 
@@ -107,7 +107,11 @@ def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
     for gpu in environment.gpus:
         lines.append(f"  {gpu}")
     lines.append("  " + ", ".join(f"{name} {value}" for name, value in environment.launch.items()))
-    lines.append(f"Parameters: {describe_candidate(outcome.candidate)}")
+    changes = [each for each in outcome.differences if each.model == model and not each.completes]
+    if changes:
+        config = ModelConfig.parse(outcome.configs[model], f"trial {trial.number}")
+        lines.append(f"As served: {describe_changes(config, changes)}.")
+    lines.append(f"Parameters: {describe_candidate(outcome.values)}")
     return lines
 
 

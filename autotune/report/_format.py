@@ -60,7 +60,7 @@ def outcome_style(kind: OutcomeKind) -> str:
 def config_change(outcome: TrialOutcome, label: str = PROPOSED) -> str:
     """What a trial served, on one line: ``batch 32, delay 500us, 2 instances``, after whose config it is."""
     known = "" if label == PROPOSED else f"{label}: "
-    return known + describe_candidate(outcome.candidate)
+    return known + describe_candidate(outcome.values)
 
 
 def describe_candidate(candidate: Candidate | None) -> str:

@@ -83,7 +83,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "outcome": outcome.kind,
         "value": score(outcome, result.objective),
         "forecast": outcome.forecast,
-        "parameters": outcome.candidate.as_dict() if outcome.candidate else None,
+        "parameters": outcome.values.as_dict() if outcome.values else None,
         "rate_per_s": measured.rate_per_s if measured else None,
         "first_failing_per_s": measured.first_failing_per_s if measured else None,
         "latency_s": measured.latency_s if measured else None,
@@ -95,6 +95,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "config": outcome.config_text,
         "configs": outcome.configs,
+        "served_otherwise": outcome.differences,
         "log": outcome.log_path,
         "probes": [plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
     }

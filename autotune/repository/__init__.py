@@ -12,6 +12,7 @@ from autotune.repository._schema import suggestion
 from autotune.repository._served import (
     Difference,
     ServedConfig,
+    ServedSet,
     asked_config,
     compare_served,
     is_known_alike,
@@ -31,6 +32,7 @@ __all__ = [
     "OnnxVersions",
     "RequestShapes",
     "ServedConfig",
+    "ServedSet",
     "TensorSpec",
     "asked_config",
     "compare_served",

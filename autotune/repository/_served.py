@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autotune.repository._config import ModelConfig
+from autotune.repository._config_set import ConfigSet
 from autotune.repository._schema import fields_of, is_list_of_messages, is_repeated
 from autotune.repository._triton_defaults import with_triton_defaults
 
@@ -35,11 +36,13 @@ class Difference:
     """A field that is served otherwise than asked.
 
     Attributes:
+        model: Whose config it is.
         path: The field, as `ModelConfig` names it.
         asked: Its value in the asked config; None if it is not set.
         served: Its value in the served config; None if it is not set.
     """
 
+    model: str
     path: str
     asked: Any
     served: Any
@@ -70,6 +73,32 @@ class ServedConfig:
         return tuple(each for each in self.differences if not each.completes)
 
 
+@dataclass(frozen=True)
+class ServedSet:
+    """A `ConfigSet` as a server serves it.
+
+    Attributes:
+        models: Of each model, that of the model that is asked first.
+    """
+
+    models: tuple[ServedConfig, ...]
+
+    @property
+    def configs(self) -> ConfigSet:
+        """The configs with every difference as served."""
+        return ConfigSet(tuple(each.config for each in self.models))
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The differences of all models."""
+        return tuple(difference for each in self.models for difference in each.differences)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that is served; equal for sets that are served alike."""
+        return hashlib.sha256("".join(each.digest for each in self.models).encode()).hexdigest()
+
+
 def compare_served(asked: ModelConfig, answer: Mapping[str, Any]) -> ServedConfig:
     """Compares a config with the answer of ``GET /v2/models/M/config``.
 
@@ -84,7 +113,7 @@ def config_differences(asked: ModelConfig, served: ModelConfig) -> Iterator[Diff
     """The fields in which ``asked``, once Triton has filled in its defaults, differs from ``served``."""
     filled = with_triton_defaults(asked.message(), served.message())
     for path in _paths(filled, served.message(), ""):
-        yield Difference(path, _value(asked, path), _value(served, path))
+        yield Difference(asked.name, path, _value(asked, path), _value(served, path))
 
 
 def with_differences(asked: ModelConfig, differences: Sequence[Difference]) -> ModelConfig:
@@ -97,14 +126,17 @@ def with_differences(asked: ModelConfig, differences: Sequence[Difference]) -> M
 
 def asked_config(served: ModelConfig, differences: Sequence[Difference]) -> ModelConfig:
     """The config that was asked, from the one of a `ServedConfig`."""
-    return with_differences(served, [Difference(each.path, each.served, each.asked) for each in differences])
+    return with_differences(
+        served, [Difference(each.model, each.path, each.served, each.asked) for each in differences]
+    )
 
 
 def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequence[Difference]) -> bool:
     """Whether ``config`` is known to be served as another one was, without a start.
 
     It is if it asks for what was served, or for what was changed to that. A model's ``set_max_batch_size`` raises
-    every smaller written value; one that is not written says nothing of one that is.
+    every smaller written value; one that is not written says nothing of one that is. Triton fills in a batcher's
+    preferred size, which is the asked ``max_batch_size``, before the model is asked.
 
     Args:
         config: Not served yet.
@@ -113,10 +145,12 @@ def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequen
     """
     known = {each.path: each for each in differences}
     full = ModelConfig(with_triton_defaults(served.message(), served.message()), {})
-    return all(
-        each.path in known and _is_changed_alike(each.asked, known[each.path])
-        for each in config_differences(config, full)
-    )
+    unlike = list(config_differences(config, full))
+    if any(each.path.endswith("preferred_batch_size") for each in unlike) and (
+        config.max_batch_size != asked_config(served, differences).max_batch_size
+    ):
+        return False
+    return all(each.path in known and _is_changed_alike(each.asked, known[each.path]) for each in unlike)
 
 
 def _is_changed_alike(asked: Any, known: Difference) -> bool:

@@ -8,6 +8,7 @@ from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
 from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score
+from autotune.search._served import ChangeNotes
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, stored_result, stored_results
 from autotune.search._study import Coordinator
@@ -19,6 +20,7 @@ __all__ = [
     "MIN_GAIN",
     "PROPOSED",
     "TRIAL_COLUMNS",
+    "ChangeNotes",
     "Coordinator",
     "Executor",
     "Finalist",

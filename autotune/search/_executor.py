@@ -17,7 +17,7 @@ from autotune.load import LoadGeneratorFailed
 from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question, TimeIsUp
 from autotune.objective import Objective
 from autotune.outcome import Crash, OutcomeKind, TrialOutcome
-from autotune.repository import ConfigSet, KeptApart
+from autotune.repository import ConfigSet, KeptApart, ServedSet
 from autotune.server import ControlError, LoadFailed, ModelCrashed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
@@ -77,6 +77,7 @@ class TrialWatch:
     """What an executor reports while a trial runs."""
 
     on_ready: Callable[[float], None] = lambda startup_s: None
+    on_served: Callable[[ServedSet], None] = lambda served: None
     on_probe: Callable[[Probe], None] = lambda probe: None
 
 
@@ -114,12 +115,14 @@ class LocalExecutor:
         startup_s = 0.0
         apart: KeptApart | None = None
         meter: Meter | None = None
+        served_set: ServedSet | None = None
         message = ""
         crash: Crash | None = None
         try:
             with self.deployment.serve(trial.configs, log_path) as served:
-                startup_s, apart = served.server.startup_s, served.kept_apart
+                startup_s, apart, served_set = served.server.startup_s, served.kept_apart, served.configs
                 watch.on_ready(startup_s)
+                watch.on_served(served_set)
                 meter = Meter(
                     served.server,
                     served.generator,
@@ -143,7 +146,7 @@ class LocalExecutor:
         return TrialOutcome(
             kind=kind,
             candidate=trial.candidate,
-            configs=trial.configs.texts(),
+            configs=(served_set.configs if served_set else trial.configs).texts(),
             measurement=measurement,
             message=message,
             startup_s=startup_s,
@@ -151,4 +154,6 @@ class LocalExecutor:
             log_path=log_path if log_path.exists() else None,
             crash=crash,
             kept_apart=apart,
+            differences=served_set.differences if served_set else (),
+            served_digest=served_set.digest if served_set else "",
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import compress
 from typing import TYPE_CHECKING
 
 from autotune.outcome import OutcomeKind
 from autotune.prediction import Predictor, failing_values
 from autotune.search._score import best_of, score
+from autotune.search._served import as_served
 from autotune.search.samplers import MODEL
 
 if TYPE_CHECKING:
@@ -75,11 +77,12 @@ class Experience:
         if len(trials) == self._learnt:
             return
         self._learnt = len(trials)
-        for (name, value), kinds in failing_values([trial.outcome for trial in trials]).items():
+        outcomes = [as_served(trial.outcome, self._plan.space) for trial in trials]
+        for (name, value), kinds in failing_values(outcomes).items():
             self._tell(f"{name} {value} never worked so far: {', '.join(dict.fromkeys(kind.value for kind in kinds))}")
         if self.predictor is None or not (trials or self.warm):
             return
-        self.predictor.learn([trial.outcome for trial in trials], self._earlier, self._elsewhere)
+        self.predictor.learn(outcomes, self._earlier, self._elsewhere)
         if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
             self._tell("configs are not simulated: no trial showed how long executions take; proposing by tpe instead")
         if self.predictor.doubt:
@@ -102,7 +105,7 @@ class Experience:
         """
         if self.predictor is None or self.predictor.doubt:
             return {}
-        forecasts = {trial.number: self.forecast(trial.outcome.candidate) for trial in trials if trial.outcome.feasible}
+        forecasts = {trial.number: self.forecast(trial.outcome.values) for trial in trials if trial.outcome.feasible}
         return {
             trial.number: math.sqrt(score(trial.outcome, self._plan.objective) * forecast.expected)
             for trial in trials
@@ -123,18 +126,19 @@ class Experience:
             return ""
         return f"none of the first {len(trials)} configs meets the SLO, nor does any other in simulation"
 
-    def nothing_left_to_win(self, trials: Sequence[TrialRecord], avoids: Callable[[Candidate], bool]) -> str:
+    def nothing_left_to_win(
+        self, trials: Sequence[TrialRecord], tried: AbstractSet[str], avoids: Callable[[Candidate], bool]
+    ) -> str:
         """Why the study ends: no untried config is likely to beat the incumbent by the smallest gain; empty if one is.
 
         Those that are avoided do not count. Never after one or two trials: if the starts lie outside the space, none of
-        its configs was tried.
+        its configs was tried. ``tried`` holds the keys of the candidates that were.
         """
         predictor = self.predictor
         if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
             return ""
         if len(trials) < _LEAST_TRIALS and not self.warm:
             return ""
-        tried = {trial.outcome.candidate.key for trial in trials if trial.outcome.candidate}
         may_win = predictor.may_win()
         left = (each for each in compress(predictor.candidates, may_win) if each.key not in tried)
         if any(not avoids(each) for each in left):
@@ -146,7 +150,7 @@ class Experience:
         assert self.predictor is not None  # noqa: S101 - the caller made it
         studies = store.alike(record, _EARLIER_STUDIES)
         for study in studies:
-            outcomes = [trial.outcome for trial in store.trials(study)]
+            outcomes = [as_served(trial.outcome, self._plan.space) for trial in store.trials(study)]
             (self._earlier if study.objective == self._plan.objective else self._elsewhere).extend(outcomes)
         self.predictor.learn([], self._earlier, self._elsewhere)
         self.warm = self.predictor.ready

@@ -57,9 +57,17 @@ def _finite(violation: float) -> float:
     return _WORST_VIOLATION if math.isnan(violation) else min(violation, _WORST_VIOLATION)
 
 
+def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials without those whose config was served like an earlier one's: the better of two is chance."""
+    first: dict[str, TrialRecord] = {}
+    for trial in trials:
+        first.setdefault(trial.outcome.served_digest or f"trial {trial.id}", trial)
+    return list(first.values())
+
+
 def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord | None:
-    """The feasible trial with the best score; the earlier one of equals."""
-    feasible = [trial for trial in trials if trial.outcome.feasible]
+    """The feasible trial with the best score, of those served alike the first; the earlier one of equals."""
+    feasible = distinct([trial for trial in trials if trial.outcome.feasible])
     sign = -1.0 if objective.maximise else 1.0
     return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
 

@@ -18,6 +18,7 @@ from autotune.errors import UsageError
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
+from autotune.repository import ConfigSet
 from autotune.search._ask_tell import AskTell
 from autotune.search._crashes import Crashes
 from autotune.search._executor import Executor, Trial, TrialWatch
@@ -27,6 +28,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._repeated_failures import MachineCheck
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
+from autotune.search._served import ChangeNotes, as_served, measured_alike
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
 from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
@@ -86,6 +88,7 @@ class Coordinator:
         )
         self._learn_crashes()
         self._optuna.close_stale(self._trials)
+        self._on_served = ChangeNotes(observer)
         self._environment = environment
         self._machine = MachineCheck(executor, observer.note, self._save_again, plan.options.failures)
         self._clock = clock
@@ -121,7 +124,7 @@ class Coordinator:
             plan.space,
             self._base,
             plan.objective,
-            {trial.number: trial.outcome for trial in self._trials if trial.number is not None},
+            {trial.number: as_served(trial.outcome, plan.space) for trial in self._trials if trial.number is not None},
             winner=result.best.number if result.best else None,
             predictor=self._experience.predictor,
             min_gain=plan.min_gain,
@@ -144,6 +147,8 @@ class Coordinator:
                     return stop, False, False
                 self._estimate()
                 asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
+                if label != BASELINE and self._is_alike(asked, label, trial):
+                    continue
                 outcome = self._execute(asked, label, trial)
                 if outcome.kind.unfinished:
                     return outcome.message, outcome.kind is OutcomeKind.INTERRUPTED, False
@@ -163,6 +168,7 @@ class Coordinator:
             self._executor,
             self._environment,
             self._observer,
+            self._on_served,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
             incumbent=self._experience.best_value(self._trials),
             estimates=self._experience.estimates(self._trials),
@@ -222,6 +228,17 @@ class Coordinator:
             question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
         return asked, PROPOSED, Trial(asked.number, candidate, configs, question)
 
+    def _is_alike(self, asked: optuna.Trial, label: str, trial: Trial) -> bool:
+        """Whether a trial's config is known to be served like an earlier one's: then its outcome holds for both."""
+        earlier = measured_alike(trial.configs, self._trials)
+        if earlier is None:
+            return False
+        if trial.candidate is not None:
+            self._seen.add(trial.candidate.key)
+        self._optuna.tell(asked, label, earlier.outcome)
+        self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
+        return True
+
     def _question(self) -> Question:
         return replace(ROUGH_RATE, beat_per_s=self._to_beat())
 
@@ -243,6 +260,7 @@ class Coordinator:
         observer.trial_started(trial.number, label, trial.candidate)
         watch = TrialWatch(
             on_ready=lambda startup_s: observer.server_ready(trial.number, startup_s),
+            on_served=self._on_served,
             on_probe=lambda probe: observer.probed(trial.number, probe),
         )
         try:
@@ -254,6 +272,10 @@ class Coordinator:
             if isinstance(error, UsageError) and not self._trials:  # the request was at fault: nothing was found out
                 self._optuna.discard()
             raise
+        if outcome.differences and trial.candidate is not None:
+            served = ConfigSet.parse(outcome.configs, "served")
+            values = self._plan.space.as_served(trial.candidate, trial.configs, served)
+            outcome = replace(outcome, served_values=values if values != trial.candidate else None)
         if label == PROPOSED:  # the starts are what predictions are learnt from
             outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
         record = self._store.save_trial(self._record, trial.number, label, outcome)
@@ -317,7 +339,7 @@ class Coordinator:
             return stop
         if len(self._seen) >= plan.space.size:
             return _EXHAUSTED
-        return self._experience.nothing_left_to_win(trials, self._crashes.avoids)
+        return self._experience.nothing_left_to_win(trials, self._seen, self._crashes.avoids)
 
 
 def startup_trials(trials: int | None) -> int:

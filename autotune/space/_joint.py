@@ -142,6 +142,15 @@ class JointSpace:
             )
         )
 
+    def as_served(self, candidate: Candidate, asked: ConfigSet, served: ConfigSet) -> Candidate:
+        """The candidate with the values of its configs as served, which may lie outside the space."""
+        parts = {model: self.part(candidate, model) for model in self.spaces}
+        for config in asked:
+            answer = served.get(config.name)
+            if answer is not None and config.name in parts:
+                parts[config.name] = self.spaces[config.name].as_served(parts[config.name], config, answer)
+        return self._joined(parts)
+
     def locate(self, base: ConfigSet) -> Candidate | None:
         """The candidate that Triton would serve like ``base``; None if one of its configs lies outside the space."""
         parts = {config.name: space.locate(config) for config in base if (space := self.spaces.get(config.name))}

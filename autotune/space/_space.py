@@ -29,6 +29,7 @@ from autotune.space._parameter import (
     preferred_text,
 )
 from autotune.space._restrict import restrict
+from autotune.space._served import served_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -195,6 +196,11 @@ class SearchSpace:
         """
         values = locate_values(self.parameters, config, self.max_batch_size)
         return Candidate.from_dict(values) if values is not None else None
+
+    def as_served(self, candidate: Candidate, asked: ModelConfig, served: ModelConfig) -> Candidate:
+        """The candidate with the values of its config as served, which may lie outside the space."""
+        values = served_values(self.parameters, candidate.as_dict(), asked, served, self.max_batch_size)
+        return Candidate.from_dict(values)
 
     def triton_default(
         self, config: ModelConfig, *, largest_batch: bool = False, most_instances: bool = False

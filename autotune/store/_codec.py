@@ -34,7 +34,7 @@ from autotune.measurement import (
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import Crash, Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
-from autotune.repository import KeptApart
+from autotune.repository import Difference, KeptApart
 from autotune.server import ModelStatistics
 from autotune.space import Candidate
 
@@ -49,6 +49,7 @@ _TYPES: dict[str, type] = {
         ConstantRate,
         Coverage,
         Crash,
+        Difference,
         Disturbance,
         DisturbanceKind,
         Environment,

@@ -185,3 +185,12 @@ def test_a_comparison_takes_less_than_10_ms() -> None:
         compare_served(config, answer)
         taken_s.append(time.perf_counter() - started)
     assert min(taken_s) < 0.010
+
+
+def test_the_preferred_size_of_a_smaller_written_batch_is_not_that_of_another() -> None:
+    # Triton 2.51 fills in preferred_batch_size from the written max_batch_size before the model raises that.
+    served = _answer(max_batch_size=16, dynamic_batching=_batcher(preferred_batch_size=[2]))
+    found = compare_served(_config(_TENSORS + "max_batch_size: 2 dynamic_batching { }"), served)
+    assert found.config.value("dynamic_batching.preferred_batch_size") == (2,)
+    other = _config(_TENSORS + "max_batch_size: 8 dynamic_batching { }")
+    assert not is_known_alike(other, found.config, found.differences)

@@ -15,7 +15,7 @@ from autotune.load import LoadGeneratorFailed, Traffic
 from autotune.measurement import CERTIFIED_RATE, Deployment, MeasureOptions, Probe, Question, Served
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ConfigSet, ModelConfig
+from autotune.repository import ConfigSet, ModelConfig, ServedConfig, ServedSet
 from autotune.search import LocalExecutor, Trial, TrialWatch
 from autotune.server import ControlError, LoadFailed, ModelStatistics, ServerCrashed, StartTimedOut, Unreachable
 
@@ -48,7 +48,7 @@ class PretendedDeployment(Deployment):
     def serve(self, config: ModelConfig, log_path: Path) -> Iterator[Served]:
         if self.refusal is not None:  # type: ignore[attr-defined]
             raise self.refusal  # type: ignore[attr-defined]
-        yield Served(self.server, self.server)  # type: ignore[attr-defined]
+        yield Served(self.server, self.server, ServedSet((ServedConfig(CONFIG, (), "digest"),)))  # type: ignore[attr-defined]
 
 
 def execute(

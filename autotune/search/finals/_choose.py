@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from autotune.objective import Objective
 from autotune.search._options import SearchOptions
-from autotune.search._score import BASELINE, best_of, score
+from autotune.search._score import BASELINE, best_of, distinct, score
 from autotune.store import TrialRecord
 
 
@@ -20,7 +20,8 @@ def choose(
 ) -> list[TrialRecord]:
     """The trials whose configs are compared: the best, those close to it, and the baseline if it is feasible.
 
-    A config is left out if a simpler one is predicted to be at least as good, up to ``min_gain``.
+    A config is left out if a simpler one is predicted to be at least as good, up to ``min_gain``, or if it is served
+    like an earlier one.
 
     Args:
         trials: Of the search.
@@ -36,7 +37,7 @@ def choose(
     threshold = _merit(best, objective)
     if incumbent is not None:
         threshold = min(threshold, incumbent if objective.maximise else 1 / incumbent)
-    feasible = [trial for trial in trials if trial.outcome.feasible]
+    feasible = distinct([trial for trial in trials if trial.outcome.feasible])
     baseline = [trial for trial in feasible if trial.label == BASELINE]
     others = sorted(
         (trial for trial in feasible if trial not in baseline),
@@ -63,7 +64,7 @@ def _worth_their_complexity(
 
 def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:
     """How much a config asks of whoever operates it; the baseline asks nothing."""
-    values = trial.outcome.candidate.as_dict() if trial.outcome.candidate else {}
+    values = trial.outcome.values.as_dict() if trial.outcome.values else {}
     return (
         trial.label != BASELINE,
         _whole(values.get("instance_count")),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from autotune.environment import Environment
 from autotune.measurement import ROUND, Question
 from autotune.outcome import OutcomeKind
-from autotune.repository import ConfigSet
+from autotune.repository import ConfigSet, ServedSet
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._options import SearchOptions
@@ -68,6 +68,7 @@ class FinalComparison:
         executor: What runs one.
         environment: Where it runs.
         observer: Who watches.
+        on_served: Called with each config as it is served.
         left_s: Seconds left of the time budget; infinite without one.
         incumbent: What the best of the search is estimated to sustain; None if unknown.
         estimates: Trial number to what it is estimated to sustain.
@@ -81,6 +82,7 @@ class FinalComparison:
         executor: Executor,
         environment: Environment,
         observer: StudyObserver,
+        on_served: Callable[[ServedSet], None],
         left_s: Callable[[], float],
         incumbent: float | None,
         estimates: Mapping[int, float],
@@ -91,6 +93,7 @@ class FinalComparison:
         self._executor = executor
         self._environment = environment
         self._observer = observer
+        self._on_served = on_served
         self._left_s = left_s
         self._incumbent = incumbent
         self._estimates = estimates
@@ -206,9 +209,10 @@ class FinalComparison:
         trial_number = trial.number or 0
         configs = ConfigSet.parse(outcome.configs, f"trial {trial_number}")
         observer = self._observer
-        observer.trial_started(trial_number, label, outcome.candidate)
+        observer.trial_started(trial_number, label, outcome.values)
         watch = TrialWatch(
             on_ready=lambda startup_s: observer.server_ready(trial_number, startup_s),
+            on_served=self._on_served,
             on_probe=lambda probe: observer.probed(trial_number, probe),
         )
         question = replace(question, within_s=self._left_s())
