@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from autotune.objective import Objective
@@ -31,6 +32,7 @@ def explain(
     winner: int | None,
     predictor: Predictor | None,
     min_gain: float,
+    tried: Iterable[Candidate] = (),
 ) -> Explanation:
     """What the trials of a study and the forecast say about the winner.
 
@@ -42,13 +44,14 @@ def explain(
         winner: The number of the trial whose config is delivered; None if no config meets the SLO.
         predictor: The predictor that learnt from all of them; None if the sampler has none.
         min_gain: Smallest gain that matters, as a fraction.
+        tried: Candidates that count as tried besides those of ``outcomes``, as they are served like one of those.
     """
     simulating = predictor if predictor is not None and predictor.ready else None
     won = None if winner is None else _Winner(space, objective, outcomes, outcomes[winner], simulating)
     against, reference = _reference(space, base)
     effects = tuple(won.effects(reference)) if won else ()
     return Explanation(
-        coverage=_coverage(space, outcomes, simulating),
+        coverage=_coverage(space, {*tried, *_candidates(outcomes)}, simulating),
         winner=winner,
         effects=effects,
         against=against if effects else "",
@@ -156,8 +159,11 @@ def _agreement(predictor: Predictor, outcomes: Mapping[int, TrialOutcome]) -> Ag
     return Agreement(len(pairs), predictor.rank_correlation(measured), statistics.median(errors))
 
 
-def _coverage(space: JointSpace, outcomes: Mapping[int, TrialOutcome], predictor: Predictor | None) -> Coverage:
-    tried = {outcome.candidate for outcome in outcomes.values() if outcome.candidate}
+def _candidates(outcomes: Mapping[int, TrialOutcome]) -> Iterator[Candidate]:
+    return (outcome.candidate for outcome in outcomes.values() if outcome.candidate)
+
+
+def _coverage(space: JointSpace, tried: AbstractSet[Candidate], predictor: Predictor | None) -> Coverage:
     told_apart = set(predictor.candidates) if predictor is not None and predictor.tells_all_apart else set()
     refined = sum(not space.is_coarse(candidate) for candidate in tried | told_apart)
     configs, simulated = space.coarse.size + refined, len(told_apart - tried)

@@ -33,6 +33,7 @@ from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
 from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
+from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, TrialRecord
 
 _EXHAUSTED = "every config of the search space was tried"
@@ -70,6 +71,7 @@ class Coordinator:
         self._trials: list[TrialRecord] = store.trials(self._record)
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
         self._crashes = Crashes(plan.space, self._base)
+        self._alike: list[Candidate] = []  # not run, because they are served like a trial
         self._experience = Experience(plan, self._base, store, self._record, observer)
         self._optuna = AskTell(
             plan.name,
@@ -128,6 +130,7 @@ class Coordinator:
             winner=result.best.number if result.best else None,
             predictor=self._experience.predictor,
             min_gain=plan.min_gain,
+            tried=[*self._alike, *(trial.outcome.candidate for trial in self._trials if trial.outcome.candidate)],
         )
         self._store.save_explanation(self._record, explanation)
         return replace(result, explanation=explanation)
@@ -235,6 +238,7 @@ class Coordinator:
             return False
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
+            self._alike.append(trial.candidate)
         self._optuna.tell(asked, label, earlier.outcome)
         self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
         return True

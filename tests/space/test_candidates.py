@@ -249,3 +249,33 @@ def test_a_space_describes_itself():
 )
 def test_only_a_space_with_kind_cpu_moves_instances_off_gpus(kinds: str, moves: bool) -> None:
     assert SearchSpace.parse(f"parameters: {{instance_kind: {kinds}}}", "x.yaml").moves_off_gpus is moves
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "values"),
+    [
+        ("max_batch_size: 2", "max_batch_size: 16", {"max_batch_size": 16, "dynamic_batching": True}),
+        (
+            "max_batch_size: 2 dynamic_batching { }",
+            "max_batch_size: 16 dynamic_batching { preferred_batch_size: 4 }",
+            {"max_batch_size": 16, "dynamic_batching": True, "preferred_batch_size": "4"},
+        ),
+        ("max_batch_size: 2 dynamic_batching { }", "max_batch_size: 2", {"dynamic_batching": False}),
+        (
+            "max_batch_size: 2 instance_group { count: 2 }",
+            "max_batch_size: 2 instance_group { count: 1 }",
+            {"instance_count": 1},
+        ),
+        ("max_batch_size: 2 dynamic_batching { }", 'max_batch_size: 2 dynamic_batching { } backend: "python"', {}),
+    ],
+)
+def test_a_candidate_as_served_has_the_changed_values_and_keeps_the_others(asked, served, values):
+    space = SearchSpace.parse(
+        "parameters: {max_batch_size: [2, 8], dynamic_batching: [true, false], "
+        "preferred_batch_size: [none, [4]], instance_count: [1, 2]}",
+        "x",
+    )
+    before = {"max_batch_size": 2, "dynamic_batching": True, "preferred_batch_size": "none", "instance_count": 2}
+    parse = ModelConfig.parse
+    found = space.as_served(Candidate.from_dict(before), parse(asked, "x"), parse(served, "x")).as_dict()
+    assert found == {**before, **values}

@@ -16,6 +16,8 @@ from autotune.load import ClosedLoop, ConstantRate
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
+from autotune.repository import Difference
+from autotune.space import Candidate
 from autotune.store import Store, database_url
 
 
@@ -34,6 +36,20 @@ def test_a_trial_comes_back_as_it_was(store, url):
     assert second.server.batch_executions == {1: 3, 6: 327, 11: 3}
     assert third.schedule == ConstantRate(2000.0)
     assert read.outcome.measurement.decided_by is second
+
+
+def test_what_was_served_otherwise_than_asked_comes_back(store):
+    study, _ = begin(store)
+    differences = (
+        Difference("mnist", "max_batch_size", 2, 16),
+        Difference("mnist", "dynamic_batching", None, {"preferred_batch_size": (16,)}),
+    )
+    values = Candidate((("max_batch_size", 16),))
+    changed = replace(outcome(), differences=differences, served_digest="abc", served_values=values)
+    store.save_trial(study, 3, "proposed", changed)
+    (read,) = store.trials(study)
+    assert read.outcome == changed
+    assert read.outcome.values == values
 
 
 def test_a_failed_trial_keeps_the_servers_words_and_has_no_measurement(store):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from finalists import OWN, trial
 from pretended_studies import OBJECTIVE
 
 from autotune.search import BASELINE, SearchOptions
+from autotune.search._score import best_of
 from autotune.search.finals import choose
 from autotune.store import TrialRecord
 
@@ -39,3 +42,13 @@ def test_a_config_that_a_simpler_one_is_predicted_to_equal_is_left_out() -> None
 @pytest.mark.parametrize(("trials", "chosen"), [([trial(1, 2000)], [1]), ([], [])])
 def test_an_infeasible_baseline_takes_no_part(trials: list[TrialRecord], chosen: list[int]) -> None:
     assert numbers([trial(0, 0, label=BASELINE), *trials]) == chosen
+
+
+def test_configs_that_are_served_alike_count_once() -> None:
+    served = [
+        replace(each, outcome=replace(each.outcome, served_digest=digest))
+        for each, digest in ((OWN, "a"), (trial(1, 2000), "b"), (trial(2, 2100), "b"), (trial(3, 2000), "a"))
+    ]
+    assert numbers(served) == [1, 0]  # neither the luckier of two nor one served like the baseline
+    assert best_of(served, OBJECTIVE) is served[1]
+    assert numbers(served[:1] + served[3:]) == [0]
