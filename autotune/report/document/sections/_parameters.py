@@ -20,7 +20,7 @@ _MS = 1e3
 
 def parameters(source: Source) -> Section | None:
     """Importances of the parameters that were varied, and a slice through the trials for each."""
-    tried = [trial for trial in source.result.trials if trial.outcome.candidate is not None]
+    tried = [trial for trial in source.result.trials if trial.outcome.values is not None]
     names = _varied(tried)
     if not names:
         return None
@@ -37,8 +37,8 @@ def parameters(source: Source) -> Section | None:
 def _varied(trials: Sequence[TrialRecord]) -> list[str]:
     values: dict[str, set[object]] = {}
     for trial in trials:
-        if trial.outcome.candidate is not None:
-            for name, value in trial.outcome.candidate:
+        if trial.outcome.values is not None:
+            for name, value in trial.outcome.values:
                 values.setdefault(name, set()).add(value)
     return [name for name, seen in values.items() if len(seen) > 1]
 
@@ -170,14 +170,14 @@ def _shown(value: float, source: Source) -> str:
 
 
 def _value(trial: TrialRecord, name: str) -> str:
-    candidate = trial.outcome.candidate
+    candidate = trial.outcome.values
     value = candidate.as_dict().get(name) if candidate is not None else None
     return "unset" if value is None else str(value)
 
 
 def _order(trial: TrialRecord, name: str) -> tuple[int, float, str]:
     """Numbers in their order, before names; unset first."""
-    candidate = trial.outcome.candidate
+    candidate = trial.outcome.values
     value = candidate.as_dict().get(name) if candidate is not None else None
     if value is None:
         return 0, 0.0, ""
