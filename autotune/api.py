@@ -52,7 +52,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
 
     check_sampler(request.sampler)
     observer = observer or SilentObserver()
-    spec, composing = request.find_model()
+    spec, composing = request.find_model(request.triton_arg)
     traffic = request.traffic(spec, spec.config, composing=composing, seed=request.seed)
     space, notes = JointSpace.of(request.space(), (spec, *composing))
     launcher, why = request.launcher(share_memory=request.shares_memory)
@@ -75,7 +75,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
     if spec.name in space.spaces:
         advised += shape_advice(spec, space.spaces[spec.name], shapes)
-    for note in (why, *notes, *advised, *config_notes):
+    for note in (why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes):
         observer.note(note)
     plan = StudyPlan(
         name=name,
@@ -129,7 +129,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     from autotune.server import LoadFailed, check_gpu_instances
 
     observer = observer or SilentObserver()
-    spec, composing = request.find_model()
+    spec, composing = request.find_model(request.triton_arg)
     config = request.config(spec)
     traffic = request.traffic(spec, config, composing=composing, batch_size=request.batch_size, seed=request.seed)
     loads = request.loads()
@@ -142,7 +142,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         check_gpu_instances(launcher, each.name, config if each is spec else each.config)
     results = request.writable_directory()
     directory = results / "measurements"
-    for note in (why, *_config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])):
+    config_notes = _config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])
+    for note in (why, *_named_config_notes((spec, *composing)), *config_notes):
         observer.note(note)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
@@ -318,6 +319,15 @@ def open_store(*, results: str | Path = "results", storage: str | None = None) -
 
     flag = "--storage" if storage else "--results"
     return Store.open_existing(storage or database_url(Path(results)), flag)
+
+
+def _named_config_notes(specs: Sequence[ModelSpec]) -> list[str]:
+    """Which models have a config by ``--model-config-name``."""
+    return [
+        f"{each.name}: its config is {each.config_file} (--model-config-name); trials serve theirs as config.pbtxt"
+        for each in specs
+        if each.config_file != "config.pbtxt"
+    ]
 
 
 def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequence[ModelConfig]) -> list[str]:

@@ -17,12 +17,13 @@ from autotune.repository._served import (
     compare_served,
     is_known_alike,
 )
-from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
+from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import stage
 from autotune.repository._tree import repository_tree
 
 __all__ = [
     "BatchDimension",
+    "Completion",
     "ConfigSet",
     "Difference",
     "KeptApart",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 _BACKENDS = {"", "onnxruntime", "onnxruntime_onnx"}
 _SCHEDULERS = ("dynamic_batching", "sequence_batching", "ensemble_scheduling")
-DEFAULT_MAX_BATCH_SIZE = 4
-"""Triton's ``default-max-batch-size``, for a batching model whose config sets none."""
 
 
 def completed_config(spec: ModelSpec) -> ModelConfig:
@@ -21,11 +19,14 @@ def completed_config(spec: ModelSpec) -> ModelConfig:
 
     If inputs or outputs are missing, the backend also switches dynamic batching on, unless a scheduler is chosen. It
     does not change a complete config, so dynamic batching can be switched off in the config returned here. The config
-    is returned unchanged if it is complete, if the model is not an ONNX model, or if the backend would refuse it.
+    is returned unchanged if it is complete, if the model is not an ONNX model, if the server completes none, or if the
+    backend would refuse it.
 
     Source: https://github.com/triton-inference-server/onnxruntime_backend, ``AutoCompleteConfig``.
     """
     config = spec.config
+    if not spec.completion.on:
+        return config
     missing = [
         (kind, tensors) for kind, tensors in (("input", spec.inputs), ("output", spec.outputs)) if not config.has(kind)
     ]
@@ -35,7 +36,7 @@ def completed_config(spec: ModelSpec) -> ModelConfig:
         return config
     if spec.batch_dimension == "dynamic":
         if config.max_batch_size == 0:
-            config = config.with_value("max_batch_size", DEFAULT_MAX_BATCH_SIZE)
+            config = config.with_value("max_batch_size", spec.completion.max_batch_size)
         if config.max_batch_size > 1 and not any(config.has(scheduler) for scheduler in _SCHEDULERS):
             config = config.with_value("dynamic_batching", {})
     elif config.max_batch_size > 0:

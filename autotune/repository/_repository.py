@@ -12,7 +12,7 @@ from autotune.repository._config import ModelConfig
 from autotune.repository._files import CONFIG_FILE
 from autotune.repository._onnx import OnnxSignature, read_onnx
 from autotune.repository._schema import suggestion
-from autotune.repository._spec import BatchDimension, ModelSpec, OnnxVersions, TensorSpec
+from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,13 +27,17 @@ class ModelRepository:
 
     Args:
         path: The directory.
+        config_name: The server's ``--model-config-name``; empty for none.
+        completion: How the server completes configs.
 
     Raises:
         UsageError: It does not exist, is not a directory, cannot be read, or is itself a model's directory.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config_name: str = "", completion: Completion | None = None) -> None:
         self.path = Path(path)
+        self._config_name = config_name
+        self._completion = completion or Completion()
         if not self.path.exists():
             raise UsageError(
                 f"--model-repository: {self.path} does not exist; name the directory that holds the models"
@@ -79,7 +83,7 @@ class ModelRepository:
                 raise self._empty()
             hint = suggestion(name, names)
             raise UsageError(f"{flag}: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
-        config, has_config, unbatched = _read_config(directory)
+        config, has_config, unbatched = _read_config(directory, path := self._config_file(directory))
         versions = tuple(sorted(_versions(directory)))
         if not versions and not config.has("ensemble_scheduling"):
             raise UsageError(
@@ -96,7 +100,14 @@ class ModelRepository:
             batch_dimension=_batch_dimension(config, has_config, signature, unbatched=unbatched),
             versions=versions,
             onnx=OnnxVersions(signature.ir_version, signature.opset) if signature else None,
+            completion=self._completion,
+            config_file=path.relative_to(directory).as_posix(),
         )
+
+    def _config_file(self, directory: Path) -> Path:
+        """The config that the server reads of a model: ``configs/NAME.pbtxt`` if there is one; it need not exist."""
+        named = directory / "configs" / f"{self._config_name}.pbtxt"
+        return named if self._config_name and named.exists() else directory / CONFIG_FILE
 
     def composing_models(self, spec: ModelSpec, called: Sequence[str] = ()) -> tuple[ModelSpec, ...]:
         """The models that one needs beside it: an ensemble's steps and those that it calls, with what these need.
@@ -134,9 +145,8 @@ def _versions(directory: Path) -> Iterator[int]:
     return (int(each.name) for each in directory.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
 
 
-def _read_config(directory: Path) -> tuple[ModelConfig, bool, bool]:
+def _read_config(directory: Path, path: Path) -> tuple[ModelConfig, bool, bool]:
     """The model's config, with its name filled in, whether there is a file, and whether it says not to batch."""
-    path = directory / CONFIG_FILE
     if not path.exists() and not path.is_symlink():
         return ModelConfig.empty(directory.name), False, False
     try:

@@ -42,13 +42,28 @@ class OnnxVersions:
 
 
 @dataclass(frozen=True)
+class Completion:
+    """How a server completes configs.
+
+    Attributes:
+        on: Whether it does; not with ``--disable-auto-complete-config``.
+        max_batch_size: Of a batching model whose config sets none: the server's ``default-max-batch-size``, 4 unless
+            ``--backend-config`` says otherwise.
+    """
+
+    on: bool = True
+    max_batch_size: int = 4
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One model of a repository, as found on disk.
 
     Attributes:
         name: The model's (and its directory's) name.
         path: The model's directory.
-        config: Its ``config.pbtxt``; a config with only the name if there is none.
+        config: Its ``config.pbtxt``, or the one that the server reads in its place; a config with only the name if
+            there is none.
         has_config: Whether it has a ``config.pbtxt``.
         inputs: Input tensors, from the model file if it can be read, else from the config; may be empty.
         outputs: Output tensors, likewise.
@@ -56,6 +71,8 @@ class ModelSpec:
             config says not to.
         versions: The version directories, ascending.
         onnx: The versions of the ONNX file that is served; None for other models.
+        completion: How the server completes the config.
+        config_file: Where its config is, below its directory.
     """
 
     name: str
@@ -67,3 +84,5 @@ class ModelSpec:
     batch_dimension: BatchDimension = "unknown"
     versions: tuple[int, ...] = field(default=())
     onnx: OnnxVersions | None = None
+    completion: Completion = field(default_factory=Completion)
+    config_file: str = "config.pbtxt"

@@ -29,15 +29,19 @@ class ModelRequest(Request):
         panel=Panel.MODEL,
     )
 
-    def find_model(self) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+    def find_model(self, triton_args: Sequence[str] = ()) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
         """The model, and the models that it needs: an ensemble's steps, and those of ``composing_models``.
+
+        Args:
+            triton_args: The server's arguments; some decide which config is read and how it is completed.
 
         Raises:
             UsageError: No such repository or model, or several models and none named.
         """
         from autotune.repository import ModelRepository
+        from autotune.server import completion, config_name
 
-        repository = ModelRepository(Path(self.model_repository))
+        repository = ModelRepository(Path(self.model_repository), config_name(triton_args), completion(triton_args))
         spec = repository.model(self.model) if self.model is not None else repository.only_model()
         called = [name for each in self.composing_models for name in each.split(",")]
         return spec, repository.composing_models(spec, called)

@@ -1,6 +1,7 @@
 """A running Triton: launch modes, health, load and unload, statistics."""
 
 from autotune.server._choose import LAUNCHERS, choose_launcher
+from autotune.server._config_arguments import completion, config_name
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._diagnosis import Diagnosis
 from autotune.server._docker import DockerLauncher
@@ -47,6 +48,8 @@ __all__ = [
     "Unreachable",
     "check_gpu_instances",
     "choose_launcher",
+    "completion",
+    "config_name",
     "config_notes",
     "diagnose",
 ]

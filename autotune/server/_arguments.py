@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotune.errors import UsageError
+from autotune.server._config_arguments import without_config_name
 from autotune.server._ports import Ports
 
 # Arguments that the user may not set, and what to use instead.
@@ -86,7 +87,7 @@ def triton_arguments(
     else:
         # Nothing reads a trial's metrics, and GPU metrics delay the start.
         arguments.append("--allow-metrics=false")
-    return [*arguments, *extra]
+    return [*arguments, *without_config_name(extra)]
 
 
 def _mention(arguments: Sequence[str], *beginnings: str) -> bool:

@@ -6,14 +6,17 @@ larger one, and its ``set_dynamic_batching()`` switches the batcher on where the
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from tiny_models import write_model
+from tiny_models import write_double, write_model
 
 from autotune.cli import main
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, ModelRepository, completed_config
+from autotune.server import completion
 
+MODELS = Path(__file__).parents[2] / "model_repository"
 _RAISES_TO_4 = """
 import time
 
@@ -36,6 +39,13 @@ class TritonPythonModel:
         ]
 """
 _CONFIG = 'name: "levels"\nbackend: "python"\ninstance_group { count: 1 kind: KIND_CPU }\n'
+_NAMED = """
+name: "double" backend: "python" max_batch_size: 4 dynamic_batching { }
+input { name: "input" data_type: TYPE_FP32 dims: [ 4 ] }
+output { name: "output" data_type: TYPE_FP32 dims: [ 4 ] }
+instance_group { count: 2 kind: KIND_CPU }
+"""
+_BRIEFLY = ("--concurrency", "1", "--duration", "100ms", "--json")
 _WHO = "levels: the model's auto_complete_config raises max_batch_size to 4 and switches dynamic batching on"
 
 
@@ -87,3 +97,46 @@ def test_measure_reports_the_served_config_and_says_who_decides(
     (probe,) = (result := json.loads(out))["probes"]
     assert ModelConfig.parse(result["config_text"], "measured").max_batch_size == 4
     assert max(int(size) for size in probe["server"]["batch_executions"]) > 2  # as it was asked for, it is at most 2
+
+
+def test_a_config_by_name_is_the_baseline_and_trials_serve_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = write_double(tmp_path / "repo") / "configs" / "bigbox.pbtxt"
+    named.parent.mkdir()
+    named.write_text(_NAMED)
+    where = ("--model-repository", str(tmp_path / "repo"), "--launch", "embedded", "--results", str(tmp_path / "out"))
+    assert main(["measure", *where, "--triton-arg=--model-config-name=bigbox", *_BRIEFLY]) == 0
+    out, err = capsys.readouterr()
+    assert ModelConfig.parse(json.loads(out)["config_text"], "x") == ModelConfig.parse(_NAMED, "x")
+    assert "double: its config is configs/bigbox.pbtxt (--model-config-name)" in err
+
+    asked = tmp_path / "asked.pbtxt"
+    asked.write_text(_NAMED.replace("count: 2", "count: 1"))
+    flags = ("--model-config", str(asked), "--triton-arg=--model-config-name=bigbox", *_BRIEFLY)
+    assert main(["measure", *where, *flags]) == 0
+    served = ModelConfig.parse(json.loads(capsys.readouterr().out)["config_text"], "x")
+    assert served == ModelConfig.parse(asked.read_text(), "x")  # and not what Triton would read by that name
+
+
+@pytest.mark.parametrize(
+    ("argument", "batch"),
+    [
+        ("--backend-config=default-max-batch-size=6", 6),
+        ("--backend-config=onnxruntime,default-max-batch-size=3", 3),
+    ],
+)
+def test_the_default_batch_size_is_the_servers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: str, batch: int
+) -> None:
+    shutil.copytree(MODELS / "iris", tmp_path / "repo" / "iris")
+    config = tmp_path / "repo" / "iris" / "config.pbtxt"
+    config.write_text('name: "iris" backend: "onnxruntime" instance_group { count: 1 kind: KIND_CPU }')
+    where = ("--model-repository", str(tmp_path / "repo"), "--launch", "embedded", "--results", str(tmp_path / "out"))
+    assert main(["measure", *where, f"--triton-arg={argument}", *_BRIEFLY]) == 0
+    out, err = capsys.readouterr()
+    served = ModelConfig.parse(json.loads(out)["config_text"], "x")
+    assert (served.max_batch_size, served.dynamic_batching) == (batch, True)
+    assert f"the onnxruntime backend raises max_batch_size to {batch} and switches dynamic batching on" in err
+    completed = completed_config(ModelRepository(tmp_path / "repo", completion=completion((argument,))).only_model())
+    assert completed.max_batch_size == batch  # candidates start from the same

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ _TRITON_TYPES = {
 }
 _BFLOAT16 = "tensor(bfloat16)"
 _DEFAULT_FILE = "model.onnx"
-_DEFAULT_MAX_BATCH_SIZE = 4  # Triton's --backend-config=default-max-batch-size unless changed
+_DEFAULT_MAX_BATCH_SIZE = 4  # Triton's, unless its command line has another one
+_DEFAULT_ARGUMENT = re.compile(r"(?:^|=)(?:(?P<backend>[^,=]+),)?default-max-batch-size=(?P<size>\d+)$")
 
 
 class TritonPythonModel:
@@ -46,8 +48,8 @@ class TritonPythonModel:
         """Completes the config as the native backend does.
 
         A config that names inputs and outputs is not changed. Otherwise tensors come from the model. If the first
-        dimension of every tensor is dynamic, ``max_batch_size`` 0 becomes 4, and dynamic batching is switched on
-        unless a scheduler is chosen.
+        dimension of every tensor is dynamic, ``max_batch_size`` 0 becomes the server's default, and dynamic batching is
+        switched on unless a scheduler is chosen.
         """
         config = auto_complete_model_config.as_dict()
         if config.get("input") and config.get("output"):
@@ -60,7 +62,7 @@ class TritonPythonModel:
         batches = all(tensor.shape and not isinstance(tensor.shape[0], int) for tensor in tensors)
         if batches:
             if config["max_batch_size"] == 0:
-                auto_complete_model_config.set_max_batch_size(_DEFAULT_MAX_BATCH_SIZE)
+                auto_complete_model_config.set_max_batch_size(_default_max_batch_size())
             if config["max_batch_size"] > 1 and "sequence_batching" not in config:
                 auto_complete_model_config.set_dynamic_batching()
         elif config["max_batch_size"] != 0:
@@ -191,6 +193,20 @@ class TritonPythonModel:
         if shape is None:
             return value
         return value.reshape((*value.shape[:1], *shape) if self._batched else shape)
+
+
+def _default_max_batch_size() -> int:
+    """The ``default-max-batch-size`` of the server, whose command line alone has it: Python models are not told.
+
+    One for this backend wins over one for all.
+    """
+    try:
+        with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
+            words = file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return _DEFAULT_MAX_BATCH_SIZE
+    found = {match["backend"]: int(match["size"]) for match in map(_DEFAULT_ARGUMENT.search, words) if match}
+    return found.get("onnxruntime", found.get(None, _DEFAULT_MAX_BATCH_SIZE))
 
 
 def _failed(message: str) -> Any:
