@@ -9,9 +9,10 @@ from pathlib import Path
 from autotune.errors import UsageError
 from autotune.objective import format_duration
 from autotune.report._file import STANDARD_OUTPUT, write_file
-from autotune.report._format import describe_candidate, latency, rate
-from autotune.repository import ModelConfig, describe_changes
+from autotune.report._format import describe_candidate, latency, rate, served_otherwise
+from autotune.repository import ModelConfig
 from autotune.search import StudyResult
+from autotune.server import config_name
 from autotune.store import TrialRecord
 
 
@@ -107,10 +108,9 @@ def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
     for gpu in environment.gpus:
         lines.append(f"  {gpu}")
     lines.append("  " + ", ".join(f"{name} {value}" for name, value in environment.launch.items()))
-    changes = [each for each in outcome.differences if each.model == model and not each.completes]
-    if changes:
-        config = ModelConfig.parse(outcome.configs[model], f"trial {trial.number}")
-        lines.append(f"As served: {describe_changes(config, changes)}.")
+    lines += [f"As served: {text}." for text in served_otherwise(outcome, model)]
+    if name := config_name(environment.launch.get("arguments", "").split()):
+        lines.append(f"Save it as configs/{name}.pbtxt, which the server reads by --model-config-name.")
     lines.append(f"Parameters: {describe_candidate(outcome.values)}")
     return lines
 

@@ -11,6 +11,7 @@ from autotune.load import ClosedLoop, Trace
 from autotune.measurement import Probe
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ConfigSet, describe_changes
 from autotune.search import PROPOSED
 from autotune.space import Candidate, ParameterValue
 
@@ -61,6 +62,16 @@ def config_change(outcome: TrialOutcome, label: str = PROPOSED) -> str:
     """What a trial served, on one line: ``batch 32, delay 500us, 2 instances``, after whose config it is."""
     known = "" if label == PROPOSED else f"{label}: "
     return known + describe_candidate(outcome.values)
+
+
+def served_otherwise(outcome: TrialOutcome, model: str = "") -> list[str]:
+    """Who changed which fields of the configs that were served, a line for each model, or for one."""
+    lines = []
+    for config in ConfigSet.parse(outcome.configs, "trial") if outcome.differences else ():
+        changes = [each for each in outcome.differences if each.model == config.name and not each.completes]
+        if changes and model in ("", config.name):
+            lines.append(describe_changes(config, changes))
+    return lines
 
 
 def describe_candidate(candidate: Candidate | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
-from autotune.report._format import config_change, latency, rate
+from autotune.report._format import config_change, latency, rate, served_otherwise
 from autotune.search import Finals, StudyResult
 
 _MOST_CHANGES = 10  # lines of a diff that a summary shows
@@ -31,6 +31,7 @@ def headline(result: StudyResult) -> list[str]:
     if certified:
         lines.append(certified)
     lines.append(f"Delivered: trial {best.number} ({best.label}), {config_change(best.outcome)}{_ties(finals)}.")
+    lines += [f"As served: {text}." for text in served_otherwise(best.outcome)]
     return lines
 
 

@@ -16,6 +16,7 @@ from autotune.repository._served import (
     asked_config,
     compare_served,
     is_known_alike,
+    with_raised_batch,
 )
 from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import stage
@@ -51,4 +52,5 @@ __all__ = [
     "stage",
     "step_kept_apart",
     "suggestion",
+    "with_raised_batch",
 ]

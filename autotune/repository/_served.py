@@ -12,10 +12,11 @@ from autotune.repository._schema import fields_of, is_list_of_messages, is_repea
 from autotune.repository._triton_defaults import with_triton_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from google.protobuf.message import Message
 
+_PREFERRED = "dynamic_batching.preferred_batch_size"
 _COMPLETED = ("backend", "input", "output")
 # An empty message of these fields means something else than none.
 _MEANS_SOMETHING = {
@@ -151,6 +152,25 @@ def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequen
     ):
         return False
     return all(each.path in known and _is_changed_alike(each.asked, known[each.path]) for each in unlike)
+
+
+def with_raised_batch(config: ModelConfig, differences: Iterable[Difference]) -> ModelConfig:
+    """The config with the ``max_batch_size`` to which its model is known to raise smaller written ones.
+
+    Triton fills in a batcher's preferred size before.
+    """
+    raised = [
+        each.served
+        for each in differences
+        if (each.model, each.path) == (config.name, "max_batch_size") and each.asked and each.served
+        if each.asked < each.served
+    ]
+    written = config.max_batch_size
+    if not raised or not 0 < written < max(raised):
+        return config
+    if config.dynamic_batching and not config.has(_PREFERRED):
+        config = config.with_value(_PREFERRED, [written])
+    return config.with_value("max_batch_size", max(raised))
 
 
 def _is_changed_alike(asked: Any, known: Difference) -> bool:

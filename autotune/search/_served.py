@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autotune.outcome import OutcomeKind
-from autotune.repository import ConfigSet, ModelConfig, describe_changes, is_known_alike
+from autotune.repository import ConfigSet, ModelConfig, describe_changes, is_known_alike, with_raised_batch
 
 if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
@@ -52,7 +52,9 @@ def as_served(outcome: TrialOutcome, space: JointSpace) -> TrialOutcome:
 
 def measured_alike(configs: ConfigSet, trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """The first measured trial that is known to be served like ``configs``, as `is_known_alike`; None without one."""
-    return next((trial for trial in trials if _measured(trial) and _is_alike(configs, trial.outcome)), None)
+    differences = [each for trial in trials for each in trial.outcome.differences]
+    raised = ConfigSet(tuple(with_raised_batch(config, differences) for config in configs))
+    return next((trial for trial in trials if _measured(trial) and _is_alike(raised, trial.outcome)), None)
 
 
 def _measured(trial: TrialRecord) -> bool:
