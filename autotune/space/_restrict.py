@@ -76,7 +76,7 @@ def _fixed_batch(spec: ModelSpec, searches_batch_size: bool) -> str:
         if spec.config.has("input") and spec.config.max_batch_size == 0 and not sizes:
             return f"its config says max_batch_size: 0{_how_to_batch(spec)}"
         return f"its batch dimension is fixed at {sizes.pop()}" if len(sizes) == 1 else "it has no batch dimension"
-    if spec.has_config and spec.config.max_batch_size == 0 and spec.config.has("input"):
+    if spec.batch_dimension != "unknown" and spec.config.max_batch_size == 0 and spec.config.has("input"):
         if not searches_batch_size:
             return "its config says max_batch_size: 0 and the search space has no max_batch_size"
         if left := _written_unbatched(spec.config):

@@ -123,8 +123,16 @@ def test_several_instance_groups_are_mentioned():
     assert "instance_count is the count of each" in SearchSpace.default().restricted_to(model)[1][0]
 
 
-def test_an_unknown_batch_dimension_is_searched_with_a_note():
-    restricted, notes = SearchSpace.default().restricted_to(spec("", "unknown", has_config=False))
+@pytest.mark.parametrize(
+    "model",
+    [
+        spec("", "unknown", has_config=False),
+        spec('backend: "python"', "unknown"),
+        spec('backend: "python" input { name: "x" dims: [ 4 ] }', "unknown"),  # the model may add the rest
+    ],
+)
+def test_an_unknown_batch_dimension_is_searched_with_a_note(model):
+    restricted, notes = SearchSpace.default().restricted_to(model)
     assert names(restricted) >= BATCHING
     assert "only loading shows whether it can batch" in notes[0]
 
