@@ -135,8 +135,7 @@ def asked_config(served: ModelConfig, differences: Sequence[Difference]) -> Mode
 def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequence[Difference]) -> bool:
     """Whether ``config`` is known to be served as another one was, without a start.
 
-    It is if it asks for what was served, or for what was changed to that. A model's ``set_max_batch_size`` raises
-    every smaller written value; one that is not written says nothing of one that is. Triton fills in a batcher's
+    It is if each field asks for what was served, or for what the other one asked for. Triton fills in a batcher's
     preferred size, which is the asked ``max_batch_size``, before the model is asked.
 
     Args:
@@ -144,41 +143,38 @@ def is_known_alike(config: ModelConfig, served: ModelConfig, differences: Sequen
         served: `ServedConfig.config` of the other.
         differences: Those of the other.
     """
-    known = {each.path: each for each in differences}
+    known = {each.path: each.asked for each in differences}
     full = ModelConfig(with_triton_defaults(served.message(), served.message()), {})
     unlike = list(config_differences(config, full))
     if any(each.path.endswith("preferred_batch_size") for each in unlike) and (
         config.max_batch_size != asked_config(served, differences).max_batch_size
     ):
         return False
-    return all(each.path in known and _is_changed_alike(each.asked, known[each.path]) for each in unlike)
+    return all(each.path in known and each.asked == known[each.path] for each in unlike)
 
 
-def with_raised_batch(config: ModelConfig, differences: Iterable[Difference]) -> ModelConfig:
+def with_raised_batch(config: ModelConfig, differences: Iterable[Difference], served: Iterable[int]) -> ModelConfig:
     """The config with the ``max_batch_size`` to which its model is known to raise smaller written ones.
 
-    Triton fills in a batcher's preferred size before.
+    ``set_max_batch_size`` of Triton's Python backend does. It is known once two different sizes were raised to the same
+    one, and no smaller one was served. Triton fills in a batcher's preferred size before.
+
+    Args:
+        config: Not served yet.
+        differences: Of what was served so far.
+        served: Each ``max_batch_size`` of the model that was served so far.
     """
-    raised = [
-        each.served
-        for each in differences
-        if (each.model, each.path) == (config.name, "max_batch_size") and each.asked and each.served
-        if each.asked < each.served
-    ]
+    asked: dict[int, set[int]] = {}
+    for each in differences:
+        if (each.model, each.path) == (config.name, "max_batch_size") and each.served:
+            asked.setdefault(each.served, set()).add(each.asked or 0)
+    raised = max((size for size, sizes in asked.items() if len(sizes) > 1 and max(sizes) < size), default=0)
     written = config.max_batch_size
-    if not raised or not 0 < written < max(raised):
+    if not 0 < written < raised or any(0 < size < raised for size in served):
         return config
     if config.dynamic_batching and not config.has(_PREFERRED):
         config = config.with_value(_PREFERRED, [written])
-    return config.with_value("max_batch_size", max(raised))
-
-
-def _is_changed_alike(asked: Any, known: Difference) -> bool:
-    if asked == known.asked:
-        return True
-    if known.path != "max_batch_size" or known.asked is None or known.served is None or asked is None:
-        return False
-    return bool(known.asked < known.served and asked <= known.served)
+    return config.with_value("max_batch_size", raised)
 
 
 def _value(config: ModelConfig, path: str) -> Any:

@@ -52,9 +52,15 @@ def as_served(outcome: TrialOutcome, space: JointSpace) -> TrialOutcome:
 
 def measured_alike(configs: ConfigSet, trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """The first measured trial that is known to be served like ``configs``, as `is_known_alike`; None without one."""
-    differences = [each for trial in trials for each in trial.outcome.differences]
-    raised = ConfigSet(tuple(with_raised_batch(config, differences) for config in configs))
+    served = [trial.outcome for trial in trials if trial.outcome.served_digest]
+    differences = [each for outcome in served for each in outcome.differences]
+    raised = ConfigSet(tuple(with_raised_batch(config, differences, _sizes(config.name, served)) for config in configs))
     return next((trial for trial in trials if _measured(trial) and _is_alike(raised, trial.outcome)), None)
+
+
+def _sizes(model: str, outcomes: Sequence[TrialOutcome]) -> set[int]:
+    """Each ``max_batch_size`` of a model that was served."""
+    return {_config(outcome.configs[model]).max_batch_size for outcome in outcomes if model in outcome.configs}
 
 
 def _measured(trial: TrialRecord) -> bool:

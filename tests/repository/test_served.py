@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from autotune.repository import ModelConfig, asked_config, compare_served, describe_changes, is_known_alike
+from autotune.repository import (
+    Difference,
+    ModelConfig,
+    asked_config,
+    compare_served,
+    describe_changes,
+    is_known_alike,
+    with_raised_batch,
+)
 
 _TENSORS = """
 input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
@@ -160,9 +168,9 @@ def test_configs_served_alike_have_the_same_digest_whatever_they_ask_for() -> No
 @pytest.mark.parametrize(
     ("measured", "other", "alike"),
     [
-        ("max_batch_size: 2", "max_batch_size: 8", True),  # set_max_batch_size(16) raises every smaller value
+        ("max_batch_size: 2", "max_batch_size: 8", False),
         ("max_batch_size: 2", "max_batch_size: 16 dynamic_batching { }", True),  # what is served
-        ("max_batch_size: 2", "max_batch_size: 8 dynamic_batching { preferred_batch_size: 16 }", True),
+        ("max_batch_size: 2", "max_batch_size: 2 dynamic_batching { preferred_batch_size: 16 }", True),
         ("max_batch_size: 2", "max_batch_size: 32", False),
         ("max_batch_size: 2", "max_batch_size: 8 dynamic_batching { preferred_batch_size: 4 }", False),
         ("max_batch_size: 2", "max_batch_size: 8 instance_group { count: 2 }", False),
@@ -194,3 +202,23 @@ def test_the_preferred_size_of_a_smaller_written_batch_is_not_that_of_another() 
     assert found.config.value("dynamic_batching.preferred_batch_size") == (2,)
     other = _config(_TENSORS + "max_batch_size: 8 dynamic_batching { }")
     assert not is_known_alike(other, found.config, found.differences)
+
+
+@pytest.mark.parametrize(
+    ("raised", "served", "written", "expected"),
+    [
+        ({None: 16, 2: 16}, {16}, 8, 16),
+        ({2: 16, 4: 16}, {16}, 1, 16),
+        ({2: 16}, {16}, 8, 8),  # one size alone may depend on what is written
+        ({3: 4, 5: 8}, {4, 8}, 6, 6),  # rounded up
+        ({3: 4, None: 4}, {2, 4}, 1, 1),  # 2 was served
+        ({None: 16, 2: 16}, {16}, 32, 32),
+        ({None: 16, 2: 16}, {16}, 0, 0),  # not written
+    ],
+)
+def test_a_smaller_size_is_known_to_be_raised_once_two_were(
+    raised: dict[int | None, int], served: set[int], written: int, expected: int
+) -> None:
+    config = _config(f"max_batch_size: {written}")
+    differences = [Difference("m", "max_batch_size", asked, size) for asked, size in raised.items()]
+    assert with_raised_batch(config, differences, served).max_batch_size == expected
