@@ -1,7 +1,8 @@
 """Stages a copy of a model with a trial's config; the model repository is not changed.
 
 The copy is also mounted into containers, where symbolic links to the host do not work. Files are therefore hard-linked,
-or copied if that is not possible (another filesystem, files of another user).
+or copied if that is not possible (another filesystem, files of another user). What lies beside the model in the
+repository is linked; in containers it is mounted where the links point to.
 """
 
 from __future__ import annotations
@@ -43,7 +44,20 @@ def stage(models: Sequence[ModelSpec], configs: ConfigSet, directory: Path) -> P
     """
     for spec in models:
         _stage_model(spec, configs.get(spec.name) or (spec.config if spec.has_config else None), directory)
+    _link_what_is_beside(models[0].path.parent, directory)
     return directory
+
+
+def _link_what_is_beside(root: Path, directory: Path) -> None:
+    """Links everything else of the repository, so that what a model reaches through ``..`` is there.
+
+    A vocabulary or a Python environment that several models share, say, or files of another model. These are symbolic
+    links, because they may be many and large and most models need none of them.
+    """
+    for entry in sorted(root.absolute().iterdir()):
+        beside = entry.exists() and entry.resolve() not in directory.resolve().parents
+        if beside and not (directory / entry.name).exists():
+            (directory / entry.name).symlink_to(entry)
 
 
 def _stage_model(spec: ModelSpec, config: ModelConfig | None, directory: Path) -> None:

@@ -38,6 +38,12 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
     return settings
 
 
+def container_path(repository: Path) -> str:
+    """Where the staged repository is in the container: not where its links lead to."""
+    targets = _link_targets(repository)
+    return "/models" if not any(target.is_relative_to("/models") for target in targets) else "/autotune/models"
+
+
 def _user(info: dict[str, Any]) -> dict[str, Any]:
     """The user who runs the study, with all groups: the server can read the same files, whatever the image's user.
 
@@ -55,7 +61,7 @@ def _user(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
-    volumes = [f"{repository.resolve()}:/models:ro"]
+    volumes = [f"{repository.resolve()}:{container_path(repository)}:ro"]
     for target in _link_targets(repository):
         volumes.append(f"{target}:{target}:ro")
     for mount in options.mounts:
@@ -64,15 +70,19 @@ def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
 
 
 def _link_targets(repository: Path) -> list[Path]:
-    """Targets of absolute links in the repository; each is mounted at the same path in the container."""
+    """Targets of absolute links in the repository; each is mounted at the same path in the container.
+
+    Links beside the models lead into one directory, the person's repository, which is mounted as a whole.
+    """
     root = repository.resolve()
-    targets = []
+    targets = set()
     for directory, names, files in os.walk(root):
         for name in (*names, *files):
             path = Path(directory, name)
             if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
-                targets.append(Path(os.path.normpath(path.parent / os.readlink(path))))
-    return sorted(set(targets))
+                target = Path(os.path.normpath(path.parent / os.readlink(path)))
+                targets.add(target.parent if path.parent == root and target.parent != Path("/") else target)
+    return sorted(targets)
 
 
 def _check_cpus(text: str, count: int) -> None:

@@ -16,7 +16,7 @@ from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
 from autotune.server._container import RAISE_MEMORY, Container, remove_orphaned_containers
-from autotune.server._container_settings import container_settings
+from autotune.server._container_settings import container_path, container_settings
 from autotune.server._control import ControlClient
 from autotune.server._engine import connect, default_image, find_image, has_gpu, has_host_network
 from autotune.server._options import LaunchOptions
@@ -62,7 +62,7 @@ class DockerLauncher:
                     name = new_prefix().rstrip("-")
                     arguments = triton_arguments(
                         server_id=name,
-                        repository="/models",
+                        repository=container_path(repository),
                         models=(model, *called),
                         # A published port reaches the container's address, not its loopback.
                         address=LOOPBACK if host_network else "0.0.0.0",  # noqa: S104

@@ -22,9 +22,9 @@ def staged_config(model: Path) -> ModelConfig | None:
 def is_onnx_only(repository: Path) -> bool:
     """Whether ONNX Runtime serves every model, and none asks for a GPU; False if that is not certain.
 
-    Ensembles do not count; the models that they call do.
+    Ensembles do not count; the models that they call do. Links lead to what is beside the models.
     """
-    models = [model for model in repository.iterdir() if model.is_dir()]
+    models = [model for model in repository.iterdir() if model.is_dir() and not model.is_symlink()]
     return any(_is_onnx_on_cpu(model) for model in models) and all(
         _is_onnx_on_cpu(model) or _is_ensemble(model) for model in models
     )

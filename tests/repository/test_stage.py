@@ -47,6 +47,19 @@ def test_nothing_in_the_copy_is_a_symbolic_link_and_files_are_shared(model, tmp_
     assert not (repository / "m" / "config.pbtxt").samefile(model.path / "config.pbtxt")
 
 
+def test_what_is_beside_the_model_is_reached_as_in_the_repository(model, tmp_path):
+    root = tmp_path / "repository"
+    (root / "shared").mkdir()
+    (root / "shared" / "vocabulary.txt").write_text("the a an")
+    (root / "environment.tar.gz").write_bytes(b"packed")
+    (root / "gone").symlink_to("nowhere")
+    (root / "loop").symlink_to("loop")
+    repository = stage((model,), ConfigSet.of(model.config), root / "results" / "staged")
+    assert (repository / "m" / ".." / "shared" / "vocabulary.txt").read_text() == "the a an"
+    assert (repository / "m" / ".." / "environment.tar.gz").read_bytes() == b"packed"
+    assert sorted(path.name for path in repository.iterdir()) == ["environment.tar.gz", "m", "shared"]
+
+
 def test_the_repository_is_not_changed(model, tmp_path):
     before = snapshot(tmp_path / "repository")
     repository = stage((model,), ConfigSet.of(model.config.with_value("max_batch_size", 1)), tmp_path / "staged")

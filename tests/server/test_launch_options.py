@@ -14,7 +14,7 @@ from autotune.server import _local as local
 from autotune.server._arguments import triton_arguments
 from autotune.server._checks import check_mode_uses, check_options, parse_mount, parse_size
 from autotune.server._choose import LAUNCHERS
-from autotune.server._container_settings import container_settings
+from autotune.server._container_settings import container_path, container_settings
 from autotune.server._ports import Ports, pick_ports
 from autotune.server._remote import parse_url, read_override
 
@@ -266,3 +266,15 @@ def test_an_unknown_host_is_reported_without_an_error_number() -> None:
     message = one_line("remote", LaunchOptions(url="no-such-host.invalid:8000"))
     assert "does not answer: " in message
     assert "Errno" not in message
+
+
+def test_what_is_beside_a_model_is_mounted_where_its_links_lead_to(tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    staged = tmp_path / "staged"
+    for directory in (root / "shared", root / "other", staged):
+        directory.mkdir(parents=True)
+    for name in ("shared", "other"):
+        (staged / name).symlink_to(root / name)
+    volumes = container_settings(LaunchOptions(), {"NCPU": 2}, staged)["volumes"]
+    assert volumes == [f"{staged}:/models:ro", f"{root}:{root}:ro"]
+    assert container_path(staged) == "/models"
