@@ -16,7 +16,7 @@ from autotune.server._staged import staged_config
 def needs_completion(repository: Path, models: Sequence[str]) -> bool:
     """Returns False if completion would not change the config of any of the models; True if unsure.
 
-    ONNX: the backend does not change a config that names its inputs and outputs. Python: completion does nothing if
+    ONNX and ensembles: a config that names its inputs and outputs is not changed. Python: completion does nothing if
     ``TritonPythonModel`` neither defines nor inherits ``auto_complete_config``.
     """
     return any(_is_completed(repository / name) for name in models)
@@ -30,7 +30,7 @@ def _is_completed(model: Path) -> bool:
         tensors = config.value(kind) or ()
         if not tensors or any(not (tensor.get("dims") and tensor.get("data_type")) for tensor in tensors):
             return True
-    if config.is_onnx:
+    if config.is_onnx or config.has("ensemble_scheduling"):  # an ensemble has no backend that could
         return False
     if config.backend == "python":
         name = config.value("default_model_filename") or "model.py"

@@ -18,6 +18,15 @@ def test_a_complete_config_needs_no_completion(tmp_path: Path) -> None:
     assert not needs_completion(tmp_path, ["negate"])
 
 
+def test_a_complete_ensemble_does_not_make_triton_complete_its_steps(tmp_path: Path) -> None:
+    """Triton 2.51 serves an ensemble as written; completion is switched on or off for all models together."""
+    step = 'step { model_name: "double" input_map { key: "input" value: "a" } output_map { key: "output" value: "b" } }'
+    tensors = _PLAIN.replace('backend: "python"', 'platform: "ensemble"') + _OUTPUT
+    write_model(tmp_path, "pipeline", f"{tensors} ensemble_scheduling {{ {step} }}")
+    write_double(tmp_path)
+    assert not needs_completion(tmp_path, ["pipeline", "double"])
+
+
 @pytest.mark.parametrize(
     ("config", "source"),
     [
