@@ -19,7 +19,7 @@ from autotune.request import MeasureRequest, RunRequest, expected_payloads
 if TYPE_CHECKING:
     from autotune.environment import Environment
     from autotune.load import Schedule
-    from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, SweepResult
+    from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, Served, SweepResult
     from autotune.outcome import TrialOutcome
     from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec, ServedSet
     from autotune.search import StudyObserver, StudyResult
@@ -42,6 +42,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
             shape of an input that neither its config nor its file describes).
     """
     goal, time_budget_s, options = request.goal(), request.time_budget_s(), request.measure_options()
+    check_outputs = request.checks_outputs()
 
     from autotune.measurement import Deployment
     from autotune.report import export_best
@@ -52,7 +53,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
 
     check_sampler(request.sampler)
     observer = observer or SilentObserver()
-    spec, composing = request.find_model(request.triton_arg)
+    spec, composing = request.find_model(request.triton_arg, allow_batching=request.allow_batching)
     traffic = request.traffic(spec, spec.config, composing=composing, seed=request.seed)
     space, notes = JointSpace.of(request.space(), (spec, *composing))
     launcher, why = request.launcher(share_memory=request.shares_memory)
@@ -97,7 +98,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         _create_directory(directory)
         with study_lock(store.directory or directory, name):
             deployment = Deployment(spec, launcher, directory, traffic, composing)
-            executor = LocalExecutor(deployment, goal, options, logs=directory / "logs")
+            executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
             environment = _environment(launcher, spec, composing)
             result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
@@ -374,6 +375,7 @@ def _measured(
             startup_s, apart, as_served = served.server.startup_s, served.kept_apart, served.configs
             ChangeNotes(observer)(as_served)
             observer.server_ready(0, startup_s)
+            _note_wrong_answers(served, observer)
             if objective is None:
                 sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
                 feasible = all(probe.holds for probe in probes)
@@ -400,6 +402,16 @@ def _measured(
         served_digest=as_served.digest if as_served else "",
     )
     return outcome, probes, failure
+
+
+def _note_wrong_answers(served: Served, observer: StudyObserver) -> None:
+    """Notes answers that batching changes; they are measured all the same, as the person asked."""
+    from autotune.load import WrongAnswers
+
+    try:
+        served.check_answers()
+    except WrongAnswers as wrong:
+        observer.note(f"wrong answers: {wrong}")
 
 
 def _create_store(results: Path, storage: str | None) -> Store:

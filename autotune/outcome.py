@@ -16,11 +16,13 @@ class OutcomeKind(str, Enum):
     """How a trial ended. All but ``INTERRUPTED`` and ``OUT_OF_TIME`` are reported to Optuna as complete trials.
 
     ``PRUNED``: it does not sustain what the incumbent does; how much it sustains was not measured.
+    ``WRONG_ANSWERS``: requests that are served together get other answers than each alone.
     """
 
     FEASIBLE = "feasible"
     INFEASIBLE = "infeasible"
     PRUNED = "pruned"
+    WRONG_ANSWERS = "wrong answers"
     LOAD_FAILED = "failed to load"
     CRASHED = "crashed"
     TIMED_OUT = "timed out"
@@ -39,7 +41,13 @@ class OutcomeKind(str, Enum):
         return cls.PRUNED if value == "beaten" else None
 
 
-_FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.CLIENT_FAILED)
+_FAILED = (
+    OutcomeKind.WRONG_ANSWERS,
+    OutcomeKind.LOAD_FAILED,
+    OutcomeKind.CRASHED,
+    OutcomeKind.TIMED_OUT,
+    OutcomeKind.CLIENT_FAILED,
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class TrialOutcome:
         differences: What was served otherwise than asked.
         served_digest: Equal for configs that are served alike; empty if none was served.
         served_values: The candidate's values as served; None if they are the asked ones.
+        wrong_batch: The size of a batch, at most, that got wrong answers; 0 if none did.
     """
 
     kind: OutcomeKind
@@ -117,6 +126,7 @@ class TrialOutcome:
     differences: tuple[Difference, ...] = ()
     served_digest: str = ""
     served_values: Candidate | None = None
+    wrong_batch: int = 0
 
     @property
     def values(self) -> Candidate | None:

@@ -1,6 +1,5 @@
 """Requests on the wire: payloads, schedules, HTTP and gRPC generators, latency histograms."""
 
-from autotune.load._batch_check import check_batches
 from autotune.load._generator import LoadGenerator, LoadGeneratorFailed
 from autotune.load._generators import (
     check_client,
@@ -17,11 +16,13 @@ from autotune.load._target import LoadOptions
 from autotune.load._trace_file import TRACE_UNITS, read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._watch import BLOCK_S, Progress, Watch
+from autotune.load.answers import DIFFERENT, WrongAnswers, check_answers, fixed_inputs
 from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, parse_shape
 
 __all__ = [
     "BLOCK_S",
     "CLIENTS",
+    "DIFFERENT",
     "GENERATED",
     "OWN_CLIENT",
     "TRACE_UNITS",
@@ -42,11 +43,13 @@ __all__ = [
     "Trace",
     "Traffic",
     "Watch",
-    "check_batches",
+    "WrongAnswers",
+    "check_answers",
     "check_client",
     "check_offerable",
     "check_requests",
     "create_generator",
+    "fixed_inputs",
     "generator_for",
     "histogram",
     "make_payload",

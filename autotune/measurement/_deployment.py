@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from autotune.load import (
+    DIFFERENT,
     OWN_CLIENT,
     LoadGenerator,
+    Payload,
     Traffic,
-    check_batches,
+    check_answers,
     check_requests,
+    fixed_inputs,
     generator_for,
     make_payloads,
 )
@@ -45,6 +48,8 @@ class Served:
         configs: The configs as they are served.
         kept_apart: What keeps the requests from being batched together; None if nothing does.
         sized: Makes a client whose requests have so many items in turn; None where requests cannot.
+        config: The config that the server has, ``/v2/models/M/config``.
+        inputs: Different requests of the traffic's kind; none if they are not known.
     """
 
     server: RunningServer
@@ -52,6 +57,23 @@ class Served:
     configs: ServedSet
     kept_apart: KeptApart | None = None
     sized: Sized | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[Payload] = ()
+
+    def check_answers(self) -> str:
+        """Compares the answers to requests alone with those beside others, to be called before any load.
+
+        Returns:
+            What was not compared and why, in words; empty if all was.
+
+        Raises:
+            WrongAnswers: They differ.
+            ServerCrashed: The model died of it.
+        """
+        if not self.inputs:
+            return ""
+        ragged = any(tensor.get("allow_ragged_batch") for tensor in self.config.get("input", ()))
+        return check_answers(self.server, self.config, fixed_inputs(self.inputs, ragged=ragged))
 
 
 @dataclass(frozen=True)
@@ -81,25 +103,28 @@ class Deployment:
 
         Raises:
             UsageError: The payload does not fit the model, or no config can make it answer.
-            ServerFailure: The server did not come up, or the model fails requests that its config batches.
+            ServerFailure: The server did not come up.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
             repository = stage((self.spec, *self.composing), configs, Path(staging))
             called = [each.name for each in self.composing]
             with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
-                answer = server.model_config()
+                answer, metadata = server.model_config(), server.model_metadata()
                 served = self._compare(configs, server)
-                payloads = make_payloads(self.spec.name, server.model_metadata(), answer, self.traffic)
+                payloads = make_payloads(self.spec.name, metadata, answer, self.traffic)
                 if self.spec.name not in self.accepted and not self.traffic.streaming:
                     check_requests(server.endpoint, self.traffic, payloads, called)
                     self.accepted.add(self.spec.name)
-                if self.spec.onnx:  # a file whose first dimension is dynamic need not compute each row on its own
-                    check_batches(server.endpoint, answer, payloads[0])
+                inputs = payloads
+                if self.traffic.input_data == "random":
+                    more = replace(self.traffic, payloads=max(DIFFERENT, self.traffic.payloads))
+                    inputs = make_payloads(self.spec.name, metadata, answer, more)
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
-                    yield Served(server, generator, served, apart, None if apart else self._sized(server, answer))
+                    sized = None if apart else self._sized(server, answer)
+                    yield Served(server, generator, served, apart, sized, answer, inputs)
 
     def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:
         traffic = self.traffic

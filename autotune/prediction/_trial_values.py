@@ -10,7 +10,7 @@ from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.space import ParameterValue
 
-FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
+FAILED = (OutcomeKind.WRONG_ANSWERS, OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
 """Outcomes that the config may have caused."""
 NOT_THE_CONFIGS_FAULT = (OutcomeKind.CLIENT_FAILED, OutcomeKind.INTERRUPTED, OutcomeKind.OUT_OF_TIME)
 """Outcomes that say nothing of the config."""

@@ -70,8 +70,13 @@ class ModelRepository:
             raise UsageError(f"--model: {self.path} holds several models; name one of {', '.join(names)}")
         return self.model(names[0])
 
-    def model(self, name: str, flag: str = "--model") -> ModelSpec:
+    def model(self, name: str, flag: str = "--model", *, allow_batching: bool = False) -> ModelSpec:
         """Reads one model from disk; ``flag`` named it, for the error.
+
+        Args:
+            name: The model's name.
+            flag: The option that named it.
+            allow_batching: Whether a leading -1 is the batch, even if the config says ``max_batch_size: 0``.
 
         Raises:
             UsageError: There is no such model, or its config or files are invalid.
@@ -97,7 +102,9 @@ class ModelRepository:
             has_config=has_config,
             inputs=signature.inputs if signature else _config_tensors(config, "input"),
             outputs=signature.outputs if signature else _config_tensors(config, "output"),
-            batch_dimension=_batch_dimension(config, has_config, signature, unbatched=unbatched),
+            batch_dimension=_batch_dimension(
+                config, has_config, signature, unbatched=unbatched and not allow_batching, leading=allow_batching
+            ),
             versions=versions,
             onnx=OnnxVersions(signature.ir_version, signature.opset) if signature else None,
             completion=self._completion,
@@ -195,12 +202,13 @@ def _config_tensors(config: ModelConfig, field: str) -> tuple[TensorSpec, ...]:
 
 
 def _batch_dimension(
-    config: ModelConfig, has_config: bool, signature: OnnxSignature | None, *, unbatched: bool
+    config: ModelConfig, has_config: bool, signature: OnnxSignature | None, *, unbatched: bool, leading: bool
 ) -> BatchDimension:
     """Whether the first dimension can vary: by the config's explicit word, by the model file, else by the config.
 
     A written ``max_batch_size: 0`` beside complete tensors says that a leading -1 is not the batch: time steps, say,
     whose rows would be mixed between requests. A config without inputs or outputs may be completed by the model.
+    With ``leading``, a leading -1 of all dims is the batch.
     """
     if unbatched:
         return "fixed"
@@ -208,7 +216,10 @@ def _batch_dimension(
         return "dynamic" if signature.dynamic_batch else "fixed"
     if config.max_batch_size > 0:
         return "dynamic"
-    return "fixed" if has_config and config.has("input") and config.has("output") else "unknown"
+    if not (has_config and config.has("input") and config.has("output")):
+        return "unknown"
+    tensors = (*config.value("input"), *config.value("output"))
+    return "dynamic" if leading and all(tensor.get("dims", ())[:1] == (-1,) for tensor in tensors) else "fixed"
 
 
 def _steps(config: ModelConfig) -> Iterator[str]:

@@ -29,11 +29,14 @@ class ModelRequest(Request):
         panel=Panel.MODEL,
     )
 
-    def find_model(self, triton_args: Sequence[str] = ()) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+    def find_model(
+        self, triton_args: Sequence[str] = (), *, allow_batching: bool = False
+    ) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
         """The model, and the models that it needs: an ensemble's steps, and those of ``composing_models``.
 
         Args:
             triton_args: The server's arguments; some decide which config is read and how it is completed.
+            allow_batching: Whether a leading -1 is the batch although the config says ``max_batch_size: 0``.
 
         Raises:
             UsageError: No such repository or model, or several models and none named.
@@ -42,6 +45,7 @@ class ModelRequest(Request):
         from autotune.server import completion, config_name
 
         repository = ModelRepository(Path(self.model_repository), config_name(triton_args), completion(triton_args))
-        spec = repository.model(self.model) if self.model is not None else repository.only_model()
+        name = self.model if self.model is not None else repository.only_model().name
+        spec = repository.model(name, allow_batching=allow_batching)
         called = [name for each in self.composing_models for name in each.split(",")]
         return spec, repository.composing_models(spec, called)

@@ -69,6 +69,15 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
         panel=Panel.SEARCH,
         allowed=AT_LEAST_ZERO,
     )
+    allow_batching: bool = option(
+        False, "", "Search batching although the config says max_batch_size: 0.", panel=Panel.SEARCH
+    )
+    check_outputs: str = option(
+        "always",
+        "always|never",
+        "Reject configs whose batched answers differ from those of single requests.",
+        panel=Panel.SEARCH,
+    )
     cold_start: bool = option(False, "", "Ignore earlier studies of this model in the database.", panel=Panel.SEARCH)
     study: str | None = option(None, "NAME", "Name of the study; the same name resumes it.", panel=Panel.SEARCH)
 
@@ -76,6 +85,12 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
         return parse_objective(self.objective, self.ceilings(), self.min_throughput, self.load, client_s)
+
+    def checks_outputs(self) -> bool:
+        """Whether answers are compared; raises `UsageError` if the word is unknown."""
+        if self.check_outputs not in ("always", "never"):
+            raise UsageError(f"--check-outputs: {self.check_outputs!r} is unknown; use always or never")
+        return self.check_outputs == "always"
 
     def time_budget_s(self) -> float | None:
         """Seconds to spend; None for no limit."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autotune.errors import AutotuneError
-from autotune.load import LoadGeneratorFailed
+from autotune.load import LoadGeneratorFailed, WrongAnswers
 from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOptions, Meter, Probe, Question, TimeIsUp
 from autotune.objective import Objective
 from autotune.outcome import Crash, OutcomeKind, TrialOutcome
@@ -27,6 +27,7 @@ _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
     ServerFailure: OutcomeKind.CRASHED,
     ControlError: OutcomeKind.CRASHED,  # it no longer answers, or answers with errors only
     LoadGeneratorFailed: OutcomeKind.CLIENT_FAILED,
+    WrongAnswers: OutcomeKind.WRONG_ANSWERS,
     TimeIsUp: OutcomeKind.OUT_OF_TIME,
 }
 
@@ -79,6 +80,7 @@ class TrialWatch:
     on_ready: Callable[[float], None] = lambda startup_s: None
     on_served: Callable[[ServedSet], None] = lambda served: None
     on_probe: Callable[[Probe], None] = lambda probe: None
+    on_note: Callable[[str], None] = lambda text: None
 
 
 class Executor(Protocol):
@@ -101,12 +103,14 @@ class LocalExecutor:
         objective: What is optimised, and the ceilings.
         options: Window lengths of the measurement.
         logs: Directory that keeps each trial's server log.
+        check_outputs: Whether a config is rejected if requests that it serves together get other answers.
     """
 
     deployment: Deployment
     objective: Objective
     options: MeasureOptions
     logs: Path
+    check_outputs: bool = True
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         """See `Executor`."""
@@ -118,11 +122,14 @@ class LocalExecutor:
         served_set: ServedSet | None = None
         message = ""
         crash: Crash | None = None
+        wrong_batch = 0
         try:
             with self.deployment.serve(trial.configs, log_path) as served:
                 startup_s, apart, served_set = served.server.startup_s, served.kept_apart, served.configs
                 watch.on_ready(startup_s)
                 watch.on_served(served_set)
+                if self.check_outputs and (unchecked := served.check_answers()):
+                    watch.on_note(unchecked)
                 meter = Meter(
                     served.server,
                     served.generator,
@@ -138,6 +145,7 @@ class LocalExecutor:
                 message = _errors_only(measured)
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
+            wrong_batch = failure.batch_size if isinstance(failure, WrongAnswers) else 0
             if isinstance(failure, ModelCrashed):
                 crash = Crash(failure.model, failure.batch_size, failure.out_of_memory)
         except KeyboardInterrupt:
@@ -156,4 +164,5 @@ class LocalExecutor:
             kept_apart=apart,
             differences=served_set.differences if served_set else (),
             served_digest=served_set.digest if served_set else "",
+            wrong_batch=wrong_batch,
         )

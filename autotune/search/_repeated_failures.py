@@ -27,9 +27,12 @@ def way(outcome: TrialOutcome) -> tuple[OutcomeKind, str]:
 
 
 def failures_in_a_row(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The latest trials that all failed, in order, without those whose model is known to have died of its batch."""
+    """The latest trials that all failed, in order, without those whose batches are known to be the reason."""
     latest = itertools.takewhile(lambda trial: trial.outcome.failed, reversed(trials))
-    return [trial for trial in latest if trial.outcome.crash is None][::-1]
+    known = [
+        trial for trial in latest if not trial.outcome.crash and trial.outcome.kind is not OutcomeKind.WRONG_ANSWERS
+    ]
+    return known[::-1]
 
 
 class MachineCheck:

@@ -13,6 +13,7 @@ from autotune.objective import Objective
 from autotune.prediction import Explanation
 from autotune.search._frame import trial_frame
 from autotune.search._score import BASELINE, MIN_GAIN, nearest_of, score, worth_delivering
+from autotune.search._wrong_answers import without_wrong_answers
 from autotune.search.finals import Finals, Uncompared, finals_of
 from autotune.store import TrialRecord
 
@@ -125,9 +126,10 @@ def summarise(
     uncompared: Uncompared | None = None,
 ) -> StudyResult:
     """The result that a study's trials amount to."""
-    finals = finals_of(trials, runs, objective, min_gain)
+    right = without_wrong_answers(trials, runs)
+    finals = finals_of(right, runs, objective, min_gain)
     compared = finals.winner if finals and finals.rounds else None
-    best = compared.trial if compared else worth_delivering(trials, objective, min_gain)
+    best = compared.trial if compared else worth_delivering(right, objective, min_gain)
     return StudyResult(
         study=study,
         model=model,

@@ -5,6 +5,7 @@ It alone touches the study and the store. Whoever executes a trial gets a config
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
@@ -31,6 +32,7 @@ from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._served import ChangeNotes, as_served, measured_alike
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
+from autotune.search._wrong_answers import unbatched
 from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.space import Candidate
@@ -70,6 +72,7 @@ class Coordinator:
             observer.note(note)
         self._trials: list[TrialRecord] = store.trials(self._record)
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
+        self._noted: set[str] = set()
         self._crashes = Crashes(plan.space, self._base)
         self._alike: list[Candidate] = []  # not run, because they are served like a trial
         self._experience = Experience(plan, self._base, store, self._record, observer)
@@ -155,6 +158,8 @@ class Coordinator:
                 outcome = self._execute(asked, label, trial)
                 if outcome.kind.unfinished:
                     return outcome.message, outcome.kind is OutcomeKind.INTERRUPTED, False
+                if outcome.kind is OutcomeKind.WRONG_ANSWERS:
+                    waiting = itertools.chain(self._unbatched(), waiting)
         except SpaceExhausted:
             return _EXHAUSTED + self._crashes.left_out, False, False
         except KeyboardInterrupt:  # between two trials
@@ -215,6 +220,18 @@ class Coordinator:
             if not done:
                 yield start
 
+    def _unbatched(self) -> Iterator[Start]:
+        """The baseline without dynamic batching, unless that was tried."""
+        start = unbatched(self._base, self._plan.space)
+        if all(trial.outcome.configs != start.configs.texts() for trial in self._trials):
+            yield start
+
+    def _note(self, text: str) -> None:
+        """Notes a text once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self._observer.note(text)
+
     def _ask_for(self, start: Start) -> tuple[optuna.Trial, str, Trial]:
         asked = self._optuna.ask_for(start.candidate)
         # All configs are compared with the baseline, so its rate is estimated in any case.
@@ -266,6 +283,7 @@ class Coordinator:
             on_ready=lambda startup_s: observer.server_ready(trial.number, startup_s),
             on_served=self._on_served,
             on_probe=lambda probe: observer.probed(trial.number, probe),
+            on_note=self._note,
         )
         try:
             within_s = math.inf if self._plan.time_budget_s is None else self._plan.time_budget_s - self._elapsed_s()

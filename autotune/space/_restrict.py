@@ -29,6 +29,16 @@ _RELIED_ON = (
 """Settings of the dynamic batcher that clients rely on."""
 
 
+_WITH_BATCH_DIMENSION = (
+    "model_warmup",
+    "batch_input",
+    "batch_output",
+    "sequence_batching.state",
+    "optimization.cuda.graph_spec",
+)
+"""Fields whose dims or batch sizes mean something else once the model batches."""
+
+
 def restrict(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
     """The parameters that make sense for a model, and what was left out and why.
 
@@ -87,9 +97,9 @@ def _fixed_batch(spec: ModelSpec, searches_batch_size: bool) -> str:
 
 
 def _how_to_batch(spec: ModelSpec) -> str:
-    """The remedy if the model's file would let it batch."""
-    free = spec.onnx and all(tensor.shape[:1] == (-1,) for tensor in (*spec.inputs, *spec.outputs))
-    return " (delete that line to search batching)" if free else ""
+    """The remedy if the model's tensors would let it batch."""
+    free = all(tensor.shape[:1] == (-1,) for tensor in (*spec.inputs, *spec.outputs))
+    return " (--allow-batching searches it)" if free and not _written_unbatched(spec.config) else ""
 
 
 def _written_unbatched(config: ModelConfig) -> str:
@@ -99,7 +109,7 @@ def _written_unbatched(config: ModelConfig) -> str:
         dims = tensor.get("dims", ())
         if len(dims) < 2 or dims[0] != -1 or "reshape" in tensor:
             return "its dims do not start with a batch dimension"
-    fields = [field for field in ("model_warmup", "batch_input", "batch_output") if config.has(field)]
+    fields = [field for field in _WITH_BATCH_DIMENSION if config.has(field)]
     fields += ["optional inputs"] if any(tensor.get("optional") for tensor in inputs) else []
     return f"has {', '.join(fields)}, which batching would change" if fields else ""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tiny_models import onnx_config, write_model, write_onnx
 from tritonclient.utils import InferenceServerException
 
+from autotune.load import WrongAnswers
 from autotune.measurement import Deployment
 from autotune.repository import ConfigSet, ModelConfig, ModelRepository, ModelSpec, completed_config, stage
 from autotune.server import EmbeddedLauncher, LaunchOptions, LoadFailed, RunningServer
@@ -259,11 +260,14 @@ def test_a_config_whose_batches_fail_is_refused_before_any_load(tmp_path: Path) 
     spec = ModelRepository(tmp_path / "models").only_model()
     deployment = Deployment(spec, EmbeddedLauncher(LaunchOptions(start_timeout_s=30)), tmp_path)
     words = r"a batch of 2 requests fails though one alone does not: .*at least 2 .* write max_batch_size: 1"
-    with pytest.raises(LoadFailed, match=words), deployment.serve(ConfigSet.of(spec.config), tmp_path / "log"):
-        pass
+    with (
+        deployment.serve(ConfigSet.of(spec.config), tmp_path / "log") as served,
+        pytest.raises(WrongAnswers, match=words),
+    ):
+        served.check_answers()
     for harmless in (spec.config.with_value("max_batch_size", 1), spec.config.without("dynamic_batching")):
-        with deployment.serve(ConfigSet.of(harmless), tmp_path / "log"):
-            pass
+        with deployment.serve(ConfigSet.of(harmless), tmp_path / "log") as served:
+            assert served.check_answers() == ""
 
 
 def test_a_scalar_output_is_one_row_of_a_batch_as_natively(tmp_path: Path) -> None:

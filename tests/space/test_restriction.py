@@ -70,15 +70,37 @@ def test_what_the_config_says_of_the_batch_is_heeded(config, text, batches):
     assert bool(notes) != batches
 
 
-@pytest.mark.parametrize(("backend", "says_how"), [("onnxruntime", True), ("python", False)])
-def test_how_to_batch_is_said_only_where_the_file_lets_it(tmp_path, backend, says_how):
+@pytest.mark.parametrize("backend", ["onnxruntime", "python"])
+@pytest.mark.parametrize(
+    ("dims", "more"),
+    [
+        ("-1, 4", ""),
+        ("2, 4", ""),
+        ("-1, 4", 'model_warmup { name: "w" inputs { key: "input" value { dims: [ 3, 4 ] } } }'),
+        ("-1, 4", 'sequence_batching { state { input_name: "s" dims: [ -1, 4 ] } }'),
+        ("-1, 4", 'batch_input { kind: BATCH_ITEM_SHAPE target_name: "n" source_input: "input" }'),
+        ("-1, 4", "optimization { cuda { graph_spec { batch_size: 0 } } }"),
+    ],
+)
+def test_a_written_0_is_searched_only_if_allowed_and_if_the_whole_config_stays_true(tmp_path, backend, dims, more):
     tensors = " ".join(
-        f'{kind} {{ name: "{kind}" data_type: TYPE_FP32 dims: [ -1, 4 ] }}' for kind in ("input", "output")
+        f'{kind} {{ name: "{kind}" data_type: TYPE_FP32 dims: [ {dims} ] }}' for kind in ("input", "output")
     )
-    write_onnx(tmp_path, "m", f'backend: "{backend}" max_batch_size: 0 {tensors}')
-    restricted, notes = SearchSpace.default().restricted_to(ModelRepository(tmp_path).model("m"))
-    assert not names(restricted) & BATCHING
-    assert ("delete that line to search batching" in notes[0]) == says_how
+    batch = 2 if dims.startswith("2") else "batch"
+    write_onnx(tmp_path, "m", f'backend: "{backend}" max_batch_size: 0 {tensors} {more}', batch=batch)
+    repository = ModelRepository(tmp_path)
+    kept, notes = SearchSpace.default().restricted_to(repository.model("m"))
+    assert not names(kept) & BATCHING
+    can_batch = not more and dims == "-1, 4"
+    assert ("(--allow-batching searches it)" in notes[0]) == can_batch
+    allowed = repository.model("m", allow_batching=True)
+    searched, _ = SearchSpace.default().restricted_to(allowed)
+    assert (names(searched) >= BATCHING) == can_batch
+    if can_batch:
+        largest = searched.triton_default(allowed.config, largest_batch=True)
+        config = searched.apply(largest, allowed.config)
+        assert config.max_batch_size > 1
+        assert (config.value("input.dims"), config.value("output.dims")) == ((4,), (4,))
 
 
 def test_nothing_left_to_search_is_an_error():

@@ -17,7 +17,6 @@ _STYLES: dict[OutcomeKind, CellStyle] = {
     OutcomeKind.INFEASIBLE: "warning",
     OutcomeKind.PRUNED: "quiet",
 }
-_FAILED = (OutcomeKind.LOAD_FAILED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.CLIENT_FAILED)
 _LONGEST = 60  # characters of a verdict
 _FIRST = 12  # trial numbers that a group of failures names
 
@@ -41,7 +40,7 @@ def trials(source: Source) -> Section | None:
 
 def failures(source: Source) -> Section | None:
     """What went wrong, in the server's words; trials that failed alike together."""
-    failed = [each for each in (*source.result.trials, *source.runs) if each.outcome.kind in _FAILED]
+    failed = [each for each in (*source.result.trials, *source.runs) if each.outcome.failed]
     if not failed:
         return None
     alike: dict[tuple[OutcomeKind, str], list[TrialRecord]] = {}

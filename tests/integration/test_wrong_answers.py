@@ -1,0 +1,113 @@
+"""A config whose batches change the answers is found before any load, and never delivered.
+
+One real server has all models at once. Whether answers are wrong is asked with another client than the product's.
+"""
+
+import json
+import queue
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+from batch_breakers import BREAKERS, RAGGED, RIGHT, write_onnx_breakers, write_python_model
+from tiny_models import write_double
+
+from autotune.cli import main
+from autotune.load import Traffic, WrongAnswers, make_payloads
+from autotune.measurement import Served
+from autotune.repository import ModelConfig
+from autotune.server import EmbeddedLauncher, LaunchOptions, RunningServer
+
+ONNX = ("onnx_loses_batch", "onnx_centres_frames", "onnx_softmax_axis_0")
+AT_ONCE = 24
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("models")
+    for name, body in {**BREAKERS, **RIGHT}.items():
+        write_python_model(directory, name, body)
+    assert write_onnx_breakers(directory) == ONNX
+    write_double(directory, "first")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    models = tuple(f"--load-model={name}" for name in (*BREAKERS, *ONNX, *RIGHT))
+    launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=60, triton_args=models))
+    with launcher.launch(repository, "first", tmp_path_factory.mktemp("log") / "triton.log") as running:
+        yield running
+
+
+def served(server: RunningServer, model: str, directory: Path) -> Served:
+    """The model as a deployment serves it."""
+    one = replace(server, model=model)
+    traffic = Traffic(payloads=4)
+    if model == RAGGED:
+        path = directory / "lengths.json"
+        rows = [{"x": {"content": [1.0 + each for each in range(n)], "shape": [n]}} for n in (4, 2, 3)]
+        path.write_text(json.dumps({"data": rows}))
+        traffic = Traffic(input_data=str(path))
+    config = one.model_config()
+    payloads = make_payloads(model, one.model_metadata(), config, traffic)
+    return Served(one, None, config=config, inputs=payloads)
+
+
+def wrong_answers(server: RunningServer, model: str) -> int:
+    """How many requests at once get other answers than alone."""
+    sizes = (4, 2, 3) if model == RAGGED else (4,)
+    random = np.random.default_rng(7)
+    with tritonclient.grpc.InferenceServerClient(f"{server.endpoint.host}:{server.endpoint.grpc_port}") as client:
+        asked = []
+        for index in range(AT_ONCE):
+            data = random.random((1, sizes[index % len(sizes)]), np.float32)
+            tensor = tritonclient.grpc.InferInput("x", data.shape, "FP32")
+            tensor.set_data_from_numpy(data)
+            asked.append([tensor])
+        alone = [client.infer(model, each).as_numpy("y") for each in asked]
+        answered: queue.Queue[tuple[int, np.ndarray | None]] = queue.Queue()
+        for index, each in enumerate(asked):
+            client.async_infer(
+                model,
+                each,
+                lambda result, error, index=index: answered.put((index, None if error else result.as_numpy("y"))),
+            )
+        wrong = 0
+        for _ in asked:
+            index, got = answered.get(timeout=10)
+            wrong += got is None or got.shape != alone[index].shape or not np.allclose(got, alone[index], atol=1e-5)
+    return wrong
+
+
+@pytest.mark.parametrize("model", [*BREAKERS, *ONNX])
+def test_batches_with_wrong_answers_are_found(server: RunningServer, model: str, tmp_path: Path) -> None:
+    assert any(wrong_answers(server, model) for _ in range(10))  # a fast model answers some requests one by one
+    with pytest.raises(WrongAnswers) as found:
+        served(server, model, tmp_path).check_answers()
+    assert found.value.batch_size >= 2
+
+
+@pytest.mark.parametrize("model", RIGHT)
+def test_batches_with_right_answers_pass(server: RunningServer, model: str, tmp_path: Path) -> None:
+    assert wrong_answers(server, model) == 0
+    assert served(server, model, tmp_path).check_answers() == ""
+
+
+def test_a_run_says_what_is_wrong_and_delivers_a_config_that_answers_rightly(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--model-repository", str(repository), "--launch", "embedded", "--results", str(tmp_path / "results"))
+    how = ("--avg", "10ms", "--window", "50ms", "--final-rounds", "0", "--sampler", "tpe", "--trials", "2", "--json")
+    assert main(["run", *where, *how, "--model", "onnx_centres_frames"]) == 0
+    printed = capsys.readouterr()
+    assert "but for those that may form batches of 2 or more, whose answers are wrong" in printed.err
+    first, second = json.loads(printed.out)["trials"]
+    assert first["outcome"] == "wrong answers"
+    assert first["message"].startswith("batching changes the answers: output 'y'[0,0] is 0 alone and ")
+    assert (second["label"], second["outcome"]) == ("without dynamic batching", "feasible")
+    exported = next((tmp_path / "results").glob("*/best/onnx_centres_frames/config.pbtxt"))
+    assert not ModelConfig.parse(exported.read_text(), "exported").dynamic_batching
