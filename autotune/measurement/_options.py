@@ -111,6 +111,8 @@ class MeasureOptions:
         client_busy: Fraction of the time from which on a closed loop's think time is what limits [guess].
         counted_s: Seconds until Triton has counted a request that it answered, at most [guess].
         standstill: Triton's counters stand still when they do not change for so many mean executions [guess].
+        poll_s: Seconds that Triton may leave requests waiting under a queue policy or priority levels [Triton 2.51,
+            `dynamic_batch_scheduler.cc`].
         settle_s: Seconds that are waited for that after requests were given up, at most [guess].
         sweep_s: Seconds of a window of a sweep [guess].
         sweep_timeout_s: Seconds that its answers may take: a sweep shows what a load does, slow answers are answers.
@@ -204,6 +206,7 @@ class MeasureOptions:
     client_busy: float = 0.6
     counted_s: float = 0.1
     standstill: float = 3.0
+    poll_s: float = 0.5
     settle_s: float = 10.0
     sweep_s: float = 3.0
     sweep_timeout_s: float = 30.0

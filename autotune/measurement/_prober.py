@@ -14,7 +14,7 @@ from autotune.measurement._probe import run_probe, violations
 from autotune.measurement._serving import Serving
 from autotune.measurement._types import Probe, Purpose
 from autotune.objective import Objective
-from autotune.server import RunningServer
+from autotune.server import ModelStatistics, RunningServer
 
 OnProbe = Callable[[Probe], None]
 
@@ -192,7 +192,28 @@ class Prober:
         concurrency = math.ceil(self.serving.saturating / self.batch_size)
         return min(self.options.max_concurrency, max(self.options.least_saturating, concurrency))
 
+    def capacity_per_s(self) -> float:
+        """Inferences/s that instances which are always busy would complete, by the executions so far.
+
+        Of an ensemble those of its slowest step. Instances that share a device complete less.
+        """
+        models = [[(probe.server, self.instances)] for probe in self.probes]
+        if self.serving.steps:
+            models = [[(each.server, each.step.instances) for each in probe.steps] for probe in self.probes]
+        return min(max(map(_most_per_s, windows), default=0.0) for windows in zip(*models, strict=True))
+
     def execution_s(self) -> float:
         """Mean seconds of an execution lately, by the instances that run side by side; 0 where none was seen."""
         seen = [probe.server for probe in self.probes if probe.server.execution_count]
         return seen[-1].busy_s / seen[-1].execution_count / self.instances if seen else 0.0
+
+
+def _most_per_s(window: tuple[ModelStatistics, int]) -> float:
+    """Inferences/s of so many instances that are always busy with batches of the best size in a window."""
+    server, instances = window
+    rates = (
+        size * server.batch_executions.get(size, 0) / busy_ns * 1e9
+        for size, busy_ns in server.batch_compute_ns.items()
+        if busy_ns
+    )
+    return instances * max(rates, default=0.0)

@@ -77,7 +77,7 @@ def settled(
     started = changed = clock()
     most_s = options.settle_s if given_up else options.counted_s
     while not (sent is not None and now.ended >= sent) and clock() - started < most_s:
-        if clock() - changed > _quiet_s(before, now, options):
+        if clock() - changed > _quiet_s(before, now, options) + serving.polls * options.poll_s:
             break
         sleep(_POLL_S)
         latest = Counters.now(server, serving)

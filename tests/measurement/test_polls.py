@@ -10,6 +10,7 @@ from simulated_server import SimulatedServer
 from autotune.load import ClosedLoop, LoadResult, Schedule, Watch
 from autotune.measurement import LOCATED_RATE, Infeasible, LimitKind, Meter
 from autotune.objective import Ceiling, Objective
+from autotune.server import ModelStatistics
 
 POLICY = {"default_queue_policy": {"max_queue_size": 8}}
 
@@ -78,3 +79,27 @@ def test_a_config_that_refuses_requests_at_every_load_is_limited_by_errors() -> 
     assert measured.limited_by is not None
     assert (measured.limited_by.kind, measured.limited_by.queue_size) == (LimitKind.ERRORS, 1)
     assert measured.limited_by.failed == pytest.approx(0.25, abs=0.05)
+
+
+@dataclass
+class StandsStill(PollingServer):
+    """Completes 500/s; a closed loop of several requests stands still until the next poll, again and again."""
+
+    def statistics(self, model: str = "") -> ModelStatistics:
+        counted = super().statistics()
+        busy_ns = round(counted.success_count * self.service_s * 1e9)
+        return replace(counted, batch_executions={1: counted.success_count}, batch_compute_ns={1: busy_ns})
+
+    def _closed_loop(self, concurrency: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+        arrivals, latency = super()._closed_loop(concurrency, duration_s)
+        if concurrency > 1:
+            return arrivals[:20], latency[:20] + 0.5
+        latency[1] = 0.5
+        return arrivals[:2], latency[:2]
+
+
+def test_a_closed_loop_that_stands_still_does_not_bound_the_rates_that_are_searched() -> None:
+    objective = Objective("throughput", (Ceiling("p99", 0.02),))
+    polling, plain = StandsStill(0.002), SimulatedServer(0.002)
+    found = Meter(polling, polling, objective).measure(LOCATED_RATE).rate_per_s
+    assert found == pytest.approx(Meter(plain, plain, objective).measure(LOCATED_RATE).rate_per_s, rel=0.1)

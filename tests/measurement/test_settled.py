@@ -73,6 +73,16 @@ def test_cancelled_requests_are_counted_nowhere_so_a_standstill_ends_the_wait() 
     assert 0.12 + 0.15 <= seconds < 0.4
 
 
+def test_a_standstill_is_longer_than_the_poll_that_requests_may_wait_for() -> None:
+    """Triton 2.51, queue policies and priority levels: nothing is executed for up to 500 ms, with a full queue."""
+    server = Counting(ends_s=[0.0, 0.45])
+    options = MeasureOptions()
+    before = Counters(ModelStatistics(), {})
+    given_up = window(1, timeout=1)
+    after = settled(server, Serving(polls=True), before, given_up, options, lambda: server.now_s, server.sleep)
+    assert after.model.success_count == 2
+
+
 def test_the_wait_is_bounded() -> None:
     busy = Counting(ends_s=[0.01 * each for each in range(1000)])
     seconds, _ = waited(busy, window(1, timeout=5000), replace(MeasureOptions(), settle_s=2.0))

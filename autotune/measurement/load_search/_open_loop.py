@@ -45,6 +45,8 @@ class RateAxis:
             probe = prober.closed_loop("saturate", prober.saturating_concurrency(), duration_s, repeat=False)
             saturated_per_s = probe.achieved_per_s
         saturated_per_s = max(saturated_per_s or 0.0, alone_per_s or 0.0)
+        if prober.serving.polls and known_per_s is None:  # a closed loop stands still until Triton's next poll
+            saturated_per_s = max(saturated_per_s, prober.capacity_per_s())
         least_per_s = options.give_up_below * (known_per_s or 0.0 if alone_per_s is None else alone_per_s)
         self._start = options.first_of_saturation * saturated_per_s if known_per_s is None else known_per_s
         self._highest = options.beyond_saturation * saturated_per_s if known_per_s is None else math.inf
