@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autotune.repository._config import ModelConfig
@@ -14,8 +14,14 @@ _SWITCHES = {"dynamic_batching": "dynamic batching", "sequence_batching": "seque
 
 def describe_changes(served: ModelConfig, changes: Sequence[Difference]) -> str:
     """One line, such as ``the model's auto_complete_config raises max_batch_size to 16``; empty without a change."""
-    words = [_words(each) for each in changes]
-    return f"{_who(served)} {_joined(words)}" if words else ""
+    own = [_words(each) for each in changes if not _is_written_size(each)]
+    # Triton 2.51 fills it in before it asks the model, which then may raise max_batch_size.
+    filled = [f"Triton sets {each.path} to {_value(each.served)}" for each in changes if _is_written_size(each)]
+    return "; ".join([*([f"{_who(served)} {_joined(own)}"] if own else ()), *filled])
+
+
+def _is_written_size(change: Difference) -> bool:
+    return change.path == "dynamic_batching.preferred_batch_size" and change.asked is None
 
 
 def _who(served: ModelConfig) -> str:
@@ -32,7 +38,17 @@ def _words(change: Difference) -> str:
         return f"removes {path}"
     if isinstance(served, int) and not isinstance(served, bool):
         return f"{'raises' if served > (asked or 0) else 'lowers'} {path} to {served}"
-    return f"sets {path} to {served}" if isinstance(served, str | bool) else f"changes {path}"
+    plain = isinstance(served, str | bool) or (
+        isinstance(served, tuple) and not any(isinstance(x, dict) for x in served)
+    )
+    return f"sets {path} to {_value(served)}" if plain else f"changes {path}"
+
+
+def _value(value: Any) -> str:
+    """A word or a list as a config has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -200,6 +200,10 @@ def test_the_preferred_size_of_a_smaller_written_batch_is_not_that_of_another() 
     served = _answer(max_batch_size=16, dynamic_batching=_batcher(preferred_batch_size=[2]))
     found = compare_served(_config(_TENSORS + "max_batch_size: 2 dynamic_batching { }"), served)
     assert found.config.value("dynamic_batching.preferred_batch_size") == (2,)
+    assert describe_changes(found.config, found.changes) == (
+        "the model's auto_complete_config raises max_batch_size to 16; "
+        "Triton sets dynamic_batching.preferred_batch_size to [2]"
+    )
     other = _config(_TENSORS + "max_batch_size: 8 dynamic_batching { }")
     assert not is_known_alike(other, found.config, found.differences)
 
@@ -222,3 +226,22 @@ def test_a_smaller_size_is_known_to_be_raised_once_two_were(
     config = _config(f"max_batch_size: {written}")
     differences = [Difference("m", "max_batch_size", asked, size) for asked, size in raised.items()]
     assert with_raised_batch(config, differences, served).max_batch_size == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "served", "words"),
+    [
+        ("max_batch_size", 8, 4, "lowers max_batch_size to 4"),
+        ("max_batch_size", 8, None, "removes max_batch_size"),
+        ("dynamic_batching", {}, None, "switches dynamic batching off"),
+        ("input[0].dims", (4,), (-1, 4), "sets input[0].dims to [-1, 4]"),
+        ("input[0].optional", None, True, "sets input[0].optional to true"),
+        ("model_transaction_policy", None, {"decoupled": True}, "changes model_transaction_policy"),
+        ("instance_group", ({}, {}), ({"count": 1},), "changes instance_group"),
+    ],
+)
+def test_a_change_is_said_in_words(path: str, asked: Any, served: Any, words: str) -> None:
+    change = Difference("m", path, asked, served)
+    assert describe_changes(_config(""), [change]) == f"the model's auto_complete_config {words}"
+    onnx = ModelConfig.parse('backend: "onnxruntime"', "x")
+    assert describe_changes(onnx, [change]) == f"the onnxruntime backend {words}"
