@@ -77,6 +77,8 @@ class AskTell:
             asked.set_user_attr("message", outcome.message[:500])
         for statistic, seconds in (measured.latency_s if measured else {}).items():
             asked.set_user_attr(f"{statistic} (ms)", round(seconds * 1e3, 4) if seconds < float("inf") else "inf")
+        for name, value in outcome.served_values or ():
+            asked.set_user_attr(f"served {name}", value)
         if outcome.forecast is not None:
             asked.set_user_attr("simulated", round(outcome.forecast.simulated, 6))
         asked.set_user_attr(CONSTRAINTS_ATTR, list(constraint_values(outcome, self._objective)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 from pretended_studies import PretendedExecutor, plan, run
 
 from autotune.outcome import TrialOutcome
@@ -59,6 +60,8 @@ def test_trials_hold_the_served_values_and_resume_with_them(tmp_path: Path, stor
         assert ModelConfig.parse(trial.outcome.config_text, "trial").max_batch_size == 8
         assert trial.outcome.values is not None
         assert trial.outcome.values["max_batch_size"] == 8
+    (seen,) = optuna.load_study(study_name="study", storage=store.optuna_storage()).get_trials()
+    assert (seen.params["log2_max_batch_size"], seen.user_attrs["served max_batch_size"]) == (0, 8)
     resumed = run(plan(tmp_path, trials=1000, space=_SPACE, sampler="grid"), store, RaisingExecutor())
     assert resumed.trials[:1] == first.trials
     assert len(resumed.trials) == 3
