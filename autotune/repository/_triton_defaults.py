@@ -36,7 +36,8 @@ def with_triton_defaults(asked: Message, served: Message) -> Message:
         filled.backend = theirs.backend
     if not filled.HasField("version_policy"):
         filled.version_policy.latest.num_versions = 1
-    _fill_optimization(filled)
+    if theirs.HasField("optimization"):  # not of an ensemble
+        _fill_optimization(filled)
     if filled.HasField("dynamic_batching") and not filled.dynamic_batching.preferred_batch_size:
         filled.dynamic_batching.preferred_batch_size.append(theirs.max_batch_size)
     if filled.HasField("sequence_batching"):

@@ -20,7 +20,7 @@ from tiny_models import write_model, write_onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig as Message
 
 from autotune.report import export_trial
-from autotune.repository import ConfigSet, ModelConfig, ModelRepository, ModelSpec, stage
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository, ModelSpec, compare_served, stage
 from autotune.server import EmbeddedLauncher, LaunchOptions, RunningServer
 
 CONFIGS = Path(__file__).parents[1] / "data" / "configs"
@@ -151,11 +151,11 @@ def test_fields_of_a_newer_triton_are_kept_in_place(specs: dict[str, ModelSpec])
 
 
 @pytest.mark.parametrize("path", SERVED, ids=lambda path: path.stem)
-def test_the_served_config_is_the_asked_one(server: RunningServer, path: Path) -> None:
-    served = json_format.ParseDict(
-        replace(server, model=path.stem).model_config(), Message(), ignore_unknown_fields=True
-    )
+def test_the_served_config_is_the_asked_one(server: RunningServer, specs: dict[str, ModelSpec], path: Path) -> None:
+    answer = replace(server, model=path.stem).model_config()
+    served = json_format.ParseDict(answer, Message(), ignore_unknown_fields=True)
     assert list(_missing(message(path), served)) == []
+    assert compare_served(specs[path.stem].config, answer).differences == ()
 
 
 def _fields(descriptor: Any) -> set[str]:

@@ -155,6 +155,19 @@ def test_a_switched_on_batcher_is_a_change_and_a_completed_tensor_is_not() -> No
     )
 
 
+def test_an_ensemble_is_served_without_what_triton_fills_in_for_other_models() -> None:
+    steps = 'platform: "ensemble" ensemble_scheduling { step { model_name: "m" model_version: -1 } }'
+    asked = ModelConfig.parse(f'name: "both" {steps} max_batch_size: 4', "x")
+    served = {
+        "name": "both",
+        "platform": "ensemble",
+        "version_policy": {"latest": {"num_versions": 1}},
+        "max_batch_size": 4,
+        "ensemble_scheduling": {"step": [{"model_name": "m", "model_version": -1, "input_map": {}}]},
+    }
+    assert compare_served(asked, served).differences == ()
+
+
 def test_configs_served_alike_have_the_same_digest_whatever_they_ask_for() -> None:
     served = _answer(max_batch_size=16, dynamic_batching=_batcher())
     first = compare_served(_config(_TENSORS + "max_batch_size: 2"), served)
