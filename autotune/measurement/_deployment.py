@@ -123,7 +123,7 @@ class Deployment:
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
-                    sized = None if apart else self._sized(server, answer)
+                    sized = self._sized(server, answer) if shapes.alike else None
                     yield Served(server, generator, served, apart, sized, answer, inputs)
 
     def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:

@@ -26,6 +26,11 @@ class RequestShapes:
         self.requests = tuple(requests)
         self._classes: dict[tuple[tuple[str, ...], bool], tuple[int, ...]] = {}
 
+    @property
+    def alike(self) -> bool:
+        """Whether all requests have the same inputs of the same shapes."""
+        return all(request == self.requests[0] for request in self.requests)
+
     def classes(self, inputs: Inputs) -> tuple[int, ...]:
         """A number for each request; those of equal numbers may share a batch of a config with these inputs."""
         compared, has_optional = tuple(_compared(inputs)), _has_optional(inputs)

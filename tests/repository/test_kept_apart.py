@@ -27,6 +27,11 @@ def test_only_dynamic_dimensions_without_ragged_batching_are_compared() -> None:
     assert kept_apart(_CONFIG, [_request(3), _request(3, image=2)]) is None
 
 
+def test_requests_are_alike_if_all_shapes_are() -> None:
+    assert RequestShapes([_request(3), _request(3)]).alike
+    assert not RequestShapes([_request(3), _request(3, image=2)]).alike
+
+
 def test_alternating_shapes_are_never_batched() -> None:
     found = kept_apart(_CONFIG, [_request(3), _request(4)] * 4)
     assert found is not None
