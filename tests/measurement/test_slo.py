@@ -23,6 +23,7 @@ from autotune.measurement import (
     sweep,
 )
 from autotune.objective import Ceiling, Objective
+from autotune.repository import ServedSet
 
 OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.005),))
 BUSY = (Disturbance(DisturbanceKind.OTHER_PROCESSES, 0.5, 0.1, 2),)
@@ -76,14 +77,16 @@ def test_an_undisturbed_measurement_decides(service_s: float, slo: Slo) -> None:
 def test_a_load_whose_window_was_disturbed_is_offered_again() -> None:
     # The warm-up, then two windows that the client spoils.
     server = late(spoilt=3)
-    (probe,) = sweep(Served(server, server), [ClosedLoop(1)], duration_s=0.2, ceilings=OBJECTIVE.ceilings)
+    (probe,) = sweep(
+        Served(server, server, ServedSet(())), [ClosedLoop(1)], duration_s=0.2, ceilings=OBJECTIVE.ceilings
+    )
     assert probe.verdict == "holds"
     assert len(server.runs) == 4
 
 
 def test_a_load_that_stays_disturbed_is_undecided() -> None:
     server = late(spoilt=10_000)
-    probes = sweep(Served(server, server), [ClosedLoop(1)], duration_s=0.2, ceilings=OBJECTIVE.ceilings)
+    probes = sweep(Served(server, server, ServedSet(())), [ClosedLoop(1)], duration_s=0.2, ceilings=OBJECTIVE.ceilings)
     assert len(server.runs) == 4
     assert result(*probes).slo is Slo.UNDECIDED
 
