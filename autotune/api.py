@@ -120,6 +120,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
         ServerFailure: The server did not come up or did not stay up.
+        AutotuneError: Every request failed; has Triton's words.
     """
     ceilings, duration_s = request.ceilings(), request.duration_s()
 
@@ -383,6 +384,8 @@ def _measured(
                 traffic = deployment.traffic
                 meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
                 feasible = meter.measure().feasible
+        if probes and all(probe.unanswered for probe in probes):
+            raise AutotuneError(probes[-1].unanswered)
         kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.INFEASIBLE
     except UsageError:
         raise

@@ -198,6 +198,14 @@ class Probe:
         """Requests that failed at once, rather than for want of an answer in time."""
         return self.failed - self.errors.get("timeout", 0) - self.errors.get("unsent", 0)
 
+    @property
+    def unanswered(self) -> str:
+        """What the server said if no request was answered; empty if one was, or none was sent."""
+        if not self.requests or self.failed < self.requests:
+            return ""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.errors.items())
+        return f"no request was answered ({kinds}): {self.error_example}".removesuffix(": ")
+
 
 @dataclass(frozen=True)
 class Measurement:

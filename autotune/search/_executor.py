@@ -32,15 +32,6 @@ _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
 }
 
 
-def _errors_only(measured: Measurement) -> str:
-    """What the server said where it answered nothing but errors; empty otherwise."""
-    decided = measured.decided_by
-    if decided is None or not decided.requests or decided.failed < decided.requests:
-        return ""
-    kinds = ", ".join(f"{count} {kind}" for kind, count in decided.errors.items())
-    return f"no request was answered ({kinds}): {decided.error_example}".removesuffix(": ")
-
-
 def _kind_of(measured: Measurement) -> OutcomeKind:
     if measured.feasible:
         return OutcomeKind.FEASIBLE
@@ -142,7 +133,7 @@ class LocalExecutor:
                 left_s = trial.question.within_s - (time.monotonic() - started)
                 measured = meter.measure(replace(trial.question, within_s=left_s))
                 kind = _kind_of(measured)
-                message = _errors_only(measured)
+                message = measured.decided_by.unanswered if measured.decided_by else ""
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
             wrong_batch = failure.batch_size if isinstance(failure, WrongAnswers) else 0

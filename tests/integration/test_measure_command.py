@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
+from tiny_models import write_model
 
 import autotune
 from autotune.cli import main
@@ -163,3 +165,24 @@ def test_an_interrupted_sweep_prints_the_loads_it_finished(tmp_path: Path) -> No
     assert re.findall(r"^concurrency \d", ended.stdout, re.MULTILINE)[:2] == ["concurrency 1", "concurrency 2"]
     assert "concurrency 3" not in ended.stdout
     assert "Interrupted: the rows are the windows that were finished." in ended.stdout
+
+
+@pytest.mark.parametrize("load", [("--concurrency", "1:2", "--duration", "200ms"), ("--p99", "50ms")])
+def test_a_measurement_whose_every_request_failed_ends_with_1_and_tritons_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], load: tuple[str, ...]
+) -> None:
+    source = (
+        "class TritonPythonModel:\n    def execute(self, requests):\n        raise RuntimeError('quota exceeded')\n"
+    )
+    config = 'backend: "python"\ninput { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }\n'
+    config += 'output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }\ninstance_group { kind: KIND_CPU }\n'
+    write_model(tmp_path, "broken", config, source)
+    where = ("--model-repository", str(tmp_path), "--launch", "embedded", "--results", str(tmp_path / "results"))
+    assert main(["measure", *where, "--model", "broken", "--window", "100ms", *load]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.search(r"no request was answered \(\d+ http 500\): http 500: .*quota exceeded", printed.err)
+    assert '{"error"' not in printed.err
+    with sqlite3.connect(tmp_path / "results" / "autotune.db") as database:
+        ((message,),) = database.execute("select message from autotune_trial").fetchall()
+    assert "quota exceeded" in message

@@ -153,7 +153,7 @@ def test_response_is_the_same_in_pieces_of_any_size(response, status, keep_alive
         assert not reader.complete
         reader.feed(response[start : start + piece])
     assert reader.complete
-    assert (reader.status, reader.keep_alive, reader.body) == (status, keep_alive, body)
+    assert (reader.status, reader.keep_alive, reader.error) == (status, keep_alive, body)
 
 
 def test_response_without_length_ends_with_the_connection():
@@ -164,7 +164,7 @@ def test_response_without_length_ends_with_the_connection():
     reader.end()
     assert reader.complete
     assert not reader.keep_alive
-    assert reader.body == "something broke"
+    assert reader.error == "something broke"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 _MAX_HEAD_BYTES = 65536
 _MAX_LINE_BYTES = 8192
 _KEPT_BODY_BYTES = 2048
@@ -40,9 +42,15 @@ class ResponseReader:
         self._body = bytearray()
 
     @property
-    def body(self) -> str:
-        """What was kept of the body, as text on one line."""
-        return " ".join(self._body.decode("utf-8", "replace").split())
+    def error(self) -> str:
+        """The server's error in one line: that of a JSON object, else what was kept of the body."""
+        text = self._body.decode("utf-8", "replace")
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        return " ".join((error if isinstance(error, str) else text).split())
 
     @property
     def skippable(self) -> int:

@@ -167,7 +167,7 @@ class HttpTransport:
                 self._idle.append(connection)
             else:
                 self._connections.drop(connection)
-            self._results.fail((f"http {reader.status}", reader.body), time.perf_counter(), answered=True)
+            self._results.fail((f"http {reader.status}", reader.error), time.perf_counter(), answered=True)
 
     def _succeed(self, connection: Connection, reusable: bool = True) -> None:
         now, index = time.perf_counter(), connection.index
