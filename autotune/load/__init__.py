@@ -9,6 +9,7 @@ from autotune.load._generators import (
     protocols,
 )
 from autotune.load._histogram import Histogram, histogram
+from autotune.load._outputs import declared_outputs
 from autotune.load._request_check import check_requests
 from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
@@ -49,6 +50,7 @@ __all__ = [
     "check_offerable",
     "check_requests",
     "create_generator",
+    "declared_outputs",
     "fixed_inputs",
     "generator_for",
     "histogram",

@@ -82,11 +82,13 @@ def create_generator(
     options: LoadOptions = LoadOptions(),  # noqa: B008 - frozen
     in_process: bool = False,
     shared: SharedTensors | None = None,
+    outputs: tuple[str, ...] = (),
 ) -> LoadGenerator:
     """A generator that sends ``payloads`` in turn to ``endpoint``; close it when done.
 
     It runs in a process of its own, so that this one's work does not disturb it, or in several where the rate
     needs them, unless ``in_process``. With ``shared`` its requests use that memory; close it after the generator.
+    A response that lacks one of ``outputs`` is an error.
 
     Raises:
         UsageError: An unknown protocol, or a host that does not resolve.
@@ -105,7 +107,7 @@ def create_generator(
         return chosen.serialise(payload, endpoint, placement)
 
     requests = shared.requests(serialise) if shared else tuple(map(serialise, payloads))
-    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options)
+    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options, outputs)
     if in_process:
         return generator_in_this_process(target)
     from autotune.load.worker._fleet import Fleet
@@ -113,8 +115,10 @@ def create_generator(
     return Fleet(target)
 
 
-def generator_for(traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Payload]) -> LoadGenerator:
-    """The generator for the user's choices; close it when done.
+def generator_for(
+    traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Payload], outputs: tuple[str, ...] = ()
+) -> LoadGenerator:
+    """The generator for the user's choices; close it when done. A response that lacks one of ``outputs`` is an error.
 
     Raises:
         UsageError: A host that does not resolve, a client that cannot run, or a server that cannot reach this
@@ -134,10 +138,12 @@ def generator_for(traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Paylo
         return SharedMemoryGenerator.create(
             endpoint,
             payloads,
-            lambda shared: create_generator(traffic.protocol, endpoint, payloads, options=options, shared=shared),
+            lambda shared: create_generator(
+                traffic.protocol, endpoint, payloads, options=options, shared=shared, outputs=outputs
+            ),
             endpoint.shared_memory,
         )
-    return create_generator(traffic.protocol, endpoint, payloads, options=options)
+    return create_generator(traffic.protocol, endpoint, payloads, options=options, outputs=outputs)
 
 
 def check_client(traffic: Traffic) -> None:

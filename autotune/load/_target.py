@@ -50,6 +50,7 @@ class Target:
         requests: Complete serialised requests, sent in turn.
         batch_size: Inferences in each.
         options: How to send them.
+        outputs: The outputs that each response must have; empty if that is not known.
     """
 
     protocol: str
@@ -58,3 +59,4 @@ class Target:
     requests: tuple[bytes, ...]
     batch_size: int = 1
     options: LoadOptions = LoadOptions()
+    outputs: tuple[str, ...] = ()

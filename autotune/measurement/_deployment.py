@@ -17,6 +17,7 @@ from autotune.load import (
     Traffic,
     check_answers,
     check_requests,
+    declared_outputs,
     fixed_inputs,
     generator_for,
     make_payloads,
@@ -122,7 +123,8 @@ class Deployment:
                     inputs = make_payloads(self.spec.name, metadata, answer, more)
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
-                with closing(generator_for(self.traffic, server.endpoint, payloads)) as generator:
+                outputs = declared_outputs(metadata, answer)
+                with closing(generator_for(self.traffic, server.endpoint, payloads, outputs)) as generator:
                     sized = self._sized(server, answer) if shapes.alike else None
                     yield Served(server, generator, served, apart, sized, answer, inputs)
 

@@ -74,14 +74,14 @@ def error_message(message: bytes) -> str:
     position = 0
     try:
         while position < len(message):
-            tag, position = _varint(message, position)
+            tag, position = varint(message, position)
             field, form = tag >> 3, tag & 0x7
             start = position
             if form == _LENGTH:
-                length, start = _varint(message, position)
+                length, start = varint(message, position)
                 position = start + length
             elif form == _VARINT:
-                _, position = _varint(message, position)
+                _, position = varint(message, position)
             else:
                 position += _FIXED_BYTES[form]
             if field == _ERROR_FIELD and form == _LENGTH and start < position <= len(message):
@@ -93,7 +93,7 @@ def error_message(message: bytes) -> str:
     return ""
 
 
-def _varint(message: bytes, position: int) -> tuple[int, int]:
+def varint(message: bytes, position: int) -> tuple[int, int]:
     """The integer at ``position``, and where it ends."""
     value = shift = 0
     while True:

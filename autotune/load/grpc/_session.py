@@ -6,6 +6,7 @@ import math
 import struct
 from typing import TYPE_CHECKING
 
+from autotune.load._outputs import KEPT_BYTES
 from autotune.load.grpc import _frames as http2
 from autotune.load.grpc._frames import DATA, HEADER, HEADERS, NUMBER, BadFrames, frame
 from autotune.load.grpc._headers import HeaderReader
@@ -132,6 +133,8 @@ class Session:
             if stream is not None and stream.plain and stop <= end:
                 position = stop
                 if kind == DATA and not flags:
+                    if not stream.received:
+                        stream.beginning = data[start : min(stop, start + KEPT_BYTES)]
                     stream.received += length
                     self._uncredited += length
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autotune.load._outputs import KEPT_BYTES
 from autotune.load.grpc._messages import MessageReader
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Stream:
         began_at: When its response began to arrive, in seconds of `time.perf_counter`; 0 before.
         received: Bytes of its DATA frames so far.
         credited: How many of those were given back to its window.
+        beginning: The first bytes of its content, with the prefix of the message.
         plain: Whether the content need not be parsed: one message is expected, and nothing was wrong so far.
         messages: The messages of a streamed response; None if one message is the response.
         failure: What is wrong with the response; None if nothing so far.
@@ -28,6 +30,7 @@ class Stream:
     # One object per request: class attributes cost nothing to set.
     began_at = 0.0
     received = 0
+    beginning = b""
     credited = 0
     plain = True
     messages: MessageReader | None = None
@@ -55,6 +58,8 @@ class Stream:
             BadFrames: They are no messages.
         """
         self.received += len(data)
+        if len(self.beginning) < KEPT_BYTES:
+            self.beginning += data[: KEPT_BYTES - len(self.beginning)]
         if self._body is not None:
             self._body += data[: _KEPT_BODY_BYTES - len(self._body)]
         elif self.messages is not None:

@@ -7,8 +7,10 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from autotune.load.grpc._call import calls_of
+from autotune.load._outputs import MISSING
+from autotune.load.grpc._call import PREFIX_BYTES, calls_of
 from autotune.load.grpc._connections import Connections
+from autotune.load.grpc._outputs import missing_outputs
 
 if TYPE_CHECKING:
     from autotune.load._target import Target
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from autotune.load.grpc._stream import Stream
 
 # Kinds of failure in which the server did answer.
-_ANSWERED = ("grpc ", "http ")
+_ANSWERED = ("grpc ", "http ", MISSING)
 
 
 class GrpcTransport:
@@ -31,6 +33,8 @@ class GrpcTransport:
         self.send_s = 0.0
         self.receive_s = 0.0
         self._calls = calls_of(target)
+        self._outputs = target.outputs
+        self._good_sizes: set[int] = set()
         self._connections = Connections(target)
         self._results: Results
         # After the answers that came over one connection the next calls go there: one write for all of them.
@@ -76,7 +80,7 @@ class GrpcTransport:
             for stream in connection.receive():
                 if 0 < stream.began_at < began:
                     self.receive_s += began - stream.began_at
-                if stream.failure is None and stream.messages is None:
+                if stream.failure is None and stream.messages is None and stream.received in self._good_sizes:
                     succeed(stream.index, connection.received_at)
                 else:
                     self._end(stream, connection.received_at)
@@ -97,12 +101,22 @@ class GrpcTransport:
 
     def _end(self, stream: Stream, at: float) -> None:
         messages, failure = stream.messages, stream.failure
+        if failure is None and messages is None:
+            failure = self._missing_outputs(stream)
         if messages is not None:
             self._results.stream(stream.index, messages.first_at if failure is None else math.inf, messages.count)
         if failure is None:
             self._results.succeed(stream.index, at)
         else:
             self._results.fail(failure, at, answered=failure[0].startswith(_ANSWERED))
+
+    def _missing_outputs(self, stream: Stream) -> Failure | None:
+        """Of several responses of one size the first is looked at: without an output it would be smaller."""
+        message = stream.beginning[PREFIX_BYTES:]
+        missing = missing_outputs(self._outputs, message, stream.received - PREFIX_BYTES) if self._outputs else ""
+        if missing == "":
+            self._good_sizes.add(stream.received)
+        return (MISSING, missing) if missing else None
 
     def _tidy(self, connection: Connection) -> None:
         """Drops a connection that can no longer be used, and fails the calls that were outstanding on it."""

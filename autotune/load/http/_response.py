@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 _MAX_HEAD_BYTES = 65536
 _MAX_LINE_BYTES = 8192
-_KEPT_BODY_BYTES = 2048
+_KEPT_ERROR_BYTES = 2048
+_HEADER_LENGTH = re.compile(rb"\r\nInference-Header-Content-Length: *(\d+)\r", re.IGNORECASE)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -17,7 +19,7 @@ class BadResponse(Exception):
 class ResponseReader:
     """Takes the bytes of one response in any portions.
 
-    Bodies of successful responses are skipped; the first 2 KiB of other ones are kept for the error message.
+    The first 2 KiB of a refused request's body are kept for the error message, and ``kept_bytes`` of other bodies.
 
     Attributes:
         complete: Whether the whole response was seen.
@@ -28,9 +30,21 @@ class ResponseReader:
         remaining: Bytes of body (of the chunk, when chunked) still to come.
     """
 
-    __slots__ = ("_body", "_buffer", "_state", "complete", "head", "keep_alive", "length", "remaining", "status")
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_kept_bytes",
+        "_state",
+        "complete",
+        "head",
+        "keep_alive",
+        "length",
+        "remaining",
+        "status",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, kept_bytes: int = 0) -> None:
+        self._kept_bytes = kept_bytes
         self.complete = False
         self.status = 0
         self.keep_alive = True
@@ -40,6 +54,17 @@ class ResponseReader:
         self._state = "head"
         self._buffer = bytearray()
         self._body = bytearray()
+
+    @property
+    def kept(self) -> bytes:
+        """What was kept of the body."""
+        return bytes(self._body)
+
+    @property
+    def header_bytes(self) -> int | None:
+        """Length of the JSON that the body begins with, ahead of binary tensors; None if no header names it."""
+        found = _HEADER_LENGTH.search(self.head)
+        return int(found[1]) if found else None
 
     @property
     def error(self) -> str:
@@ -195,5 +220,6 @@ class ResponseReader:
         return True
 
     def _keep(self, data: bytes) -> None:
-        if self.status >= 300 and len(self._body) < _KEPT_BODY_BYTES:
-            self._body += data[: _KEPT_BODY_BYTES - len(self._body)]
+        most = _KEPT_ERROR_BYTES if self.status >= 300 else self._kept_bytes
+        if len(self._body) < most:
+            self._body += data[: most - len(self._body)]

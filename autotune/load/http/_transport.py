@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from autotune.load._failure_kinds import kind_of
+from autotune.load._outputs import KEPT_BYTES, MISSING, missing_in_http
 from autotune.load.http._connections import IDLE, Connection, Connections
 from autotune.load.http._response import BadResponse, ResponseReader
 
@@ -29,6 +30,7 @@ class HttpTransport:
         self.send_s = 0.0
         self.receive_s = 0.0
         self._requests = target.requests
+        self._outputs = target.outputs
         self._connections = Connections(target.host, target.port)
         self._results: Results
         # The head of a good response seen, by the length of the whole: one with both is good too, and not parsed.
@@ -142,7 +144,7 @@ class HttpTransport:
             if not data:
                 self._break(connection, "reset", "the server closed the connection without a response")
                 return
-            connection.reader = ResponseReader()
+            connection.reader = ResponseReader(KEPT_BYTES if self._outputs else 0)
         try:
             if data:
                 connection.reader.feed(data)
@@ -157,7 +159,8 @@ class HttpTransport:
     def _complete(self, connection: Connection, reader: ResponseReader) -> None:
         connection.reader = None
         reusable = reader.keep_alive and connection.unsent is None
-        if 200 <= reader.status < 300:
+        failure = self._failure_of(reader)
+        if failure is None:
             if reader.length >= 0 and reusable:
                 self._known_heads[len(reader.head) + reader.length] = reader.head
             self._succeed(connection, reusable)
@@ -167,7 +170,13 @@ class HttpTransport:
                 self._idle.append(connection)
             else:
                 self._connections.drop(connection)
-            self._results.fail((f"http {reader.status}", reader.error), time.perf_counter(), answered=True)
+            self._results.fail(failure, time.perf_counter(), answered=True)
+
+    def _failure_of(self, reader: ResponseReader) -> Failure | None:
+        if not 200 <= reader.status < 300:
+            return f"http {reader.status}", reader.error
+        missing = missing_in_http(self._outputs, reader.kept, reader.header_bytes) if self._outputs else ""
+        return (MISSING, missing) if missing else None
 
     def _succeed(self, connection: Connection, reusable: bool = True) -> None:
         now, index = time.perf_counter(), connection.index
