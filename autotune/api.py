@@ -357,7 +357,7 @@ def _measured(
         UsageError: The traffic does not fit the model.
     """
     from autotune.measurement import Meter, sweep
-    from autotune.outcome import OutcomeKind, TrialOutcome
+    from autotune.outcome import Crash, OutcomeKind, TrialOutcome
     from autotune.search import ChangeNotes, kind_of_failure
 
     probes: list[Probe] = []
@@ -366,6 +366,7 @@ def _measured(
     startup_s, message = 0.0, ""
     apart: KeptApart | None = None
     as_served: ServedSet | None = None
+    crash: Crash | None = None
 
     def probed(probe: Probe) -> None:
         probes.append(probe)
@@ -391,6 +392,7 @@ def _measured(
         raise
     except (AutotuneError, KeyboardInterrupt) as raised:
         failure, kind, message = raised, kind_of_failure(raised), str(raised)
+        crash = Crash.of(raised)
     measurement = meter.measurement if meter else None
     outcome = TrialOutcome(
         kind,
@@ -403,6 +405,7 @@ def _measured(
         kept_apart=apart,
         differences=as_served.differences if as_served else (),
         served_digest=as_served.digest if as_served else "",
+        crash=crash,
     )
     return outcome, probes, failure
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autotune.measurement import Measurement
 from autotune.repository import Difference, KeptApart
+from autotune.server import ModelCrashed
 from autotune.space import Candidate
 
 
@@ -87,6 +88,13 @@ class Crash:
     model: str
     batch_size: int | None
     out_of_memory: bool = False
+
+    @classmethod
+    def of(cls, failure: BaseException) -> Crash | None:
+        """What a failure says of it; None if no process of a model died."""
+        if not isinstance(failure, ModelCrashed):
+            return None
+        return cls(failure.model, failure.batch_size, failure.out_of_memory)
 
 
 @dataclass(frozen=True)

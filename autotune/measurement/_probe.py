@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, Watch, histogram
+from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
 from autotune.measurement._disturbance import Surroundings
 from autotune.measurement._guards import Guards
 from autotune.measurement._judge import Judge
+from autotune.measurement._model_death import check_model, ending_with_model
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import DisturbanceKind
 from autotune.measurement._serving import Serving
@@ -20,7 +20,7 @@ from autotune.measurement._settled import Counters, settled
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
 from autotune.objective import Ceiling
-from autotune.server import ModelCrashed, RunningServer
+from autotune.server import RunningServer
 
 _REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
@@ -50,11 +50,8 @@ def run_probe(
     before = Counters.now(server, serving)
     began = Surroundings.now(server)
     started_at = time.time()
-    result = generator.run(schedule, duration_s, timeout_s, _watch(server, judge.watch))
-    try:
-        server.check_alive()
-    except ModelCrashed as crash:
-        raise crash.with_requests_of(result.batch_size) from None
+    result = generator.run(schedule, duration_s, timeout_s, ending_with_model(server, judge.watch))
+    check_model(server, generator, result)
     usage, invalid = Surroundings.now(server).since(began, result, ceilings)
     after = settled(server, serving, before, result, options)
     latency_s = {name: result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
@@ -98,15 +95,6 @@ def run_probe(
         decoupled=serving.decoupled,
         histogram=histogram(result.latency_s),
     )
-
-
-def _watch(server: RunningServer, judge: Watch | None) -> Watch | None:
-    """The judge's watch, which also ends the window once a process of the model has died."""
-    if server.pid is None:
-        return judge
-    if judge is None:
-        return Watch((), lambda progress: server.model_died)
-    return replace(judge, on_progress=lambda progress: server.model_died or judge.on_progress(progress))
 
 
 def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:

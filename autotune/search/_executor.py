@@ -18,7 +18,7 @@ from autotune.measurement import ROUGH_RATE, Deployment, Measurement, MeasureOpt
 from autotune.objective import Objective
 from autotune.outcome import Crash, OutcomeKind, TrialOutcome
 from autotune.repository import ConfigSet, KeptApart, ServedSet
-from autotune.server import ControlError, LoadFailed, ModelCrashed, ServerFailure, StartTimedOut
+from autotune.server import ControlError, LoadFailed, ServerFailure, StartTimedOut
 from autotune.space import Candidate
 
 _KIND_OF_FAILURE: dict[type[AutotuneError], OutcomeKind] = {
@@ -137,8 +137,7 @@ class LocalExecutor:
         except tuple(_KIND_OF_FAILURE) as failure:
             kind, message = kind_of_failure(failure), str(failure)
             wrong_batch = failure.batch_size if isinstance(failure, WrongAnswers) else 0
-            if isinstance(failure, ModelCrashed):
-                crash = Crash(failure.model, failure.batch_size, failure.out_of_memory)
+            crash = Crash.of(failure)
         except KeyboardInterrupt:
             kind, message = OutcomeKind.INTERRUPTED, "interrupted"
         measurement: Measurement | None = meter.measurement if meter else None

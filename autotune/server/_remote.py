@@ -19,6 +19,7 @@ from autotune.server._reason import compact
 from autotune.server._types import Endpoint, LoadFailed, RunningServer, ServerCrashed, StartTimedOut
 
 _POLL_S = 0.02
+_UNLOAD_S = 10.0  # guess; a model that ends its instances more slowly than that is loaded beside them
 _DEFAULT_HTTP_PORT = 8000
 _NOT_EXPLICIT = "explicit model load / unload is not allowed"
 
@@ -69,7 +70,7 @@ class RemoteLauncher:
         try:
             # Unload first, so that statistics start at zero and no old instance is left.
             for name in loaded:
-                self._unload(control, loader, name)
+                self._unload(control, loader, name, self.options.start_timeout_s)
             for name in names:
                 self._load(loader, name, overrides[name])
             self._await(control, model, started)
@@ -128,14 +129,14 @@ class RemoteLauncher:
                 raise self._not_explicit() from None
             raise LoadFailed(_own_reason(str(error))) from None
 
-    def _unload(self, control: ControlClient, loader: ModelControl, model: str) -> None:
+    def _unload(self, control: ControlClient, loader: ModelControl, model: str, timeout_s: float) -> None:
         try:
             loader.unload(model)
         except ControlError as error:
             if _NOT_EXPLICIT in str(error):
                 raise self._not_explicit() from None
             raise
-        deadline = time.monotonic() + self.options.start_timeout_s
+        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             states = [entry for entry in control.index() if entry.get("name") == model]
             # Triton lists a version as "unloaded" when its instances are gone.
@@ -143,8 +144,7 @@ class RemoteLauncher:
                 return
             time.sleep(_POLL_S)
         raise StartTimedOut(
-            f"the server's own {model} was not unloaded after {self.options.start_timeout_s:g} s; "
-            "give it longer with --start-timeout"
+            f"the server's own {model} was not unloaded after {timeout_s:g} s; give it longer with --start-timeout"
         )
 
     def _await(self, control: ControlClient, model: str, started: float) -> None:
@@ -162,9 +162,11 @@ class RemoteLauncher:
         Raises:
             UsageError: The server runs without a model that it had; its owner must know.
         """
+        # Triton 2.51 never ends to unload a model whose process died in an execution; a load replaces it.
+        within_s = min(self.options.start_timeout_s, _UNLOAD_S)
         for name in names:
             with contextlib.suppress(AutotuneError):
-                self._unload(control, loader, name)
+                self._unload(control, loader, name, within_s)
         for name in loaded:
             try:
                 loader.load(name, timeout_s=self.options.start_timeout_s)

@@ -14,14 +14,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tritonclient.http
+from launch_suite import example, infer
 from tiny_models import write_model
 
 from autotune.cli import main
 from autotune.load import ClosedLoop, Traffic
-from autotune.measurement import Deployment, run_probe
+from autotune.measurement import Deployment, Served, run_probe
 from autotune.repository import ConfigSet, ModelRepository
-from autotune.server import EmbeddedLauncher, LaunchOptions, ModelCrashed
+from autotune.server import EmbeddedLauncher, LaunchOptions, ModelCrashed, RemoteLauncher
 
 _CONFIG = """
 backend: "python"
@@ -126,3 +129,26 @@ def test_a_run_is_not_led_again_where_the_model_dies(tmp_path: Path, capsys: pyt
     shown = capsys.readouterr().out
     assert "crashed: the process of model dies died" in " ".join(shown.split())
     assert "inf%" not in shown
+
+
+def test_a_death_on_a_remote_server_is_known_by_tritons_words_and_the_model_restored(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    write_dying(models, "os._exit(7)")
+    spec = ModelRepository(models).model("dies")
+    with EmbeddedLauncher(LaunchOptions(start_timeout_s=60)).launch(models, "dies", tmp_path / "host") as host:
+        url = f"127.0.0.1:{host.endpoint.http_port},{host.endpoint.grpc_port}"
+        remote = RemoteLauncher(LaunchOptions(url=url, start_timeout_s=5))
+        deployment = Deployment(spec, remote, tmp_path)
+        with (
+            pytest.raises(ModelCrashed, match=r"of model dies died .*is not healthy"),
+            deployment.serve(ConfigSet.of(spec.config), tmp_path / "log") as served,
+        ):
+            two_short_windows(served)
+        # Triton never ends to unload a model whose process died in an execution, but a load replaces it.
+        np.testing.assert_array_equal(infer(tritonclient.http, host.endpoint, "dies"), example())
+
+
+def two_short_windows(served: Served) -> None:
+    """The first may end before Triton's words."""
+    for _ in range(2):
+        run_probe(served.server, served.generator, ClosedLoop(5), purpose="load", duration_s=0.2, timeout_s=0.2)
