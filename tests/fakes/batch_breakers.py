@@ -80,6 +80,22 @@ RIGHT = {
 """The same of models that may be batched."""
 
 
+CHANGING = {
+    "dropout": "return self.split(parts, x * np.random.default_rng().integers(0, 2, x.shape))",
+    "says_the_time": "return self.split(parts, np.full_like(x, time.time() % 1))",
+    "remembers": "self.buffer += x.sum(); return self.split(parts, x + self.buffer[0, 0])",
+}
+"""The same of models that give equal requests different answers anyway."""
+
+ODD = {
+    "ticks": "return self.split(parts, np.full_like(x, int(20 * time.time()) % 100))",
+    "flaky": """if np.random.default_rng().random() < 0.3:
+            raise ValueError("quota exceeded")
+        return self.split(parts, x)""",
+}
+"""The same of models whose answers change, or fail, now and then."""
+
+
 def write_python_model(repository: Path, name: str, body: str) -> None:
     ragged = name == RAGGED
     config = CONFIG.format(dims="-1" if ragged else "4", ragged="allow_ragged_batch: true" if ragged else "")

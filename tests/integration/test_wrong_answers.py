@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc
-from batch_breakers import BREAKERS, RAGGED, RIGHT, write_onnx_breakers, write_python_model
+from batch_breakers import BREAKERS, CHANGING, ODD, RAGGED, RIGHT, write_onnx_breakers, write_python_model
 from tiny_models import write_double
 
 from autotune.cli import main
@@ -28,7 +28,7 @@ AT_ONCE = 24
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("models")
-    for name, body in {**BREAKERS, **RIGHT}.items():
+    for name, body in {**BREAKERS, **RIGHT, **CHANGING, **ODD}.items():
         write_python_model(directory, name, body)
     assert write_onnx_breakers(directory) == ONNX
     write_double(directory, "first")
@@ -37,7 +37,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    models = tuple(f"--load-model={name}" for name in (*BREAKERS, *ONNX, *RIGHT))
+    models = tuple(f"--load-model={name}" for name in (*BREAKERS, *ONNX, *RIGHT, *CHANGING, *ODD))
     launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=60, triton_args=models))
     with launcher.launch(repository, "first", tmp_path_factory.mktemp("log") / "triton.log") as running:
         yield running
@@ -95,6 +95,22 @@ def test_batches_with_wrong_answers_are_found(server: RunningServer, model: str,
 def test_batches_with_right_answers_pass(server: RunningServer, model: str, tmp_path: Path) -> None:
     assert wrong_answers(server, model) == 0
     assert served(server, model, tmp_path).check_answers() == ""
+
+
+@pytest.mark.parametrize("model", CHANGING)
+def test_answers_that_change_anyway_are_not_compared_and_that_is_said(
+    server: RunningServer, model: str, tmp_path: Path
+) -> None:
+    said = served(server, model, tmp_path).check_answers()
+    assert said == "answers are not compared in y: equal requests alone get different ones"
+
+
+@pytest.mark.parametrize("model", ODD)
+def test_what_happens_now_and_then_is_not_put_down_to_batches(
+    server: RunningServer, model: str, tmp_path: Path
+) -> None:
+    for _ in range(5):
+        served(server, model, tmp_path).check_answers()
 
 
 def test_a_run_says_what_is_wrong_and_delivers_a_config_that_answers_rightly(
