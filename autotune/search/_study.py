@@ -223,7 +223,8 @@ class Coordinator:
     def _unbatched(self) -> Iterator[Start]:
         """The baseline without dynamic batching, unless that was tried."""
         start = unbatched(self._base, self._plan.space)
-        if all(trial.outcome.configs != start.configs.texts() for trial in self._trials):
+        tried = any(each.label == start.label or each.outcome.configs == start.configs.texts() for each in self._trials)
+        if not tried:  # the model may switch the batcher on again
             yield start
 
     def _note(self, text: str) -> None:

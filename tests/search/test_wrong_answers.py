@@ -9,6 +9,7 @@ import pytest
 from pretended_studies import PretendedExecutor, plan, run
 
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.repository import ConfigSet
 from autotune.search import Trial, TrialWatch
 from autotune.store import Store
 
@@ -68,6 +69,19 @@ def test_wrong_batches_stay_left_out_when_a_study_is_resumed(tmp_path: Path, sto
     resumed = MixingExecutor(wrong_from=2)
     run(replace(study, models=(own,), trials=50), store, resumed)
     assert all(not trial.configs.asked.dynamic_batching for trial in resumed.trials)
+
+
+class _InsistingExecutor(MixingExecutor):
+    """The model switches the batcher on whatever the config says."""
+
+    def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
+        insisting = ConfigSet(tuple(each.with_value("dynamic_batching", {}) for each in trial.configs))
+        return super().execute(replace(trial, configs=insisting), watch)
+
+
+def test_a_model_that_insists_on_batching_is_asked_once_not_to(tmp_path: Path, store: Store) -> None:
+    result = run(plan(tmp_path, batch=8, trials=6), store, _InsistingExecutor(wrong_from=2))
+    assert [trial.label for trial in result.trials].count("without dynamic batching") == 1
 
 
 def test_a_config_found_wrong_in_the_final_comparison_is_not_delivered(tmp_path: Path, store: Store) -> None:
