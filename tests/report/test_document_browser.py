@@ -27,10 +27,11 @@ COLUMN = (
 
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
-    with closing(Store.open(database_url(tmp_path))) as store:
+    results = tmp_path / ("results_without_a_place_to_break_a_line_" * 3)
+    with closing(Store.open(database_url(results))) as store:
         tuned_study(store, name=MARKUP, trials=30)
         infeasible_study(store)
-    return tmp_path
+    return results
 
 
 def opened(browser: Browser, path: Path, **context: object) -> tuple[Page, list[str]]:
