@@ -6,17 +6,24 @@ import itertools
 import json
 import re
 from contextlib import closing
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from documented_studies import MARKUP, infeasible_study, refused_study, tuned_study
+from documented_studies import MARKUP, infeasible_study, outcome, refused_study, tuned_study
+from stored_trials import HERE, begin
 
 from autotune import api
 from autotune.cli import main
+from autotune.environment import Gpu
 from autotune.errors import UsageError
+from autotune.measurement import Usage
 from autotune.report.document import build, read_source
-from autotune.report.document._blocks import Document, Table
+from autotune.report.document._blocks import Code, Document, Facts, Table
+from autotune.report.document._html import html_report
+from autotune.report.document._markdown import markdown_report
+from autotune.report.document._png import png
 from autotune.report.document.sections._loads import loads_of
 from autotune.report.document.sections._tradeoff import Point, pareto_front
 from autotune.store import Store, database_url
@@ -120,14 +127,13 @@ def test_names_with_markup_stay_text_in_every_format(tmp_path: Path) -> None:
     with closing(Store.open(database_url(tmp_path))) as store:
         tuned_study(store, name=MARKUP, model=MARKUP)
         found = build(read_source(store, None, tmp_path))
-    from autotune.report.document._html import html_report
-    from autotune.report.document._markdown import markdown_report
-
     text = html_report(found)
     page = Page(text)
     assert MARKUP in "".join(page.text)
     assert {"b", "script"} & {tag for tag, _ in page.tags} == {"script"}
     assert sum(tag == "script" for tag, _ in page.tags) == 3  # data, Plotly, ours
+    named = next(figure for figure in found.figures if MARKUP in figure.title)
+    assert png(named).startswith(b"\x89PNG")  # no name is read as a formula
     markdown = markdown_report(found)
     assert "<script>" not in re.sub(r"\\<|```.*?```", "", markdown, flags=re.DOTALL)
     row = next(line for line in markdown.splitlines() if "failed to load" in line)
@@ -172,6 +178,49 @@ def test_a_study_that_triton_refused_shows_its_words(results: Path) -> None:
     (table,) = (block for block in failures.blocks if isinstance(block, Table))
     assert MARKUP in table.rows[0][2].text
     assert api.report("refused", results=results)[1] is not None
+
+
+def test_the_machine_with_its_gpu_and_image_and_the_files_are_shown(tmp_path: Path) -> None:
+    gpu = Gpu("NVIDIA H200", "570.1", 143_771)
+    launch = {"mode": "docker", "triton": "2.61.0", "image": "tritonserver:25.09", "image id": "sha256:abc"}
+    files = "net/config.pbtxt  64 B\nnet/1/model.onnx  1.2 MB\nnet/1/weights/a.bin  2.0 GB\nnet/labels.txt  10 B\n"
+    with closing(Store.open(database_url(tmp_path))) as store:
+        study, _ = begin(store, "s", environment=replace(HERE, gpus=(gpu,), launch=launch), files=files)
+        measured = outcome(500.0)
+        assert measured.measurement is not None
+        decided = measured.measurement.decided_by
+        assert decided is not None
+        usage = Usage(0.2, server_cpu_s=1.0, memory_bytes=10**9, gpu_memory_bytes=4 * 10**9)
+        used = replace(decided, usage=usage)
+        measurement = replace(measured.measurement, probes=(used,), decided_by=used)
+        store.save_trial(study, 0, "baseline", replace(measured, measurement=measurement))
+    found = document(tmp_path)
+    (facts,) = (
+        block
+        for section in found.sections
+        for block in section.blocks
+        if isinstance(block, Facts) and section.name == "machine"
+    )
+    shown = dict(facts.rows)
+    assert shown["GPU"] == "NVIDIA H200 (143771 MiB, driver 570.1)"
+    assert (shown["Image"], shown["Image ID"], shown["Triton"]) == ("tritonserver:25.09", "sha256:abc", "2.61.0")
+    (tree,) = (
+        block
+        for section in found.sections
+        for block in section.blocks
+        if isinstance(block, Code) and section.name == "repository"
+    )
+    assert tree.text.splitlines() == [
+        "net/",
+        "    config.pbtxt  (64 B)",
+        "    1/",
+        "        model.onnx  (1.2 MB)",
+        "        weights/",
+        "            a.bin  (2.0 GB)",
+        "    labels.txt  (10 B)",
+    ]
+    captions = {figure.name: figure.caption for figure in found.figures}
+    assert captions["server-gpu-memory"].startswith("Trial 0 (baseline, delivered) takes 4,000 MB")
 
 
 def test_an_unknown_study_is_refused_with_near_names(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,19 +102,32 @@ def _facts(found: Environment) -> list[tuple[str, str]]:
         ("Kernel", found.kernel),
         ("Python", found.python),
     ]
-    facts += [(_LAUNCH.get(name, f"Launch: {name}"), value) for name, value in found.launch.items()]
+    facts += [(_LAUNCH.get(name, name), value) for name, value in found.launch.items()]
     packages = ", ".join(f"{name} {version}" for name, version in found.packages.items())
     return [*facts, ("Packages", packages)]
 
 
-_LAUNCH = {"mode": "Launch mode", "triton": "Triton", "image": "Image", "digest": "Image digest", "binary": "Binary"}
+_LAUNCH = {
+    "mode": "Launch mode",
+    "triton": "Triton",
+    "binary": "Binary",
+    "arguments": "Triton's arguments",
+    "image": "Image",
+    "image id": "Image ID",
+    "engine": "Docker engine",
+    "network": "Network",
+    "limits": "Limits",
+    "url": "Server",
+}
+_MOST_FILES = 200  # that are listed
 
 
 def _tree(files: str) -> str:
     """The listing as a tree: each directory once, what is in it indented below."""
     lines: list[str] = []
     above: list[str] = []
-    for line in files.splitlines():
+    listed = files.splitlines()
+    for line in listed[:_MOST_FILES]:
         path, _, size = line.rpartition("  ")
         *folders, name = path.split("/")
         common = next(
@@ -124,4 +137,6 @@ def _tree(files: str) -> str:
         lines += [f"{'    ' * depth}{folders[depth]}/" for depth in range(common, len(folders))]
         lines.append(f"{'    ' * len(folders)}{name}  ({size})")
         above = folders
+    if len(listed) > _MOST_FILES:
+        lines.append(f"... and {len(listed) - _MOST_FILES:,} files more")
     return "\n".join(lines)
