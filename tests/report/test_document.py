@@ -103,10 +103,10 @@ def test_a_report_holds_every_part(results: Path) -> None:
 def test_captions_are_computed_from_the_data(results: Path) -> None:
     captions = {figure.name: figure.caption for figure in document(results).figures}
     assert "Trial 2 comes to 2.40 times the baseline's value" in captions["finals"]
-    assert "trial 2, 1,200 inferences/s at p99 4.5ms" in captions["throughput-latency"]
+    assert "Delivered: trial 2. The search measured 1,200 inferences/s at p99 4.5ms" in captions["throughput-latency"]
     assert "10% below the ceiling of 5ms" in captions["throughput-latency"]
     assert "Trial 0 (baseline) meets p99 <= 5ms in single windows of up to 508 inferences/s" in captions["percentiles"]
-    assert "largest part is network (37%). The model is not the largest cost" in captions["breakdown-delivered"]
+    assert "its largest part is network (37%). The model is not the largest cost" in captions["breakdown-delivered"]
     assert "Trial 0 (baseline) does not batch" in captions["batches-1"]
     assert "Median error 7% over 2 trials" in captions["prediction"]
 

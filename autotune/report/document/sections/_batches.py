@@ -73,13 +73,10 @@ def _conclusion(detailed: Detailed, model: str, counted: Counter[int]) -> str:
     if most <= 1:
         return f"{name} does not batch: {mean:.1f} inferences in an execution."
     full = counted.get(most, 0) / total
-    says = (
-        "the limit binds, a larger one may serve faster"
-        if full >= _FULL
-        else "the limit does not bind, a larger one changes little"
-    )
+    larger = "may serve faster" if full >= _FULL else "would change little"
     return (
-        f"{name} executes {mean:.1f} of at most {most} inferences together; {full:.0%} of executions are full: {says}."
+        f"{name} executes {mean:.1f} inferences together on average, at most {most}."
+        f" {full:.0%} of its executions are full, so a larger max_batch_size {larger}."
     )
 
 

@@ -26,12 +26,12 @@ _PARTS = {
     "compute_output_s": ("output", "output"),
     "client_receive_s": ("client receive", "receive"),
 }
-_COMPUTES = "Execution is the largest cost: shorter executions or smaller batches would lower the latency."
+_COMPUTES = "Shorter executions or smaller batches would lower it."
 _TRAVELS = "The model is not the largest cost: look at the client, the network and the protocol."
 _ADVICE = {
     "client_send_s": _TRAVELS,
     "network_s": _TRAVELS,
-    "queue_s": "Waiting is the largest cost: more instances, or a shorter queue delay, would lower the latency.",
+    "queue_s": "More instances or a shorter queue delay would lower it.",
     "compute_input_s": _COMPUTES,
     "compute_infer_s": _COMPUTES,
     "compute_output_s": _COMPUTES,
@@ -194,7 +194,7 @@ def _breakdown(detailed: Detailed, at: Sequence[Load], objective: Objective) -> 
     return Figure(
         f"breakdown-{kind}",
         f"Where the mean latency goes, {detailed.name}",
-        f"At {_load(load.value, objective)} the mean latency is {latency(total_s)}, and the largest part is"
+        f"At {_load(load.value, objective)} the mean latency is {latency(total_s)}, and its largest part is"
         f" {_PARTS[largest][0]} ({share:.0%}). {_ADVICE[largest]}"
         + (f" Bottleneck: {load.bottleneck}." if load.bottleneck else ""),
         Axis(_axis(objective), names=True),

@@ -129,17 +129,18 @@ def _conclusion(source: Source, points: Sequence[Point], front: Sequence[Point],
     if point is not None:
         what = "Delivered" if result.best is not None else "Nearest miss"
         text += (
-            f" {what}: trial {point.trial.number}, {rate(point.per_s)} inferences/s"
-            f" at {statistic} {latency(point.latency_s)} by the search."
+            f" {what}: trial {point.trial.number}. The search measured {rate(point.per_s)} inferences/s"
+            f" at {statistic} {latency(point.latency_s)}"
         )
         ceiling = next((each for each in result.objective.ceilings if each.statistic == statistic), None)
         if ceiling is not None:
             room = 1 - ceiling.ratio(point.latency_s)
             limit = format_duration(ceiling.limit_s)
-            text += f" That is {abs(room):.0%} {'below' if room >= 0 else 'above'} the ceiling of {limit}."
+            text += f", {abs(room):.0%} {'below' if room >= 0 else 'above'} the ceiling of {limit}"
+        text += "."
     if len(front) > 1:
         text += (
-            f" Along the Pareto front ({len(front)} trials) {rate(least.per_s)} inferences/s cost"
-            f" {latency(least.latency_s)}, {rate(fastest.per_s)} cost {latency(fastest.latency_s)}."
+            f" On the Pareto front ({len(front)} trials) {statistic} rises from {latency(least.latency_s)} at"
+            f" {rate(least.per_s)} inferences/s to {latency(fastest.latency_s)} at {rate(fastest.per_s)}."
         )
     return text

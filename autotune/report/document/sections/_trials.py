@@ -61,7 +61,7 @@ def failures(source: Source) -> Section | None:
     share = f"{count} of {total} trials failed" if count else "No trial failed, but a later run did"
     kinds = len(alike)
     blocks: list[Block] = [
-        Paragraph(f"{share}, in {kinds} way{'' if kinds == 1 else 's'}. The search avoids configs that fail."),
+        Paragraph(f"{share}{f', in {kinds} different ways' if kinds > 1 else ''}."),
         Table("failures", columns, rows),
     ]
     logs = [each.outcome.log_path for each in failed if each.outcome.log_path is not None]
