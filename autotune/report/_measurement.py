@@ -26,7 +26,7 @@ _PARTS_OF_STREAMS = {
 }
 
 
-_SAYS_SOMETHING = 0.5  # confidence below which a certificate says less than a coin
+SAYS_SOMETHING = 0.5  # confidence below which a certificate says less than a coin
 
 
 def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[str]:
@@ -82,7 +82,7 @@ def _shown(each: Evidence, measured: Measurement) -> str:
     if not measured.certified:
         below = "the window" if in_closed_loop else "the nearest window below"
         return f"estimated, not certified, for {at_most} ({below}: {seen})"
-    if measured.confidence < _SAYS_SOMETHING:
+    if measured.confidence < SAYS_SOMETHING:
         return f"{at_most} in a window too short to prove it ({seen}; {_confidence(measured.confidence)} confidence)"
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 

@@ -68,10 +68,13 @@ def _series(detailed: Detailed, counted: Counter[int], width: float) -> Series:
 def _conclusion(detailed: Detailed, model: str, counted: Counter[int]) -> str:
     total = sum(counted.values())
     mean = sum(size * count for size, count in counted.items()) / total
-    most = _limit(detailed, model)
+    config = _config(detailed, model)
     name = f"{detailed.name[:1].upper()}{detailed.name[1:]}"
-    if most <= 1:
+    if config is None or config.max_batch_size <= 1:
         return f"{name} does not batch: {mean:.1f} inferences in an execution."
+    if not (config.dynamic_batching or config.has("sequence_batching")):
+        return f"{name} has no dynamic batching: each request is executed alone, {mean:.1f} inferences on average."
+    most = config.max_batch_size
     full = counted.get(most, 0) / total
     larger = "may serve faster" if full >= _FULL else "would change little"
     return (
@@ -80,10 +83,10 @@ def _conclusion(detailed: Detailed, model: str, counted: Counter[int]) -> str:
     )
 
 
-def _limit(detailed: Detailed, model: str) -> int:
-    """The largest batch of a model's config; 0 if it was not served with a config of ours."""
+def _config(detailed: Detailed, model: str) -> ModelConfig | None:
+    """A model's config; None if it was served with none of ours."""
     text = detailed.trial.outcome.configs.get(model, "")
     try:
-        return ModelConfig.parse(text, detailed.name).max_batch_size
+        return ModelConfig.parse(text, detailed.name)
     except AutotuneError:
-        return 0
+        return None
