@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +20,7 @@ from autotune.cli import main
 from autotune.environment import Gpu
 from autotune.errors import UsageError
 from autotune.measurement import Usage
+from autotune.outcome import OutcomeKind
 from autotune.report.document import build, read_source
 from autotune.report.document._blocks import Code, Document, Facts, Table
 from autotune.report.document._html import html_report
@@ -221,6 +223,21 @@ def test_the_machine_with_its_gpu_and_image_and_the_files_are_shown(tmp_path: Pa
     ]
     captions = {figure.name: figure.caption for figure in found.figures}
     assert captions["server-gpu-memory"].startswith("Trial 0 (baseline, delivered) takes 4,000 MB")
+
+
+def test_a_study_whose_requests_all_failed_has_no_empty_plot(tmp_path: Path) -> None:
+    lost = dict.fromkeys(("p50", "p90", "p95", "p99", "avg"), math.inf)
+    whole = outcome(500.0, kind=OutcomeKind.INFEASIBLE)
+    assert whole.measurement is not None
+    probes = tuple(replace(each, latency_s=lost, holds=False, kept_up=False) for each in whole.measurement.probes)
+    measurement = replace(whole.measurement, probes=probes, decided_by=probes[1], latency_s=lost)
+    with closing(Store.open(database_url(tmp_path))) as store:
+        study, _ = begin(store, "s")
+        store.save_trial(study, 0, "baseline", replace(whole, measurement=measurement))
+    found = document(tmp_path)
+    assert "percentiles" not in {figure.name for figure in found.figures}
+    assert all(any(each.x for each in figure.series) for figure in found.figures)
+    assert "data-v=Infinity>lost</td>" in html_report(found)
 
 
 def test_an_unknown_study_is_refused_with_near_names(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,11 @@ class Figure:
     limits: tuple[Limit, ...] = ()
     small: bool = False
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to see."""
+        return any(each.x and not each.hidden for each in self.series)
+
 
 def slug(name: str) -> str:
     """A name as part of a file's name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -146,7 +147,9 @@ def _styled(cell: Cell) -> str:
 
 
 def _sorted_by(cell: Cell) -> str:
-    return "" if cell.value is None else f" data-v={cell.value:.6g}"
+    if cell.value is None or math.isnan(cell.value):
+        return ""
+    return f" data-v={cell.value:.6g}" if math.isfinite(cell.value) else " data-v=Infinity"
 
 
 def _numeric(numeric: bool) -> str:

@@ -49,7 +49,7 @@
     if (!numeric) return sign * a.textContent.localeCompare(b.textContent, undefined, { numeric: true });
     const [x, y] = [a.dataset.v, b.dataset.v];
     if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-    return sign * (x - y);
+    return x === y ? 0 : sign * (x - y);
   };
 
   for (const table of document.querySelectorAll("table.interactive")) {
