@@ -274,7 +274,7 @@ def export_study(
 
 
 def list_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyResult]:
-    """Every study of a database as it stands, the newest first.
+    """Every study of a database as it stands, the newest first; its trials have only the windows that decided.
 
     Raises:
         UsageError: There is no database.

@@ -12,8 +12,8 @@ from autotune.store import Store, StudyRecord, Windows
 
 
 def stored_results(store: Store, results: Path) -> list[StudyResult]:
-    """Every study of the database, the newest first."""
-    return [_stored(store, record, results) for record in reversed(store.studies())]
+    """Every study of the database, the newest first; its trials have only the windows that decided."""
+    return [_stored(store, record, results, "deciding") for record in reversed(store.studies())]
 
 
 def stored_result(store: Store, name: str | None, results: Path, windows: Windows = "all") -> StudyResult:
