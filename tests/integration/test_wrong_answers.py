@@ -54,7 +54,7 @@ def served(server: RunningServer, model: str, directory: Path) -> Served:
         traffic = Traffic(input_data=str(path))
     config = one.model_config()
     payloads = make_payloads(model, one.model_metadata(), config, traffic)
-    return Served(one, None, config=config, inputs=payloads)
+    return Served(one, generator=None, configs=None, config=config, inputs=payloads)
 
 
 def wrong_answers(server: RunningServer, model: str) -> int:
