@@ -96,7 +96,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     )
     with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)
-        with study_lock(store.directory or directory, name):
+        with study_lock(store.directory or directory, name), store.exclusive(name):
             deployment = Deployment(spec, launcher, directory, traffic, composing)
             executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
             environment = _environment(launcher, spec, composing)

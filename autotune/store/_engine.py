@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from autotune.errors import AutotuneError, UsageError
 
@@ -100,6 +107,28 @@ def use_write_ahead_log(engine: Engine) -> None:
         connection.close()
 
 
+def take_turns(connection: Connection, what: str) -> None:
+    """Waits until no other transaction does the same; the lock ends with this one.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+
+
+@contextmanager
+def held(engine: Engine, what: str) -> Iterator[bool]:
+    """Whether ``what`` could be locked, until the context is left or the connection is lost; PostgreSQL only."""
+    with engine.connect() as connection:
+        taken = sqlalchemy.text("SELECT pg_try_advisory_lock(hashtext(:what))")
+        free = bool(connection.execute(taken, {"what": what}).scalar())
+        connection.commit()  # the lock is the connection's
+        try:
+            yield free
+        finally:
+            connection.invalidate()  # ends with it, not with its return to the pool
+
+
 def patiently(create: Callable[[], T]) -> T:
     """What ``create`` returns, tried again where another process creates the same at the same time.
 
@@ -109,7 +138,7 @@ def patiently(create: Callable[[], T]) -> T:
     for _ in range(_ATTEMPTS - 1):
         try:
             return create()
-        except (IntegrityError, OperationalError, sqlite3.OperationalError):
+        except (IntegrityError, OperationalError, ProgrammingError, sqlite3.OperationalError):
             time.sleep(_PAUSE_S)
     return create()
 

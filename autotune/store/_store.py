@@ -17,11 +17,13 @@ from autotune.store._engine import (
     connect_arguments,
     create_engine,
     explained,
+    held,
     make_directory,
     parse_url,
     patiently,
     reported,
     sqlite_file,
+    take_turns,
     use_write_ahead_log,
 )
 from autotune.store._frames import probe_frame
@@ -99,14 +101,16 @@ class Store:
                 make_directory(file)
             engine = create_engine(parsed, flag)
             patiently(lambda: use_write_ahead_log(engine))
-            with engine.begin() as connection:  # one writer at a time creates the tables
-                Base.metadata.create_all(connection)
             store = cls(engine, flag)
-            with Session(engine) as session, session.begin():
-                if session.scalar(select(func.count()).select_from(SchemaRow)) == 0:
-                    session.add(SchemaRow(version=SCHEMA_VERSION, written_by=_own_version()))
-                store._check_version(session)
-                upgrade(session, _own_version())
+            with engine.begin() as connection:  # one writer at a time creates the tables
+                take_turns(connection, "autotune: tables")
+                Base.metadata.create_all(connection)
+                with Session(connection) as session:
+                    if session.scalar(select(func.count()).select_from(SchemaRow)) == 0:
+                        session.add(SchemaRow(version=SCHEMA_VERSION, written_by=_own_version()))
+                    store._check_version(session)
+                    upgrade(session, _own_version())
+                    session.commit()
         return store
 
     @classmethod
@@ -137,6 +141,25 @@ class Store:
         """The directory of a SQLite file; None for another database."""
         file = sqlite_file(self._engine.url)
         return file.parent if file else None
+
+    @contextmanager
+    def exclusive(self, study: str) -> Iterator[None]:
+        """Holds a study against coordinators on other machines until the context is left; for PostgreSQL only.
+
+        The server lets go of it for a dead process. A database that is a file has a lock beside it instead.
+
+        Raises:
+            UsageError: Another process runs the study.
+        """
+        if self._engine.dialect.name != "postgresql":
+            yield
+            return
+        with held(self._engine, f"autotune: {study}") as free:
+            if not free:
+                raise UsageError(
+                    f"--study: another process is running study {study!r}; wait for it or choose another --study"
+                )
+            yield
 
     def close(self) -> None:
         """Closes the connections."""

@@ -30,11 +30,11 @@ _QUERY = """
 The sustainable rate of every trial of a study with the p99 at it, the fastest first:
 
 ```sql
-SELECT trial.number, measurement.rate_per_s, window.p99_s
+SELECT trial.number, measurement.rate_per_s, probe.p99_s
 FROM autotune_study AS study
 JOIN autotune_trial AS trial ON trial.study_id = study.id AND trial.role = 'trial'
 JOIN autotune_measurement AS measurement ON measurement.trial_id = trial.id
-JOIN autotune_probe AS window ON window.trial_id = trial.id AND window.position = measurement.decided_by
+JOIN autotune_probe AS probe ON probe.trial_id = trial.id AND probe.position = measurement.decided_by
 WHERE study.name = 'mnist-p99-5ms' AND measurement.feasible
 ORDER BY measurement.rate_per_s DESC;
 ```

@@ -1,9 +1,12 @@
 """A database and the trials that tests store in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, create_engine
 
 from autotune.environment import Environment
 from autotune.load import ClosedLoop, ConstantRate, PoissonRate
@@ -109,6 +112,17 @@ def begin(store: Store, name="s", **changes) -> tuple[StudyRecord, tuple[str, ..
         "environment": HERE,
     }
     return store.begin_study(name, **{**wanted, **changes})
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A transaction in the database, past the store."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from pathlib import Path
 
-from stored_trials import begin, outcome
+from stored_trials import begin, connected, outcome
 
 from autotune.store import Store
 from autotune.store._meanings import MEANINGS
@@ -32,6 +31,6 @@ def test_the_example_query_finds_the_trials(store: Store, url: str) -> None:
     store.save_trial(study, 3, "proposed", outcome())
     query = re.search(r"```sql\n(.*)```", PAGE.read_text(), re.DOTALL)
     assert query is not None
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
-        ((number, rate_per_s, _),) = raw.execute(query[1]).fetchall()
+    with connected(url) as raw:
+        ((number, rate_per_s, _),) = raw.exec_driver_sql(query[1]).fetchall()
     assert (number, rate_per_s) == (3, 1000.5)
