@@ -18,7 +18,7 @@ from autotune.load.answers._compare import differing
 from autotune.load.answers._types import Answer, WrongAnswers
 from autotune.load.payload import Payload
 from autotune.repository import instances_of
-from autotune.server import RunningServer
+from autotune.server import ModelCrashed, RunningServer
 
 _CONCATENATING = ("onnxruntime", "tensorrt", "tensorflow", "pytorch", "openvino")
 """Backends for which requests of a batch and one request of that batch size are the same."""
@@ -93,6 +93,7 @@ class _Check:
         self._endpoint = server.endpoint
         self.largest_batch = 1
         self.alone_s = 0.0
+        self._request_size = inputs[0].batch_size
         self._formed = 1  # requests in the largest batch of the latest answers
         self._unstable: set[str] = set()
         first = [ask(self._endpoint, each) for each in inputs]
@@ -134,6 +135,7 @@ class _Check:
             return [whole] if whole.error else [_rows(whole, rows * place, rows) for place in range(size)]
 
         self._formed = size
+        self._request_size = batch.batch_size
         self.largest_batch = max(self.largest_batch, size)
         self._examine(together, size, f"a batch of {size} requests fails though one alone does not")
 
@@ -143,6 +145,7 @@ class _Check:
         Raises:
             WrongAnswers: An answer differs from the one alone, or a request fails.
         """
+        self._request_size = self.inputs[0].batch_size
         for _ in range(rounds):
             self._examine(lambda: self._counted(count), count, "requests at once fail though one alone does not")
             if self.largest_batch > 1:
@@ -174,6 +177,7 @@ class _Check:
                 if not failed or self._formed > 1:
                     return
                 continue  # nothing was batched this time
+            self._check_model()
             if self._fails_alone(count):
                 return
             error, difference = self._problem(answers)  # without what was found to change with time
@@ -183,6 +187,13 @@ class _Check:
             failed += bool(error)
             if failed == _CONFIRMED:
                 raise WrongAnswers(f"{failing}: {error}; {_REMEDY}", self._formed)
+
+    def _check_model(self) -> None:
+        """Raises `ModelCrashed` if a process of the model died of what was asked: each request would wait a second."""
+        try:
+            self._server.check_alive()
+        except ModelCrashed as crash:
+            raise crash.with_requests_of(self._request_size) from None
 
     def _problem(self, answers: Sequence[Answer]) -> tuple[str, str]:
         """The first error, and the first difference from the answers alone, in words."""
