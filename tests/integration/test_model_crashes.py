@@ -104,7 +104,7 @@ def test_out_of_memory_is_what_the_kernel_counted(memory_group: tuple[Path, str]
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1, ended.stderr
-    assert re.search(r"died \(out of memory at a limit of 1024 MiB\) in a batch of [45]", ended.stderr), ended.stderr
+    assert re.search(r"died \(out of memory at a limit of 1024 MiB\) in a batch of [4-8]", ended.stderr), ended.stderr
 
 
 def test_a_run_is_not_led_again_where_the_model_dies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
