@@ -19,10 +19,10 @@ from autotune import api
 from autotune.cli import main
 from autotune.environment import Gpu
 from autotune.errors import UsageError
-from autotune.measurement import Usage
+from autotune.measurement import Disturbance, DisturbanceKind, Usage
 from autotune.outcome import OutcomeKind
 from autotune.report.document import build, read_source
-from autotune.report.document._blocks import Code, Document, Facts, Table
+from autotune.report.document._blocks import Code, Document, Facts, Paragraph, Table
 from autotune.report.document._html import html_report
 from autotune.report.document._markdown import markdown_report
 from autotune.report.document._png import png
@@ -223,6 +223,20 @@ def test_the_machine_with_its_gpu_and_image_and_the_files_are_shown(tmp_path: Pa
     ]
     captions = {figure.name: figure.caption for figure in found.figures}
     assert captions["server-gpu-memory"].startswith("Trial 0 (baseline, delivered) takes 4,000 MB")
+
+
+def test_disturbed_windows_are_counted_over_all_of_them(tmp_path: Path) -> None:
+    whole = outcome(500.0)
+    assert whole.measurement is not None
+    busy = Disturbance(DisturbanceKind.OTHER_PROCESSES, 0.4, 0.1, cores=2)
+    first, *others = whole.measurement.probes
+    measurement = replace(whole.measurement, probes=(replace(first, invalid=(busy,)), *others), decided_by=others[0])
+    with closing(Store.open(database_url(tmp_path))) as store:
+        study, _ = begin(store, "s")
+        store.save_trial(study, 0, "baseline", replace(whole, measurement=measurement))
+    (verdict,) = (section for section in document(tmp_path).sections if section.name == "verdict")
+    sentences = [block.text for block in verdict.blocks if isinstance(block, Paragraph)]
+    assert any("1 of 3 windows were disturbed" in sentence for sentence in sentences)
 
 
 def test_a_study_whose_requests_all_failed_has_no_empty_plot(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _detailed(result: StudyResult, trials: Sequence[TrialRecord], whole: Iterabl
         colour = "delivered" if is_best or is_nearest else "baseline" if is_baseline else next(colours)
         yield Detailed(
             name=f"trial {trial.number}" + (f" ({what})" if what else ""),
-            short=what or f"trial {trial.number}",
+            short=what.partition(",")[0] or f"trial {trial.number}",
             colour=colour,
             trial=trial,
             runs=tuple(run for run in runs if run.trial_id == trial.id),

@@ -37,6 +37,7 @@ _ADVICE = {
     "compute_output_s": _COMPUTES,
     "client_receive_s": _TRAVELS,
 }
+_MOST_CONFIGS = 2  # that are drawn at once; others on request
 _MOST_BARS = 8
 _ALIKE = 1.03  # ratio of two rates up to which they are one load
 
@@ -105,7 +106,8 @@ def loads(source: Source) -> Section | None:
 
 def _percentiles(source: Source, found: dict[str, list[Load]]) -> Figure:
     objective = source.result.objective
-    shown = (source.main, source.baseline)
+    shown = [each for each in (source.main, source.baseline) if each is not None]
+    shown += [each for each in reversed(source.detailed) if each not in shown][: _MOST_CONFIGS - len(shown)]
     series = []
     for each in source.detailed:
         for statistic, dash in _PERCENTILES.items():

@@ -46,8 +46,8 @@ def tradeoff(source: Source) -> Section | None:
         _group(points, "meets the SLO", "feasible", (OutcomeKind.FEASIBLE,), "circle"),
         Series(
             "Pareto front",
-            tuple(each.per_s for each in front),
-            tuple(each.latency_s * _MS for each in front),
+            tuple(each.per_s for each in front if len(front) > 1),
+            tuple(each.latency_s * _MS for each in front if len(front) > 1),
             "front",
             "steps",
             dash="dot",

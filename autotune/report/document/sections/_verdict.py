@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 
-from autotune.measurement import Probe
+from autotune.measurement import Measurement, Probe
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import latency, rate
 from autotune.report._headline import headline
@@ -100,7 +100,8 @@ def _config(source: Source) -> list[Block]:
 def _reasons(source: Source) -> list[Paragraph]:
     """Where the time goes and what each parameter buys; indented lines are a list below the one before."""
     result = source.result
-    lines = measurement_lines(result.measured, headline=False) if result.measured is not None else []
+    measured = _measured(source)
+    lines = measurement_lines(measured, headline=False) if measured is not None else []
     chosen = result.best or result.nearest
     if chosen is not None and chosen.outcome.kept_apart is not None:
         lines.append(batches_kept_small(chosen.outcome.kept_apart))
@@ -112,3 +113,15 @@ def _reasons(source: Source) -> list[Paragraph]:
         else:
             paragraphs.append(Paragraph(line))
     return paragraphs
+
+
+def _measured(source: Source) -> Measurement | None:
+    """What the delivered config was shown to sustain, with all windows: how many were disturbed is told of all."""
+    result, main = source.result, source.main
+    if main is None or result.best is None:
+        return None
+    certificate = result.finals.certificate if result.finals is not None else None
+    records = [main.trial, *(run for run in main.runs if certificate is not None and run.id == certificate.id)]
+    whole = {record.id: record.outcome.measurement for record in records}
+    is_certificate = certificate is not None and certificate.outcome.measurement is result.measured
+    return whole.get(certificate.id if certificate is not None and is_certificate else main.trial.id)
