@@ -7,6 +7,7 @@ timeout for that wait.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -125,8 +126,10 @@ def held(engine: Engine, what: str) -> Iterator[bool]:
         connection.commit()  # the lock is the connection's
         try:
             yield free
-        finally:
-            connection.invalidate()  # ends with it, not with its return to the pool
+        finally:  # not left to the connection's return to the pool
+            with contextlib.suppress(SQLAlchemyError):  # a lost connection has lost the lock too
+                connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock_all()"))
+                connection.commit()
 
 
 def patiently(create: Callable[[], T]) -> T:
