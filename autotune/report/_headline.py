@@ -36,18 +36,21 @@ def headline(result: StudyResult) -> list[str]:
 
 
 def changes(result: StudyResult) -> list[str]:
-    """The lines of each ``config.pbtxt`` that differ from the baseline's, as a diff."""
+    """The lines of each ``config.pbtxt`` that differ from the baseline's, as a diff; of several, what is left alone."""
     if result.best is None or result.baseline is None or result.best.id == result.baseline.id:
         return []
     before, after = result.baseline.outcome.configs, result.best.outcome.configs
-    lines = []
+    lines, alone = [], []
+    tuned = {name.rpartition("/")[0] for name, _ in result.best.outcome.candidate or ()}
     for model, text in after.items():
         diff = difflib.unified_diff(before.get(model, "").splitlines(), text.splitlines(), n=0, lineterm="")
         changed = [f"{line[0]} {line[1:]}" for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
         lines += [f"{model}:", *changed] if changed and len(after) > 1 else changed
+        alone += [model] if model in tuned and not changed else []
     shown = lines if len(lines) <= _MOST_CHANGES else lines[: _MOST_CHANGES - 1]
     more = [f"... and {len(lines) - len(shown)} lines more"] if len(shown) < len(lines) else []
-    return [f"  {line}" for line in (*shown, *more)]
+    left = [f"left as it is, for it gains nothing: {', '.join(alone)}"] if alone else []
+    return [f"  {line}" for line in (*shown, *more, *left)]
 
 
 def rounds(result: StudyResult) -> list[str]:

@@ -1,5 +1,6 @@
 """The embedded, local and remote modes pass the launch suite with a real Triton."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -58,8 +59,9 @@ def own_files() -> set[str]:
 def kill_server(server: RunningServer) -> None:
     identity = f"--id={server.metadata()['name']}"
     for process in psutil.Process().children(recursive=True):
-        if process.name() == "tritonserver" and identity in process.cmdline():
-            process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # another one that has just ended
+            if process.name() == "tritonserver" and identity in process.cmdline():
+                process.kill()
 
 
 class ProcessSuite(LaunchSuite):
