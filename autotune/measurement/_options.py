@@ -46,6 +46,7 @@ class MeasureOptions:
         sizes_s: Seconds of a window that shows how long executions of each batch size take [guess].
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
+        profile_most_s: Seconds of a profile at most: of slow models its windows hold fewer executions [guess].
         saturate_s: Seconds of the closed loop that shows about where an open loop saturates, at most [guess].
         first_of_saturation: The fraction of it at which the search of a rate begins [located_rate].
         beyond_saturation: The multiple of it that is offered at most while nothing has failed [located_rate].
@@ -141,6 +142,7 @@ class MeasureOptions:
     sizes_s: float = 1.0
     profile_s: float = 0.2
     profile_executions: int = 20
+    profile_most_s: float = 10.0
     saturate_s: float = 0.5
     first_of_saturation: float = 0.9
     beyond_saturation: float = 1.03

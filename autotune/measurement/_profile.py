@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from autotune.measurement._prober import Prober
 from autotune.measurement._types import Probe
 
@@ -17,11 +19,13 @@ def profile(prober: Prober) -> Probe:
     """
     options = prober.options
     saturating = prober.saturating_concurrency()
+    doublings = math.ceil(math.log2(max(2, saturating)))
+    longest_s = options.profile_most_s / (doublings + 1)  # the last window is twice as long
     concurrency = min(2, saturating)
     while True:
         # Executions of twice the batch take up to twice as long.
         executions_s = 2 * options.profile_executions * prober.execution_s()
-        length_s = min(options.max_window_s, max(options.profile_s, executions_s))
+        length_s = min(longest_s, max(options.profile_s, executions_s))
         length_s *= 2 if concurrency == saturating else 1
         probe = prober.closed_loop("profile", concurrency, length_s, repeat=False)
         if probe.invalid:

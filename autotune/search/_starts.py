@@ -14,6 +14,7 @@ from autotune.space import Candidate, JointSpace
 TRITON_DEFAULT = "Triton's default batching"
 LARGEST_BATCH = "largest batch"
 MOST_INSTANCES = "largest batch, most instances"
+ALL_INSTANCES = "most instances"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def starts(
 
     Plain batching at the space's largest batch is where throughput is mostly found; a few random trials seldom come
     upon it. What the most instances do side by side only a simulation must know. Where the shapes of the requests keep
-    batches small, the largest batch is tried with ragged batches, if the space has them: else no batch would form.
+    batches small, the largest batch is tried with ragged batches, if the space has them: else no batch would form. The
+    largest batch of all steps of a pipeline says little: mostly one step decides, and not every step gains by batches.
 
     Args:
         written: The models' configs as a person wrote them.
@@ -56,10 +58,11 @@ def starts(
     """
     yield Start(BASELINE, written, space.locate(base))
     wanted = [(TRITON_DEFAULT, False, False)]
-    if not ready:
+    if space.only is None:
+        wanted += [(ALL_INSTANCES, False, True)] if simulates and not ready else []
+    elif not ready:
         wanted.append((LARGEST_BATCH, True, False))
-    if simulates and not ready:
-        wanted.append((MOST_INSTANCES, True, True))
+        wanted += [(MOST_INSTANCES, True, True)] if simulates else []
     for label, largest, most in wanted:
         candidate = space.triton_default(base, largest_batch=largest, most_instances=most)
         if candidate is not None and label == LARGEST_BATCH and requests is not None:
