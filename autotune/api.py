@@ -12,16 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from autotune.errors import AutotuneError, UsageError
-from autotune.objective import Ceiling, Objective
+from autotune.errors import UsageError
 from autotune.request import MeasureRequest, RunRequest, expected_payloads
 
 if TYPE_CHECKING:
     from autotune.environment import Environment
-    from autotune.load import Schedule
-    from autotune.measurement import Deployment, MeasureOptions, Meter, Probe, Served, SweepResult
-    from autotune.outcome import TrialOutcome
-    from autotune.repository import ConfigSet, KeptApart, ModelConfig, ModelSpec, ServedSet
+    from autotune.measurement import SweepResult
+    from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store, Windows
@@ -127,7 +124,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     from autotune.load import check_offerable
     from autotune.measurement import Deployment, SweepResult
     from autotune.repository import ConfigSet
-    from autotune.search import BASELINE, SilentObserver
+    from autotune.search import BASELINE, SilentObserver, measure_config
     from autotune.server import LoadFailed, check_gpu_instances
 
     observer = observer or SilentObserver()
@@ -152,7 +149,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
-        outcome, probes, failure = _measured(
+        outcome, probes, failure = measure_config(
             deployment, ConfigSet.of(config), log_path, objective, options, loads, duration_s, ceilings, observer
         )
         if probes or outcome.message:
@@ -338,86 +335,6 @@ def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequenc
 
     known = None if launcher.name == "remote" else arguments
     return [note for config in configs for note in config_notes(config, known)]
-
-
-def _measured(
-    deployment: Deployment,
-    configs: ConfigSet,
-    log_path: Path,
-    objective: Objective | None,
-    options: MeasureOptions,
-    loads: Sequence[Schedule],
-    duration_s: float | None,
-    ceilings: tuple[Ceiling, ...],
-    observer: StudyObserver,
-) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
-    """The outcome of configs under the loads or the objective, its windows, and the exception that ended it, if any.
-
-    Raises:
-        UsageError: The traffic does not fit the model.
-    """
-    from autotune.measurement import Meter, sweep
-    from autotune.outcome import Crash, OutcomeKind, TrialOutcome
-    from autotune.search import ChangeNotes, kind_of_failure
-
-    probes: list[Probe] = []
-    meter: Meter | None = None
-    failure: BaseException | None = None
-    startup_s, message = 0.0, ""
-    apart: KeptApart | None = None
-    as_served: ServedSet | None = None
-    crash: Crash | None = None
-
-    def probed(probe: Probe) -> None:
-        probes.append(probe)
-        observer.probed(len(probes) - 1, probe)
-
-    try:
-        with deployment.serve(configs, log_path) as served:
-            startup_s, apart, as_served = served.server.startup_s, served.kept_apart, served.configs
-            ChangeNotes(observer)(as_served)
-            observer.server_ready(0, startup_s)
-            _note_wrong_answers(served, observer)
-            if objective is None:
-                sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
-                feasible = all(probe.holds for probe in probes)
-            else:
-                traffic = deployment.traffic
-                meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
-                feasible = meter.measure().feasible
-        if probes and all(probe.unanswered for probe in probes):
-            raise AutotuneError(probes[-1].unanswered)
-        kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.INFEASIBLE
-    except UsageError:
-        raise
-    except (AutotuneError, KeyboardInterrupt) as raised:
-        failure, kind, message = raised, kind_of_failure(raised), str(raised)
-        crash = Crash.of(raised)
-    measurement = meter.measurement if meter else None
-    outcome = TrialOutcome(
-        kind,
-        None,
-        (as_served.configs if as_served else configs).texts(),
-        measurement,
-        message=message,
-        startup_s=startup_s,
-        log_path=log_path,
-        kept_apart=apart,
-        differences=as_served.differences if as_served else (),
-        served_digest=as_served.digest if as_served else "",
-        crash=crash,
-    )
-    return outcome, probes, failure
-
-
-def _note_wrong_answers(served: Served, observer: StudyObserver) -> None:
-    """Notes answers that batching changes; they are measured all the same, as the person asked."""
-    from autotune.load import WrongAnswers
-
-    try:
-        served.check_answers()
-    except WrongAnswers as wrong:
-        observer.note(f"wrong answers: {wrong}")
 
 
 def _create_store(results: Path, storage: str | None) -> Store:

@@ -9,6 +9,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
 from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score
 from autotune.search._served import ChangeNotes
+from autotune.search._single import measure_config
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, stored_result, stored_results
 from autotune.search._study import Coordinator
@@ -39,6 +40,7 @@ __all__ = [
     "find_record",
     "kind_of_failure",
     "levels",
+    "measure_config",
     "ratios_to_baseline",
     "score",
     "starts",
