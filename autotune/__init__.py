@@ -1,7 +1,8 @@
 """Finds the best Triton Inference Server configuration for a model under a latency SLO.
 
-`tune` and `measure` do what ``autotune run`` and ``autotune measure`` do and return the same results. Their
-arguments are the fields of `RunRequest` and `MeasureRequest`; `run_study` and `run_measurement` take such a request.
+`tune`, `measure`, `compare` and `check` do what ``autotune run`` and the commands of these names do, and return the
+same results. Their arguments are the fields of `RunRequest`, `MeasureRequest`, `CompareRequest` and `CheckRequest`;
+`run_study`, `run_measurement`, `run_comparison` and `run_check` take such a request.
 """
 
 from __future__ import annotations
@@ -9,10 +10,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autotune.api import measure, run_measurement, run_study, tune
-    from autotune.request import MeasureRequest, RunRequest
+    from autotune.api import (
+        check,
+        compare,
+        measure,
+        run_check,
+        run_comparison,
+        run_measurement,
+        run_study,
+        tune,
+    )
+    from autotune.request import CheckRequest, CompareRequest, MeasureRequest, RunRequest
 
-__all__ = ["MeasureRequest", "RunRequest", "measure", "run_measurement", "run_study", "tune"]
+__all__ = [
+    "CheckRequest",
+    "CompareRequest",
+    "MeasureRequest",
+    "RunRequest",
+    "check",
+    "compare",
+    "measure",
+    "run_check",
+    "run_comparison",
+    "run_measurement",
+    "run_study",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> object:

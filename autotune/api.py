@@ -13,13 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from autotune.errors import UsageError
-from autotune.request import MeasureRequest, RunRequest, expected_payloads
+from autotune.request import (
+    CheckRequest,
+    CompareRequest,
+    ComparisonRequest,
+    MeasureRequest,
+    Named,
+    RunRequest,
+    expected_payloads,
+)
 
 if TYPE_CHECKING:
     from autotune.environment import Environment
-    from autotune.measurement import SweepResult
+    from autotune.measurement import Probe, SweepResult
+    from autotune.outcome import TrialOutcome
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
+    from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
     from autotune.server import Diagnosis, Launcher
     from autotune.store import Store, Windows
 
@@ -180,6 +190,122 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     )
 
 
+def run_comparison(request: CompareRequest, observer: StudyObserver | None = None) -> ComparisonResult:
+    """Measures given configs in turns on fresh servers.
+
+    Returns:
+        What was measured of each, in every round that was finished; `autotune.search.comparison.rank` compares them.
+
+    Raises:
+        UsageError: Bad input. Nothing was started or written.
+    """
+    return _compared(request, request.contenders(), observer)
+
+
+def run_check(request: CheckRequest, observer: StudyObserver | None = None) -> CheckResult:
+    """Compares the repository's config with a recorded one, both measured again in turns.
+
+    Returns:
+        The comparison and whether the config passed. The files of ``record`` and ``junit`` are written.
+
+    Raises:
+        UsageError: Bad input, or a baseline of another model or machine. Nothing was started or written.
+    """
+    allowed, path = request.allowed(), request.baseline_path()
+    request.check_outputs()
+
+    from autotune.report import comparison_json, junit_xml
+    from autotune.repository import ConfigSet
+    from autotune.search import BASELINE
+    from autotune.search.comparison import CheckResult, read_baseline
+
+    named = [request.repository_config()]
+    baseline = read_baseline(path) if path is not None else None
+    if baseline is not None:
+        model = named[0].spec.name
+        if baseline.model != model:
+            raise UsageError(f"--baseline: {path} is of model {baseline.model!r}, not {model!r}; record one of it")
+        configs = ConfigSet.parse(baseline.configs, str(path))
+        named.append(replace(named[0], name=BASELINE, configs=configs))
+    result = CheckResult(_compared(request, named, observer, baseline), allowed, baseline)
+    comparison = result.comparison
+    if comparison.interrupted:
+        return result
+    ours = replace(comparison, contenders=comparison.contenders[:1])
+    if request.record is not None and ours.contenders[0].compared:
+        Path(request.record).write_text(comparison_json(ours), encoding="utf-8")
+    if request.junit is not None:
+        Path(request.junit).write_text(junit_xml(result), encoding="utf-8")
+    return result
+
+
+def _compared(
+    request: ComparisonRequest,
+    named: Sequence[Named],
+    observer: StudyObserver | None,
+    baseline: Baseline | None = None,
+) -> ComparisonResult:
+    """Measures the configs in turns; refuses a baseline of another machine before anything is started."""
+    loads = request.loads()
+    objective = None if loads else request.goal()
+    ceilings, duration_s, options = request.ceilings(), request.duration_s(), request.measure_options()
+
+    from autotune.load import check_offerable
+    from autotune.measurement import Deployment
+    from autotune.search import SilentObserver
+    from autotune.search.comparison import ComparisonResult, Measurer, Metric, measure_in_turns, other_machine
+    from autotune.server import check_gpu_instances
+
+    observer = observer or SilentObserver()
+    statistic = "" if request.rate is None else ceilings[0].statistic if ceilings else "p99"
+    load = f"concurrency {request.concurrency}" if request.concurrency else "the highest rate"
+    metric = Metric(load if request.rate is None else f"rate {request.rate:g}/s", ceilings, statistic)
+    launcher, why = request.launcher(share_memory=request.shares_memory)
+    results = request.writable_directory()
+    directory = results / "comparisons"
+    served = {}
+    for each in named:
+        models, asked = (each.spec, *each.composing), each.configs.asked
+        traffic = request.traffic(
+            each.spec, asked, composing=each.composing, batch_size=request.batch_size, seed=request.seed
+        )
+        check_offerable(traffic, expected_payloads(each.spec, asked, traffic), loads)
+        for model in models:
+            launcher.check_model(model)
+            check_gpu_instances(launcher, model.name, asked if model is each.spec else model.config)
+        served[each.name] = Deployment(each.spec, launcher, directory, traffic, each.composing), each.configs
+    spec = named[0].spec
+    environment = _environment(launcher, spec, named[0].composing)
+    if baseline is not None and (differences := other_machine(baseline.environment, environment)):
+        raise UsageError(
+            f"--baseline: is of another machine and not comparable ({'; '.join(differences)});"
+            " record one here with autotune check --record FILE"
+        )
+    config_notes = _config_notes(launcher, request.triton_arg, [config for each in named for config in each.configs])
+    for note in dict.fromkeys((why, *_named_config_notes((spec, *named[0].composing)), *config_notes)):
+        observer.note(note)
+    contenders: tuple[Contender, ...] = ()
+    interrupted = False
+    with closing(_create_store(results, request.storage)) as store:
+        _create_directory(directory)
+        logs = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+
+        def save(label: str, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
+            store.save_run(model=spec.name, label=label, outcome=outcome, environment=environment, probes=probes)
+
+        measurer = Measurer(served, metric, objective, loads, options, duration_s, logs, observer, save)
+        observer.study_started(f"comparing {len(named)} configs", 0, len(named) * request.rounds if loads else None)
+        try:
+            texts = {each.name: each.configs.texts() for each in named}
+            for measured in measure_in_turns(texts, request.rounds, measurer):
+                contenders = measured
+        except KeyboardInterrupt:
+            if not contenders:
+                raise
+            interrupted = True
+    return ComparisonResult(spec.name, metric, contenders, environment, interrupted)
+
+
 def _by_keywords(
     request: Callable[_Fields, _Request], run: Callable[[_Request], _Result]
 ) -> Callable[_Fields, _Result]:
@@ -196,6 +322,8 @@ def _by_keywords(
 
 tune = _by_keywords(RunRequest, run_study)
 measure = _by_keywords(MeasureRequest, run_measurement)
+compare = _by_keywords(CompareRequest, run_comparison)
+check = _by_keywords(CheckRequest, run_check)
 
 
 def export(

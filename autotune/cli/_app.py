@@ -41,6 +41,23 @@ _COMMANDS: dict[str, Entry | Group] = {
         violated; 1: nothing was decided or answered.
         """,
     ),
+    "compare": Entry(
+        "autotune.cli._compare",
+        """Compare configs of a model: measured in turns on fresh servers, ties called ties.
+
+        With ceilings alone, the highest rates that meet them are compared. With --concurrency, inferences/s at that
+        load; with --rate, latencies at that rate. Exit code 0: configs were compared; 3: none meets the SLO; 1: none
+        was measured.
+        """,
+    ),
+    "check": Entry(
+        "autotune.cli._check",
+        """Check that the config in the repository is not slower than a recorded one.
+
+        Both are measured again, in turns on fresh servers. Exit code 0: it passed; 4: it is significantly slower; 3: it
+        violates the SLO; 2: the baseline is of another machine or model; 1: nothing was decided.
+        """,
+    ),
     "export": Entry(
         "autotune.cli._export",
         "Write the config.pbtxt of a study's best trial, with a header that says how it was found.",

@@ -1,10 +1,13 @@
-"""The exit codes of ``run`` and ``measure`` besides 0 (the SLO is met) and 2 (bad input)."""
+"""The exit codes of ``run``, ``measure``, ``compare`` and ``check`` besides 0 (the SLO is met) and 2 (bad input)."""
 
 UNDECIDED_EXIT_CODE = 1
 """Nothing was measured, or nothing that decides."""
 
 SLO_VIOLATED_EXIT_CODE = 3
 """No config, or not the one that was measured, meets the SLO."""
+
+SLOWER_EXIT_CODE = 4
+"""The config is significantly slower than the recorded one."""
 
 INTERRUPTED_EXIT_CODE = 130
 """A person stopped it."""

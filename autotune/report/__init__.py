@@ -5,6 +5,8 @@ from autotune.report._data import DATA_FORMATS, ROWS, check_data_options, export
 from autotune.report._export import export_best, export_trial
 from autotune.report._format import config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.report._formats import FORMATS, Format, find_format
+from autotune.report._json import comparison as comparison_json
+from autotune.report._junit import junit_xml
 from autotune.report._measurement import claim
 from autotune.report._summary import study_summary, verdict
 from autotune.report._sweep import sweep_table
@@ -16,12 +18,14 @@ __all__ = [
     "Format",
     "check_data_options",
     "claim",
+    "comparison_json",
     "config_change",
     "describe_candidate",
     "export_best",
     "export_data",
     "export_trial",
     "find_format",
+    "junit_xml",
     "latency",
     "load_label",
     "outcome_style",

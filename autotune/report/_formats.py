@@ -11,6 +11,7 @@ from autotune.report import _json, _text
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
     from autotune.search import StudyResult
+    from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
 
 
@@ -22,6 +23,12 @@ class Format(Protocol):
 
     def sweep(self, result: SweepResult, /) -> str:
         """A measurement of one config."""
+
+    def comparison(self, result: ComparisonResult, /) -> str:
+        """Given configs, compared."""
+
+    def check(self, result: CheckResult, /) -> str:
+        """A config beside its baseline."""
 
     def studies(self, results: Sequence[StudyResult], /) -> str:
         """The studies of a database."""

@@ -10,9 +10,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from autotune.search import Finals, StudyResult, score
+from autotune.search.comparison import rank, speedup
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
+    from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
     from autotune.store import TrialRecord
 
@@ -35,6 +37,50 @@ def studies(results: Sequence[StudyResult]) -> str:
 def doctor(findings: Sequence[Diagnosis]) -> str:
     """What each launch mode finds and what is missing."""
     return dumps(findings)
+
+
+def comparison(result: ComparisonResult) -> str:
+    """A comparison: the configs with their rounds, the ranking, and the machine; the baseline of a later check."""
+    return dumps(_comparison(result))
+
+
+def check(result: CheckResult) -> str:
+    """A check: the comparison with the baseline, and whether the config passed."""
+    return dumps(
+        {
+            "outcome": result.gate,
+            "allowed": result.allowed,
+            "speed": result.relative,
+            "comparison": _comparison(result.comparison),
+        }
+    )
+
+
+def _comparison(result: ComparisonResult) -> dict[str, Any]:
+    ranking = rank(result)
+    fastest = ranking.fastest
+    return {
+        "model": result.model,
+        "metric": str(result.metric),
+        "fastest": fastest and fastest.name,
+        "ties": [each.name for each in ranking.ties],
+        "slower": [each.name for each in ranking.slower],
+        "interrupted": result.interrupted,
+        "configs": [
+            {
+                "name": each.name,
+                "mean": each.mean,
+                "speed": speedup(each, fastest, result) if fastest and each.compared and each is not fastest else None,
+                "rounds": each.rounds,
+                "out": each.out and each.out.out,
+                "message": each.out.message if each.out else "",
+                "configs": each.configs,
+                "windows": [plain(sample.probe, without=("histogram",)) for sample in each.samples.values()],
+            }
+            for each in result.contenders
+        ],
+        "environment": result.environment,
+    }
 
 
 def _study(result: StudyResult) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from autotune.report._comparison import check_lines, comparison_table
 from autotune.report._doctor import doctor_table
 from autotune.report._format import wide_console
 from autotune.report._studies import studies_table
@@ -16,6 +17,7 @@ from autotune.report._sweep import sweep_table
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
     from autotune.search import StudyResult
+    from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
 
 
@@ -27,6 +29,16 @@ def study(result: StudyResult) -> str:
 def sweep(result: SweepResult) -> str:
     """A row per window."""
     return _printed(lambda console: sweep_table(result, console))
+
+
+def comparison(result: ComparisonResult) -> str:
+    """A row per config, its rounds and the verdict."""
+    return _printed(lambda console: comparison_table(result, console))
+
+
+def check(result: CheckResult) -> str:
+    """The comparison with the baseline, and whether the config passed."""
+    return _printed(lambda console: check_lines(result, console))
 
 
 def studies(results: Sequence[StudyResult]) -> str:

@@ -4,6 +4,7 @@ The command line, the environment variables, the keys of ``--config`` and the Py
 fields. A new option is one field here, and the line that uses it.
 """
 
+from autotune.request._compare import CheckRequest, CompareRequest, ComparisonRequest, Named
 from autotune.request._measure import MeasureRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import (
@@ -27,8 +28,12 @@ __all__ = [
     "AT_LEAST_ZERO",
     "DEFAULT_TRIALS",
     "Allowed",
+    "CheckRequest",
+    "CompareRequest",
+    "ComparisonRequest",
     "MeasureRequest",
     "ModelRequest",
+    "Named",
     "Option",
     "Panel",
     "Request",

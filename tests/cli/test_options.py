@@ -39,6 +39,8 @@ def test_every_command_is_walked() -> None:
     assert COMMANDS.keys() == {
         "run",
         "measure",
+        "compare",
+        "check",
         "export",
         "report",
         "studies list",
@@ -60,9 +62,9 @@ def test_every_option_has_its_variable_and_a_help(parameter: Any) -> None:
     assert parameter.rich_help_panel
 
 
-@pytest.mark.parametrize("command", ["run", "measure"])
+@pytest.mark.parametrize("command", ["run", "measure", "compare", "check"])
 def test_every_keyword_of_the_python_interface_is_an_option_with_the_same_default(command: str) -> None:
-    function = {"run": api.tune, "measure": api.measure}[command]
+    function = {"run": api.tune, "measure": api.measure, "compare": api.compare, "check": api.check}[command]
     keywords = {name: each.default or None for name, each in inspect.signature(function).parameters.items()}
     options = {parameter.name: parameter.default or None for parameter in COMMANDS[command].params}
     assert {name: value for name, value in options.items() if name not in ("format", "json", "config")} == keywords

@@ -17,7 +17,17 @@ from autotune.errors import UsageError
 from autotune.load import CLIENTS, protocols
 from autotune.objective import GoalName, LoadName
 from autotune.report import FORMATS
-from autotune.request import AT_LEAST_ONE, MeasureRequest, Panel, Request, RunRequest, option, options_of
+from autotune.request import (
+    AT_LEAST_ONE,
+    CheckRequest,
+    CompareRequest,
+    MeasureRequest,
+    Panel,
+    Request,
+    RunRequest,
+    option,
+    options_of,
+)
 from autotune.search.samplers import SAMPLERS
 from autotune.server._choose import LAUNCHERS
 
@@ -38,7 +48,7 @@ def test_help_shows_the_choices_that_there_are(request_: type[Request], name: st
     assert sorted(options_of(request_)[name].metavar.split("|")) == sorted(choices)
 
 
-@pytest.mark.parametrize("request_", [RunRequest, MeasureRequest])
+@pytest.mark.parametrize("request_", [RunRequest, MeasureRequest, CompareRequest, CheckRequest])
 def test_every_option_is_told_in_one_short_sentence(request_: type[Request]) -> None:
     for each in options_of(request_).values():
         assert each.help.endswith(".")
