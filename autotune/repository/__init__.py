@@ -6,6 +6,7 @@ from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
 from autotune.repository._features import has_queue_policy, has_rate_limiter, has_response_cache
 from autotune.repository._files import content_digest, file_listing
+from autotune.repository._keep_text import edited_text
 from autotune.repository._kept_apart import KeptApart, RequestShapes, kept_apart, step_kept_apart
 from autotune.repository._repository import ModelRepository
 from autotune.repository._schema import suggestion
@@ -41,6 +42,7 @@ __all__ = [
     "completed_config",
     "content_digest",
     "describe_changes",
+    "edited_text",
     "file_listing",
     "has_queue_policy",
     "has_rate_limiter",

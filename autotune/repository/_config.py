@@ -90,6 +90,11 @@ class ModelConfig:
         """A copy of the config as a message of the client's schema, without unknown fields."""
         return self._copy()
 
+    @property
+    def unknown_fields(self) -> UnknownFields:
+        """The fields that the client's schema does not know, by their place."""
+        return self._unknown
+
     def to_text(self, header: str | None = None) -> str:
         """The config in protobuf text format, the same for equal configs.
 

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 def message_lines(message: Message, unknown: UnknownFields, place: Place = ()) -> list[str]:
     """The lines of a message: fields in schema order, map keys sorted, unknown fields last."""
-    lines = []
-    for field in fields_of(message):
-        here = (*place, field.name)
-        if is_map(field):
-            lines += _map_lines(field, getattr(message, field.name), unknown, here)
-        elif is_repeated(field):
-            lines += _list_lines(field, list(getattr(message, field.name)), unknown, here)
-        elif field.message_type is not None:
-            if message.HasField(field.name):
-                body = message_lines(getattr(message, field.name), unknown, here)
-                lines += _block(f"{field.name} ", body)
-        elif message.HasField(field.name) if field.has_presence else _is_set(message, field):
-            lines.append(f"{field.name}: {_scalar(field, getattr(message, field.name))}")
+    lines = [line for field in fields_of(message) for line in field_lines(message, field, unknown, place)]
     return [*lines, *unknown.get(place, ())]
+
+
+def field_lines(message: Message, field: FieldDescriptor, unknown: UnknownFields, place: Place = ()) -> list[str]:
+    """The lines of one field of the message at that place; none if it is not set."""
+    here, value = (*place, field.name), getattr(message, field.name)
+    if is_map(field):
+        return map_lines(field, value, unknown, here)
+    if is_repeated(field):
+        return _list_lines(field, list(value), unknown, here)
+    if field.message_type is not None:
+        return _block(f"{field.name} ", message_lines(value, unknown, here)) if message.HasField(field.name) else []
+    if message.HasField(field.name) if field.has_presence else _is_set(message, field):
+        return [f"{field.name}: {_scalar(field, value)}"]
+    return []
 
 
 def _is_set(message: Message, field: FieldDescriptor) -> bool:
@@ -50,7 +52,8 @@ def _list_lines(field: FieldDescriptor, values: list[Any], unknown: UnknownField
     return _block(f"{field.name} ", items, brackets="[]")
 
 
-def _map_lines(field: FieldDescriptor, values: Any, unknown: UnknownFields, place: Place) -> list[str]:
+def map_lines(field: FieldDescriptor, values: Any, unknown: UnknownFields, place: Place) -> list[str]:
+    """The lines of a map's entries, by key."""
     key_field, value_field = map_fields(field)
     lines = []
     for key in sorted(values):
