@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autotune.environment import Environment
     from autotune.measurement import Probe, SweepResult
     from autotune.outcome import TrialOutcome
+    from autotune.report.deploy import ExportedRepository
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
@@ -345,6 +346,40 @@ def export(
 
     found = find_study(study, results=results, storage=storage)
     return export_trial(found, trial, Path(output) if output is not None else None, Path(results) / found.study)
+
+
+def export_repository(
+    directory: str | Path,
+    study: str | None = None,
+    *,
+    trial: int | None = None,
+    model_repository: str | Path = "model_repository",
+    formats: Sequence[str] = (),
+    image: str | None = None,
+    launch: str | None = "auto",
+    results: str | Path = "results",
+    storage: str | None = None,
+) -> ExportedRepository:
+    """Writes every model that a study served, with the configs of its best trial (or of ``trial``), to ``directory``.
+
+    ``formats`` are deployment files (``compose``, ``kubernetes``, ``kserve``, ``helm-values``) for ``image``. The
+    repository is started once in the mode ``launch``; None skips that.
+
+    Raises:
+        UsageError: Bad input, such as a directory that is not empty. Nothing was written.
+        AutotuneError: The repository does not load. Nothing was written.
+    """
+    from autotune.report.deploy import export_repository as write_repository
+
+    return write_repository(
+        find_study(study, results=results, storage=storage),
+        Path(directory),
+        Path(model_repository),
+        number=trial,
+        formats=formats,
+        image=image,
+        launch=launch,
+    )
 
 
 def report(

@@ -60,7 +60,11 @@ _COMMANDS: dict[str, Entry | Group] = {
     ),
     "export": Entry(
         "autotune.cli._export",
-        "Write the config.pbtxt of a study's best trial, with a header that says how it was found.",
+        """Write the config.pbtxt of a study's best trial, with a header that says how it was found.
+
+        With --to, write a complete repository of every model that the study served, start it once, and print the
+        docker run that serves it.
+        """,
     ),
     "report": Entry(
         "autotune.cli._report",

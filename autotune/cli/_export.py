@@ -1,13 +1,15 @@
-"""``autotune export``: a trial's config, ready to copy."""
+"""``autotune export``: a trial's config, or all its models as a repository to deploy."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import typer
 
-from autotune.request import AT_LEAST_ZERO, Panel, StoreRequest, option
+from autotune.errors import UsageError
+from autotune.request import AT_LEAST_ZERO, ModelRequest, Panel, ServerRequest, StoreRequest, option, option_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +29,31 @@ class _Export(StoreRequest):
         panel=Panel.OUTPUT,
         aliases=("-o",),
     )
+    to: str | None = option(None, "DIR", "New directory for a complete repository of all models.", panel=Panel.OUTPUT)
+    format: Sequence[str] = option(
+        (),
+        "compose|kubernetes|kserve|helm-values",
+        "Deployment file to write into --to; may be repeated.",
+        panel=Panel.OUTPUT,
+    )
+    no_check: bool = option(False, "", "Do not start the repository of --to once.", panel=Panel.OUTPUT)
+    model_repository: str = option_of(ModelRequest, "model_repository")
+    launch: str = option_of(ServerRequest, "launch")
+    image: str | None = option(None, "REF", "Image to deploy; the study's or NVIDIA's by default.", panel=Panel.SERVER)
 
 
 REQUEST = _Export
 
 
 def execute(request: _Export) -> None:
-    """Writes the config."""
+    """Writes the config or the repository."""
     from autotune import api
 
+    if request.to is not None:
+        _export_repository(request, request.to)
+        return
+    if needless := [flag for flag, given in (("--format", request.format), ("--no-check", request.no_check)) if given]:
+        raise UsageError(f"{needless[0]}: is for a repository; add --to DIR")
     text, path = api.export(
         study=request.study,
         trial=request.trial,
@@ -47,3 +65,28 @@ def execute(request: _Export) -> None:
         sys.stdout.write(text)
     else:
         typer.echo(f"wrote {path}")
+
+
+def _export_repository(request: _Export, directory: str) -> None:
+    from autotune import api
+
+    if request.output is not None:
+        raise UsageError("--output: is for a config, --to for a repository; drop one of them")
+    exported = api.export_repository(
+        directory,
+        study=request.study,
+        trial=request.trial,
+        model_repository=request.model_repository,
+        formats=request.format,
+        image=request.image,
+        launch=None if request.no_check else request.launch,
+        results=request.results,
+        storage=request.storage,
+    )
+    for note in exported.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"wrote {exported.path}: {', '.join(exported.models)}")
+    for file in exported.files:
+        typer.echo(f"wrote {file}")
+    typer.echo(f"loaded once: {exported.loaded}" if exported.loaded else "not loaded, because of --no-check")
+    typer.echo(f"serve it:\n{exported.command}")

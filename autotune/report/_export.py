@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -10,10 +11,14 @@ from autotune.errors import UsageError
 from autotune.objective import format_duration
 from autotune.report._file import STANDARD_OUTPUT, write_file
 from autotune.report._format import describe_candidate, latency, rate, served_otherwise
-from autotune.repository import ModelConfig
+from autotune.repository import ModelConfig, asked_config, edited_text
 from autotune.search import StudyResult
 from autotune.server import config_name
 from autotune.store import TrialRecord
+
+_FOUND_BY = "# Found by autotune "
+_LAST = "# Parameters: "
+_SIZE = re.compile(r"^[^#\n]*\bmax_batch_size\b", re.MULTILINE)
 
 
 def export_best(result: StudyResult, directory: Path) -> Path:
@@ -42,7 +47,7 @@ def export_trial(
     Raises:
         UsageError: No such trial, nothing feasible, or an output that cannot be written.
     """
-    trial = _chosen(result, number)
+    trial = chosen_trial(result, number)
     texts = exported_texts(result, trial)
     text = "\n".join(texts.values())
     if output == STANDARD_OUTPUT:
@@ -63,10 +68,50 @@ def exported_texts(result: StudyResult, trial: TrialRecord) -> dict[str, str]:
 
     Of several models, those whose config differs from the baseline's.
     """
-    before = result.baseline.outcome.configs if result.baseline else {}
     served = trial.outcome.configs
-    changed = [model for model, text in served.items() if before.get(model) != text] or list(served)[:1]
+    changed = changed_models(result, trial) or list(served)[:1]
     return {model: _exported_text(model, served[model], result, trial) for model in changed}
+
+
+def changed_models(result: StudyResult, trial: TrialRecord) -> list[str]:
+    """The models whose config differs from the baseline's."""
+    before = result.baseline.outcome.configs if result.baseline else {}
+    return [model for model, text in trial.outcome.configs.items() if before.get(model) != text]
+
+
+def edited_texts(result: StudyResult, trial: TrialRecord, originals: Mapping[str, str]) -> dict[str, str]:
+    """The configs of every model, made from the original texts, so that comments and order are kept.
+
+    A model whose config differs from the baseline's has a header, and is as served. Others are as asked.
+
+    Args:
+        result: The study.
+        trial: The trial.
+        originals: The text of the person's config, of the models that have one.
+
+    Raises:
+        UsageError: An original text does not parse.
+    """
+    changed = changed_models(result, trial)
+    texts = {}
+    for model, text in trial.outcome.configs.items():
+        served = ModelConfig.parse(text, f"trial {trial.number}")
+        own = [each for each in trial.outcome.differences if each.model == model]
+        wanted = served if model in changed or model not in originals else asked_config(served, own)
+        original = without_header(originals.get(model, ""))
+        edited = edited_text(original, wanted) if original else wanted.to_text()
+        header = "\n".join(_header(model, result, trial, named=False)) if model in changed else ""
+        texts[model] = _commented(header) + _written_unbatched(edited, wanted)
+    return texts
+
+
+def without_header(text: str) -> str:
+    """A config's text without the header of an earlier export."""
+    lines = text.splitlines(keepends=True)
+    ends = next((index for index, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    ours = any(line.startswith(_FOUND_BY) for line in lines[:ends])
+    last = next((index for index, line in enumerate(lines[:ends]) if line.startswith(_LAST)), ends - 1)
+    return "".join(lines[last + 1 :]) if ours else text
 
 
 def _write_below(directory: Path, texts: Mapping[str, str]) -> Path:
@@ -79,19 +124,34 @@ def _write_below(directory: Path, texts: Mapping[str, str]) -> Path:
 
 def _exported_text(model: str, served: str, result: StudyResult, trial: TrialRecord) -> str:
     config = ModelConfig.parse(served, f"trial {trial.number}")
-    text = config.to_text(header="\n".join(_header(model, result, trial)))
-    # written out: beside complete tensors it says, to a later run too, that a leading -1 is not the batch
+    return _commented("\n".join(_header(model, result, trial))) + _written_unbatched(config.to_text(), config)
+
+
+def _commented(header: str) -> str:
+    return "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+
+
+def _written_unbatched(text: str, config: ModelConfig) -> str:
+    """Writes out that a model is not batched: beside complete tensors it says that a leading -1 is not the batch."""
     unbatched = config.max_batch_size == 0 and config.has("input") and config.has("output")
-    return f"{text}max_batch_size: 0\n" if unbatched else text
+    return f"{text}max_batch_size: 0\n" if unbatched and not _SIZE.search(text) else text
 
 
-def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
+def _header(model: str, result: StudyResult, trial: TrialRecord, *, named: bool = True) -> list[str]:
+    """The lines of a header.
+
+    Args:
+        model: Whose config it is.
+        result: The study.
+        trial: The trial.
+        named: Whether to say how a server reads the file by ``--model-config-name``.
+    """
     outcome = trial.outcome
     is_best = result.best is not None and result.best.number == trial.number
     measured = result.measured if is_best else outcome.measurement
     lines = [
         f"{model}: {result.objective}" if model == result.model else f"{model}, for {result.model}: {result.objective}",
-        f"Found by autotune {version('triton-autotune')}, study {result.study}, trial {trial.number}"
+        f"{_FOUND_BY.removeprefix('# ')}{version('triton-autotune')}, study {result.study}, trial {trial.number}"
         f" of {len(result.trials)}, {trial.finished_at:%Y-%m-%d}.",
     ]
     if measured is not None and measured.decided_by is not None:
@@ -109,13 +169,18 @@ def _header(model: str, result: StudyResult, trial: TrialRecord) -> list[str]:
         lines.append(f"  {gpu}")
     lines.append("  " + ", ".join(f"{name} {value}" for name, value in environment.launch.items()))
     lines += [f"As served: {text}." for text in served_otherwise(outcome, model)]
-    if name := config_name(environment.launch.get("arguments", "").split()):
+    if named and (name := config_name(environment.launch.get("arguments", "").split())):
         lines.append(f"Save it as configs/{name}.pbtxt, which the server reads by --model-config-name.")
-    lines.append(f"Parameters: {describe_candidate(outcome.values)}")
+    lines.append(f"{_LAST.removeprefix('# ')}{describe_candidate(outcome.values)}")
     return lines
 
 
-def _chosen(result: StudyResult, number: int | None) -> TrialRecord:
+def chosen_trial(result: StudyResult, number: int | None) -> TrialRecord:
+    """The trial of that number; the best one for None.
+
+    Raises:
+        UsageError: There is none.
+    """
     if number is None:
         if result.best is None:
             raise UsageError(f"study {result.study!r} has no feasible trial; choose one with --trial N")

@@ -20,7 +20,7 @@ from autotune.repository._served import (
     with_raised_batch,
 )
 from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
-from autotune.repository._stage import stage
+from autotune.repository._stage import copy_repository, stage
 from autotune.repository._tree import repository_tree
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "compare_served",
     "completed_config",
     "content_digest",
+    "copy_repository",
     "describe_changes",
     "edited_text",
     "file_listing",

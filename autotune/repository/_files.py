@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,20 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.pbtxt"
 _CACHES = {"__pycache__", ".ipynb_checkpoints", ".git"}
+_VERSION = re.compile(r"[1-9]\d*")  # Triton passes over other names, those with a leading zero included
 _CHUNK_BYTES = 1 << 20
+
+
+def is_model(entry: Path) -> bool:
+    """Whether an entry of a repository is a model's directory: it has a config or a numbered version."""
+    if entry.name.startswith((".", "__")) or not entry.is_dir():
+        return False
+    return (entry / CONFIG_FILE).is_file() or any(version_numbers(entry))
+
+
+def version_numbers(directory: Path) -> Iterator[int]:
+    """The versions of the model in a directory."""
+    return (int(each.name) for each in directory.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
 
 
 def model_files(directory: Path) -> Iterator[tuple[Path, Path]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.repository._config import ModelConfig
-from autotune.repository._files import CONFIG_FILE
+from autotune.repository._files import CONFIG_FILE, is_model, version_numbers
 from autotune.repository._onnx import OnnxSignature, read_onnx
 from autotune.repository._schema import suggestion
 from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
@@ -17,7 +17,6 @@ from autotune.repository._spec import BatchDimension, Completion, ModelSpec, Onn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_VERSION = re.compile(r"[1-9]\d*")  # Triton passes over other names, those with a leading zero included
 # Triton reads an absent max_batch_size as 0 too, but only a written one is a decision.
 _UNBATCHED = re.compile(r"^[^#\n]*\bmax_batch_size\s*:\s*0\b", re.MULTILINE)
 
@@ -55,7 +54,7 @@ class ModelRepository:
 
     def names(self) -> tuple[str, ...]:
         """The models' names, sorted: directories with a config or a numbered version."""
-        return tuple(sorted(entry.name for entry in self.path.iterdir() if _is_model(entry)))
+        return tuple(sorted(entry.name for entry in self.path.iterdir() if is_model(entry)))
 
     def only_model(self) -> ModelSpec:
         """The only model of the repository.
@@ -89,7 +88,7 @@ class ModelRepository:
             hint = suggestion(name, names)
             raise UsageError(f"{flag}: no model {name!r} in {self.path}{hint}; it holds {', '.join(names)}")
         config, has_config, unbatched = _read_config(directory, path := self._config_file(directory))
-        versions = tuple(sorted(_versions(directory)))
+        versions = tuple(sorted(version_numbers(directory)))
         if not versions and not config.has("ensemble_scheduling"):
             raise UsageError(
                 f"--model: {directory} has no version directory; put the model's files into {directory / '1'}"
@@ -140,16 +139,6 @@ class ModelRepository:
             f"--model-repository: {self.path} holds no models; a model is a directory with a numbered version "
             f"directory in it, such as {self.path / 'mymodel' / '1'}"
         )
-
-
-def _is_model(entry: Path) -> bool:
-    if entry.name.startswith((".", "__")) or not entry.is_dir():
-        return False
-    return (entry / CONFIG_FILE).is_file() or any(_versions(entry))
-
-
-def _versions(directory: Path) -> Iterator[int]:
-    return (int(each.name) for each in directory.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
 
 
 def _read_config(directory: Path, path: Path) -> tuple[ModelConfig, bool, bool]:

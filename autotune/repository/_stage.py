@@ -13,16 +13,17 @@ import shutil
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.repository._files import CONFIG_FILE, model_files
+from autotune.repository._files import CONFIG_FILE, is_model, model_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from autotune.repository._config import ModelConfig
     from autotune.repository._config_set import ConfigSet
     from autotune.repository._spec import ModelSpec
 
+_CACHES = shutil.ignore_patterns("__pycache__", ".git", ".ipynb_checkpoints")
 _FICLONE = 0x40049409  # Linux ioctl: shares a file's blocks (btrfs, xfs)
 
 
@@ -74,6 +75,46 @@ def _stage_model(spec: ModelSpec, config: ModelConfig | None, directory: Path) -
         (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
     if config is not None:
         (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
+
+
+def copy_repository(models: Sequence[ModelSpec], texts: Mapping[str, str], directory: Path, flag: str) -> None:
+    """Copies models with the given configs into an existing directory, for a server elsewhere.
+
+    What lies beside the models is copied too, since a model may reach it through ``..``; other models are not, nor
+    hidden entries. No file is shared with the person's repository, and no link remains.
+
+    Args:
+        models: The models.
+        texts: The text of each one's ``config.pbtxt``.
+        directory: The new repository.
+        flag: The option that named the directory, for the error.
+
+    Raises:
+        UsageError: A file cannot be copied.
+    """
+    try:
+        for spec in models:
+            model = directory / spec.name
+            model.mkdir()
+            for relative, source in model_files(spec.path):
+                if source.is_dir():
+                    (model / relative).mkdir()
+                else:
+                    _copy(source, model / relative)
+            if not spec.versions:
+                (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
+            (model / CONFIG_FILE).write_text(texts[spec.name], encoding="utf-8")
+        root = models[0].path.parent
+        for entry in sorted(root.iterdir()):
+            if entry.name.startswith((".", "__")) or is_model(entry) or (directory / entry.name).exists():
+                continue
+            if entry.is_dir():
+                shutil.copytree(entry, directory / entry.name, ignore=_CACHES, ignore_dangling_symlinks=True)
+            elif entry.is_file():
+                _copy(entry, directory / entry.name)
+    except (OSError, shutil.Error) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{flag}: cannot copy the models to {directory}: {words}; name another directory") from error
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,7 +1,8 @@
 """A running Triton: launch modes, health, load and unload, statistics."""
 
+from autotune.server._checks import parse_size
 from autotune.server._choose import LAUNCHERS, choose_launcher
-from autotune.server._config_arguments import completion, config_name
+from autotune.server._config_arguments import completion, config_name, without_config_name
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._diagnosis import Diagnosis
 from autotune.server._docker import DockerLauncher
@@ -52,4 +53,6 @@ __all__ = [
     "config_name",
     "config_notes",
     "diagnose",
+    "parse_size",
+    "without_config_name",
 ]
