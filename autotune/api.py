@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autotune.repository import ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
-    from autotune.server import Diagnosis, Launcher
+    from autotune.server import Diagnosis, Launcher, Leftover
     from autotune.store import Store, Windows
 
 _Fields = ParamSpec("_Fields")
@@ -104,8 +104,9 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     )
     with closing(_create_store(results, request.storage)) as store:
         _create_directory(directory)
-        with study_lock(store.directory or directory, name), store.exclusive(name):
-            deployment = Deployment(spec, launcher, directory, traffic, composing)
+        with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
+            _remove_abandoned(directory)
+            deployment = stack.enter_context(closing(Deployment(spec, launcher, directory, traffic, composing)))
             executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
             environment = _environment(launcher, spec, composing)
             result = Coordinator(plan, store, executor, environment, observer).run()
@@ -157,8 +158,9 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         observer.note(note)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    with closing(_create_store(results, request.storage)) as store:
+    with closing(_create_store(results, request.storage)) as store, closing(deployment):
         _create_directory(directory)
+        _remove_abandoned(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
         outcome, probes, failure = measure_config(
             deployment, ConfigSet.of(config), log_path, objective, options, loads, duration_s, ceilings, observer
@@ -471,6 +473,28 @@ def doctor(
     return diagnose(options, Path(model_repository) if model_repository else None)
 
 
+def clean(*, results: str | Path = "results", dry_run: bool = False) -> list[Leftover]:
+    """Finds what runs left that were killed, and removes it unless ``dry_run``.
+
+    That is: repositories staged in the results directory, and on this machine processes, shared memory, temporary
+    directories and containers. What belongs to a run that lives, or to another user, is left out.
+    """
+    from autotune.repository import abandoned_areas, remove_abandoned
+    from autotune.server import Leftover, leftovers
+
+    found = [
+        Leftover("staged models", str(area), functools.partial(remove_abandoned, area))
+        for directory in sorted(Path(results).glob("*"))
+        if directory.is_dir()
+        for area in abandoned_areas(directory)
+    ]
+    with leftovers() as on_this_machine:
+        found += on_this_machine
+        for each in found if not dry_run else ():
+            each.remove()
+    return found
+
+
 def open_store(*, results: str | Path = "results", storage: str | None = None) -> Store:
     """The store of an existing database; never creates one.
 
@@ -511,6 +535,14 @@ def _create_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Removes what dead runs staged in a directory."""
+    from autotune.repository import abandoned_areas, remove_abandoned
+
+    for area in abandoned_areas(directory):
+        remove_abandoned(area)
 
 
 def _environment(launcher: Launcher, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Environment:

@@ -89,6 +89,13 @@ _COMMANDS: dict[str, Entry | Group] = {
         },
     ),
     "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),
+    "clean": Entry(
+        "autotune.cli._clean",
+        """Remove what killed runs left: processes, containers, shared memory, temporary directories.
+
+        What belongs to a run that is still going, or to another user, is not touched.
+        """,
+    ),
     "doctor": Entry(
         "autotune.cli._doctor",
         "Show the machine, the model repository's files, and what each launch mode has and lacks.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,8 +30,8 @@ from autotune.repository import (
     ModelSpec,
     RequestShapes,
     ServedSet,
+    StagingArea,
     compare_served,
-    stage,
     step_kept_apart,
 )
 from autotune.server import Launcher, RunningServer
@@ -84,8 +84,7 @@ class Deployment:
     Attributes:
         spec: The model as the person has it.
         launcher: The launch mode.
-        directory: Where staged repositories and logs go; best on the model files' own filesystem, so that
-            they are linked rather than copied.
+        directory: Where repositories are staged and logs go.
         traffic: What requests carry and how they are sent.
         composing: The models that it needs (an ensemble's steps, models that it calls); staged beside it.
         accepted: The models that are known to answer such requests, so that each is asked once.
@@ -107,8 +106,7 @@ class Deployment:
             ServerFailure: The server did not come up.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.directory) as staging:
-            repository = stage((self.spec, *self.composing), configs, Path(staging))
+        with self._area.staged((self.spec, *self.composing), configs) as repository:
             called = [each.name for each in self.composing]
             with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
                 answer, metadata = server.model_config(), server.model_metadata()
@@ -150,3 +148,11 @@ class Deployment:
         """What is served of every model, those included whose config is left to Triton."""
         asked = [configs.get(each.name) or ModelConfig.empty(each.name) for each in (self.spec, *self.composing)]
         return ServedSet(tuple(compare_served(each, server.model_config(each.name)) for each in asked))
+
+    def close(self) -> None:
+        """Removes what was staged."""
+        self._area.close()
+
+    @functools.cached_property
+    def _area(self) -> StagingArea:
+        return StagingArea(self.directory, read_only=self.launcher.reads_only)

@@ -21,6 +21,7 @@ from autotune.repository._served import (
 )
 from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import copy_repository, stage
+from autotune.repository._staging_area import StagingArea, abandoned_areas, remove_abandoned
 from autotune.repository._tree import repository_tree
 
 __all__ = [
@@ -36,7 +37,9 @@ __all__ = [
     "RequestShapes",
     "ServedConfig",
     "ServedSet",
+    "StagingArea",
     "TensorSpec",
+    "abandoned_areas",
     "asked_config",
     "compare_served",
     "completed_config",
@@ -51,6 +54,7 @@ __all__ = [
     "instances_of",
     "is_known_alike",
     "kept_apart",
+    "remove_abandoned",
     "repository_tree",
     "stage",
     "step_kept_apart",

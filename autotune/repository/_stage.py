@@ -1,13 +1,15 @@
-"""Stages a copy of a model with a trial's config; the model repository is not changed.
+"""Stages a copy of a model with a trial's config; the model repository is only read.
 
-The copy is also mounted into containers, where symbolic links to the host do not work. Files are therefore hard-linked,
-or copied if that is not possible (another filesystem, files of another user). What lies beside the model in the
-repository is linked; in containers it is mounted where the links point to.
+The copy is also mounted into containers, where symbolic links to the host do not work. Containers cannot write to it,
+so that files are hard-linked for them if possible. Other servers could write through a link, so that files are copied
+for them: with shared blocks if the filesystem has them, and large files only once per run.
+What lies beside the model in the repository is linked; in containers it is mounted where the links point to.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -19,22 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from autotune.repository._config import ModelConfig
     from autotune.repository._config_set import ConfigSet
     from autotune.repository._spec import ModelSpec
 
 _CACHES = shutil.ignore_patterns("__pycache__", ".git", ".ipynb_checkpoints")
+_LARGE_BYTES = 1 << 20  # guess; what is smaller is copied in about a millisecond
 _FICLONE = 0x40049409  # Linux ioctl: shares a file's blocks (btrfs, xfs)
 
 
-def stage(models: Sequence[ModelSpec], configs: ConfigSet, directory: Path) -> Path:
+def stage(
+    models: Sequence[ModelSpec],
+    configs: ConfigSet,
+    directory: Path,
+    *,
+    read_only: bool = False,
+    originals: Path | None = None,
+) -> Path:
     """Creates a model repository in ``directory`` with the models and their configs.
 
     Args:
         models: The model that is asked, and those that it calls.
         configs: What to serve them with; a model that the set leaves out has its own config.
-        directory: Directory of the repository; created if missing. On the model's filesystem, files are linked and
-            not copied.
+        directory: Directory of the repository; created if missing.
+        read_only: Whether the server cannot write to the copy. Files are then hard-linked if they are on the same
+            filesystem.
+        originals: An existing directory on the filesystem of ``directory`` that keeps copies of large files for the
+            next call.
 
     Returns:
         ``directory``.
@@ -44,7 +56,22 @@ def stage(models: Sequence[ModelSpec], configs: ConfigSet, directory: Path) -> P
         FileExistsError: The directory already has one of the models.
     """
     for spec in models:
-        _stage_model(spec, configs.get(spec.name) or (spec.config if spec.has_config else None), directory)
+        if spec.path.resolve() in (directory.resolve(), *directory.resolve().parents):
+            raise UsageError(
+                f"--results: {directory} lies inside the model's directory {spec.path}; name another place"
+            )
+        model = directory / spec.name
+        model.mkdir(parents=True)
+        for relative, source in model_files(spec.path):
+            if source.is_dir():
+                (model / relative).mkdir()
+            else:
+                _place(source, model / relative, read_only, originals)
+        if not spec.versions:
+            (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
+        config = configs.get(spec.name) or (spec.config if spec.has_config else None)
+        if config is not None:
+            (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
     _link_what_is_beside(models[0].path.parent, directory)
     return directory
 
@@ -61,20 +88,18 @@ def _link_what_is_beside(root: Path, directory: Path) -> None:
             (directory / entry.name).symlink_to(entry)
 
 
-def _stage_model(spec: ModelSpec, config: ModelConfig | None, directory: Path) -> None:
-    if spec.path.resolve() in (directory.resolve(), *directory.resolve().parents):
-        raise UsageError(f"--results: {directory} lies inside the model's directory {spec.path}; name another place")
-    model = directory / spec.name
-    model.mkdir(parents=True)
-    for relative, source in model_files(spec.path):
-        if source.is_dir():
-            (model / relative).mkdir()
-        else:
-            _link(source, model / relative)
-    if not spec.versions:
-        (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
-    if config is not None:
-        (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
+def _place(source: Path, target: Path, read_only: bool, originals: Path | None) -> None:
+    try:
+        if read_only and _linked(source, target):
+            return
+        if originals is None or source.stat().st_size < _LARGE_BYTES or not _link_copy(source, target, originals):
+            _copy(source, target)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise UsageError(
+            f"--model-repository: {source} cannot be copied to {target}: {error.strerror}; "
+            "check permissions and free space"
+        ) from error
 
 
 def copy_repository(models: Sequence[ModelSpec], texts: Mapping[str, str], directory: Path, flag: str) -> None:
@@ -117,17 +142,32 @@ def copy_repository(models: Sequence[ModelSpec], texts: Mapping[str, str], direc
         raise UsageError(f"{flag}: cannot copy the models to {directory}: {words}; name another directory") from error
 
 
-def _link(source: Path, target: Path) -> None:
+def _link_copy(source: Path, target: Path, originals: Path) -> bool:
+    """Links a copy that is made once. It is made again if the source, or a model through its link, changed it.
+
+    Returns:
+        False if the filesystem has no hard links.
+    """
+    kept = originals / hashlib.sha256(os.fsencode(source)).hexdigest()
+    wanted = source.stat()
+    try:
+        found = kept.stat()
+    except FileNotFoundError:
+        found = None
+    if found is None or (found.st_size, found.st_mtime_ns) != (wanted.st_size, wanted.st_mtime_ns):
+        kept.unlink(missing_ok=True)  # a link to the old one may still be served
+        _copy(source, kept)
+        os.utime(kept, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
+    return _linked(kept, target)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Creates a hard link; False if that is impossible (another filesystem, files of another user)."""
     try:
         os.link(source, target)
     except OSError:
-        try:
-            _copy(source, target)
-        except OSError as error:
-            raise UsageError(
-                f"--model-repository: {source} cannot be copied to {target}: {error.strerror}; "
-                "check permissions and free space"
-            ) from error
+        return False
+    return True
 
 
 def _copy(source: Path, target: Path) -> None:

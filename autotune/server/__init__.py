@@ -1,5 +1,6 @@
 """A running Triton: launch modes, health, load and unload, statistics."""
 
+from autotune.server._belongings import Leftover
 from autotune.server._checks import parse_size
 from autotune.server._choose import LAUNCHERS, choose_launcher
 from autotune.server._config_arguments import completion, config_name, without_config_name
@@ -9,6 +10,7 @@ from autotune.server._docker import DockerLauncher
 from autotune.server._doctor import diagnose
 from autotune.server._embedded import EmbeddedLauncher
 from autotune.server._gpu_instances import check_gpu_instances
+from autotune.server._leftovers import leftovers
 from autotune.server._local import LocalLauncher
 from autotune.server._options import LaunchOptions
 from autotune.server._remote import RemoteLauncher
@@ -36,6 +38,7 @@ __all__ = [
     "Endpoint",
     "LaunchOptions",
     "Launcher",
+    "Leftover",
     "LoadFailed",
     "LocalLauncher",
     "ModelCrashed",
@@ -53,6 +56,7 @@ __all__ = [
     "config_name",
     "config_notes",
     "diagnose",
+    "leftovers",
     "parse_size",
     "without_config_name",
 ]

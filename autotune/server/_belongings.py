@@ -22,7 +22,7 @@ import psutil
 from autotune.server._keeper import dead_environments, remove_environments
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives on Linux
-_NAME = re.compile(r"autotune-(?P<namespace>\d+)-(?P<pid>\d+)-(?:(?P<started>\d+)-)?\d+-")
+_NAME = re.compile(r"autotune-(?P<namespace>\d+)-(?P<pid>\d+)-(?:t(?P<started>\d+)-)?\d+-")
 _PROC = Path("/proc/self/stat")
 _TRITONS = Path("/tmp")  # noqa: S108 - where Triton keeps its own temporary directories
 _STUB = "triton_python_backend_stub"
@@ -55,9 +55,9 @@ def process_alive(pid: int, started: int | None = None) -> bool:
 
 
 def new_prefix() -> str:
-    """A prefix unique to one server: ``autotune-NAMESPACE-PID-STARTED-N-``."""
+    """A prefix unique to one server: ``autotune-NAMESPACE-PID-tSTARTED-N-``."""
     pid = os.getpid()
-    return f"autotune-{pid_namespace()}-{pid}-{started_at(pid) or 0}-{next(_counter)}-"
+    return f"autotune-{pid_namespace()}-{pid}-t{started_at(pid) or 0}-{next(_counter)}-"
 
 
 def remove_shared_memory(prefix: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
-from autotune.server._belongings import pid_namespace, process_alive
+from autotune.server._belongings import Leftover, pid_namespace, process_alive, started_at
 from autotune.server._ended import why_ended
 from autotune.server._types import ServerCrashed
 from autotune.server._usage import runs_argument
@@ -27,18 +28,28 @@ _CREATION_S = 1.0
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_.-]")
 
 
-def remove_orphaned_containers(client: Any) -> None:
-    """Removes containers whose creator, on this host and in this PID namespace, is dead."""
-    from docker.errors import APIError
-
+def orphaned_containers(client: Any) -> Iterator[Leftover]:
+    """Containers whose creator, on this host and in this PID namespace, is dead."""
     for container in client.containers.list(all=True, filters={"label": f"{LABEL}=1"}, ignore_removed=True):
         labels = container.labels
         mine = labels.get(f"{LABEL}.host") == platform.node()
         mine = mine and labels.get(f"{LABEL}.pid-namespace") == pid_namespace()
-        pid = labels.get(f"{LABEL}.pid", "")
-        if mine and pid.isdigit() and not process_alive(int(pid)):
-            with contextlib.suppress(APIError):  # already removed
-                container.remove(force=True, v=True)
+        pid, started = (labels.get(f"{LABEL}.{each}", "") for each in ("pid", "started"))
+        if mine and pid.isdigit() and not process_alive(int(pid), int(started) if started.isdigit() else None):
+            yield Leftover("container", container.name, functools.partial(_remove, container))
+
+
+def remove_orphaned_containers(client: Any) -> None:
+    """Removes the `orphaned_containers`."""
+    for each in orphaned_containers(client):
+        each.remove()
+
+
+def _remove(container: Any) -> None:
+    from docker.errors import APIError
+
+    with contextlib.suppress(APIError):  # already removed
+        container.remove(force=True, v=True)
 
 
 class Container:
@@ -164,6 +175,7 @@ def _labels(model: str) -> dict[str, str]:
         LABEL: "1",
         f"{LABEL}.model": model,
         f"{LABEL}.pid": str(os.getpid()),
+        f"{LABEL}.started": str(started_at(os.getpid()) or ""),
         f"{LABEL}.pid-namespace": pid_namespace(),
         f"{LABEL}.host": platform.node(),
     }

@@ -31,6 +31,7 @@ class DockerLauncher:
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
     name: str = field(default="docker", init=False)
+    reads_only: bool = field(default=True, init=False)
 
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work here."""

@@ -32,6 +32,7 @@ class EmbeddedLauncher:
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
     name: str = field(default="embedded", init=False)
+    reads_only: bool = field(default=False, init=False)
 
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work here."""

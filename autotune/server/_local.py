@@ -30,6 +30,7 @@ class LocalLauncher:
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
     name: str = field(default="local", init=False)
+    reads_only: bool = field(default=False, init=False)
 
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work here."""

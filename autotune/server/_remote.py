@@ -34,6 +34,7 @@ class RemoteLauncher:
 
     options: LaunchOptions = field(default_factory=LaunchOptions)
     name: str = field(default="remote", init=False)
+    reads_only: bool = field(default=True, init=False)
 
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work."""

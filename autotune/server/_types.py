@@ -195,6 +195,10 @@ class Launcher(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether the server cannot write to the staged repository."""
+
     def check(self) -> None:
         """Raises `UsageError` with the remedy if this mode cannot work here; starts nothing."""
 

@@ -47,6 +47,7 @@ def test_every_command_is_walked() -> None:
         "studies show",
         "studies export",
         "dashboard",
+        "clean",
         "doctor",
     }
     assert len(OPTIONS) > 70

@@ -1,10 +1,21 @@
 import os
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from autotune.errors import UsageError
-from autotune.repository import ConfigSet, ModelConfig, ModelRepository, stage
+from autotune.repository import (
+    ConfigSet,
+    ModelConfig,
+    ModelRepository,
+    StagingArea,
+    abandoned_areas,
+    remove_abandoned,
+    stage,
+)
 
 
 @pytest.fixture
@@ -39,8 +50,8 @@ def test_the_copy_has_the_changed_config_and_every_file(model, tmp_path):
     }  # fmt: skip
 
 
-def test_nothing_in_the_copy_is_a_symbolic_link_and_files_are_shared(model, tmp_path):
-    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
+def test_files_are_shared_with_a_server_that_can_only_read_them(model, tmp_path):
+    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged", read_only=True)
     assert not any(path.is_symlink() for path in repository.rglob("*"))
     assert (repository / "m" / "1" / "weights.bin").samefile(tmp_path / "weights.bin")
     assert (repository / "m" / "1" / "model.py").samefile(model.path / "1" / "model.py")
@@ -60,6 +71,49 @@ def test_what_is_beside_the_model_is_reached_as_in_the_repository(model, tmp_pat
     assert sorted(path.name for path in repository.iterdir()) == ["environment.tar.gz", "m", "shared"]
 
 
+def test_what_a_model_writes_in_place_reaches_neither_the_repository_nor_the_next_trial(model, tmp_path):
+    (tmp_path / "weights.bin").write_bytes(large := b"w" * (2 << 20))
+    before = snapshot(tmp_path / "repository")
+    with closing(StagingArea(tmp_path)) as area:
+        for _ in range(3):
+            with area.staged((model,), ConfigSet.of(model.config)) as repository:
+                version = repository / "m" / "1"
+                assert (version / "weights.bin").read_bytes() == large
+                assert (version / "model.py").read_text() == "code"
+                for path in (version / "weights.bin", version / "model.py"):
+                    with path.open("r+b") as file:
+                        file.write(b"changed")
+                (version / "beside.txt").write_text("new")
+    assert snapshot(tmp_path / "repository") == before
+    assert (tmp_path / "weights.bin").read_bytes() == large
+
+
+def test_a_large_file_is_copied_once_for_all_trials(model, tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"w" * (2 << 20))
+    with closing(StagingArea(tmp_path)) as area, area.staged((model,), ConfigSet.of(model.config)) as first:
+        with area.staged((model,), ConfigSet.of(model.config)) as second:
+            assert (first / "m/1/weights.bin").samefile(second / "m/1/weights.bin")
+        assert not (first / "m/1/weights.bin").samefile(tmp_path / "weights.bin")
+
+
+def test_an_area_is_abandoned_once_its_process_is_killed(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from autotune.repository import StagingArea\n"
+        "area = StagingArea(Path(sys.argv[1])); print('ready', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        run.stdout.readline()
+        (area,) = tmp_path.glob(".staged-*")
+        assert abandoned_areas(tmp_path) == []
+        remove_abandoned(area)
+        assert area.exists()
+        run.kill()
+    assert abandoned_areas(tmp_path) == [area]
+    remove_abandoned(area)
+    assert not area.exists()
+
+
 def test_the_repository_is_not_changed(model, tmp_path):
     before = snapshot(tmp_path / "repository")
     repository = stage((model,), ConfigSet.of(model.config.with_value("max_batch_size", 1)), tmp_path / "staged")
@@ -74,7 +128,7 @@ def test_files_are_copied_if_they_cannot_be_linked(model, tmp_path, monkeypatch)
 
     (model.path / "1" / "model.py").chmod(0o750)
     monkeypatch.setattr(os, "link", refuse)
-    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged")
+    repository = stage((model,), ConfigSet.of(model.config), tmp_path / "staged", read_only=True)
     copy = repository / "m" / "1" / "model.py"
     assert copy.read_text() == "code"
     assert copy.stat().st_mode & 0o777 == 0o750

@@ -18,6 +18,7 @@ from autotune.load.perf_analyzer._outcome import measured, nothing_measured, una
 from autotune.load.perf_analyzer._process import run_bounded
 from autotune.load.perf_analyzer._report import PerfAnalyzerReport, read_report
 from autotune.server import ControlClient, ControlError, Unreachable
+from autotune.server._belongings import new_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,7 @@ class PerfAnalyzerGenerator:
             elapsed_s = time.monotonic() - started
             return nothing_measured(schedule, duration_s, batch_size, [(kind, str(error))], elapsed_s)
         limit_s = self._options.start_limit_s + self._options.warmup_s + duration_s + timeout_s
-        with tempfile.TemporaryDirectory(prefix="autotune-perf_analyzer-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{new_prefix()}perf_analyzer-") as folder:
             directory = Path(folder)
             (directory / INPUT_DATA).write_text(input_data(self._payloads, batched=batched))
             line = command(
