@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,8 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     if code == INTERRUPTED_EXIT_CODE:  # what typer makes of a KeyboardInterrupt
-        _complain("interrupted")
+        _complain("interrupted" + _how_to_resume(sys.argv[1:] if arguments is None else arguments))
     return code if isinstance(code, int) else 0
+
+
+def _how_to_resume(arguments: Sequence[str]) -> str:
+    """The command that goes on with a study, without the password of a database."""
+    if not arguments or arguments[0] != "run":
+        return ""
+    return "; to resume: " + re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", shlex.join(["autotune", *arguments]))
 
 
 def _complain(message: str) -> None:

@@ -103,7 +103,11 @@ class Coordinator:
         """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
         self._observer.study_started(self._plan.name, len(self._trials), self._wanted())
         stopped, interrupted, broken = self._run_trials()
-        self._experience.learn(self._trials)
+        try:
+            if not interrupted:
+                self._experience.learn(self._trials)
+        except KeyboardInterrupt:
+            interrupted = True
         search_s = self._clock() - self._started
         uncompared = Uncompared.BROKEN if broken else Uncompared.INTERRUPTED if interrupted else self._compare()
         return replace(self._explained(stopped, search_s=search_s, uncompared=uncompared), broken=broken)
@@ -131,7 +135,7 @@ class Coordinator:
             plan.objective,
             {trial.number: as_served(trial.outcome, plan.space) for trial in self._trials if trial.number is not None},
             winner=result.best.number if result.best else None,
-            predictor=self._experience.predictor,
+            predictor=None if result.interrupted else self._experience.predictor,  # a person wants it to end now
             min_gain=plan.min_gain,
             tried=[*self._alike, *(trial.outcome.candidate for trial in self._trials if trial.outcome.candidate)],
         )

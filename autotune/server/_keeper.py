@@ -23,8 +23,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _CLOCK_MARGIN_S = 1.0  # a process's start is known to 10 ms; the rest is a margin for a clock that was set
 READY = b"ready"
 """What the parent says once the server has loaded its models."""
-STOP = b"stop"
-"""What the parent says before it leaves in order: its own directory is then its own matter."""
+KEEP = b"keep"
+"""What the parent says if it wants to start another server in the same directory."""
 _ENVIRONMENT = "python_env_"
 _NOT_FOR_ME = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _PYTHON_BACKEND = "libtriton_python.so"
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
                 _kill_all()
     _kill_all()
     remove_environments([own, *dead_environments(float(since))])
-    _remove("" if error or (asked and STOP in asked) else directory, prefix)
+    _remove("" if error or (asked and KEEP in asked) else directory, prefix)
 
 
 def dead_environments(since: float, directory: str = "/tmp") -> list[str]:  # noqa: S108 - Triton's, not ours
@@ -159,7 +159,7 @@ def _start(command: list[str], libc: ctypes.CDLL) -> tuple[int, int]:
 
 
 def _wait(control: socket.socket, woken: int) -> bytes | None:
-    """Waits until a child ends (None) or the parent speaks: `STOP`, or nothing because it is gone."""
+    """Waits until a child ends (None) or the parent speaks; empty if it is gone or closed the socket."""
     ready = select.select([control.fileno(), woken], [], [])[0]
     if control.fileno() in ready:
         return control.recv(64)

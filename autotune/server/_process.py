@@ -45,7 +45,7 @@ class ServerProcess:
         Args:
             command: The server and its arguments.
             environment: All of its environment.
-            directory: Removed if this process is killed.
+            directory: Removed after the end.
             prefix: Shared memory whose name starts with it is removed after the end.
         """
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,10 +93,11 @@ class ServerProcess:
                 self._code = int(number) if word == "ended" else self._keeper.wait()
             return self._code
 
-    def stop(self, grace_s: float) -> None:
+    def stop(self, grace_s: float, *, keep_directory: bool = False) -> None:
         """Stops the process and all that it started. If ``grace_s`` is above zero, asks first and waits that long.
 
-        Safe to call before a start and after the end.
+        Its directory is removed unless it is to be kept for the next start. Safe to call before a start and after the
+        end.
         """
         keeper, control = self._keeper, self._control
         if keeper is None or control is None:
@@ -108,7 +109,9 @@ class ServerProcess:
         if self.returncode() is None:
             self._code = -signal.SIGKILL
         with contextlib.suppress(OSError):  # the keeper was killed, and the server with it
-            control.sendall(_keeper.STOP)
+            if keep_directory:
+                control.sendall(_keeper.KEEP)
+            control.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel cannot end a process yet: the keeper waits
             keeper.wait(_ENDS_WITHIN_S)
         control.close()

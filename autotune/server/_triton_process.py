@@ -29,7 +29,7 @@ class Binary:
     Attributes:
         command: The command and leading arguments.
         environment: The complete environment.
-        directory: A directory of its own, to be removed if this process is killed.
+        directory: A directory of its own, removed after the server's end.
     """
 
     command: Sequence[str]
@@ -58,7 +58,7 @@ def launch_process(
                 _await(watch, prefix, ports, models[0], options.start_timeout_s)
                 break
             except PortsTaken as taken:
-                process.stop(0)
+                process.stop(0, keep_directory=True)
                 if attempt == PORT_ATTEMPTS or not ports.chosen:
                     raise ServerCrashed(f"a port was taken while the server started: {taken}") from None
         watch.ready = True

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Defers SIGINT and SIGTERM until the context is left, if Python handles them; for short steps.
+    """Defers SIGINT, SIGTERM and SIGHUP until the context is left, if Python handles them; for short steps.
 
     Blocking the signals is not enough: another thread could receive them, and the main thread would run the handler.
     """

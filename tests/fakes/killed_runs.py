@@ -27,10 +27,10 @@ def write_sleeper(repository: Path) -> Path:
     return model
 
 
-def start(command: str, models: Path, results: Path, *flags: str) -> subprocess.Popen[str]:
+def start(command: str, models: Path, results: Path, *flags: str, ignore_hangup: bool = False) -> subprocess.Popen[str]:
     """``autotune COMMAND`` on the embedded Triton with the model ``double``; its output is in pipes."""
     where = ("--model-repository", str(models), "--model", "double", "--launch", "embedded", "--results", str(results))
-    line = [sys.executable, "-m", "autotune", command, *where, *flags]
+    line = [*(["nohup"] if ignore_hangup else []), sys.executable, "-m", "autotune", command, *where, *flags]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -62,6 +62,11 @@ def left_on_machine(pid: int) -> list[Path]:
 def staged(results: Path) -> list[Path]:
     """What is staged below a results directory."""
     return list(results.glob("*/.staged-*"))
+
+
+def exported(results: Path) -> list[Path]:
+    """The configs that studies exported."""
+    return list(results.glob("*/best/double/config.pbtxt"))
 
 
 def still_running(processes: Sequence[psutil.Process], within_s: float = 10) -> list[psutil.Process]:
