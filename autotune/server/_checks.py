@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from autotune.errors import UsageError
@@ -15,10 +17,12 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,15})?)(?P<unit>b|[kmgt]?)b?", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
 _GPUS = re.compile(r"auto|none|all|{id}(,{id})*".format(id=r"\s*(\d+|(GPU|MIG)-[\w/-]+)\s*"))
+_OWN_PLACES = ("/models", "/autotune/models")  # where the staged repository is in a container
 # Flags that only some modes use: the field, and those modes.
 _ONLY_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
     "--image": ("image", ("docker",)),
     "--mount": ("mounts", ("docker",)),
+    "--writable-container": ("writable_container", ("docker",)),
     "--memory": ("memory", ("docker",)),
     "--shm-size": ("shm_size", ("docker",)),
     "--cpuset-cpus": ("cpuset_cpus", ("docker",)),
@@ -43,8 +47,7 @@ def check_options(options: LaunchOptions) -> None:
         highest_cpu(options.cpuset_cpus)
     if _GPUS.fullmatch(options.gpus) is None:
         raise UsageError(f"--gpus: {options.gpus!r} is none of auto, none, all or ids such as 0,1; use one of these")
-    for mount in options.mounts:
-        parse_mount(mount)
+    parse_mounts(options.mounts)
     check_extra_arguments(options.triton_args)
     check_distinct_ports(options.http_port, options.grpc_port)
 
@@ -86,6 +89,20 @@ def highest_cpu(text: str) -> int:
     if not ranges or any(int(each[0]) > int(each[-1]) for each in ranges):
         raise UsageError(f"--cpuset-cpus: {text!r} is not a list of CPUs; write one such as 0-3 or 0,2")
     return max(int(each[-1]) for each in ranges)
+
+
+def parse_mounts(mounts: Sequence[str]) -> list[str]:
+    """Each as `parse_mount`; raises `UsageError` too if two have one place, or one that autotune needs."""
+    parsed, given = [], dict[str, str]()
+    for text in mounts:
+        parsed.append(parse_mount(text))
+        target = posixpath.normpath(parsed[-1].rsplit(":", 2)[1])
+        if target in given:
+            raise UsageError(f"--mount: {text!r} has the same place as {given[target]!r}; give each its own CONTAINER")
+        if target == "/" or any(f"{target}/".startswith(f"{each}/") for each in _OWN_PLACES):
+            raise UsageError(f"--mount: {text!r} hides the served models in the container; choose another CONTAINER")
+        given[target] = text
+    return parsed
 
 
 def parse_mount(text: str) -> str:

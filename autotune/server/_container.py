@@ -8,6 +8,9 @@ import os
 import platform
 import re
 import secrets
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
+from autotune.server import _container_keeper
 from autotune.server._belongings import Leftover, pid_namespace, process_alive, started_at
 from autotune.server._ended import why_ended
 from autotune.server._types import ServerCrashed
+from autotune.server._uninterrupted import uninterrupted
 from autotune.server._usage import runs_argument
 
 LABEL = "autotune"
+_ENGINE = "unix:///var/run/docker.sock"
 RAISE_MEMORY = "raise --memory"
 # Interval of asking the engine whether the container runs; HTTP is polled more often.
 _INSPECT_EVERY_S = 0.1
@@ -60,6 +66,8 @@ class Container:
         self._log_path = log_path
         self._name = ""
         self._container: Any = None
+        self._control: socket.socket | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
         self._asked = 0.0
         self.ready = False
 
@@ -71,6 +79,7 @@ class Container:
             ServerCrashed: The engine no longer answers.
         """
         self._name = f"autotune-{_NOT_IN_NAMES.sub('-', model)[:60]}-{secrets.token_hex(4)}"
+        self._keep()
         try:
             with _engine_words():
                 self._container = self._client.containers.create(
@@ -78,7 +87,9 @@ class Container:
                 )
                 self._container.start()
         except UsageError:
-            self._name = self._name if self._container else ""
+            if not self._container:
+                self._name = ""
+                self._let_go()
             raise
 
     def check(self) -> None:
@@ -140,6 +151,33 @@ class Container:
         except (DockerException, OSError) as error:
             if "in progress" not in str(error):
                 raise _gone(error) from None
+        self._let_go()
+
+    def _keep(self) -> None:
+        """Starts what removes the container if this process is killed."""
+        address = os.environ.get("DOCKER_HOST") or _ENGINE
+        if not address.startswith("unix://"):  # a named pipe of Windows
+            return
+        with uninterrupted():
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                script = [sys.executable, "-I", "-S", _container_keeper.__file__, str(theirs.fileno())]
+                self._keeper = subprocess.Popen(
+                    [*script, address.removeprefix("unix://"), self._name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    pass_fds=[theirs.fileno()],
+                )
+
+    def _let_go(self) -> None:
+        keeper, control = self._keeper, self._control
+        self._keeper = self._control = None
+        if keeper is not None and control is not None:
+            with control, contextlib.suppress(OSError):
+                control.sendall(_container_keeper.DONE)
+            keeper.wait()
 
     def _find(self, name: str) -> Any:
         """The container whose creation was interrupted. The engine may finish creating it a little later."""

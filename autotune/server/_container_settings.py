@@ -1,4 +1,8 @@
-"""Settings of a server's container: limits, mounts, devices, and a user that can read the model."""
+"""Settings of a server's container: limits, mounts, devices, and a user that can read the model.
+
+A container may do what serving takes and no more: it has no privileges and cannot gain any, writes to temporary memory
+only, and sees the files of its model repository and the mounts that were asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
-from autotune.server._checks import highest_cpu, parse_mount, parse_size
+from autotune.server._checks import highest_cpu, parse_mounts, parse_size
 from autotune.server._engine import cpu_count, has_gpu, is_remapped, is_rootless
 from autotune.server._options import LaunchOptions
 
+_MOST_THREADS = 16_384  # guess: far above what Triton and its models start, far below what a machine bears
+_TEMPORARY = {"/tmp": "rw,exec,nosuid,nodev,mode=1777"}  # noqa: S108 - exec: packed Python environments lie there
 _DEFAULT_SHM = "1g"  # pages are allocated on use; the engine's 64 MB are too small for several Python instances
 
 
@@ -29,7 +35,15 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
         # The log must be readable whatever the engine's default driver is.
         "log_config": LogConfig(type=LogConfig.types.JSON),
         "device_requests": _devices(options.gpus, info),
+        "security_opt": ["no-new-privileges"],
+        "cap_drop": ["ALL"],
+        "pids_limit": _MOST_THREADS,
     }
+    if settings["user"] == "0:0" and not is_rootless(info):  # root without it reads only files of its own
+        settings["cap_add"] = ["DAC_OVERRIDE"]
+    # The NVIDIA toolkit writes the libraries' cache as the container starts.
+    if not options.writable_container and not settings["device_requests"]:
+        settings |= {"read_only": True, "tmpfs": _TEMPORARY, "environment": {"HOME": "/tmp"}}  # noqa: S108
     if options.memory:
         settings["mem_limit"] = settings["memswap_limit"] = parse_size("--memory", options.memory)
     if options.cpuset_cpus:
@@ -64,9 +78,7 @@ def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
     volumes = [f"{repository.resolve()}:{container_path(repository)}:ro"]
     for target in _link_targets(repository):
         volumes.append(f"{target}:{target}:ro")
-    for mount in options.mounts:
-        volumes.append(parse_mount(mount))
-    return volumes
+    return volumes + parse_mounts(options.mounts)
 
 
 def _link_targets(repository: Path) -> list[Path]:

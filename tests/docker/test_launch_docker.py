@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,21 @@ from autotune.server import (
     ServerCrashed,
     choose_launcher,
 )
+from autotune.server._container import _labels
 from autotune.server._engine import CPU_IMAGE, connect, find_image
+
+_TRIES = """
+    def initialize(self, args):
+        import os
+        for path in ("/tmp/x", "~/x", "/x", "/models/x"):
+            try:
+                open(os.path.expanduser(path), "w").close()
+                print(f"wrote: {path}", flush=True)
+            except OSError:
+                print(f"refused: {path}", flush=True)
+        status = open("/proc/self/status").read()
+        print("gained:", int(status.split("NoNewPrivs:")[1].split()[0]) - 1, flush=True)
+"""
 
 
 def missing() -> str:
@@ -165,9 +180,48 @@ class TestDocker(LaunchSuite):
         study.kill()
         study.wait()
         study.stdout.close()
-        assert len(containers_of(engine, study.pid)) == 1
-        with launcher.launch(repository, "double", tmp_path / "log"):
-            assert containers_of(engine, study.pid) == []
+        deadline = time.monotonic() + 10
+        while containers_of(engine, study.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert containers_of(engine, study.pid) == []
+
+    def test_container_of_a_study_killed_with_its_keeper_is_removed_by_the_next(
+        self, launcher: Launcher, repository: Path, tmp_path: Path, engine: Any
+    ) -> None:
+        with subprocess.Popen(["sleep", "0"]) as dead:
+            pass
+        (image,) = [find_image(engine, CPU_IMAGE)]
+        labels = _labels("double") | {"autotune.pid": str(dead.pid), "autotune.started": "1"}
+        engine.containers.create(image.id, ["sleep", "60"], labels=labels).start()
+        someone_elses = labels | {"autotune.host": "another"}
+        other = engine.containers.create(image.id, ["sleep", "60"], labels=someone_elses)
+        try:
+            with launcher.launch(repository, "double", tmp_path / "log"):
+                assert [each.id for each in containers_of(engine, dead.pid)] == [other.id]
+        finally:
+            other.remove(force=True)
+
+    def test_container_has_no_privileges_and_writes_to_memory_only(
+        self, launcher: Launcher, tmp_path: Path, engine: Any
+    ) -> None:
+        source = write_double(tmp_path / "models") / "1" / "model.py"
+        source.write_text(source.read_text() + _TRIES)
+        with launcher.launch(tmp_path / "models", "double", tmp_path / "log"):
+            (container,) = containers_of(engine, os.getpid())
+            host = container.attrs["HostConfig"]
+        assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges"]
+        assert 0 < host["PidsLimit"] < 1 << 20
+        log = (tmp_path / "log").read_text()
+        assert "wrote: /tmp/x\n" in log
+        assert "wrote: ~/x\n" in log
+        assert "refused: /x\n" in log
+        assert "refused: /models/x\n" in log
+        assert "gained: 0\n" in log
+        options = LaunchOptions(image=CPU_IMAGE, start_timeout_s=30, writable_container=True)
+        with DockerLauncher(options).launch(tmp_path / "models", "double", tmp_path / "log"):
+            pass
+        assert ("wrote: /x\n" in (tmp_path / "log").read_text()) == (os.getuid() == 0)
 
     def test_image_without_a_triton_is_told(self, repository: Path, tmp_path: Path) -> None:
         launcher = DockerLauncher(LaunchOptions(image="autotune-base:latest"))

@@ -131,6 +131,20 @@ def test_override_keeps_the_names_of_the_config(tmp_path: Path) -> None:
     assert read_override(tmp_path / "none") is None
 
 
+@pytest.mark.parametrize(
+    ("mounts", "said"),
+    [
+        (["/a", "/a/"], "has the same place as"),
+        (["/models"], "hides the served models"),
+        (["/models/double"], "hides the served models"),
+        (["/"], "hides the served models"),
+    ],
+)
+def test_mounts_that_conflict_are_refused(tmp_path: Path, mounts: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=rf"--mount: .* {said}"):
+        check_options(LaunchOptions(mounts=tuple(f"{tmp_path}:{each}" for each in mounts)))
+
+
 def test_mounts_are_read_only_by_default(tmp_path: Path) -> None:
     assert parse_mount(f"{tmp_path}:/weights") == f"{tmp_path}:/weights:ro"
     assert parse_mount(f"{tmp_path}:/weights:rw") == f"{tmp_path}:/weights:rw"
