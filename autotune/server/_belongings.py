@@ -24,7 +24,7 @@ from autotune.server._keeper import dead_environments, remove_environments
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives on Linux
 _NAME = re.compile(r"autotune-(?P<namespace>\d+)-(?P<pid>\d+)-(?:t(?P<started>\d+)-)?\d+-")
 _PROC = Path("/proc/self/stat")
-_TRITONS = Path("/tmp")  # noqa: S108 - where Triton keeps its own temporary directories
+TRITONS_TEMPORARY = Path("/tmp")  # noqa: S108 - where Triton keeps its own temporary directories
 _STUB = "triton_python_backend_stub"
 _counter = itertools.count(1)
 
@@ -92,7 +92,7 @@ def orphans(environments_since: float | None = None) -> Iterator[Leftover]:
     """
     for stub in _orphaned_stubs():
         yield Leftover("process", f"{_STUB} {stub.pid}", functools.partial(_kill, stub))
-    for directory in dict.fromkeys((SHARED_MEMORY, Path(tempfile.gettempdir()), _TRITONS)):
+    for directory in dict.fromkeys((SHARED_MEMORY, Path(tempfile.gettempdir()), TRITONS_TEMPORARY)):
         for path in directory.glob("autotune-*"):
             match = _NAME.match(path.name)
             if match is None or not _left_behind(match):

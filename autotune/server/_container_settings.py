@@ -30,7 +30,7 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
 
     settings: dict[str, Any] = {
         **_user(info),
-        "volumes": _volumes(options, repository),
+        **_mounts(options, repository),
         "shm_size": parse_size("--shm-size", options.shm_size or _DEFAULT_SHM),
         # The log must be readable whatever the engine's default driver is.
         "log_config": LogConfig(type=LogConfig.types.JSON),
@@ -74,11 +74,18 @@ def _user(info: dict[str, Any]) -> dict[str, Any]:
     return user
 
 
-def _volumes(options: LaunchOptions, repository: Path) -> list[str]:
-    volumes = [f"{repository.resolve()}:{container_path(repository)}:ro"]
-    for target in _link_targets(repository):
-        volumes.append(f"{target}:{target}:ro")
-    return volumes + parse_mounts(options.mounts)
+def _mounts(options: LaunchOptions, repository: Path) -> dict[str, list[Any]]:
+    """The staged repository, what its links lead to, and the mounts that were asked for."""
+    from docker.types import Mount
+
+    own = {str(repository.resolve()): container_path(repository)}
+    own |= {str(target): str(target) for target in _link_targets(repository)}
+    return {
+        "volumes": [f"{source}:{target}:ro" for source, target in own.items() if ":" not in source]
+        + parse_mounts(options.mounts),
+        # A colon ends a path in the short form.
+        "mounts": [Mount(target, source, "bind", read_only=True) for source, target in own.items() if ":" in source],
+    }
 
 
 def _link_targets(repository: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from autotune.server._engine import connect, default_image, find_image, has_gpu,
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import LOOPBACK, PORT_ATTEMPTS, Ports, PortsTaken, check_ports, pick_ports
 from autotune.server._readiness import ReadyServer, await_ready
+from autotune.server._safe_path import check_names
 from autotune.server._types import Endpoint, RunningServer, ServerCrashed
 
 
@@ -102,6 +103,7 @@ class DockerLauncher:
 
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
+        check_names(spec)
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""

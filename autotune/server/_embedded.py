@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ from pathlib import Path
 from autotune.environment import may_have_gpu
 from autotune.errors import UsageError
 from autotune.repository import ModelSpec
-from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
+from autotune.server._belongings import SHARED_MEMORY, remove_orphans
 from autotune.server._bundle import DISTRIBUTION, check_libpython, find_bundle, stage_bundle
 from autotune.server._onnx_versions import check_onnx_versions
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_ports
+from autotune.server._safe_path import check_names, private_directory
 from autotune.server._staged import is_onnx_only
 from autotune.server._triton_process import launch_process
 from autotune.server._types import RunningServer
@@ -48,13 +48,14 @@ class EmbeddedLauncher:
         """See `Launcher.launch`."""
         remove_orphans()
         bundle, libpython = find_bundle(), check_libpython()
-        with tempfile.TemporaryDirectory(prefix=new_prefix(), ignore_cleanup_errors=True) as directory:
-            binary = stage_bundle(bundle, libpython, Path(directory), server_environment(repository))
+        with private_directory() as directory:
+            binary = stage_bundle(bundle, libpython, directory, server_environment(repository))
             with launch_process(binary, self.options, repository, (model, *called), log_path) as server:
                 yield server
 
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`."""
+        check_names(spec)
         check_onnx_versions(spec)
 
     def has_gpu(self) -> bool:

@@ -18,6 +18,7 @@ from autotune.repository import ModelSpec
 from autotune.server._belongings import remove_orphans
 from autotune.server._options import LaunchOptions
 from autotune.server._ports import check_ports
+from autotune.server._safe_path import check_names
 from autotune.server._triton_process import Binary, launch_process
 from autotune.server._types import RunningServer
 
@@ -68,6 +69,7 @@ class LocalLauncher:
 
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
+        check_names(spec)
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""

@@ -19,6 +19,7 @@ from autotune.server._options import LaunchOptions
 from autotune.server._ports import LOOPBACK, PORT_ATTEMPTS, Ports, PortsTaken, pick_ports
 from autotune.server._process import ServerProcess
 from autotune.server._readiness import ReadyServer, await_ready
+from autotune.server._safe_path import at_safe_path
 from autotune.server._types import Endpoint, ServerCrashed
 
 
@@ -45,6 +46,14 @@ def launch_process(
 
     Raises as `Launcher.launch`.
     """
+    with at_safe_path(repository) as shown, _launched(binary, options, shown, models, log_path) as server:
+        yield server
+
+
+@contextmanager
+def _launched(
+    binary: Binary, options: LaunchOptions, repository: Path, models: Sequence[str], log_path: Path
+) -> Iterator[ReadyServer]:
     prefix = new_prefix()
     complete_config = needs_completion(repository, models)
     started = time.monotonic()

@@ -129,6 +129,11 @@ class TestDocker(LaunchSuite):
         with launcher.launch(tmp_path / "staged", "double", tmp_path / "log") as server:
             np.testing.assert_array_equal(infer(tritonclient.http, server.endpoint, "double"), 2 * example())
 
+    def test_repository_at_a_path_with_a_colon_is_served(self, launcher: Launcher, tmp_path: Path) -> None:
+        write_double(tmp_path / "a: b")
+        with launcher.launch(tmp_path / "a: b", "double", tmp_path / "log") as server:
+            np.testing.assert_array_equal(infer(tritonclient.http, server.endpoint, "double"), 2 * example())
+
     @pytest.mark.parametrize("after_s", [0.02, 0.06, 0.12, 0.6])
     def test_interrupted_start_leaves_nothing(
         self, launcher: Launcher, repository: Path, tmp_path: Path, after_s: float

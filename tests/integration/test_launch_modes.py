@@ -20,9 +20,10 @@ import pytest
 import tritonclient.http
 from ending import ends
 from launch_suite import LaunchSuite, example, infer, interrupt
-from tiny_models import onnx_config, write_double, write_onnx
+from tiny_models import onnx_config, write_double, write_model, write_onnx
 
 from autotune.errors import UsageError
+from autotune.repository import ModelRepository
 from autotune.server import (
     EmbeddedLauncher,
     Launcher,
@@ -360,6 +361,34 @@ def test_daemon_that_a_python_model_starts_is_stopped_too(tmp_path: Path) -> Non
         daemon = psutil.Process(int(marker.read_text()))
         assert server.pid not in {each.pid for each in daemon.parents()}
     assert ends(daemon.pid)
+
+
+@pytest.mark.parametrize("name", ["with blank", "quote'd", "a&b;c"])
+def test_paths_that_a_shell_would_interpret_are_kept_from_triton(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Triton 2.51's Python backend starts its processes by ``bash -c`` with unquoted paths."""
+    write_double(tmp_path / name)
+    (tmp_path / f"tmp {name}").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / f"tmp {name}"))
+    launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=20))
+    with launcher.launch(tmp_path / name, "double", tmp_path / "log") as server:
+        assert (infer(tritonclient.http, server.endpoint, "double") == 2 * example()).all()
+    assert list(Path("/tmp").glob(f"autotune-*-{os.getpid()}-*")) == []  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "said"),
+    [
+        ("with blank", "", "--model: 'with blank' has ' '"),
+        ("double", 'instance_group { name: "a;b" kind: KIND_CPU }', "names an instance group 'a;b' with ';'"),
+    ],
+)
+def test_names_that_a_shell_would_interpret_are_refused(tmp_path: Path, name: str, extra: str, said: str) -> None:
+    config = f'backend: "python" max_batch_size: 8 {extra}'
+    write_model(tmp_path, name, config, "")
+    with pytest.raises(UsageError, match=said):
+        EmbeddedLauncher().check_model(ModelRepository(tmp_path).model(name))
 
 
 def test_graceful_stop_lets_models_finalize(tmp_path: Path) -> None:
