@@ -36,3 +36,5 @@ def execute(request: _Compare) -> None:
     if ranking.fastest is None:
         violated = any(each.out is not None and each.out.out is Out.VIOLATED for each in ranking.out)
         raise typer.Exit(SLO_VIOLATED_EXIT_CODE if violated else UNDECIDED_EXIT_CODE)
+    if ranking.undecided and not (ranking.ties or ranking.slower):
+        raise typer.Exit(UNDECIDED_EXIT_CODE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -22,8 +22,8 @@ _SMALL_DRIFT = 0.1  # a recorded value that differs by less is not worth a sente
 def comparison_table(result: ComparisonResult, console: Console | None = None) -> None:
     """Prints a row for each config, its rounds, and the verdict."""
     console = console or wide_console()
-    ranking = rank(result)
-    console.print(_table(result, ranking))
+    for table in _tables(result):
+        console.print(table)
     for line in (*_rounds(result), *verdict_lines(result)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -32,7 +32,8 @@ def check_lines(result: CheckResult, console: Console | None = None) -> None:
     """Prints the comparison with the baseline, and whether the config passed."""
     console = console or wide_console()
     comparison = result.comparison
-    console.print(_table(comparison, rank(comparison)))
+    for table in _tables(comparison):
+        console.print(table)
     for line in (*_rounds(comparison), gate_sentence(result), *_drift(result), *_disturbed(comparison)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -48,9 +49,10 @@ def verdict_lines(result: ComparisonResult) -> list[str]:
         lines.append(f"Tie: no significant difference between {_listed([fastest, *ranking.ties])}.")
     elif ranking.slower:
         lines.append(f"Fastest: {fastest.name}.")
-    else:
+    elif not ranking.undecided:
         lines.append(f"Only {fastest.name} could be compared.")
     if fastest is not None:
+        lines += [f"Undecided: {each.name}; too few rounds could be measured." for each in ranking.undecided]
         for each in ranking.slower:
             ratio = speedup(fastest, each, result)
             lines.append(f"Slower: {each.name}; {fastest.name} is {_times(ratio)}.")
@@ -111,36 +113,49 @@ def _drift(result: CheckResult) -> list[str]:
     ]
 
 
-def _table(result: ComparisonResult, ranking: Ranking) -> Table:
-    table = Table(title=Text(f"{result.model}: {result.metric}"), title_justify="left", pad_edge=False, box=None)
-    value = result.metric.statistic or "inferences/s"
-    parts = ("queue", "infer", "mean batch")
-    names = ("config", value, *(name for name in ("avg", "p50", "p99") if name != value), *parts, "speed", "")
-    for name in names:
-        table.add_column(name, justify="left" if name in ("config", "") else "right", no_wrap=True)
+def _tables(result: ComparisonResult) -> list[Table]:
+    """The configs by speed, and where a request's time goes, each within 80 columns."""
+    ranking, value = rank(result), result.metric.statistic or "inferences/s"
+    speeds = _table(f"{result.model}: {result.metric}", ("config", value, "speed", ""))
+    latencies = [name for name in ("avg", "p50", "p99") if name != value]
+    parts = _table("medians of the rounds", ("config", *latencies, "queue", "infer", "mean batch"))
     for each in result.contenders:
-        table.add_row(
-            Text(each.name), *_cells(each, result, value), _speed(each, ranking, result), _place(each, ranking)
-        )
+        mean = _value(result)(each.mean) if each.compared else "-"
+        speeds.add_row(Text(each.name), mean, _speed(each, ranking, result), _place(each, ranking))
+        parts.add_row(Text(each.name), *_cells(each, latencies))
+    return [speeds, parts]
+
+
+def _table(title: str, names: Sequence[str]) -> Table:
+    table = Table(title=Text(title), title_justify="left", pad_edge=False, box=None)
+    for name in names:
+        is_text = name in ("config", "")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "config", overflow="fold")
     return table
 
 
-def _cells(each: Contender, result: ComparisonResult, value: str) -> list[str]:
-    """The geometric mean of the rounds, then medians of the rounds' latencies and parts."""
-    probes = [sample.probe for sample in each.samples.values() if sample.probe is not None]
-    latencies = [
-        latency(statistics.median(probe.latency_s[name] for probe in probes)) if probes else "-"
-        for name in ("avg", "p50", "p99")
-        if name != value
-    ]
+def _cells(each: Contender, latencies: Sequence[str]) -> list[str]:
+    """Medians of the latencies and the parts over the rounds that have a value."""
+    probes = [sample.probe for sample in each.samples.values() if sample.probe and sample.value is not None]
     parts = [found for probe in probes if (found := breakdown(probe)) is not None]
 
     def part(read: Callable[[Breakdown], float]) -> str:
-        return latency(statistics.median(map(read, parts))) if parts else "-"
+        return latency(_median(map(read, parts)))
 
-    batch = mean_batch(probes[-1]) if probes else "-"
-    mean = _value(result)(each.mean) if each.compared else "-"
-    return [mean, *latencies, part(lambda found: found.queue_s), part(lambda found: found.compute_infer_s), batch]
+    return [
+        *(
+            latency(statistics.median(probe.latency_s[name] for probe in probes)) if probes else "-"
+            for name in latencies
+        ),
+        part(lambda found: found.queue_s),
+        part(lambda found: found.compute_infer_s),
+        mean_batch(probes[-1]) if probes else "-",
+    ]
+
+
+def _median(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return statistics.median(known) if known else None
 
 
 def _speed(each: Contender, ranking: Ranking, result: ComparisonResult) -> str:
@@ -152,7 +167,7 @@ def _speed(each: Contender, ranking: Ranking, result: ComparisonResult) -> str:
 
 def _place(each: Contender, ranking: Ranking) -> str:
     if each is ranking.fastest:
-        return "fastest" if not ranking.ties else "tie"
+        return "tie" if ranking.ties else "fastest" if ranking.slower else ""
     if each in ranking.ties:
         return "tie"
     return "slower" if each in ranking.slower else each.out.out.value if each.out and each.out.out else "undecided"

@@ -65,6 +65,7 @@ def _comparison(result: ComparisonResult) -> dict[str, Any]:
         "fastest": fastest and fastest.name,
         "ties": [each.name for each in ranking.ties],
         "slower": [each.name for each in ranking.slower],
+        "undecided": [each.name for each in ranking.undecided],
         "interrupted": result.interrupted,
         "configs": [
             {

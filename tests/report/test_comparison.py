@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
+
 from autotune.environment import Environment
 from autotune.report import FORMATS, junit_xml
 from autotune.report._comparison import gate_sentence, verdict_lines
@@ -93,3 +95,13 @@ def test_markup_in_names_is_printed_as_it_is() -> None:
     text = FORMATS["text"].comparison(replace(result, model="[bold]net"))
     assert "[red]a[/red]" in text
     assert "[bold]net" in text
+
+
+def test_the_tables_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autotune.report._format._WIDTH_WITHOUT_TERMINAL", 80)
+    names = ("max_queue_delay_1000us.pbtxt", "b" * 60)
+    text = FORMATS["text"].comparison(_result(*(_contender(name, 12000, 12100, 11900) for name in names)))
+    table = text[: text.index("by round")].splitlines()[:-1]
+    assert max(map(len, table)) <= 80
+    assert "…" not in text
+    assert text.count("12,000") == 4

@@ -46,12 +46,14 @@ class Ranking:
         fastest: The one with the best geometric mean; None if none was compared.
         ties: Those that are not significantly slower.
         slower: Those that are.
+        undecided: Those that have less than two rounds in common with the fastest.
         out: Those that violated the SLO or were not measured.
     """
 
     fastest: Contender | None
     ties: tuple[Contender, ...] = ()
     slower: tuple[Contender, ...] = ()
+    undecided: tuple[Contender, ...] = ()
     out: tuple[Contender, ...] = ()
 
 
@@ -63,9 +65,15 @@ def rank(result: ComparisonResult) -> Ranking:
     if not ordered:
         return Ranking(None, out=out)
     fastest, *others = ordered
-    slower = [each for each in others if _is_faster(speedup(fastest, each, result))]
-    ties = [each for each in others if each not in slower]
-    return Ranking(fastest, tuple(ties), tuple(slower), out)
+    ratios = [(each, speedup(fastest, each, result)) for each in others]
+    known = [(each, ratio) for each, ratio in ratios if ratio is not None and ratio.rounds > 1]
+    return Ranking(
+        fastest,
+        ties=tuple(each for each, ratio in known if ratio.low <= 1),
+        slower=tuple(each for each, ratio in known if ratio.low > 1),
+        undecided=tuple(each for each, ratio in ratios if ratio is None or ratio.rounds < 2),
+        out=out,
+    )
 
 
 class Gate(Enum):
@@ -97,10 +105,6 @@ def gate(result: ComparisonResult, ours: str, baseline: str, allowed: float) -> 
     if relative is None or not named[baseline].compared or relative.rounds == 1:
         return Gate.UNDECIDED
     return Gate.SLOWER if relative.high < 1 - allowed else Gate.PASSED
-
-
-def _is_faster(ratio: Ratio | None) -> bool:
-    return ratio is not None and ratio.low > 1
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,6 @@ class Measurer:
             UsageError: The traffic does not fit the model.
             KeyboardInterrupt: A person stopped it.
         """
-        self.observer.trial_started(number, f"{name}, round {number}", None)
         if self.objective is None:
             outcome, probes = self._run(name, f"round {number}", ROUND)
             sample = self._at_load(outcome, probes)

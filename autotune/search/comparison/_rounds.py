@@ -16,7 +16,8 @@ def measure_in_turns(
 ) -> Iterator[tuple[Contender, ...]]:
     """The contenders after each sample, so that an interruption keeps what was measured.
 
-    A round begins with another config than the one before it. A config that is out is not measured again.
+    A round begins with another config than the one before it. A measurement that says nothing about the config, as the
+    machine was disturbed, is repeated once. A config that is out is not measured again.
 
     Args:
         configs: The text of each model's config, by the contender's name.
@@ -28,8 +29,10 @@ def measure_in_turns(
         for name in _turns(list(configs), number):
             contender = contenders[name]
             if contender.out is None:
-                samples = {**contender.samples, number: measure(name, number)}
-                contenders[name] = replace(contender, samples=samples)
+                sample = measure(name, number)
+                if sample.value is None and sample.out is None:
+                    sample = measure(name, number)
+                contenders[name] = replace(contender, samples={**contender.samples, number: sample})
                 yield tuple(contenders.values())
 
 

@@ -142,6 +142,24 @@ def test_each_round_begins_with_another_config_and_is_stored() -> None:
     assert saved == ["a, round 1", "b, round 1", "b, round 2", "a, round 2"]
 
 
+def test_a_measurement_that_says_nothing_is_repeated_once_and_leaves_its_round_out() -> None:
+    calls: list[tuple[str, int]] = []
+
+    def measure(name: str, number: int) -> Sample:
+        calls.append((name, number))
+        return Sample(None, message="disturbed") if name == "a" and number == 2 else Sample(1.0)
+
+    *_, (a, b) = measure_in_turns({"a": {}, "b": {}}, 2, measure)
+    assert calls == [("a", 1), ("b", 1), ("b", 2), ("a", 2), ("a", 2)]
+    assert (list(a.rounds), list(b.rounds)) == ([1], [1, 2])
+    assert a.compared
+
+
+def test_configs_with_a_single_round_in_common_are_undecided_and_no_tie() -> None:
+    ranking = rank(_result(a=[100, 101], b=[50]))
+    assert (_names(ranking.undecided), ranking.ties, ranking.slower) == (["b"], (), ())
+
+
 def test_what_was_measured_before_an_interruption_is_kept() -> None:
     def measure(name: str, number: int) -> Sample:
         if number == 2:
