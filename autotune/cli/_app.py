@@ -55,7 +55,7 @@ _COMMANDS: dict[str, Entry | Group] = {
         """Check that the config in the repository is not slower than a recorded one.
 
         Both are measured again, in turns on fresh servers. Exit code 0: it passed; 4: it is significantly slower; 3: it
-        violates the SLO; 2: the baseline is of another machine or model; 1: nothing was decided.
+        violates the SLO; 2: the baseline is of another machine or model; 1: it was not served, or nothing was decided.
         """,
     ),
     "export": Entry(

@@ -35,6 +35,7 @@ def execute(request: _Check) -> None:
     codes = {
         Gate.SLOWER: SLOWER_EXIT_CODE,
         Gate.VIOLATED: SLO_VIOLATED_EXIT_CODE,
+        Gate.NOT_SERVED: UNDECIDED_EXIT_CODE,
         Gate.UNDECIDED: UNDECIDED_EXIT_CODE,
     }
     if result.gate in codes:

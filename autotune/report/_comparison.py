@@ -22,8 +22,7 @@ _SMALL_DRIFT = 0.1  # a recorded value that differs by less is not worth a sente
 def comparison_table(result: ComparisonResult, console: Console | None = None) -> None:
     """Prints a row for each config, its rounds, and the verdict."""
     console = console or wide_console()
-    for table in _tables(result):
-        console.print(table)
+    _print_tables(result, console)
     for line in (*_rounds(result), *verdict_lines(result)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -32,8 +31,7 @@ def check_lines(result: CheckResult, console: Console | None = None) -> None:
     """Prints the comparison with the baseline, and whether the config passed."""
     console = console or wide_console()
     comparison = result.comparison
-    for table in _tables(comparison):
-        console.print(table)
+    _print_tables(comparison, console)
     for line in (*_rounds(comparison), gate_sentence(result), *_drift(result), *_disturbed(comparison)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -67,8 +65,8 @@ def gate_sentence(result: CheckResult) -> str:
     """Whether the config passed, and why."""
     contenders = {each.name: each for each in result.comparison.contenders}
     ours, allowed, gate = result.comparison.contenders[0], f"{100 * result.allowed:g}%", result.gate
-    if gate is Gate.VIOLATED or (gate is Gate.UNDECIDED and ours.out is not None):
-        return f"{'Failed' if gate is Gate.VIOLATED else 'Undecided'}: the config in the repository {_reason(ours)}."
+    if ours.out is not None:
+        return f"Failed: the config in the repository {_reason(ours)}."
     relative = result.relative
     if result.baseline is None:
         return "Recorded." if ours.compared else "Undecided: no round of the config could be measured."
@@ -113,21 +111,25 @@ def _drift(result: CheckResult) -> list[str]:
     ]
 
 
-def _tables(result: ComparisonResult) -> list[Table]:
+def _print_tables(result: ComparisonResult, console: Console) -> None:
     """The configs by speed, and where a request's time goes, each within 80 columns."""
     ranking, value = rank(result), result.metric.statistic or "inferences/s"
-    speeds = _table(f"{result.model}: {result.metric}", ("config", value, "speed", ""))
+    speeds = _table("config", value, "speed", "")
     latencies = [name for name in ("avg", "p50", "p99") if name != value]
-    parts = _table("medians of the rounds", ("config", *latencies, "queue", "infer", "mean batch"))
+    parts = _table("config", *latencies, "queue", "infer", "mean batch")
     for each in result.contenders:
         mean = _value(result)(each.mean) if each.compared else "-"
         speeds.add_row(Text(each.name), mean, _speed(each, ranking, result), _place(each, ranking))
         parts.add_row(Text(each.name), *_cells(each, latencies))
-    return [speeds, parts]
+    console.print(Text(f"{result.model}: {result.metric}", style="italic"))
+    console.print(speeds)
+    console.print(Text("\nmedians of the rounds", style="italic"))
+    console.print(parts)
+    console.print()
 
 
-def _table(title: str, names: Sequence[str]) -> Table:
-    table = Table(title=Text(title), title_justify="left", pad_edge=False, box=None)
+def _table(*names: str) -> Table:
+    table = Table(pad_edge=False, box=None)
     for name in names:
         is_text = name in ("config", "")
         table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "config", overflow="fold")

@@ -68,7 +68,9 @@ def test_the_gate_says_by_how_much_and_how_surely() -> None:
     assert failed.endswith("as fast as the baseline, significantly more than 5% slower.")
     assert "not significantly; more --rounds decide" in gate_sentence(_check(_contender(OURS, 50, 130, 70)))
     assert gate_sentence(_check(_out(OURS, Out.VIOLATED, "violates the SLO, p99 9ms"))).startswith("Failed: ")
-    assert gate_sentence(_check(_out(OURS, Out.FAILED, "failed to load: x"))).startswith("Undecided: ")
+    failed = gate_sentence(_check(_out(OURS, Out.FAILED, "failed to load: x")))
+    assert failed == "Failed: the config in the repository failed to load: x."
+    assert gate_sentence(_check(_contender(OURS, 100))) == "Undecided: fewer than two rounds were measured."
 
 
 def test_a_baseline_that_differs_from_its_record_is_noted() -> None:
@@ -85,9 +87,10 @@ def test_junit_has_a_failure_an_error_or_neither() -> None:
 
     assert [each.tag for each in read(_check(_contender(OURS, 100, 101, 99)))] == ["system-out"]
     assert [each.tag for each in read(_check(_contender(OURS, 50, 51, 49)))] == ["failure"]
-    (error,) = read(_check(_out(OURS, Out.FAILED, 'failed to load: <model> & "more"\x00')))
-    assert error.tag == "error"
-    assert '<model> & "more"' in error.attrib["message"]
+    (failure,) = read(_check(_out(OURS, Out.FAILED, 'failed to load: <model> & "more"\x00')))
+    assert failure.tag == "failure"
+    assert '<model> & "more"' in failure.attrib["message"]
+    assert [each.tag for each in read(_check(_contender(OURS, 100)))] == ["error"]
 
 
 def test_markup_in_names_is_printed_as_it_is() -> None:

@@ -82,6 +82,7 @@ class Gate(Enum):
     PASSED = "passed"
     SLOWER = "slower"
     VIOLATED = "violates the SLO"
+    NOT_SERVED = "was not measured"
     UNDECIDED = "undecided"
 
 
@@ -100,7 +101,7 @@ def gate(result: ComparisonResult, ours: str, baseline: str, allowed: float) -> 
     named = {each.name: each for each in result.contenders}
     excluded = named[ours].out
     if excluded is not None:
-        return Gate.VIOLATED if excluded.out is Out.VIOLATED else Gate.UNDECIDED
+        return Gate.VIOLATED if excluded.out is Out.VIOLATED else Gate.NOT_SERVED
     relative = speedup(named[ours], named[baseline], result)
     if relative is None or not named[baseline].compared or relative.rounds == 1:
         return Gate.UNDECIDED
@@ -127,8 +128,8 @@ class CheckResult:
         if self.baseline is not None:
             return gate(self.comparison, OURS, BASELINE, self.allowed)
         (ours,) = self.comparison.contenders
-        if ours.out is not None and ours.out.out is Out.VIOLATED:
-            return Gate.VIOLATED
+        if ours.out is not None:
+            return Gate.VIOLATED if ours.out.out is Out.VIOLATED else Gate.NOT_SERVED
         return Gate.PASSED if ours.compared else Gate.UNDECIDED
 
     @property
