@@ -459,6 +459,25 @@ def find_study(study: str | None = None, *, results: str | Path = "results", sto
         return stored_result(store, study, Path(results))
 
 
+def find_studies(
+    first: str | None,
+    second: str | None,
+    *,
+    results: str | Path = "results",
+    storage: str | None = None,
+    other_results: str | Path | None = None,
+) -> tuple[StudyResult, StudyResult]:
+    """Two studies as they stand; the second one may be in another results directory.
+
+    Raises:
+        UsageError: There is no database or no such study.
+    """
+    found = find_study(first, results=results, storage=storage)
+    if other_results is not None:
+        return found, find_study(second, results=other_results)
+    return found, find_study(second, results=results, storage=storage)
+
+
 def doctor(
     *,
     model_repository: str | Path | None = None,

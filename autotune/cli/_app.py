@@ -75,10 +75,17 @@ _COMMANDS: dict[str, Entry | Group] = {
     ),
     "studies": Group(
         "studies",
-        "List the studies of a database, show one, or export its data.",
+        "List the studies of a database, show one, compare two, or export the data of one.",
         {
             "list": Entry("autotune.cli._list", "List every study with its objective, trials and best value."),
             "show": Entry("autotune.cli._show", "Show every trial of a study and its best config."),
+            "diff": Entry(
+                "autotune.cli._diff",
+                """Show what differs between two studies: results, machine, versions, delivered configs.
+
+                The studies may be of different machines or Triton versions. They were not measured in turns.
+                """,
+            ),
             "export": Entry(
                 "autotune.cli._studies_export",
                 """Write a study's trials or windows as CSV, Parquet or JSON.

@@ -75,12 +75,12 @@ class Environment:
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def differences(before: Environment, after: Environment) -> list[str]:
-    """One line per difference, such as ``CPU cores available: 2 before, 4 now``."""
+def differences(before: Environment, after: Environment, first: str = "before", second: str = "now") -> list[str]:
+    """One line per difference, such as ``CPU cores available: 2 before, 4 now``; in other words than these if given."""
     lines = []
     for label, old, new in _facts(before, after):
         if old != new:
-            lines.append(f"{label}: {old or 'none'} before, {new or 'none'} now")
+            lines.append(f"{label}: {old or 'none'} {first}, {new or 'none'} {second}")
     return lines
 
 

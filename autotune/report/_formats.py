@@ -30,6 +30,9 @@ class Format(Protocol):
     def check(self, result: CheckResult, /) -> str:
         """A config beside its baseline."""
 
+    def diff(self, first: StudyResult, second: StudyResult, /) -> str:
+        """Two studies side by side."""
+
     def studies(self, results: Sequence[StudyResult], /) -> str:
         """The studies of a database."""
 

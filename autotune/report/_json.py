@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from autotune.report._diff import diff_json
 from autotune.search import Finals, StudyResult, score
 from autotune.search.comparison import rank, speedup
 
@@ -27,6 +28,11 @@ def study(result: StudyResult) -> str:
 def sweep(result: SweepResult) -> str:
     """A sweep: one object per window."""
     return dumps(plain(result, without=("histogram",)))
+
+
+def diff(first: StudyResult, second: StudyResult) -> str:
+    """Two studies: the ratio of their values, and what differs."""
+    return dumps(diff_json(first, second))
 
 
 def studies(results: Sequence[StudyResult]) -> str:

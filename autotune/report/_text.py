@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from autotune.report._comparison import check_lines, comparison_table
+from autotune.report._diff import diff_lines
 from autotune.report._doctor import doctor_table
 from autotune.report._format import wide_console
 from autotune.report._studies import studies_table
@@ -39,6 +40,11 @@ def comparison(result: ComparisonResult) -> str:
 def check(result: CheckResult) -> str:
     """The comparison with the baseline, and whether the config passed."""
     return _printed(lambda console: check_lines(result, console))
+
+
+def diff(first: StudyResult, second: StudyResult) -> str:
+    """Two studies side by side."""
+    return _printed(lambda console: diff_lines(first, second, console))
 
 
 def studies(results: Sequence[StudyResult]) -> str:

@@ -45,6 +45,7 @@ def test_every_command_is_walked() -> None:
         "report",
         "studies list",
         "studies show",
+        "studies diff",
         "studies export",
         "dashboard",
         "clean",

@@ -93,6 +93,11 @@ def test_studies_are_listed_and_shown(tuned: Path, capsys: pytest.CaptureFixture
     shown = json.loads(capsys.readouterr().out)
     assert len(shown["trials"]) == 2
     assert shown["best"]["config"]
+    name = shown["study"]
+    assert main(["studies", "diff", name, name, "--results", str(tuned)]) == 0
+    assert "Differences: none." in capsys.readouterr().out
+    assert main(["studies", "diff", name, "--results", str(tuned), "--other-results", str(tuned / "none")]) == 2
+    assert "--results: there is no database" in capsys.readouterr().err
 
 
 def test_any_trials_config_is_exported(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
