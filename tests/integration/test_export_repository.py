@@ -1,15 +1,21 @@
 """An exported repository serves the tuned configs on its own: without the study and the person's repository."""
 
 import shutil
+import subprocess
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from stored_trials import HERE, begin, outcome
 from tritonclient import http
 
 from autotune.cli import main
+from autotune.repository import ModelRepository, content_digest
 from autotune.server import LaunchOptions, choose_launcher
+from autotune.store import Store, database_url
 
 TENSORS = (
     "max_batch_size: 8  # agreed\n"
@@ -55,23 +61,38 @@ def repository(tmp_path: Path) -> Path:
     return models
 
 
+def store_study(repository: Path, results: Path) -> None:
+    """A study of two trials, as found and with two instances of each step, without the time to measure them."""
+    specs = [ModelRepository(repository).model(name) for name in ("both", "first", "second")]
+    launcher, _ = choose_launcher("embedded", LaunchOptions())
+    environment = replace(HERE, launch=launcher.describe(), model_digest="+".join(map(content_digest, specs)))
+    with closing(Store.open(database_url(results))) as store:
+        record, _ = begin(store, model="both", environment=environment)
+        for count in (1, 2):
+            found = {spec.name: spec.config for spec in specs}
+            configs = {
+                name: (config.with_value("instance_group.count", count) if config.instance_count else config).to_text()
+                for name, config in found.items()
+            }
+            store.save_trial(record, count - 1, "baseline" if count == 1 else "proposed", outcome(configs=configs))
+
+
 def test_it_loads_in_a_fresh_server_and_serves_the_tuned_configs(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--model-repository", str(repository), "--results", str(tmp_path / "results"), "--launch", "embedded")
-    space = tmp_path / "space.yaml"
-    space.write_text("parameters: {instance_count: [2]}\n")
-    brief = ("--p99", "500ms", "--window", "100ms", "--trials", "2", "--sampler", "random", "--final-rounds", "0")
-    assert main(["run", "--model", "both", *where, *brief, "--search-space", str(space), "--json"]) == 0
-    capsys.readouterr()
+    store_study(repository, tmp_path / "results")
     out = tmp_path / "out"
-    assert main(["export", "--trial", "1", "--to", str(out), *where, "--format", "kubernetes"]) == 0
+    assert main(["export", "--trial", "1", "--to", str(out), *where, "--format", "compose"]) == 0
     printed = capsys.readouterr()
     assert f"wrote {out}: both, first, second\n" in printed.out
-    assert "loaded once: embedded Triton 2." in printed.out
+    assert "loaded once: embedded, Triton 2." in printed.out
     assert f"-v {out}:/models:ro nvcr.io/nvidia/tritonserver:24.10-py3 tritonserver" in printed.out
-    assert "note: the study measured embedded Triton, not the image nvcr.io/" in printed.err
-    assert len(list(yaml.safe_load_all((out / "kubernetes.yaml").read_text()))) == 3
+    assert printed.err == (
+        "note: the study measured embedded Triton, not the image nvcr.io/nvidia/tritonserver:24.10-py3\n"
+    )
+    (composed,) = yaml.safe_load((out / "compose.yaml").read_text())["services"].values()
+    healthy = composed["healthcheck"]["test"]
 
     (repository / "second" / "1" / "model.py").write_text("raise ValueError('no weights here')")
     broken = tmp_path / "broken"
@@ -88,6 +109,9 @@ def test_it_loads_in_a_fresh_server_and_serves_the_tuned_configs(
     with launcher.launch(out, "both", tmp_path / "fresh.log", ["first", "second"]) as server:
         groups = [server.model_config(name)["instance_group"] for name in ("first", "second")]
         assert [group[0]["count"] for group in groups] == [2, 2]  # type: ignore[index]
+        for path, code in (("ready", 0), ("unknown", 1)):
+            check = [each.replace("8000", str(server.endpoint.http_port)).replace("ready", path) for each in healthy]
+            assert subprocess.run(check[1:], check=False, timeout=10).returncode == code
         client = http.InferenceServerClient(f"127.0.0.1:{server.endpoint.http_port}")
         tensor = http.InferInput("x", [1, 4], "FP32")
         tensor.set_data_from_numpy(np.ones((1, 4), np.float32))

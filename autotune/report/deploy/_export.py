@@ -151,8 +151,8 @@ def _start(launcher: Launcher, repository: Path, configs: Sequence[ModelConfig])
             with launcher.launch(repository, first, Path(logs) / "server.log", called) as server:
                 served = [compare_served(each, server.model_config(each.name)) for each in configs]
                 described = launcher.describe()
-                named = f"{launcher.name} Triton {described.get('triton', '')}".strip()
-                words = f"{named}, {server.startup_s:.1f} s"
+                where = f" ({described['image']})" if "image" in described else ""
+                words = f"{launcher.name}{where}, Triton {described.get('triton', '?')}, {server.startup_s:.1f} s"
         except ServerFailure as failure:
             raise AutotuneError(
                 f"the exported repository does not load with {launcher.name}: {failure};"
