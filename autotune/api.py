@@ -355,7 +355,7 @@ def export_repository(
     study: str | None = None,
     *,
     trial: int | None = None,
-    model_repository: str | Path = "model_repository",
+    model_repository: str | Path | None = None,
     formats: Sequence[str] = (),
     image: str | None = None,
     launch: str | None = "auto",
@@ -363,6 +363,8 @@ def export_repository(
     storage: str | None = None,
 ) -> ExportedRepository:
     """Writes every model that a study served, with the configs of its best trial (or of ``trial``), to ``directory``.
+
+    The models' files are those in ``model_repository``, by default where the study found them.
 
     ``formats`` are deployment files (``compose``, ``kubernetes``, ``kserve``, ``helm-values``) for ``image``. The
     repository is started once in the mode ``launch``; None skips that.
@@ -372,11 +374,15 @@ def export_repository(
         AutotuneError: The repository does not load. Nothing was written.
     """
     from autotune.report.deploy import export_repository as write_repository
+    from autotune.search import find_record, stored_result
 
+    with closing(open_store(results=results, storage=storage)) as store:
+        record = find_record(store, study)
+        found = stored_result(store, record.name, Path(results))
     return write_repository(
-        find_study(study, results=results, storage=storage),
+        found,
         Path(directory),
-        Path(model_repository),
+        Path(model_repository or record.repository or "model_repository"),
         number=trial,
         formats=formats,
         image=image,

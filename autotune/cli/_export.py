@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import typer
 
 from autotune.errors import UsageError
-from autotune.request import AT_LEAST_ZERO, ModelRequest, Panel, ServerRequest, StoreRequest, option, option_of
+from autotune.request import AT_LEAST_ZERO, Panel, ServerRequest, StoreRequest, option, option_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,9 @@ class _Export(StoreRequest):
         panel=Panel.OUTPUT,
     )
     no_check: bool = option(False, "", "Do not start the repository of --to once.", panel=Panel.OUTPUT)
-    model_repository: str = option_of(ModelRequest, "model_repository")
+    model_repository: str | None = option(
+        None, "DIR", "Repository with the models of --to; the study's by default.", panel=Panel.MODEL
+    )
     launch: str = option_of(ServerRequest, "launch")
     image: str | None = option(None, "REF", "Image to deploy; the study's or NVIDIA's by default.", panel=Panel.SERVER)
 

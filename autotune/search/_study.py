@@ -345,6 +345,7 @@ class Coordinator:
             conditions=plan.conditions,
             environment=environment,
             files=plan.files,
+            repository=str(plan.spec.path.parent.absolute()),
         )
 
     def _wanted(self) -> int | None:

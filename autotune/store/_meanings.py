@@ -27,6 +27,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "conditions": "how configs are loaded and measured, in words",
         "explanation": "why the winner won, as of the last run",
         "files": "the model's files with their sizes, as the study began",
+        "repository": "directory of the model repository, as of the last run",
         "environment_id": "where it was begun",
     },
     "autotune_trial": {

@@ -62,6 +62,7 @@ class StudyRecord:
         environment_id: The row of the environment of *this* session; new trials are filed under it.
         explanation: Why its winner won, as of its last run; None where no run came to its end.
         files: The model's files as the study began, a line each; empty in databases of earlier versions.
+        repository: The model repository's directory, as of the last run; empty in databases of earlier versions.
     """
 
     id: int
@@ -77,6 +78,7 @@ class StudyRecord:
     environment_id: int
     explanation: Explanation | None = None
     files: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def study_record(row: StudyRow, environment_id: int) -> StudyRecord:
         environment_id=environment_id,
         explanation=decode(row.explanation),
         files=row.files or "",
+        repository=row.repository or "",
     )
 
 

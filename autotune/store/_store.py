@@ -197,6 +197,7 @@ class Store:
         environment: Environment,
         space_text: str = "",
         files: str = "",
+        repository: str = "",
     ) -> tuple[StudyRecord, tuple[str, ...]]:
         """Begins a study, or resumes the one of that name.
 
@@ -220,6 +221,7 @@ class Store:
                     base_config=base_config,
                     conditions=conditions,
                     files=files,
+                    repository=repository,
                     environment_id=environment_id,
                 )
                 session.add(row)
@@ -238,6 +240,7 @@ class Store:
                 raise UsageError(
                     f"--study: study {name!r} cannot be resumed: {'; '.join(changes)}; choose another --study name"
                 )
+            row.repository = repository or row.repository
             return study_record(row, environment_id), tuple(differences(decode(row.environment.body), environment))
 
     def study(self, name: str) -> StudyRecord | None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 def now() -> datetime:
@@ -58,6 +58,7 @@ class StudyRow(Base):
     conditions: Mapped[str] = mapped_column(Text)
     explanation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     files: Mapped[str | None] = mapped_column(Text)
+    repository: Mapped[str | None] = mapped_column(Text)
     environment_id: Mapped[int] = mapped_column(ForeignKey("autotune_environment.id"))
     environment: Mapped[EnvironmentRow] = relationship()
 

@@ -48,6 +48,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE autotune_trial DROP COLUMN config_text",
         "ALTER TABLE autotune_study ADD COLUMN files TEXT",
     ),
+    6: ("ALTER TABLE autotune_study ADD COLUMN repository TEXT",),
 }
 """What each version of the tables added to the one before, in SQL that SQLite and PostgreSQL understand."""
 

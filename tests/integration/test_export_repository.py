@@ -67,7 +67,7 @@ def store_study(repository: Path, results: Path) -> None:
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     environment = replace(HERE, launch=launcher.describe(), model_digest="+".join(map(content_digest, specs)))
     with closing(Store.open(database_url(results))) as store:
-        record, _ = begin(store, model="both", environment=environment)
+        record, _ = begin(store, model="both", environment=environment, repository=str(repository))
         for count in (1, 2):
             found = {spec.name: spec.config for spec in specs}
             configs = {
@@ -80,7 +80,7 @@ def store_study(repository: Path, results: Path) -> None:
 def test_it_loads_in_a_fresh_server_and_serves_the_tuned_configs(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ("--model-repository", str(repository), "--results", str(tmp_path / "results"), "--launch", "embedded")
+    where = ("--results", str(tmp_path / "results"), "--launch", "embedded")
     store_study(repository, tmp_path / "results")
     out = tmp_path / "out"
     assert main(["export", "--trial", "1", "--to", str(out), *where, "--format", "compose"]) == 0

@@ -42,6 +42,7 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     with sqlite3.connect(tmp_path / "autotune.db") as database:
         assert database.execute("select count(*) from autotune_trial").fetchone() == (2,)
         assert database.execute("select count(*) from trials").fetchone() == (2,)
+        assert database.execute("select repository from autotune_study").fetchone() == (str(MODELS),)
 
     assert _run(tmp_path, *flags, "--trials", "3") == 0
     resumed = json.loads(capsys.readouterr().out)

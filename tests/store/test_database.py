@@ -224,8 +224,23 @@ def test_a_study_has_the_explanation_of_its_last_run(store, url):
     assert store.study("other").explanation is None
 
 
+def test_a_study_knows_where_its_last_run_found_the_models(store):
+    begin(store, repository="/old/models")
+    begin(store)
+    assert store.study("s").repository == "/old/models"
+    begin(store, repository="/new/models")
+    assert store.study("s").repository == "/new/models"
+
+
+def _as_version_5_left_it(url: str) -> None:
+    with connected(url) as raw:
+        raw.exec_driver_sql("ALTER TABLE autotune_study DROP COLUMN repository")
+        raw.exec_driver_sql("UPDATE autotune_schema SET version = 5")
+
+
 def _as_version_4_left_it(url: str) -> None:
     """A trial served one config."""
+    _as_version_5_left_it(url)
     with connected(url) as raw:
         raw.exec_driver_sql("ALTER TABLE autotune_trial ADD COLUMN config_text TEXT")
         raw.exec_driver_sql(
@@ -276,6 +291,7 @@ def _as_version_1_left_it(url: str) -> None:
         pytest.param(_as_version_2_left_it, "invalid", marks=pytest.mark.sqlite),
         pytest.param(_as_version_3_left_it, "invalid", marks=pytest.mark.sqlite),
         (_as_version_4_left_it, "invalid"),
+        (_as_version_5_left_it, "invalid"),
     ],
 )
 @pytest.mark.parametrize("opened_by", [Store.open, Store.open_existing])
