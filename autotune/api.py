@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -102,7 +102,10 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         files="".join(file_listing(each) for each in (spec, *composing)),
         requests=shapes,
     )
-    with closing(_create_store(results, request.storage)) as store:
+    with (
+        _holding_machine(request, launcher, f"autotune run --study {name}"),
+        closing(_create_store(results, request.storage)) as store,
+    ):
         _create_directory(directory)
         with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
             _remove_abandoned(directory)
@@ -158,7 +161,11 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         observer.note(note)
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    with closing(_create_store(results, request.storage)) as store, closing(deployment):
+    with (
+        _holding_machine(request, launcher, f"autotune measure --model {spec.name}"),
+        closing(_create_store(results, request.storage)) as store,
+        closing(deployment),
+    ):
         _create_directory(directory)
         _remove_abandoned(directory)
         observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
@@ -289,8 +296,15 @@ def _compared(
         observer.note(note)
     contenders: tuple[Contender, ...] = ()
     interrupted = False
-    with closing(_create_store(results, request.storage)) as store:
+    with (
+        _holding_machine(request, launcher, f"autotune compare --model {spec.name}"),
+        closing(_create_store(results, request.storage)) as store,
+        ExitStack() as stack,
+    ):
         _create_directory(directory)
+        _remove_abandoned(directory)
+        for deployment, _ in served.values():
+            stack.enter_context(closing(deployment))
         logs = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
 
         def save(label: str, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
@@ -560,6 +574,15 @@ def _create_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--results: cannot create {directory}: {error.strerror}; name another directory") from error
+
+
+def _holding_machine(
+    request: RunRequest | MeasureRequest | ComparisonRequest, launcher: Launcher, what: str
+) -> AbstractContextManager[None]:
+    """Keeps other runs from measuring here meanwhile; raises `UsageError` when entered if one does already."""
+    from autotune.environment import machine_lock
+
+    return nullcontext() if request.share_machine or launcher.name == "remote" else machine_lock(what)
 
 
 def _remove_abandoned(directory: Path) -> None:

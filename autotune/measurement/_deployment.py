@@ -151,7 +151,8 @@ class Deployment:
 
     def close(self) -> None:
         """Removes what was staged."""
-        self._area.close()
+        if "_area" in self.__dict__:  # else nothing was
+            self._area.close()
 
     @functools.cached_property
     def _area(self) -> StagingArea:

@@ -42,6 +42,8 @@ class MeasurementRequest(Request):
     )
     seed: int = option(0, "N", "Seed of the sampler and the load.", panel=Panel.LOAD, allowed=AT_LEAST_ZERO)
 
+    share_machine: bool = option(False, "", "Go on while another run measures on this machine.", panel=Panel.LOAD)
+
     def measure_options(self) -> MeasureOptions:
         """The options of the measurement; raises `UsageError` if a duration cannot be read."""
         from autotune.measurement import MeasureOptions

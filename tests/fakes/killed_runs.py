@@ -30,14 +30,23 @@ def write_sleeper(repository: Path) -> Path:
 def start(command: str, models: Path, results: Path, *flags: str, ignore_hangup: bool = False) -> subprocess.Popen[str]:
     """``autotune COMMAND`` on the embedded Triton with the model ``double``; its output is in pipes."""
     where = ("--model-repository", str(models), "--model", "double", "--launch", "embedded", "--results", str(results))
-    line = [*(["nohup"] if ignore_hangup else []), sys.executable, "-m", "autotune", command, *where, *flags]
+    line = [
+        *(["nohup"] if ignore_hangup else []),
+        sys.executable,
+        "-m",
+        "autotune",
+        command,
+        *where,
+        "--share-machine",
+        *flags,
+    ]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def start_run(models: Path, results: Path, *flags: str) -> subprocess.Popen[str]:
     """``autotune run`` with short windows, its study is ``s``."""
-    load = ("--p99", "200ms", "--window", "200ms", "--final-rounds", "0")
-    return start("run", models, results, *load, "--study", "s", *flags)
+    how = ("--p99", "200ms", "--study", "s", "--window", "100ms", "--final-rounds", "0")
+    return start("run", models, results, *how, *flags)
 
 
 def wait_until(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
@@ -62,11 +71,6 @@ def left_on_machine(pid: int) -> list[Path]:
 def staged(results: Path) -> list[Path]:
     """What is staged below a results directory."""
     return list(results.glob("*/.staged-*"))
-
-
-def exported(results: Path) -> list[Path]:
-    """The configs that studies exported."""
-    return list(results.glob("*/best/double/config.pbtxt"))
 
 
 def still_running(processes: Sequence[psutil.Process], within_s: float = 10) -> list[psutil.Process]:

@@ -1,4 +1,4 @@
-"""Signals end a run in order: with its summary, its export and the command that resumes it, and with nothing left."""
+"""Signals end a run in order and leave nothing; see also test_an_interrupted_run_keeps_what_it_measured."""
 
 from __future__ import annotations
 
@@ -10,39 +10,14 @@ from pathlib import Path
 
 import pytest
 from killed_runs import (
-    exported,
     family,
     left_on_machine,
     staged,
     start,
-    start_run,
     still_running,
     wait_until,
     write_sleeper,
 )
-
-ENDS_WITHIN_S = 5.0
-
-
-def test_ctrl_c_ends_within_seconds_with_the_best_so_far_and_the_command_to_resume(tmp_path: Path) -> None:
-    write_sleeper(tmp_path / "models")
-    results = tmp_path / "results"
-    run = start_run(tmp_path / "models", results, "--load", "closed", "--trials", "9")
-    assert run.stderr is not None
-    lines = iter(run.stderr.readline, "")
-    assert any(line.startswith("trial   0") for line in lines)
-    processes = family(run.pid)
-    sent = time.monotonic()
-    run.send_signal(signal.SIGINT)
-    out, error = run.communicate(timeout=60)
-    assert time.monotonic() - sent < ENDS_WITHIN_S
-    assert run.returncode == 130
-    assert "Best: trial" in out or "trial 0" in out
-    assert f"to resume: autotune run --model-repository {tmp_path / 'models'} " in error
-    assert exported(results)
-    assert still_running(processes) == []
-    assert staged(results) == []
-    assert left_on_machine(run.pid) == []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGTERM])

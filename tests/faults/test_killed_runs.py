@@ -9,11 +9,13 @@ from killed_runs import family, left_on_machine, staged, start, start_run, still
 
 from autotune import api
 from autotune.cli import main
+from autotune.environment import machine_lock
 
 
 def test_killed_run_leaves_only_what_the_next_one_removes(tmp_path: Path) -> None:
     write_sleeper(tmp_path / "models")
     results = tmp_path / "results"
+    killed: list[int] = []
     for moment in (lambda: staged(results), lambda: any(results.glob("s/logs/*"))):
         run = start_run(tmp_path / "models", results)
         wait_until(moment)
@@ -21,11 +23,12 @@ def test_killed_run_leaves_only_what_the_next_one_removes(tmp_path: Path) -> Non
         run.kill()
         run.communicate()
         assert still_running(processes) == []
-        assert left_on_machine(run.pid) == []
         (left,) = staged(results)
+        killed.append(run.pid)
     last = start_run(tmp_path / "models", results)
     wait_until(lambda: left_on_machine(last.pid))
     assert not left.exists()
+    assert [path for pid in killed for path in left_on_machine(pid)] == []
     processes = family(last.pid)
     last.terminate()
     last.communicate()
@@ -59,3 +62,20 @@ def test_clean_removes_what_a_killed_run_staged_and_nothing_of_a_live_one(
     finally:
         live.kill()
         live.communicate()
+
+
+def test_second_run_on_a_machine_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sleeper(tmp_path / "models")
+    where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))
+    load = ("--concurrency", "1", "--duration", "200ms")
+    with machine_lock("autotune run --study first"):
+        assert main(["measure", *where, *load]) == 2
+        assert (
+            capsys.readouterr()
+            .err.splitlines()[-1]
+            .startswith("autotune: --share-machine: `autotune run --study first` (")
+        )
+        assert not (tmp_path / "r").exists()
+        assert main(["measure", *where, *load, "--share-machine"]) == 0

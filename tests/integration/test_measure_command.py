@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -131,18 +132,22 @@ def test_the_dashboard_serves_the_study_with_its_feasible_trials(tuned: Path) ->
 
 
 def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "autotune", "run", "--model-repository", str(MODELS), "--model", "accelerator"]
-    command += ["--p99", "40ms", "--launch", "embedded", "--results", str(tmp_path), "--window", "200ms"]
+    arguments = ["run", "--share-machine", "--model-repository", str(MODELS), "--model", "accelerator"]
+    arguments += ["--p99", "40ms", "--launch", "embedded", "--results", str(tmp_path), "--window", "200ms"]
+    command = [sys.executable, "-m", "autotune", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith("trial   0"):
             assert process.poll() is None
+        sent = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
+    assert time.monotonic() - sent < 5
     assert process.returncode == 130
-    assert err.endswith("autotune: interrupted\n")
+    assert err.endswith(f"autotune: interrupted; to resume: autotune {' '.join(arguments)}\n")
     assert "Delivered: trial 0" in out
     assert (tmp_path / "accelerator-p99-40ms-embedded" / "best" / "accelerator" / "config.pbtxt").exists()
+    assert list(tmp_path.glob("*/.staged-*")) == []
 
 
 def test_the_exit_code_says_whether_the_config_meets_the_slo(
