@@ -134,6 +134,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         ServerFailure: The server did not come up or did not stay up.
         AutotuneError: Every request failed; has Triton's words.
     """
+    request = request.completed()
     ceilings, duration_s = request.ceilings(), request.duration_s()
 
     from autotune.load import check_offerable
@@ -145,11 +146,14 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     observer = observer or SilentObserver()
     spec, composing = request.find_model(request.triton_arg)
     config = request.config(spec)
-    traffic = request.traffic(spec, config, composing=composing, batch_size=request.batch_size, seed=request.seed)
-    loads = request.loads()
+    sizes, left_out = request.batch_sizes_for(config)
+    loads = request.loads(sizes)
+    traffic = request.traffic(spec, config, composing=composing, batch_size=max(sizes), seed=request.seed)
     objective = None if loads else request.goal()
     options = request.measure_options()
-    check_offerable(traffic, expected_payloads(spec, config, traffic), loads)
+    for size, schedules in loads.items():
+        sized = replace(traffic, batch_size=size)
+        check_offerable(sized, expected_payloads(spec, config, sized), schedules)
     launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in (spec, *composing):
         launcher.check_model(each)
@@ -159,6 +163,10 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     config_notes = _config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])
     for note in (why, *_named_config_notes((spec, *composing)), *config_notes):
         observer.note(note)
+    if left_out:
+        skipped = ", ".join(map(str, left_out))
+        most = config.max_batch_size
+        observer.note(f"--scenario {request.scenario}: batches of {skipped} are left out; max_batch_size is {most}")
     deployment = Deployment(spec, launcher, directory, traffic, composing)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with (
@@ -168,7 +176,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     ):
         _create_directory(directory)
         _remove_abandoned(directory)
-        observer.study_started(f"measuring {spec.name}", 0, len(loads) or None)
+        observer.study_started(f"measuring {spec.name}", 0, sum(map(len, loads.values())) or None)
         outcome, probes, failure = measure_config(
             deployment, ConfigSet.of(config), log_path, objective, options, loads, duration_s, ceilings, observer
         )

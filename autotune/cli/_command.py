@@ -31,17 +31,28 @@ def make_command(
     """The command that fills a request from its options and executes it."""
     options = options_of(request)
 
-    def fill_and_execute(**values: Any) -> None:
-        given = {name: value for name, value in values.items() if name in options and value is not None}
+    def fill_and_execute(context: typer.Context, **values: Any) -> None:
+        given = {
+            name: value
+            for name, value in values.items()
+            if name in options and value is not None and _is_given(context, name)
+        }
         execute(request(**given))
 
-    parameters = [*map(_parameter, options.values()), _config_parameter(options)]
+    context = _keyword("context", inspect.Parameter.empty, typer.Context)
+    parameters = [context, *map(_parameter, options.values()), _config_parameter(options)]
     fill_and_execute.__dict__["__signature__"] = inspect.Signature(parameters)
     fill_and_execute.__annotations__ = {}
     app = typer.Typer(add_completion=False)
     app.command(name, cls=_Command, help=help, epilog=_EPILOG)(fill_and_execute)
     command: TyperCommand = typer.main.get_command(app)  # type: ignore[assignment]  # no group: it has one command
     return command
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option's value comes from the command line, a variable or the file rather than from its default."""
+    source = context.get_parameter_source(name)
+    return source is None or source.name != "DEFAULT"
 
 
 class _Command(TyperCommand):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,6 +51,7 @@ class Served:
         sized: Makes a client whose requests have so many items in turn; None where requests cannot.
         config: The config that the server has, ``/v2/models/M/config``.
         inputs: Different requests of the traffic's kind; none if they are not known.
+        client_of: Makes a client whose requests have so many inferences each; None for the traffic's batch size only.
     """
 
     server: RunningServer
@@ -60,6 +61,16 @@ class Served:
     sized: Sized | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     inputs: Sequence[Payload] = ()
+    client_of: Callable[[int], LoadGenerator] | None = None
+
+    @contextmanager
+    def with_batch_size(self, size: int) -> Iterator[Served]:
+        """The same server with a client whose requests have ``size`` inferences each, until the context is left."""
+        if self.client_of is None:
+            yield self
+            return
+        with closing(self.client_of(size)) as client:
+            yield replace(self, generator=client)
 
     def check_answers(self) -> str:
         """Compares the answers to requests alone with those beside others, to be called before any load.
@@ -122,9 +133,15 @@ class Deployment:
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 outputs = declared_outputs(metadata, answer)
+
+                def client_of(size: int) -> LoadGenerator:
+                    traffic = replace(self.traffic, batch_size=size)
+                    requests = make_payloads(self.spec.name, metadata, answer, traffic)
+                    return generator_for(traffic, server.endpoint, requests, outputs)
+
                 with closing(generator_for(self.traffic, server.endpoint, payloads, outputs)) as generator:
                     sized = self._sized(server, answer) if shapes.alike else None
-                    yield Served(server, generator, served, apart, sized, answer, inputs)
+                    yield Served(server, generator, served, apart, sized, answer, inputs, client_of)
 
     def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:
         traffic = self.traffic

@@ -56,18 +56,30 @@ def schedules(
 
 
 def parse_sweep(text: str, flag: str, *, whole: bool = False) -> list[float]:
-    """The values of ``N``, ``START:END`` or ``START:END:STEP`` (step 1 by default); END is the most, not passed.
+    """The values of ``N``, ``START:END`` or ``START:END:STEP`` (step 1 by default), or of several: ``1,8,16:32:8``.
+
+    END is the most, not passed. A value that is there twice counts once.
 
     Raises:
         UsageError: Not of that form, a value not above zero, an end below the start, or over 1,000 values.
     """
+    parts = [_parse_range(part.strip(), text, flag, whole=whole) for part in text.split(",")]
+    values = list(dict.fromkeys(value for part in parts for value in part))
+    if len(values) > _MOST_STEPS:
+        raise UsageError(f"{flag}: {text!r} is {len(values)} values; give at most {_MOST_STEPS:,}")
+    return values
+
+
+def _parse_range(part: str, text: str, flag: str, *, whole: bool) -> list[float]:
     try:
-        numbers = [float(part) for part in text.split(":")]
+        numbers = [float(number) for number in part.split(":")]
     except ValueError:
         numbers = []
     if not 1 <= len(numbers) <= 3 or (whole and not all(number.is_integer() for number in numbers)):
         kind = "whole numbers" if whole else "numbers"
-        raise UsageError(f"{flag}: {text!r} is not a load; write N, START:END or START:END:STEP in {kind}")
+        raise UsageError(
+            f"{flag}: {text!r} is not understood; write N, START:END or START:END:STEP in {kind}, or a list of them"
+        )
     if not all(0 < number < float("inf") for number in numbers):
         raise UsageError(f"{flag}: {text!r} has a value that is not above zero")
     start, end, step = (*numbers, numbers[0], 1.0)[:3] if len(numbers) == 1 else (*numbers, 1.0)[:3]
@@ -75,5 +87,5 @@ def parse_sweep(text: str, flag: str, *, whole: bool = False) -> list[float]:
         raise UsageError(f"{flag}: {text!r} ends below its start; write START:END with END at least START")
     steps = int((end - start) / step + 1e-9) + 1
     if steps > _MOST_STEPS:
-        raise UsageError(f"{flag}: {text!r} is {steps} loads; choose a larger STEP in START:END:STEP")
+        raise UsageError(f"{flag}: {text!r} is {steps} values; choose a larger STEP in START:END:STEP")
     return [start + index * step for index in range(steps)]

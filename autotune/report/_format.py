@@ -45,12 +45,16 @@ def mean_batch(probe: Probe) -> str:
 
 
 def load_label(probe: Probe) -> str:
-    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name."""
+    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name.
+
+    With the batch size where it is not 1: ``batch 4, concurrency 8``.
+    """
+    batch = f"batch {probe.batch_size}, " if probe.batch_size > 1 else ""
     if isinstance(probe.schedule, ClosedLoop):
-        return f"concurrency {probe.schedule.concurrency}"
+        return f"{batch}concurrency {probe.schedule.concurrency}"
     if isinstance(probe.schedule, Trace):
-        return f"trace {probe.schedule.name}"
-    return f"rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
+        return f"{batch}trace {probe.schedule.name}"
+    return f"{batch}rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
 
 
 def outcome_style(kind: OutcomeKind) -> str:

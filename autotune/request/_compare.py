@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.objective import Objective, parse_duration, parse_objective
-from autotune.request._measure import MeasureRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
-from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, option, option_of
+from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, option
 from autotune.request._server import ServerRequest
 from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
@@ -61,7 +60,7 @@ class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReq
     duration: str | None = option(
         None, "DURATION", "Length of each window of --concurrency or --rate; 3s by default.", panel=Panel.LOAD
     )
-    batch_size: int = option_of(MeasureRequest, "batch_size")
+    batch_size: int = option(1, "N", "Inferences in one request.", panel=Panel.LOAD, allowed=AT_LEAST_ONE)
     rounds: int = option(
         5,
         "N",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration, parse_objective
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
-from autotune.request._option import AT_LEAST_ONE, Panel, option
+from autotune.request._option import Panel, option
+from autotune.request._scenario import scenario_options
 from autotune.request._server import ServerRequest
 from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
     """A measurement: each field is the option of ``autotune measure`` of that name. Durations are texts."""
 
-    concurrency: str | int | None = option(
-        None, "N|START:END[:STEP]", "Closed loop: number of outstanding requests.", panel=Panel.LOAD
+    scenario: str | None = option(
+        None,
+        "offline|online",
+        "Offline: batches 1 to 64 through shared memory; online: concurrency 8 to 256.",
+        panel=Panel.LOAD,
     )
-    rate: str | float | None = option(None, "R|START:END[:STEP]", "Open loop: inferences/s offered.", panel=Panel.LOAD)
+    concurrency: str | int | None = option(
+        None, "N|START:END[:STEP][,...]", "Closed loop: number of outstanding requests.", panel=Panel.LOAD
+    )
+    rate: str | float | None = option(
+        None, "R|START:END[:STEP][,...]", "Open loop: inferences/s offered.", panel=Panel.LOAD
+    )
     arrivals: str = option("poisson", "poisson|constant", "Gaps between the requests of --rate.", panel=Panel.LOAD)
     trace: str | Path | None = option(
         None, "FILE", "Open loop: recorded arrivals, one number per line.", panel=Panel.LOAD
@@ -47,7 +56,9 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
         "Length of each window; by default 3s, or the trace's own.",
         panel=Panel.LOAD,
     )
-    batch_size: int = option(1, "N", "Inferences in one request.", panel=Panel.LOAD, allowed=AT_LEAST_ONE)
+    batch_size: str | int = option(
+        1, "N|START:END[:STEP][,...]", "Inferences in one request; each size is offered each load.", panel=Panel.LOAD
+    )
     model_config: str | Path | None = option(
         None, "FILE", "Measure this config.pbtxt instead of the repository's.", panel=Panel.MODEL
     )
@@ -69,14 +80,59 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
         """Seconds of each window; None for the default."""
         return parse_duration(self.duration, "--duration") if self.duration is not None else None
 
-    def loads(self) -> Sequence[Schedule]:
-        """The loads to measure under; empty if the sustainable rate under the ceilings is to be found.
+    def completed(self) -> MeasureRequest:
+        """This request with the options of its scenario, where it was given none.
+
+        Raises:
+            UsageError: No such scenario, or loads beside it.
+        """
+        if self.scenario is None:
+            return self
+        other = next((flag for flag in ("rate", "trace") if getattr(self, flag) is not None), None)
+        if other is not None:
+            raise UsageError(f"--{other}: --scenario {self.scenario} has loads of its own; give one of them")
+        return self.completed_with(scenario_options(self.scenario))
+
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Inferences of a request, each size to be measured; raises `UsageError` if they cannot be read."""
+        from autotune.measurement import parse_sweep
+
+        return tuple(map(int, parse_sweep(str(self.batch_size), "--batch-size", whole=True)))
+
+    def batch_sizes_for(self, config: ModelConfig) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The sizes that the config takes, and those that a scenario asks for in vain.
+
+        Raises:
+            UsageError: The sizes cannot be read.
+        """
+        sizes, largest = self.batch_sizes(), max(1, config.max_batch_size)
+        if self.scenario is None or str(self.batch_size) != scenario_options(self.scenario)["batch_size"]:
+            return sizes, ()
+        return tuple(size for size in sizes if size <= largest), tuple(size for size in sizes if size > largest)
+
+    def loads(self, sizes: Sequence[int] = ()) -> Mapping[int, Sequence[Schedule]]:
+        """The loads to measure under by batch size; empty if the sustainable rate under the ceilings is to be found.
 
         One request at a time if neither loads nor ceilings are given.
+
+        Args:
+            sizes: The batch sizes; by default those that were asked for.
 
         Raises:
             UsageError: A load that cannot be read, or options that do not go together.
         """
+        sizes = sizes or self.batch_sizes()
+        loads = {size: each for size in sizes if (each := self._loads_of(size))}
+        if not loads and len(sizes) > 1:
+            raise UsageError(f"--batch-size: {self.batch_size} needs loads such as --concurrency 1; add them")
+        if loads and self.load != "open":
+            raise UsageError(
+                f"--load: {self.load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
+            )
+        self._check_time([load for each in loads.values() for load in each])
+        return loads
+
+    def _loads_of(self, size: int) -> Sequence[Schedule]:
         from autotune.load import ClosedLoop
         from autotune.measurement import schedules
 
@@ -88,16 +144,10 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
             trace_unit=self.trace_unit,
             arrivals=self.arrivals,
             seed=self.seed,
-            batch_size=self.batch_size,
+            batch_size=size,
             client_s=self._think_time_s(),
         )
-        loads = loads if loads or self.ceilings() else (ClosedLoop(1),)
-        if loads and self.load != "open":
-            raise UsageError(
-                f"--load: {self.load} needs ceilings such as --p99 5ms, and none of --concurrency, --rate and --trace"
-            )
-        self._check_time(loads)
-        return loads
+        return loads if loads or self.ceilings() else (ClosedLoop(1),)
 
     def _check_time(self, loads: Sequence[Schedule]) -> None:
         """Raises `UsageError` if the loads take longer than the time budget; names a trace's length and unit."""

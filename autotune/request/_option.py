@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from autotune.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _KEY = "option"
 
@@ -106,6 +109,27 @@ def option_of(request: type[Request], name: str) -> Any:
 @dataclass(frozen=True)
 class Request:
     """Base of all requests: a number out of its option's range is refused when the request is made."""
+
+    def __new__(cls, *values: Any, **options: Any) -> Self:
+        """A request that remembers which of its options were given."""
+        made = super().__new__(cls)
+        places = [each.name for each in dataclasses.fields(cls) if not each.kw_only]
+        made.__dict__["_given"] = frozenset([*places[: len(values)], *options])
+        return made
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the options that were given, the others have their default."""
+        given: frozenset[str] = self.__dict__["_given"]
+        return given
+
+    def completed_with(self, options: Mapping[str, Any]) -> Self:
+        """This request with ``options`` where it was given none."""
+        completed = dataclasses.replace(
+            self, **{name: value for name, value in options.items() if name not in self.given}
+        )
+        completed.__dict__["_given"] = self.given | frozenset(options)
+        return completed
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):

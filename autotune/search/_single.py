@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autotune.errors import AutotuneError, UsageError
@@ -22,13 +22,15 @@ def measure_config(
     log_path: Path,
     objective: Objective | None,
     options: MeasureOptions,
-    loads: Sequence[Schedule],
+    loads: Mapping[int, Sequence[Schedule]],
     duration_s: float | None,
     ceilings: tuple[Ceiling, ...],
     observer: StudyObserver,
     question: Question = CERTIFIED_RATE,
 ) -> tuple[TrialOutcome, list[Probe], BaseException | None]:
     """The outcome of configs under the loads or the objective, its windows, and the exception that ended it, if any.
+
+    Loads are given by batch size.
 
     Raises:
         UsageError: The traffic does not fit the model.
@@ -52,7 +54,9 @@ def measure_config(
             observer.server_ready(0, startup_s)
             _note_wrong_answers(served, observer)
             if objective is None:
-                sweep(served, loads, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
+                for size, schedules in loads.items():
+                    with served.with_batch_size(size) as client:
+                        sweep(client, schedules, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
                 feasible = all(probe.holds for probe in probes)
             else:
                 traffic = deployment.traffic

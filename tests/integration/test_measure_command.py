@@ -68,6 +68,28 @@ def test_rates_over_grpc_print_a_table(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(re.findall(r"^rate [\d.]+/s +[\d.]+ ", out, re.MULTILINE)) == 2
 
 
+def test_the_offline_scenario_sends_larger_and_larger_requests_through_shared_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    flags = ("--model", "accelerator", "--scenario", "offline", "--duration", "300ms", "--json")
+    assert main(["measure", *where, *flags]) == 0
+    shown = capsys.readouterr()
+    probes = json.loads(shown.out)["probes"]
+    assert [(probe["batch_size"], probe["schedule"]["concurrency"]) for probe in probes] == [
+        (1, 1),
+        (2, 1),
+        (4, 1),
+        (8, 1),
+    ]
+    # Each request is one execution of its size: the client of each size sent requests of that size.
+    assert [list(probe["server"]["batch_executions"]) for probe in probes] == [["1"], ["2"], ["4"], ["8"]]
+    # Device: 2 ms and 0.1 ms an item, so that a request of 8 takes 1.3 times as long as one of 1.
+    assert probes[-1]["achieved_per_s"] > 4 * probes[0]["achieved_per_s"]
+    assert "--scenario offline: batches of 16, 32, 64 are left out; max_batch_size is 8" in shown.err
+    assert not any(probe["errors"] for probe in probes)
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of a small study through the Python interface."""

@@ -15,6 +15,8 @@ from autotune.measurement import parse_sweep, schedules
         ("1:257:64", [1, 65, 129, 193, 257]),
         ("1:16:4", [1, 5, 9, 13]),
         ("8:8", [8]),
+        ("1,8,16", [1, 8, 16]),
+        ("1, 8:24:8, 8", [1, 8, 16, 24]),
     ],
 )
 def test_reads_a_sweep_as_perf_analyzer_writes_it(text: str, values: list[float]) -> None:
@@ -24,15 +26,17 @@ def test_reads_a_sweep_as_perf_analyzer_writes_it(text: str, values: list[float]
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is not a load"),
-        ("a:b", "is not a load"),
-        ("1:2:3:4", "is not a load"),
+        ("", "is not understood"),
+        ("a:b", "is not understood"),
+        ("1:2:3:4", "is not understood"),
         ("1.5", "whole numbers"),
         ("0:4", "not above zero"),
+        ("1,,2", "is not understood"),
+        ("1:600,1001:1600", "give at most 1,000"),
         ("4:1", "ends below its start"),
         ("1:2:0", "not above zero"),
         ("1:100000", "choose a larger STEP"),
-        ("1:inf", "is not a load"),
+        ("1:inf", "is not understood"),
     ],
 )
 def test_refuses_a_bad_sweep_naming_the_flag(text: str, words: str) -> None:

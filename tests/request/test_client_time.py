@@ -22,7 +22,7 @@ def test_a_think_time_is_the_objectives() -> None:
 
 
 def test_a_given_concurrency_takes_a_think_time() -> None:
-    (load,) = MeasureRequest(concurrency=4, client_time="50us").loads()
+    ((load,),) = MeasureRequest(concurrency=4, client_time="50us").loads().values()
     assert load == ClosedLoop(4, client_s=pytest.approx(50e-6))
 
 

@@ -81,7 +81,7 @@ class Measurer:
             log,
             self.objective,
             self.options,
-            self.loads,
+            {deployment.traffic.batch_size: self.loads} if self.loads else {},
             self.duration_s,
             self.metric.ceilings,
             self.observer,
