@@ -9,12 +9,19 @@ import typer
 
 from autotune.cli._exit_codes import SLO_VIOLATED_EXIT_CODE, UNDECIDED_EXIT_CODE
 from autotune.cli._printed import Printed
-from autotune.request import MeasureRequest
+from autotune.request import MeasureRequest, Panel, option
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Measure(Printed, MeasureRequest):
     """A measurement, and how its result is printed."""
+
+    format: str = option(
+        "text",
+        "text|json|markdown|csv|perf_analyzer|lines",
+        "Format on standard output; markdown and csv are tables in milliseconds.",
+        panel=Panel.OUTPUT,
+    )
 
 
 REQUEST = _Measure
@@ -25,11 +32,12 @@ def execute(request: _Measure) -> None:
     from autotune import api
     from autotune.cli._progress import follow
     from autotune.measurement import Slo
+    from autotune.report import find_sweep_format
 
-    output = request.output()
+    written = find_sweep_format("json" if request.json else request.format)
     with follow(quiet=request.quiet) as observer:
         result = api.run_measurement(request, observer)
-    sys.stdout.write(output.sweep(result))
+    sys.stdout.write(written(result))
     if result.interrupted:
         raise KeyboardInterrupt
     if result.slo is Slo.UNDECIDED or not result.answered:

@@ -4,7 +4,7 @@ from autotune.report._dashboard import serve_dashboard
 from autotune.report._data import DATA_FORMATS, ROWS, check_data_options, export_data
 from autotune.report._export import export_best, export_trial
 from autotune.report._format import config_change, describe_candidate, latency, load_label, outcome_style, rate
-from autotune.report._formats import FORMATS, Format, find_format
+from autotune.report._formats import FORMATS, SWEEP_FORMATS, Format, find_format, find_sweep_format
 from autotune.report._json import comparison as comparison_json
 from autotune.report._junit import junit_xml
 from autotune.report._measurement import claim
@@ -15,6 +15,7 @@ __all__ = [
     "DATA_FORMATS",
     "FORMATS",
     "ROWS",
+    "SWEEP_FORMATS",
     "Format",
     "check_data_options",
     "claim",
@@ -25,6 +26,7 @@ __all__ = [
     "export_data",
     "export_trial",
     "find_format",
+    "find_sweep_format",
     "junit_xml",
     "latency",
     "load_label",

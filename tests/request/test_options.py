@@ -11,12 +11,13 @@ from typing import get_args
 import pytest
 
 import autotune
+from autotune.cli import _measure
 from autotune.cli._command import make_command
 from autotune.cli._printed import Printed
 from autotune.errors import UsageError
 from autotune.load import CLIENTS, protocols
 from autotune.objective import GoalName, LoadName
-from autotune.report import FORMATS
+from autotune.report import FORMATS, SWEEP_FORMATS
 from autotune.request import (
     AT_LEAST_ONE,
     CheckRequest,
@@ -28,6 +29,7 @@ from autotune.request import (
     option,
     options_of,
 )
+from autotune.request._scenario import SCENARIOS
 from autotune.search.samplers import SAMPLERS
 from autotune.server._choose import LAUNCHERS
 
@@ -42,13 +44,15 @@ from autotune.server._choose import LAUNCHERS
         (RunRequest, "client", CLIENTS),
         (RunRequest, "launch", ("auto", *LAUNCHERS)),
         (Printed, "format", FORMATS),
+        (_measure.REQUEST, "format", SWEEP_FORMATS),
+        (MeasureRequest, "scenario", SCENARIOS),
     ],
 )
 def test_help_shows_the_choices_that_there_are(request_: type[Request], name: str, choices: Iterable[str]) -> None:
     assert sorted(options_of(request_)[name].metavar.split("|")) == sorted(choices)
 
 
-@pytest.mark.parametrize("request_", [RunRequest, MeasureRequest, CompareRequest, CheckRequest])
+@pytest.mark.parametrize("request_", [RunRequest, _measure.REQUEST, CompareRequest, CheckRequest])
 def test_every_option_is_told_in_one_short_sentence(request_: type[Request]) -> None:
     for each in options_of(request_).values():
         assert each.help.endswith(".")
