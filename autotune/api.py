@@ -134,7 +134,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         ServerFailure: The server did not come up or did not stay up.
         AutotuneError: Every request failed; has Triton's words.
     """
-    request = request.completed()
+    request, translated = request.completed()
     ceilings, duration_s = request.ceilings(), request.duration_s()
 
     from autotune.load import check_offerable
@@ -161,7 +161,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     results = request.writable_directory()
     directory = results / "measurements"
     config_notes = _config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])
-    for note in (why, *_named_config_notes((spec, *composing)), *config_notes):
+    for note in (*translated, why, *_named_config_notes((spec, *composing)), *config_notes):
         observer.note(note)
     if left_out:
         skipped = ", ".join(map(str, left_out))

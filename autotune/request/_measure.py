@@ -12,6 +12,7 @@ from autotune.objective import Objective, format_duration, parse_duration, parse
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import Panel, option
+from autotune.request._perf_analyzer import read_perf_analyzer
 from autotune.request._scenario import scenario_options
 from autotune.request._server import ServerRequest
 from autotune.request._slo import SloRequest
@@ -59,6 +60,9 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
     batch_size: str | int = option(
         1, "N|START:END[:STEP][,...]", "Inferences in one request; each size is offered each load.", panel=Panel.LOAD
     )
+    from_perf_analyzer: str | None = option(
+        None, "COMMAND", "Measure what this perf_analyzer command line does; other options win.", panel=Panel.LOAD
+    )
     model_config: str | Path | None = option(
         None, "FILE", "Measure this config.pbtxt instead of the repository's.", panel=Panel.MODEL
     )
@@ -80,18 +84,28 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
         """Seconds of each window; None for the default."""
         return parse_duration(self.duration, "--duration") if self.duration is not None else None
 
-    def completed(self) -> MeasureRequest:
-        """This request with the options of its scenario, where it was given none.
+    def completed(self) -> tuple[MeasureRequest, tuple[str, ...]]:
+        """This request with the options of its scenario or perf_analyzer command, and notes on how that was read.
+
+        Options that were given win.
 
         Raises:
-            UsageError: No such scenario, or loads beside it.
+            UsageError: No such scenario or command, or loads beside it.
         """
-        if self.scenario is None:
-            return self
-        other = next((flag for flag in ("rate", "trace") if getattr(self, flag) is not None), None)
-        if other is not None:
-            raise UsageError(f"--{other}: --scenario {self.scenario} has loads of its own; give one of them")
-        return self.completed_with(scenario_options(self.scenario))
+        if self.scenario is not None and self.from_perf_analyzer is not None:
+            raise UsageError("--from-perf-analyzer: --scenario has loads of its own; give one of them")
+        loads = [flag for flag in ("concurrency", "rate", "trace") if getattr(self, flag) is not None]
+        if self.scenario is not None:
+            if other := [flag for flag in loads if flag != "concurrency"]:
+                raise UsageError(f"--{other[0]}: --scenario {self.scenario} has loads of its own; give one of them")
+            return self.completed_with(scenario_options(self.scenario)), ()
+        if self.from_perf_analyzer is None:
+            return self, ()
+        translation = read_perf_analyzer(self.from_perf_analyzer)
+        if loads:
+            for name in ("concurrency", "rate", "trace"):
+                translation.options.pop(name, None)
+        return self.completed_with(translation.options), tuple(translation.notes(self.given))
 
     def batch_sizes(self) -> tuple[int, ...]:
         """Inferences of a request, each size to be measured; raises `UsageError` if they cannot be read."""

@@ -1,5 +1,7 @@
 """`autotune measure`, `export`, `studies` and `dashboard` as a person uses them, on the embedded Triton."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -88,6 +90,24 @@ def test_the_offline_scenario_sends_larger_and_larger_requests_through_shared_me
     assert probes[-1]["achieved_per_s"] > 4 * probes[0]["achieved_per_s"]
     assert "--scenario offline: batches of 16, 32, 64 are left out; max_batch_size is 8" in shown.err
     assert not any(probe["errors"] for probe in probes)
+
+
+def test_a_perf_analyzer_command_is_measured_and_its_table_adds_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--model-repository", str(MODELS), "--launch", "embedded", "--results", str(tmp_path))
+    line = "perf_analyzer -m accelerator -i grpc -b 2 --concurrency-range 1:5:4 -p 400 --percentile 95"
+    assert main(["measure", *where, "--from-perf-analyzer", line, "--format", "csv"]) == 0
+    shown = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(shown.out)))
+    assert [(row["Batch"], row["Concurrency"]) for row in rows] == [("2", "1"), ("2", "5")]
+    parts = list(rows[0])[3:10]
+    assert (parts[0], parts[-1]) == ("Client Send (ms)", "Client Recv (ms)")
+    for row in rows:
+        assert sum(float(row[part]) for part in parts) == pytest.approx(float(row["avg latency (ms)"]), abs=0.01)
+    # Host 0.5 ms, device 2 ms and 0.1 ms an item
+    assert float(rows[0]["Server Compute Infer (ms)"]) > 2
+    assert "--from-perf-analyzer: without counterpart: --percentile 95" in shown.err
 
 
 @pytest.fixture(scope="module")

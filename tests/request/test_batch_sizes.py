@@ -37,7 +37,7 @@ def test_sizes_that_cannot_be_measured_are_refused(options: dict[str, str], line
 
 
 def test_offline_is_larger_and_larger_requests_one_at_a_time_through_shared_memory() -> None:
-    request = MeasureRequest(scenario="offline").completed()
+    request, _ = MeasureRequest(scenario="offline").completed()
     assert request.shares_memory
     assert request.batch_sizes_for(ModelConfig.parse("max_batch_size: 64", "a")) == ((1, 2, 4, 8, 16, 32, 64), ())
     sizes, left_out = request.batch_sizes_for(ModelConfig.parse("max_batch_size: 8", "a"))
@@ -47,16 +47,16 @@ def test_offline_is_larger_and_larger_requests_one_at_a_time_through_shared_memo
 
 
 def test_online_is_more_and_more_clients() -> None:
-    (loads,) = MeasureRequest(scenario="online").completed().loads().values()
+    (loads,) = MeasureRequest(scenario="online").completed()[0].loads().values()
     assert loads == tuple(ClosedLoop(clients) for clients in range(8, 257, 8))
 
 
 def test_options_beside_a_scenario_win_even_if_they_equal_the_default() -> None:
-    request = MeasureRequest(scenario="offline", batch_size=1, shared_memory="none").completed()
+    request, _ = MeasureRequest(scenario="offline", batch_size=1, shared_memory="none").completed()
     assert not request.shares_memory
     assert request.loads() == {1: (ClosedLoop(1),)}
     # What a person asks for is not left out: the model refuses it.
-    wanted = MeasureRequest(scenario="offline", batch_size="4,128").completed()
+    wanted, _ = MeasureRequest(scenario="offline", batch_size="4,128").completed()
     assert wanted.batch_sizes_for(ModelConfig.parse("max_batch_size: 8", "a")) == ((4, 128), ())
 
 
