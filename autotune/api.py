@@ -49,6 +49,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
     """
+    request, translated = request.completed()
     goal, time_budget_s, options = request.goal(), request.time_budget_s(), request.measure_options()
     check_outputs = request.checks_outputs()
 
@@ -84,7 +85,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
     if spec.name in space.spaces:
         advised += shape_advice(spec, space.spaces[spec.name], shapes)
-    for note in (why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes):
+    for note in (*translated, why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes):
         observer.note(note)
     plan = StudyPlan(
         name=name,

@@ -24,13 +24,13 @@ def load_config_file(context: typer.Context, path: Path | None, options: Mapping
     """
     if path is None:
         return None
-    from autotune.space import model_analyzer_advice
+    from autotune.space import MODEL_ANALYZER_ADVICE, is_model_analyzer
 
     parameters = _parameters_by_flag(context)
     defaults: dict[str, Any] = {}
     values = _read(path)
-    if theirs := model_analyzer_advice(values):
-        raise UsageError(f"--config: {path}: {theirs}")
+    if is_model_analyzer(values):
+        raise UsageError(f"--config: {path}: {MODEL_ANALYZER_ADVICE}")
     for key, value in values.items():
         flag = str(key).replace("_", "-")
         if flag not in parameters:

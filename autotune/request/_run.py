@@ -11,11 +11,13 @@ from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration, parse_objective
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
+from autotune.request._model_analyzer import SERVER_OPTIONS, read_model_analyzer
 from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, option
 from autotune.request._server import ServerRequest
 from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
 from autotune.request._traffic import TrafficRequest
+from autotune.request._translation import Translation
 
 if TYPE_CHECKING:
     from autotune.space import SearchSpace
@@ -52,6 +54,9 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
     search_space: str | Path | None = option(
         None, "FILE", "YAML file of the parameters to search; a built-in space by default.", panel=Panel.SEARCH
     )
+    from_model_analyzer: str | Path | None = option(
+        None, "FILE", "Tune what this Model Analyzer YAML file does; other options win.", panel=Panel.SEARCH
+    )
     sampler: str = option(
         "model", "model|tpe|random|grid|gp", "How configs are proposed; model simulates Triton.", panel=Panel.SEARCH
     )
@@ -81,6 +86,35 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
     cold_start: bool = option(False, "", "Ignore earlier studies of this model in the database.", panel=Panel.SEARCH)
     study: str | None = option(None, "NAME", "Name of the study; the same name resumes it.", panel=Panel.SEARCH)
 
+    def completed(self) -> tuple[RunRequest, tuple[str, ...]]:
+        """This request with the options of its Model Analyzer file, and notes on how that was read.
+
+        Options that were given win.
+
+        Raises:
+            UsageError: The file is at fault, or has no latency ceiling while none is given.
+        """
+        translation = self._translation()
+        if translation is None:
+            return self, ()
+        if "launch" in self.given:
+            for name in SERVER_OPTIONS:
+                translation.options.pop(name, None)
+        if "objective" in self.given:
+            translation.options.pop("load", None)
+        if self.search_space is not None:
+            translation.space = {}
+        completed = self.completed_with(translation.options)
+        if completed.objective == "throughput" and not completed.ceilings():
+            file = self.from_model_analyzer
+            raise UsageError(f"--from-model-analyzer: {file} has no latency constraint; add one such as --p99 5ms")
+        return completed, tuple(translation.notes(self.given))
+
+    def _translation(self) -> Translation | None:
+        if self.from_model_analyzer is None:
+            return None
+        return read_model_analyzer(Path(self.from_model_analyzer), self.model)
+
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
@@ -102,9 +136,16 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
 
     def space(self) -> SearchSpace:
         """The search space; raises `UsageError` if its file is at fault."""
+        import yaml
+
         from autotune.space import SearchSpace
 
-        return SearchSpace.load(Path(self.search_space)) if self.search_space else SearchSpace.default()
+        if self.search_space:
+            return SearchSpace.load(Path(self.search_space))
+        translation = self._translation()
+        if translation is None or not translation.space:
+            return SearchSpace.default()
+        return SearchSpace.parse(yaml.safe_dump(translation.space), f"the space of {self.from_model_analyzer}")
 
     def study_name(self, model: str, launch: str) -> str:
         """The study's name: as given, or one that the same command makes again, ``mnist-p99-5ms-embedded``.

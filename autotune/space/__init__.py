@@ -3,14 +3,23 @@
 from autotune.space._advice import advice, shape_advice
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._joint import JointSpace
-from autotune.space._model_analyzer import model_analyzer_advice
+from autotune.space._model_analyzer import (
+    BOUNDS,
+    MODEL_ANALYZER_ADVICE,
+    is_model_analyzer,
+    model_analyzer_space,
+    values_of,
+    written,
+)
 from autotune.space._parameter import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Parameter
 from autotune.space._space import AS_GOOD, SearchSpace
 
 __all__ = [
     "AS_GOOD",
+    "BOUNDS",
     "INSTANCE_COUNT",
     "MAX_BATCH_SIZE",
+    "MODEL_ANALYZER_ADVICE",
     "SIMULATED",
     "Candidate",
     "JointSpace",
@@ -18,6 +27,9 @@ __all__ = [
     "ParameterValue",
     "SearchSpace",
     "advice",
-    "model_analyzer_advice",
+    "is_model_analyzer",
+    "model_analyzer_space",
     "shape_advice",
+    "values_of",
+    "written",
 ]

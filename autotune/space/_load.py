@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.errors import UsageError
 from autotune.repository import ModelConfig, suggestion
 from autotune.space._document import Node, parse_document
-from autotune.space._model_analyzer import model_analyzer_advice
+from autotune.space._model_analyzer import MODEL_ANALYZER_ADVICE, is_model_analyzer
 from autotune.space._parameter import (
     BUILT_IN,
     DYNAMIC_BATCHING,
@@ -54,8 +54,8 @@ def load_parameters(text: str, source: str) -> tuple[Parameter, ...]:
         raise root.error(
             "expected 'parameters:' or 'fields:' at the top, such as 'parameters: {instance_count: [1, 2]}'"
         )
-    if theirs := model_analyzer_advice(root.value):
-        raise UsageError(f"--search-space: {source}: {theirs}")
+    if is_model_analyzer(root.value):
+        raise UsageError(f"--search-space: {source}: {MODEL_ANALYZER_ADVICE}")
     parameters: dict[str, Parameter] = {}
     fields: list[Parameter] = []
     for section, key, body in root.items():

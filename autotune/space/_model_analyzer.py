@@ -1,162 +1,183 @@
-"""Files of Model Analyzer, given where one of ours belongs: recognised, and each key answered with its counterpart.
+"""Files of Model Analyzer: how they are recognised, and the search space that one describes.
 
 The keys are those of https://github.com/triton-inference-server/model_analyzer/blob/main/docs/config.md, version 1.58.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from importlib import resources
 from typing import Any
+
+import yaml
+
+from autotune.errors import UsageError
+from autotune.repository import ModelConfig
+from autotune.space._parameter import (
+    DYNAMIC_BATCHING,
+    INSTANCE_COUNT,
+    INSTANCE_KIND,
+    MAX_BATCH_SIZE,
+    NO_PREFERENCE,
+    PREFERRED,
+    QUEUE_DELAY,
+    is_power_of_two,
+)
+
+MODEL_ANALYZER_ADVICE = "is a file of Model Analyzer; give it to autotune run --from-model-analyzer FILE"
 
 _THEIRS = ("profile_models", "analysis_models", "model_config_parameters", "triton_launch_mode", "perf_analyzer_flags")
 _THEIRS_BEGIN = ("run_config_search_", "run_config_profile_", "optuna_", "triton_server_flags", "triton_docker_")
-_FLAGS = {
-    "model_repository": "--model-repository",
-    "checkpoint_directory": "--results",
-    "export_path": "--results",
-    "output_model_repository_path": "--results",
-    "triton_docker_image": "--image",
-    "triton_docker_shm_size": "--shm-size",
-    "triton_http_endpoint": "--url",
-    "triton_server_path": "--triton-path",
-    "perf_analyzer_path": "--perf-analyzer",
-    "client_protocol": "--protocol",
-    "gpus": "--gpus",
-    "run_config_search_max_concurrency": "--max-concurrency",
-    "optuna_max_trials": "--trials",
-    "bls_composing_models": "--composing-models",
-    "concurrency": "autotune measure --concurrency",
-    "request_rate": "autotune measure --rate",
-    "batch_sizes": "autotune measure --batch-size",
+_BOUNDS = {  # of the automatic search: our parameter, and Model Analyzer's defaults
+    "model_batch_size": (MAX_BATCH_SIZE, 1, 128),
+    "instance_count": (INSTANCE_COUNT, 1, 5),
 }
-_PERF_ANALYZER_FLAGS = ("input-data", "shape", "shared-memory", "streaming")
-_SAMPLERS = {"brute": "grid", "optuna": "tpe", "quick": "model"}
-_LAUNCH_MODES = ("docker", "local", "remote")
-_BOUNDS = {
-    "run_config_search_max_instance_count": ("instance_count", "{{low: 1, high: {}}}"),
-    "run_config_search_max_model_batch_size": ("max_batch_size", "{{low: 1, high: {}, scale: log2}}"),
-}
-_PARAMETERS = {
-    "max_batch_size": "max_batch_size",
-    "dynamic_batching.max_queue_delay_microseconds": "max_queue_delay_microseconds",
-    "dynamic_batching.preferred_batch_size": "preferred_batch_size",
-    "instance_group.count": "instance_count",
-    "instance_group.kind": "instance_kind",
-}
-_LATENCIES = {f"perf_latency_{name}": name for name in ("p99", "p95", "p90", "avg")}
+BOUNDS = tuple(f"run_config_search_{end}_{what}" for what in _BOUNDS for end in ("min", "max"))
+"""The keys that bound the automatic search."""
+_REFINE = 8
+_RANGE = {"start", "stop", "step"}
+
+Space = dict[str, dict[str, Any]]
+"""The content of a search-space file."""
 
 
-def model_analyzer_advice(document: object) -> str:
-    """What to write in place of a Model Analyzer file, in one line; empty if the document is not one.
+def is_model_analyzer(document: object) -> bool:
+    """Whether the content of a YAML file is Model Analyzer's."""
+    return isinstance(document, Mapping) and any(
+        str(key) in _THEIRS or str(key).startswith(_THEIRS_BEGIN) for key in document
+    )
+
+
+def values_of(value: Any) -> list[Any]:
+    """The values of a list, a range ``{start, stop, step}``, comma-separated numbers or a single value.
+
+    Raises:
+        UsageError: A range whose ends are no whole numbers.
+    """
+    if isinstance(value, Mapping) and {"start", "stop"} <= value.keys() <= _RANGE:
+        numbers = [value["start"], value["stop"], value.get("step", 1)]
+        if not all(type(number) is int for number in numbers) or numbers[2] < 1:
+            raise UsageError(f"--from-model-analyzer: {dict(value)} is no range of whole numbers; correct it")
+        return list(range(numbers[0], numbers[1] + 1, numbers[2]))
+    if isinstance(value, str) and "," in value and all(part.strip().isdigit() for part in value.split(",")):
+        return [int(part) for part in value.split(",")]
+    return list(value) if isinstance(value, list) else [value]
+
+
+def model_analyzer_space(settings: Mapping[str, Any], leave_out: Callable[[str], None]) -> Space:
+    """The search space of a model, as a search-space file has it; empty for the built-in space.
+
+    ``model_config_parameters`` alone, if there are any, as in Model Analyzer's manual search. Else the built-in space
+    within the bounds of the automatic search.
 
     Args:
-        document: The content of a YAML file; scalars may be texts.
+        settings: The file's keys for this model.
+        leave_out: Called with each setting that has no counterpart.
     """
-    if not isinstance(document, Mapping) or not any(
-        str(key) in _THEIRS or str(key).startswith(_THEIRS_BEGIN) for key in document
-    ):
-        return ""
-    answers = "; ".join(dict.fromkeys(_answers(document)))
-    return f"is a file of Model Analyzer, which autotune does not read; write instead: {answers}"
+    space: Space = {}
+    parameters = settings.get("model_config_parameters")
+    if isinstance(parameters, Mapping) and parameters:
+        for path, value in parameters.items():
+            _add(str(path), value, space, leave_out)
+        space = {section: entries for section, entries in space.items() if entries}
+    elif any(key in settings for key in BOUNDS):
+        space = yaml.safe_load(resources.files("autotune.space").joinpath("default.yaml").read_text("utf-8"))
+        for what, (parameter, least, most) in _BOUNDS.items():
+            low = settings.get(f"run_config_search_min_{what}", least)
+            high = settings.get(f"run_config_search_max_{what}", most)
+            if type(low) is not int or type(high) is not int or not 1 <= low <= high:
+                raise UsageError(
+                    f"--from-model-analyzer: run_config_search_*_{what} is {low} to {high}; write whole numbers, the"
+                    " lower one first"
+                )
+            if any(f"run_config_search_{end}_{what}" in settings for end in ("min", "max")):
+                space["parameters"][parameter] = _bounded(parameter, low, high)
+    if settings.get("cpu_only"):
+        space.setdefault("parameters", {})[INSTANCE_KIND] = ["KIND_CPU"]
+    return space
 
 
-def _answers(document: Mapping[Any, Any]) -> Iterator[str]:
-    """One ``key: value is counterpart`` for each key, those inside of others included."""
-    for key, value in document.items():
-        if key in ("profile_models", "analysis_models"):
-            yield from _models(key, value)
-        elif key == "constraints":
-            yield from _constraints(value)
-        elif key == "objectives":
-            yield from _objectives(value)
-        elif key == "model_config_parameters":
-            yield from _config_parameters(value)
-        elif key in ("parameters", "perf_analyzer_flags", "triton_server_flags") and isinstance(value, Mapping):
-            yield from _nested(key, value)
+def _bounded(parameter: str, low: int, high: int) -> Any:
+    if parameter != MAX_BATCH_SIZE:
+        return {"low": low, "high": high}
+    if is_power_of_two(low) and is_power_of_two(high):
+        refined = {"refine": _REFINE} if high >= 4 * _REFINE else {}
+        return {"low": low, "high": high, "scale": "log2", **refined}
+    powers = [1 << exponent for exponent in range(high.bit_length())]
+    return sorted({low, high, *(power for power in powers if low < power < high)})
+
+
+def _add(path: str, value: Any, space: Space, leave_out: Callable[[str], None]) -> None:
+    """Adds a config field, or those below it, to the space."""
+    parameters = space.setdefault("parameters", {})
+    if path == "max_batch_size":
+        parameters[MAX_BATCH_SIZE] = values_of(value)
+    elif path == "dynamic_batching":
+        _add_batching(value, space, leave_out)
+    elif path == "instance_group":
+        _add_instances(value, space, leave_out)
+    elif isinstance(value, Mapping) and value and not {"start", "stop"} <= value.keys():
+        for name, below in value.items():
+            _add(path if name == "string_value" else f"{path}.{name}", below, space, leave_out)
+    else:
+        try:
+            choices = values_of(value)
+            for choice in choices:
+                ModelConfig.empty().with_value(path, choice)
+            space.setdefault("fields", {})[path] = choices
+        except UsageError:
+            leave_out(f"{path}: {written(value)}")
+
+
+def _add_batching(value: Any, space: Space, leave_out: Callable[[str], None]) -> None:
+    """Whether requests are batched, and how; a list has a choice for each element."""
+    parameters = space["parameters"]
+    choices = value if isinstance(value, list) else [value]
+    batched = [choice is not None and choice is not False for choice in choices]
+    settings: dict[str, list[Any]] = {}
+    for choice in choices:
+        for name, each in choice.items() if isinstance(choice, Mapping) else ():
+            found = _sizes(each) if name == "preferred_batch_size" else values_of(each)
+            settings.setdefault(name, []).extend(found)
+    parameters[DYNAMIC_BATCHING] = list(dict.fromkeys(batched))
+    for name, found in settings.items():
+        unique = [each for place, each in enumerate(found) if each not in found[:place]]
+        if name == "max_queue_delay_microseconds":
+            parameters[QUEUE_DELAY] = unique
+        elif name == "preferred_batch_size":
+            parameters[PREFERRED] = [each or NO_PREFERENCE for each in unique]
         else:
-            yield _plain(key, value)
+            _add(f"dynamic_batching.{name}", unique if len(unique) > 1 else unique[0], space, leave_out)
 
 
-def _models(key: str, value: Any) -> Iterator[str]:
-    """``profile_models``: names, or names with settings of their own."""
+def _sizes(value: Any) -> list[Any]:
+    """The choices of a field that takes a list itself: only a list of lists has several."""
+    if isinstance(value, list) and any(isinstance(each, list) for each in value):
+        return value
+    return [value if isinstance(value, list) else [value]]
+
+
+def _add_instances(value: Any, space: Space, leave_out: Callable[[str], None]) -> None:
+    """Groups of instances: one whose fields are swept, or a list of whole groups to choose from."""
     listed = value if isinstance(value, list) else [value]
-    for each in listed:
-        if isinstance(each, Mapping):
-            for name, settings in each.items():
-                yield f"{key}: {name} is --model {name}"
-                if isinstance(settings, Mapping):
-                    yield from _answers(settings)
-        else:
-            for name in str(each).split(","):
-                yield f"{key}: {name.strip()} is --model {name.strip()}"
+    swept = any(isinstance(each, list) for each in listed)
+    groups = [group for each in listed for group in (each if isinstance(each, list) else [each])]
+    several = (not swept and len(groups) > 1) or any(isinstance(each, list) and len(each) != 1 for each in listed)
+    counts = {tuple(values_of(group.get("count", 1))) for group in groups if isinstance(group, Mapping)}
+    kinds = {tuple(values_of(group.get("kind", "auto"))) for group in groups if isinstance(group, Mapping)}
+    others = {name for group in groups if isinstance(group, Mapping) for name in group} - {"count", "kind"}
+    if several or not counts or (len(counts) > 1 and len(kinds) > 1):
+        leave_out(f"instance_group: {written(value)} (several groups; search one with count and kind)")
+        return
+    space["parameters"][INSTANCE_COUNT] = sorted({count for each in counts for count in each})
+    if kinds != {("auto",)}:
+        space["parameters"][INSTANCE_KIND] = sorted({kind for each in kinds for kind in each})
+    for name in sorted(others):
+        leave_out(f"instance_group.{name}")
 
 
-def _constraints(value: Any) -> Iterator[str]:
-    for name, bounds in value.items() if isinstance(value, Mapping) else ():
-        for bound, limit in bounds.items() if isinstance(bounds, Mapping) else ():
-            written = f"{name}: {bound}: {limit}"
-            if name in _LATENCIES and bound == "max":
-                yield f"{written} is --{_LATENCIES[name]} {limit}ms"
-            elif name == "perf_throughput" and bound == "min":
-                yield f"{written} is --objective latency --min-throughput {limit}"
-            else:
-                yield f"{written} has no counterpart"
-
-
-def _objectives(value: Any) -> Iterator[str]:
-    for name in value if isinstance(value, list | Mapping) else [value]:
-        if name == "perf_throughput":
-            yield f"objectives: {name} is --objective throughput"
-        elif name in _LATENCIES:
-            yield f"objectives: {name} is --objective latency --min-throughput RATE"
-        else:
-            yield f"objectives: {name} has no counterpart"
-
-
-def _config_parameters(value: Any, path: str = "") -> Iterator[str]:
-    """Config fields with their values, of which the leaves are searched."""
-    for name, below in value.items() if isinstance(value, Mapping) else ():
-        here = f"{path}.{name}".lstrip(".")
-        for each in below if _is_list_of_mappings(below) else [below]:
-            if isinstance(each, Mapping) and each:
-                yield from _config_parameters(each, here)
-                continue
-            parameter = _PARAMETERS.get(here)
-            choices = _written(each if isinstance(each, list) else [each])
-            ours = f"parameters: {parameter}: {choices}" if parameter else f"fields: {here}: {choices}"
-            yield f"{here}: {_written(each)} is '{ours}' in a --search-space file"
-
-
-def _is_list_of_mappings(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
-
-
-def _nested(key: str, value: Mapping[Any, Any]) -> Iterator[str]:
-    for name, each in value.items():
-        if key == "triton_server_flags":
-            yield f"{key}: {name}: {_written(each)} is --triton-arg=--{name}={_written(each)}"
-        elif key == "perf_analyzer_flags":
-            known = name in _PERF_ANALYZER_FLAGS
-            yield f"{key}: {name}: {_written(each)} " + (
-                f"is --{name} {_written(each)}" if known else "has no counterpart"
-            )
-        else:
-            yield _plain(name, each)
-
-
-def _plain(key: str, value: Any) -> str:
-    written = f"{key}: {_written(value)}"
-    if key in _FLAGS:
-        return f"{written} is {_FLAGS[key]} {_written(value)}"
-    if key == "triton_launch_mode" and value in _LAUNCH_MODES:
-        return f"{written} is --launch {value}"
-    if key == "run_config_search_mode" and value in _SAMPLERS:
-        return f"{written} is --sampler {_SAMPLERS[value]}"
-    if key in _BOUNDS:
-        parameter, bounds = _BOUNDS[key]
-        return f"{written} is 'parameters: {parameter}: {bounds.format(value)}' in a --search-space file"
-    return f"{written} has no counterpart"
-
-
-def _written(value: Any) -> str:
-    return f"[{', '.join(map(_written, value))}]" if isinstance(value, list) else str(value)
+def written(value: Any) -> str:
+    """A value of a file on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
+    return f"[{', '.join(map(written, value))}]" if isinstance(value, list) else str(value)

@@ -202,7 +202,10 @@ def test_sweep(refuses, repository: Path) -> None:
         ("trails: 3\n", "'trails' is not an option of 'run'; did you mean 'trials'?"),
         ("- p99\n", "expected 'flag: value' lines"),
         ("p99: [\n", "not YAML"),
-        ("profile_models: [net]\nduration_seconds: 3\n", "is a file of Model Analyzer, which autotune does not read"),
+        (
+            "profile_models: [net]\nduration_seconds: 3\n",
+            "is a file of Model Analyzer; give it to autotune run --from-model-analyzer FILE",
+        ),
     ],
 )
 def test_config_file(refuses, repository: Path, tmp_path: Path, text: str, words: str) -> None:

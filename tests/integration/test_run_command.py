@@ -72,6 +72,41 @@ def test_exits_with_3_and_the_nearest_miss_if_no_config_meets_the_slo(
     assert not list(tmp_path.glob("*/best"))
 
 
+def test_a_model_analyzer_file_is_tuned_in_its_own_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ma.yaml"
+    file.write_text(
+        "model_repository: no/such/place\n"
+        "triton_launch_mode: local\n"
+        "profile_models:\n"
+        "  accelerator:\n"
+        "    parameters: {concurrency: {start: 1, stop: 16}}\n"
+        "    constraints: {perf_latency_p99: {max: 60}}\n"
+        "    perf_analyzer_flags: {input-data: zero, percentile: 95}\n"
+        "    model_config_parameters:\n"
+        "      max_batch_size: 16\n"
+        "      dynamic_batching: {max_queue_delay_microseconds: [300, 600]}\n"
+        "      instance_group: [{kind: KIND_CPU, count: 2}]\n"
+    )
+    results = tmp_path / "results"
+    assert _run(results, "--from-model-analyzer", str(file), "--trials", "2") == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert (result["objective"]["load"], result["objective"]["ceilings"][0]["limit_s"]) == ("closed", 0.06)
+    baseline, trial = result["trials"]
+    assert trial["parameters"] == {
+        "max_batch_size": 16,
+        "dynamic_batching": True,
+        "max_queue_delay_microseconds": trial["parameters"]["max_queue_delay_microseconds"],
+        "instance_count": 2,
+        "instance_kind": "KIND_CPU",
+    }
+    assert trial["parameters"]["max_queue_delay_microseconds"] in (300, 600)
+    assert "max_batch_size: 16" in trial["config"]
+    concurrencies = {probe["schedule"]["concurrency"] for probe in baseline["probes"]}
+    assert max(concurrencies) <= 16
+    assert "--from-model-analyzer: without counterpart: perf_analyzer_flags: percentile: 95" in shown.err
+
+
 def test_a_config_that_does_not_load_is_an_outcome_and_the_study_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
