@@ -36,9 +36,9 @@ _COMMANDS: dict[str, Entry | Group] = {
         "autotune.cli._measure",
         """Measure one config: its sustainable rate under an SLO, or its latency under given loads.
 
-        With ceilings alone, the rate is searched and certified. With --concurrency, --rate or --trace, a table shows
-        client latencies and the server's times, and with ceilings whether each load meets them. Exit code 3: the SLO is
-        violated; 1: nothing was decided or answered.
+        With ceilings alone, the rate is searched and certified. With --concurrency, --rate, --trace or --scenario, a
+        table shows client latencies and the server's times, and with ceilings whether each load meets them. Exit code
+        3: the SLO is violated; 1: nothing was decided or answered.
         """,
     ),
     "compare": Entry(

@@ -51,7 +51,8 @@ class Served:
         sized: Makes a client whose requests have so many items in turn; None where requests cannot.
         config: The config that the server has, ``/v2/models/M/config``.
         inputs: Different requests of the traffic's kind; none if they are not known.
-        client_of: Makes a client whose requests have so many inferences each; None for the traffic's batch size only.
+        batch_size: Inferences in a request of ``generator``.
+        client_of: Makes a client whose requests have so many inferences each; None if there is only ``generator``.
     """
 
     server: RunningServer
@@ -61,16 +62,17 @@ class Served:
     sized: Sized | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     inputs: Sequence[Payload] = ()
+    batch_size: int = 1
     client_of: Callable[[int], LoadGenerator] | None = None
 
     @contextmanager
     def with_batch_size(self, size: int) -> Iterator[Served]:
         """The same server with a client whose requests have ``size`` inferences each, until the context is left."""
-        if self.client_of is None:
+        if self.client_of is None or size == self.batch_size:
             yield self
             return
         with closing(self.client_of(size)) as client:
-            yield replace(self, generator=client)
+            yield replace(self, generator=client, batch_size=size)
 
     def check_answers(self) -> str:
         """Compares the answers to requests alone with those beside others, to be called before any load.
@@ -141,7 +143,9 @@ class Deployment:
 
                 with closing(generator_for(self.traffic, server.endpoint, payloads, outputs)) as generator:
                     sized = self._sized(server, answer) if shapes.alike else None
-                    yield Served(server, generator, served, apart, sized, answer, inputs, client_of)
+                    yield Served(
+                        server, generator, served, apart, sized, answer, inputs, self.traffic.batch_size, client_of
+                    )
 
     def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:
         traffic = self.traffic

@@ -33,9 +33,15 @@ class Translation:
         flags = [word for name, value in self.options.items() if name not in given for word in _flag(name, value)]
         yield f"{self.source}: read as {shlex.join(flags) or 'no option'}"
         for section, entries in self.space.items():
-            yield f"{self.source}: searches {section} {', '.join(f'{name}: {each}' for name, each in entries.items())}"
+            yield f"{self.source}: searches {section} {_on_one_line(entries)}"
         if self.left_out:
             yield f"{self.source}: without counterpart: {'; '.join(dict.fromkeys(self.left_out))}"
+
+
+def _on_one_line(entries: Mapping[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(dict(entries), default_flow_style=True, sort_keys=False, width=10**6)).strip()
 
 
 def _flag(name: str, value: Any) -> Sequence[str]:
@@ -45,7 +51,3 @@ def _flag(name: str, value: Any) -> Sequence[str]:
     if isinstance(value, list | tuple):
         return [word for each in value for word in _flag(name, each)]
     return (f"{flag}={value}",) if str(value).startswith("-") else (flag, str(value))
-
-
-Settings = Mapping[str, Any]
-"""A mapping of a file."""

@@ -82,7 +82,9 @@ def test_a_quick_search_is_read(tmp_path: Path) -> None:
     assert sizes["instance_count"] == (1, 2)
     assert "read as --model plus --load closed --launch local" in notes
     assert "without counterpart: constraints: gpu_used_memory: max: 100" in notes
-    assert "searches parameters max_batch_size: {'low': 1" in notes
+    assert (
+        "searches parameters {max_batch_size: {low: 1, high: 8, scale: log2}, dynamic_batching: [true, false]" in notes
+    )
 
 
 def test_a_brute_search_with_ranges_is_read(tmp_path: Path) -> None:

@@ -109,6 +109,21 @@ def test_a_new_field_is_a_flag_a_variable_and_a_config_key(tmp_path: Path, monke
         command.main(["--new-thing", "0"], standalone_mode=False)
 
 
+def test_a_request_knows_which_options_were_given_even_if_they_equal_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[RunRequest] = []
+    command = make_command("run", "Runs.", RunRequest, seen.append)
+    config = tmp_path / "config.yaml"
+    config.write_text("sampler: model\n")
+    monkeypatch.setenv("AUTOTUNE_LOAD", "open")
+    command.main(["--config", str(config), "--protocol", "http"], standalone_mode=False)
+    assert seen[0].given == {"sampler", "load", "protocol"}
+    assert RunRequest("models", seed=0).given == {"model_repository", "seed"}
+    completed = RunRequest(protocol="http").completed_with({"protocol": "grpc", "load": "closed"})
+    assert (completed.protocol, completed.load) == ("http", "closed")
+
+
 def test_an_option_is_given_once_unless_it_is_repeatable() -> None:
     seen: list[RunRequest] = []
     command = make_command("run", "Runs.", RunRequest, seen.append)
