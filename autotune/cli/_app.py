@@ -95,7 +95,13 @@ _COMMANDS: dict[str, Entry | Group] = {
             ),
         },
     ),
-    "dashboard": Entry("autotune.cli._dashboard", "Open Optuna's dashboard on the study database, on loopback only."),
+    "dashboard": Entry(
+        "autotune.cli._dashboard",
+        """Serve Optuna's dashboard of the database, with notes, configs, server logs and reports.
+
+        It has no login: other addresses than loopback only with --host.
+        """,
+    ),
     "clean": Entry(
         "autotune.cli._clean",
         """Remove what killed runs left: processes, containers, shared memory, temporary directories.

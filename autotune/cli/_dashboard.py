@@ -1,8 +1,9 @@
-"""``autotune dashboard``: Optuna's dashboard on the study database."""
+"""``autotune dashboard``: Optuna's dashboard on the study database, with notes and artifacts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from autotune.request import Allowed, Panel, StoreRequest, option
 
@@ -21,9 +22,10 @@ class _Dashboard(StoreRequest):
     host: str = option(
         "127.0.0.1",
         "ADDRESS",
-        "Loopback address to bind to; the dashboard has no login and can delete studies.",
+        "Address to bind to; the dashboard has no login.",
         panel=Panel.ADDRESS,
     )
+    read_only: bool = option(False, "", "Refuse every request that changes something.", panel=Panel.ADDRESS)
 
 
 REQUEST = _Dashboard
@@ -32,7 +34,7 @@ REQUEST = _Dashboard
 def execute(request: _Dashboard) -> None:
     """Serves until interrupted."""
     from autotune import api
-    from autotune.report import serve_dashboard
+    from autotune.report.dashboard import serve_dashboard
 
     store = api.open_store(results=request.results, storage=request.storage)
-    serve_dashboard(store, host=request.host, port=request.port)
+    serve_dashboard(store, Path(request.results), request.host, request.port, read_only=request.read_only)

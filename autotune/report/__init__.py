@@ -1,6 +1,5 @@
-"""Results for people and scripts: tables, JSON, exported configs, the dashboard."""
+"""Results for people and scripts: tables, JSON, exported configs."""
 
-from autotune.report._dashboard import serve_dashboard
 from autotune.report._data import DATA_FORMATS, ROWS, check_data_options, export_data
 from autotune.report._export import export_best, export_trial
 from autotune.report._format import config_change, describe_candidate, latency, load_label, outcome_style, rate
@@ -32,7 +31,6 @@ __all__ = [
     "load_label",
     "outcome_style",
     "rate",
-    "serve_dashboard",
     "study_summary",
     "sweep_table",
     "verdict",

@@ -115,5 +115,10 @@ def _ceiling(evidence: Evidence, measured: Measurement) -> Ceiling:
 
 
 def _spent(parts: Breakdown) -> str:
+    return ", ".join(f"{name} {latency(seconds)}" for name, seconds in latency_parts(parts).items())
+
+
+def latency_parts(parts: Breakdown) -> dict[str, float]:
+    """The parts of the mean latency in seconds by their names, in the order in which a request passes them."""
     names = {**_PARTS, **(_PARTS_OF_STREAMS if parts.decoupled else {})}
-    return ", ".join(f"{names[part]} {latency(getattr(parts, part))}" for part in names)
+    return {name: getattr(parts, part) for part, name in names.items()}

@@ -1,5 +1,6 @@
 """The study: proposing candidates, executing trials, keeping score."""
 
+from autotune.search._attributes import OUTCOME, user_attributes
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
 from autotune.search._frame import TRIAL_COLUMNS
 from autotune.search._lock import study_lock
@@ -19,6 +20,7 @@ from autotune.search.samplers import check_sampler, create_sampler
 __all__ = [
     "BASELINE",
     "MIN_GAIN",
+    "OUTCOME",
     "PROPOSED",
     "TRIAL_COLUMNS",
     "ChangeNotes",
@@ -47,4 +49,5 @@ __all__ = [
     "stored_result",
     "stored_results",
     "study_lock",
+    "user_attributes",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import TrialState
 
+from autotune.search._attributes import user_attributes
 from autotune.search._score import constraint_values, score
 from autotune.search.samplers import CONSTRAINTS_ATTR
 
@@ -70,17 +71,8 @@ class AskTell:
 
     def tell(self, asked: optuna.Trial, label: str, outcome: TrialOutcome) -> None:
         """Tells how a trial ended."""
-        measured = outcome.measurement
-        asked.set_user_attr("label", label)
-        asked.set_user_attr("outcome", outcome.kind.value)
-        if outcome.message:
-            asked.set_user_attr("message", outcome.message[:500])
-        for statistic, seconds in (measured.latency_s if measured else {}).items():
-            asked.set_user_attr(f"{statistic} (ms)", round(seconds * 1e3, 4) if seconds < float("inf") else "inf")
-        for name, value in outcome.served_values or ():
-            asked.set_user_attr(f"served {name}", value)
-        if outcome.forecast is not None:
-            asked.set_user_attr("simulated", round(outcome.forecast.simulated, 6))
+        for name, value in user_attributes(label, outcome).items():
+            asked.set_user_attr(name, value)
         asked.set_user_attr(CONSTRAINTS_ATTR, list(constraint_values(outcome, self._objective)))
         self._study.tell(asked, score(outcome, self._objective))
 

@@ -364,6 +364,11 @@ class Store:
         with self._reading() as session:
             return read_trials(session, query.order_by(TrialRow.id), windows)
 
+    def count_rows(self, study: StudyRecord) -> int:
+        """How many trials and runs of a study are stored: it grows with each result."""
+        with self._reading() as session:
+            return session.scalar(select(func.count()).select_from(TrialRow).where(TrialRow.study_id == study.id)) or 0
+
     def probes(self, study: str) -> pd.DataFrame:
         """One line per probe of the study of that name, runs outside its trials included; none where it is unknown.
 

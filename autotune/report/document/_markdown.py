@@ -16,10 +16,13 @@ def markdown_report(document: Document, plots: str = "") -> str:
     """The text; plots are linked as ``<plots>/<name>.png``, or left out with their captions kept if that is empty."""
     lines = [f"# {escaped(document.title)}", "", escaped(document.subtitle), ""]
     for section in document.sections:
-        lines += [f"## {escaped(section.title)}", ""]
-        for block in section.blocks:
-            lines += [*_block(block, plots), ""]
+        lines += [f"## {escaped(section.title)}", "", markdown_blocks(section.blocks, plots), ""]
     return "\n".join([*lines, "---", "", escaped(document.made), ""])
+
+
+def markdown_blocks(blocks: Sequence[Block], plots: str = "") -> str:
+    """Blocks without a heading, an empty line after each; plots as in `markdown_report`."""
+    return "\n\n".join("\n".join(_block(block, plots)) for block in blocks)
 
 
 def escaped(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 
 from autotune.measurement import Measurement, Probe
 from autotune.report._explanation import explanation_lines
@@ -82,19 +83,25 @@ def _config(source: Source) -> list[Block]:
     after = chosen.outcome.configs
     before = known.outcome.configs if known is not None else {result.model: source.record.base_config}
     name = "delivered" if result.best is not None else "nearest"
-    blocks: list[Block] = []
-    for model, text in after.items():
-        of = f" of {model}" if len(after) > 1 else ""
-        lines = (before.get(model, "").splitlines(), text.splitlines())
-        diff = list(difflib.unified_diff(*lines, "baseline", name, n=2, lineterm=""))
-        if diff:
-            blocks.append(Code("\n".join(diff), "diff", f"What changes in config.pbtxt{of}, baseline to {name}"))
+    blocks: list[Block] = [*config_diffs(before, after, name)]
     if not blocks:
         blocks.append(Paragraph(f"The {name} config.pbtxt is the baseline's: nothing changes."))
     for model, text in after.items():
         of = f" of {model}" if len(after) > 1 else ""
         blocks.append(Code(text, "protobuf", f"The {name} config.pbtxt{of} in full", folded=True))
     return blocks
+
+
+def config_diffs(before: Mapping[str, str], after: Mapping[str, str], name: str) -> list[Code]:
+    """What changes in each model's config, as unified diffs; ``name`` stands for the changed ones."""
+    diffs = []
+    for model, text in after.items():
+        of = f" of {model}" if len(after) > 1 else ""
+        lines = (before.get(model, "").splitlines(), text.splitlines())
+        diff = list(difflib.unified_diff(*lines, "baseline", name, n=2, lineterm=""))
+        if diff:
+            diffs.append(Code("\n".join(diff), "diff", f"What changes in config.pbtxt{of}, baseline to {name}"))
+    return diffs
 
 
 def _reasons(source: Source) -> list[Paragraph]:
