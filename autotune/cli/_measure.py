@@ -34,8 +34,8 @@ def execute(request: _Measure) -> None:
     from autotune.measurement import Slo
     from autotune.report import find_sweep_format
 
-    written = find_sweep_format("json" if request.json else request.format)
-    with follow(quiet=request.quiet) as observer:
+    written, how = find_sweep_format("json" if request.json else request.format), request.following()
+    with follow(how) as observer:
         result = api.run_measurement(request, observer)
     sys.stdout.write(written(result))
     if result.interrupted:

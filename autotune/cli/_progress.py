@@ -1,17 +1,20 @@
-"""Live progress on standard error: finished trials scroll by, the running one is redrawn below them."""
+"""Progress on standard error: finished trials scroll by, the live view is redrawn below them."""
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.live import Live
 from rich.text import Text
 
+from autotune.cli._events import EventObserver
 from autotune.cli._interruption import Interruption, interruptible
+from autotune.cli._live_view import LiveView
 from autotune.report import config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.search import PROPOSED
 
@@ -25,38 +28,39 @@ if TYPE_CHECKING:
 _UNJUDGED = ("warm-up", "sizes", "saturate", "load")
 
 
+class Follow(Enum):
+    """How a run is shown on standard error while it lasts."""
+
+    LIVE = "lines, and a live view below them on a terminal"
+    PLAIN = "a line for each note and finished trial"
+    QUIET = "nothing"
+    JSON = "one JSON object a line"
+
+
 @contextmanager
-def follow(quiet: bool) -> Iterator[StudyObserver]:
-    """An observer that draws a study's progress; only its finished lines if ``quiet``."""
-    console = Console(stderr=True)
-    with interruptible() as interruption, _bar(console, quiet) as progress:
-        yield _ProgressObserver(console, progress, interruption)
-
-
-def _bar(console: Console, quiet: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}", style="dim"),
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-        refresh_per_second=4,  # drawing takes CPU that the server under test could use
-    )
+def follow(how: Follow) -> Iterator[StudyObserver]:
+    """An observer that shows a run."""
+    console = Console(stderr=True, quiet=how is Follow.QUIET)
+    with interruptible() as interruption:
+        if how is Follow.JSON:
+            yield EventObserver(sys.stderr, interruption)
+            return
+        view = LiveView()
+        if how is not Follow.LIVE or not console.is_terminal:
+            yield _ProgressObserver(console, view, interruption)
+            return
+        # Drawing takes CPU that the server under test could use.
+        with Live(view, console=console, transient=True, refresh_per_second=2):
+            yield _ProgressObserver(console, view, interruption)
 
 
 class _ProgressObserver:
-    """Prints a line per finished trial and redraws one line for the running one."""
+    """Prints a line for each note and finished trial, and keeps the live view up to date."""
 
-    def __init__(self, console: Console, progress: Progress, interruption: Interruption) -> None:
+    def __init__(self, console: Console, view: LiveView, interruption: Interruption) -> None:
         self._interruption = interruption
         self._console = console
-        self._progress = progress
-        self._task = progress.add_task("starting", total=None, left="")
-        self._title = ""
+        self._view = view
         self._label = PROPOSED
 
     def note(self, text: str) -> None:
@@ -66,33 +70,30 @@ class _ProgressObserver:
         if trials_done:
             wanted = f" of {trials_wanted}" if trials_wanted is not None and trials_wanted > trials_done else ""
             self.note(f"resuming study {name}: {trials_done}{wanted} trials done")
-        self._title = name
-        self._progress.update(
-            self._task, completed=trials_done, total=trials_wanted, description=f"{name}: starting the server"
-        )
+        self._view.title, self._view.phase = name, "starting the server"
+        self._view.done, self._view.wanted = trials_done, trials_wanted
 
     def estimated(self, left_s: float) -> None:
-        self._progress.update(self._task, left=_left(left_s))
+        self._view.estimated(left_s)
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
         self._interruption.check()
         self._label = label
-        self._title = f"trial {number} ({describe_candidate(candidate) if label == PROPOSED else label})"
-        self._progress.update(self._task, description=f"{self._title}: starting the server")
+        config = describe_candidate(candidate) if label == PROPOSED else label
+        self._view.title, self._view.phase = f"trial {number} ({config})", "starting the server"
 
     def server_ready(self, number: int, startup_s: float) -> None:
-        self._progress.update(self._task, description=f"{self._title}: warming up")
+        self._view.phase = "warming up"
 
     def probed(self, number: int, probe: Probe) -> None:
         verdict = "" if probe.purpose in _UNJUDGED else (", meets the SLO" if probe.holds else ", violates the SLO")
-        text = f"{self._title}: {probe.purpose} {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{verdict}"
-        self._progress.update(self._task, description=text)
+        self._view.phase = f"{probe.purpose} {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{verdict}"
         if probe.purpose == "load":  # a sweep counts its windows, a study its trials
-            self._progress.advance(self._task)
+            self._view.done += 1
         self._interruption.check()
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
-        self._progress.advance(self._task)
+        self._view.finished(number, outcome, best)
         self._print(_line(number, self._label, outcome, best))
 
     def run_finished(self, label: str, outcome: TrialOutcome) -> None:
@@ -117,11 +118,6 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
     if outcome.message:
         line.append(f"  {outcome.message}", style="red")
     return line
-
-
-def _left(seconds: float) -> str:
-    """``at most 3 min left``."""
-    return f"at most {math.ceil(seconds / 60)} min left" if seconds > 90 else f"at most {math.ceil(seconds)} s left"
 
 
 def _again(label: str, outcome: TrialOutcome) -> Text:

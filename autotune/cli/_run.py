@@ -25,8 +25,8 @@ def execute(request: _Run) -> None:
     from autotune import api
     from autotune.cli._progress import follow
 
-    output = request.output()
-    with follow(quiet=request.quiet) as observer:
+    output, how = request.output(), request.following()
+    with follow(how) as observer:
         result = api.run_study(request, observer)
     sys.stdout.write(output.study(result))
     if result.interrupted:

@@ -10,7 +10,8 @@ from rich.console import Console
 from simulated_server import SimulatedServer
 
 from autotune.cli._interruption import Interruption
-from autotune.cli._progress import _bar, _ProgressObserver
+from autotune.cli._live_view import LiveView
+from autotune.cli._progress import _ProgressObserver
 from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import Measurement, MeasureOptions, Meter
 from autotune.objective import Ceiling, Objective
@@ -31,14 +32,14 @@ GOOD, BAD = measured(0.0005), measured(0.009)
 
 
 class Screen:
-    """An observer, what it printed and its live line."""
+    """An observer, what it printed and its live view."""
 
     def __init__(self) -> None:
         self._file = StringIO()
         console = Console(file=self._file, width=80)
-        self._progress = _bar(console, quiet=True)
+        self.view = LiveView()
         self.interruption = Interruption()
-        self.observer = _ProgressObserver(console, self._progress, self.interruption)
+        self.observer = _ProgressObserver(console, self.view, self.interruption)
 
     @property
     def printed(self) -> str:
@@ -46,11 +47,11 @@ class Screen:
 
     @property
     def live(self) -> str:
-        return self._progress.tasks[0].description
+        return f"{self.view.title}: {self.view.phase}"
 
     @property
-    def done(self) -> tuple[float, float | None]:
-        return self._progress.tasks[0].completed, self._progress.tasks[0].total
+    def done(self) -> tuple[int, int | None]:
+        return self.view.done, self.view.wanted
 
 
 @pytest.fixture
