@@ -26,8 +26,8 @@ def execute(request: _Check) -> None:
     from autotune.cli._progress import follow
     from autotune.search.comparison import Gate
 
-    output = request.output()
-    with follow(quiet=request.quiet) as observer:
+    output, how = request.output(), request.following()
+    with follow(how) as observer:
         result = api.run_check(request, observer)
     sys.stdout.write(output.check(result))
     if result.comparison.interrupted:

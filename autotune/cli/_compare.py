@@ -26,8 +26,8 @@ def execute(request: _Compare) -> None:
     from autotune.cli._progress import follow
     from autotune.search.comparison import Out, rank
 
-    output = request.output()
-    with follow(quiet=request.quiet) as observer:
+    output, how = request.output(), request.following()
+    with follow(how) as observer:
         result = api.run_comparison(request, observer)
     sys.stdout.write(output.comparison(result))
     if result.interrupted:
