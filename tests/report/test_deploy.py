@@ -78,6 +78,21 @@ def test_it_has_all_models_and_what_lies_beside_them_and_shares_no_file(reposito
     assert list(exported.path.parent.iterdir()) == [exported.path]
 
 
+def test_the_current_directory_may_be_the_new_one(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    assert f"-v {tmp_path / 'out'}:/models:ro" in export(repository, Path()).command
+    assert sorted(path.name for path in Path().iterdir()) == ["mnist", "vocab", "words.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "out"]
+
+
+def test_a_place_that_cannot_be_written_is_named(repository: Path) -> None:
+    with pytest.raises(UsageError, match=r"--to: cannot write /proc/out: .*; name another directory"):
+        export(repository, Path("/proc/out"))
+
+
 def test_a_tuned_config_differs_from_the_persons_in_its_tuned_fields_only(repository: Path, tmp_path: Path) -> None:
     directory = export(repository, tmp_path / "out").path
     text = (directory / "mnist" / "config.pbtxt").read_text()

@@ -175,15 +175,24 @@ def _notes(trial: TrialRecord, specs: Sequence[ModelSpec], image: str) -> list[s
 
 @contextmanager
 def _new_directory(directory: Path) -> Iterator[Path]:
-    """A directory beside ``directory``, which takes its place at the end and is removed after an error."""
+    """A directory beside ``directory``, whose content moves there at the end; it is removed after an error."""
+    target = directory.absolute()
+    failed = f"--to: cannot write {directory}: {{}}; name another directory"
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        raise UsageError(f"--to: cannot create {directory}: {error.strerror}; name another directory") from error
+        raise UsageError(failed.format(error.strerror)) from error
     try:
         yield partial
-        partial.chmod(_READABLE)  # a container's user is another one
-        partial.replace(directory)
+        try:
+            if target.exists():  # empty, and perhaps a mount point or a shell's current directory
+                for entry in partial.iterdir():
+                    shutil.move(entry, target)
+            else:
+                partial.chmod(_READABLE)  # a container's user is another one
+                partial.replace(target)
+        except OSError as error:
+            raise UsageError(failed.format(error.strerror)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
