@@ -277,8 +277,7 @@ def _compared(
 
     observer = observer or SilentObserver()
     statistic = "" if request.rate is None else ceilings[0].statistic if ceilings else "p99"
-    load = f"concurrency {request.concurrency}" if request.concurrency else "the highest rate"
-    metric = Metric(load if request.rate is None else f"rate {request.rate:g}/s", ceilings, statistic)
+    metric = Metric(request.load_words(), ceilings, statistic)
     launcher, why = request.launcher(share_memory=request.shares_memory)
     results = request.writable_directory()
     directory = results / "comparisons"

@@ -101,7 +101,7 @@ def _fails(slower: float, start: float, drift: float, rounds: int, searched: boo
     served = {OURS: ours, BASELINE: SimulatedDeployment(SERVICE_S, machine)}
     configs = ConfigSet.of(ModelConfig.empty("net"))
     ceilings = (Ceiling("p99", 15 * SERVICE_S),) if searched else ()
-    metric = Metric("the highest rate" if searched else "concurrency 8", ceilings)
+    metric = Metric("the highest rate that meets the SLO" if searched else "concurrency 8", ceilings)
 
     def save(label: str, outcome: TrialOutcome, probes: object) -> None: ...
 

@@ -90,6 +90,14 @@ class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReq
             raise UsageError(f"--load: {self.load} searches the load; drop it, or --concurrency and --rate")
         return loads
 
+    def load_words(self) -> str:
+        """The load in words, such as ``concurrency 8``."""
+        if self.concurrency is not None:
+            return f"concurrency {self.concurrency}"
+        if self.rate is not None:
+            return f"rate {self.rate:g}/s"
+        return f"the highest {'concurrency' if self.load == 'closed' else 'rate'} that meets the SLO"
+
     def goal(self) -> Objective:
         """What is searched if no load is given; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")

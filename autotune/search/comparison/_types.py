@@ -24,7 +24,7 @@ class Metric:
     """What is compared.
 
     Attributes:
-        load: The load in words, such as ``concurrency 8``; ``highest rate`` if it is searched under the ceilings.
+        load: The load in words, such as ``concurrency 8`` or ``the highest rate that meets the SLO``.
         ceilings: The latency ceilings; may be empty at a given load.
         statistic: The latency statistic whose lower value is better; empty if more inferences/s are better.
     """
