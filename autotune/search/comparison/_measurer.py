@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autotune.load import Schedule
-from autotune.measurement import ROUGH_RATE, ROUND, Deployment, Infeasible, Measurement, MeasureOptions, Probe, Question
+from autotune.measurement import ROUGH_RATE, Deployment, Infeasible, MeasureOptions, Probe, Question
 from autotune.objective import Objective, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ConfigSet
@@ -45,31 +45,19 @@ class Measurer:
     logs: Path
     observer: StudyObserver
     save: Save
-    _found: dict[str, Measurement] = field(default_factory=dict)
 
     def __call__(self, name: str, number: int) -> Sample:
         """Measures a config in a round, from 1.
 
-        Before the first round of a searched rate, one more server shows about where it lies.
+        A searched load is searched anew in each round: a level found once would be lucky or not in all rounds alike,
+        which their scatter does not show.
 
         Raises:
             UsageError: The traffic does not fit the model.
             KeyboardInterrupt: A person stopped it.
         """
-        if self.objective is None:
-            outcome, probes = self._run(name, f"round {number}", ROUND)
-            sample = self._at_load(outcome, probes)
-        else:
-            if name not in self._found:
-                outcome, _ = self._run(name, "level", ROUGH_RATE)
-                if outcome.measurement is None or not outcome.feasible:
-                    return self._said(name, number, _searched(outcome))
-                self._found[name] = outcome.measurement
-            level = self._found[name]
-            concurrency = level.decided_by.concurrency if level.decided_by else None
-            question = replace(ROUND, around_per_s=level.rate_per_s, concurrency=concurrency, seed=number)
-            outcome, _ = self._run(name, f"round {number}", question)
-            sample = _searched(outcome)
+        outcome, probes = self._run(name, f"round {number}", replace(ROUGH_RATE, seed=number))
+        sample = self._at_load(outcome, probes) if self.objective is None else _searched(outcome)
         return self._said(name, number, sample)
 
     def _run(self, name: str, label: str, question: Question) -> tuple[TrialOutcome, list[Probe]]:
