@@ -118,11 +118,15 @@ class ModelStatistics:
     def mean_batch_size(self) -> float:
         """Inferences per execution; 0 if nothing was executed.
 
-        Triton counts executions that raise by batch size, but not as inferences.
+        Triton counts executions that raise by batch size, but not as inferences. The direct sequence batcher fills
+        the slots without a request, which count by batch size only too: without failures inferences are fewer by those.
         """
         executions = sum(self.batch_executions.values())
         if executions:
-            return sum(size * count for size, count in self.batch_executions.items()) / executions
+            items = sum(size * count for size, count in self.batch_executions.items())
+            if not self.fail_count and 0 < self.inference_count < items:
+                items = self.inference_count
+            return items / executions
         return self.inference_count / self.execution_count if self.execution_count else 0.0
 
     @property
