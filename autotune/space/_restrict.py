@@ -29,6 +29,9 @@ _RELIED_ON = (
 """Settings of the dynamic batcher that clients rely on."""
 
 
+_STRATEGIES = ("direct", "oldest")
+"""What `sequence_batching` has one of."""
+
 _WITH_BATCH_DIMENSION = (
     "model_warmup",
     "batch_input",
@@ -52,6 +55,8 @@ def restrict(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[
         notes.append(f"{spec.name}: {reason}; searching {searched} only")
     if not left:
         raise UsageError(f"--search-space: nothing is left to search for {spec.name}: {reason}; {_remedy(spec.config)}")
+    left, more = _of_the_strategy(left, spec)
+    notes += more
     left, more = _keeping_batcher(left, spec)
     notes += more
     left = tuple(_with_kind_resolved(each, spec.config) if each.name == INSTANCE_KIND else each for each in left)
@@ -119,6 +124,31 @@ def _remedy(config: ModelConfig) -> str:
         steps = dict.fromkeys(step["model_name"] for step in config.value("ensemble_scheduling.step") or ())
         return f"tune the models it is composed of ({', '.join(steps)}) instead"
     return "add instance_count, or config fields under 'fields:'"
+
+
+def _of_the_strategy(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], list[str]]:
+    """Leaves out fields of the sequence batcher's other strategy: with it a model would get other requests.
+
+    Raises:
+        UsageError: The model takes no sequences, and a field would make it take some; or nothing is left.
+    """
+    fields = [each.name for each in parameters if each.name.startswith("sequence_batching.")]
+    if not fields:
+        return parameters, []
+    config = spec.config
+    if not (config.has("sequence_batching") or config.dynamic_batching):  # the latter excludes it: refused with that
+        raise UsageError(
+            f"--search-space: {fields[0]}: {spec.name!r} has no sequence_batching; remove the field, or choose a"
+            " sequence model"
+        )
+    strategy = "oldest" if config.has("sequence_batching.oldest") else "direct"
+    others = tuple(f"sequence_batching.{each}." for each in _STRATEGIES if each != strategy)
+    left = tuple(each for each in parameters if not each.name.startswith(others))
+    if not left:
+        raise UsageError(f"--search-space: {fields[0]}: {spec.name!r} has the strategy {strategy}; give fields of it")
+    dropped = [name for name in fields if name.startswith(others)]
+    words = f"{spec.name}: its sequence_batching has the strategy {strategy}; not searching {', '.join(dropped)}"
+    return left, [words] if dropped else []
 
 
 def _keeping_batcher(parameters: tuple[Parameter, ...], spec: ModelSpec) -> tuple[tuple[Parameter, ...], list[str]]:

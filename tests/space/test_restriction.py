@@ -125,6 +125,30 @@ def test_sequence_batching_excludes_the_dynamic_batcher_only():
     assert not applied.dynamic_batching
 
 
+_BOTH_STRATEGIES = space(
+    "fields: {sequence_batching.oldest.max_candidate_sequences: [4, 8],"
+    " sequence_batching.direct.minimum_slot_utilization: [0.5, 1.0],"
+    " sequence_batching.max_sequence_idle_microseconds: [1000, 2000]}"
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "strategy", "other"),
+    [("oldest { }", "oldest.max_candidate_sequences", "direct"), ("direct { }", "direct.minimum_slot", "oldest"),
+     ("", "direct.minimum_slot", "oldest")],  # Triton's default is direct
+)  # fmt: skip
+def test_the_strategy_of_a_sequence_model_is_not_searched(config, strategy, other):
+    restricted, notes = _BOTH_STRATEGIES.restricted_to(spec(f"max_batch_size: 8 sequence_batching {{ {config} }}"))
+    assert len(names(restricted)) == 2
+    assert any(strategy in name for name in names(restricted))
+    assert f"not searching sequence_batching.{other}." in notes[0]
+
+
+def test_fields_for_sequences_make_no_model_take_sequences():
+    with pytest.raises(UsageError, match=r"oldest\.max_candidate_sequences: 'm' has no sequence_batch"):
+        _BOTH_STRATEGIES.restricted_to(spec("max_batch_size: 8"))
+
+
 def test_dynamic_batching_stays_on_where_clients_rely_on_its_settings():
     model = spec("max_batch_size: 8 dynamic_batching { priority_levels: 2 default_priority_level: 1 }")
     restricted, notes = SearchSpace.default().restricted_to(model)
