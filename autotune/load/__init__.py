@@ -13,12 +13,14 @@ from autotune.load._outputs import declared_outputs
 from autotune.load._request_check import check_requests
 from autotune.load._result import LoadResult
 from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
+from autotune.load._sequence_plan import sequence_plan, takes_sequences
+from autotune.load._sequences import SequencePlan
 from autotune.load._target import LoadOptions
 from autotune.load._trace_file import TRACE_UNITS, read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._watch import BLOCK_S, Progress, Watch
 from autotune.load.answers import DIFFERENT, WrongAnswers, check_answers, fixed_inputs
-from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, parse_shape
+from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, make_streams, parse_shape
 
 __all__ = [
     "BLOCK_S",
@@ -40,6 +42,7 @@ __all__ = [
     "PoissonRate",
     "Progress",
     "Schedule",
+    "SequencePlan",
     "Tensor",
     "Trace",
     "Traffic",
@@ -56,7 +59,10 @@ __all__ = [
     "histogram",
     "make_payload",
     "make_payloads",
+    "make_streams",
     "parse_shape",
     "protocols",
     "read_trace",
+    "sequence_plan",
+    "takes_sequences",
 ]

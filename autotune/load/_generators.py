@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from autotune.load._generator import LoadGenerator
     from autotune.load._schedule import Schedule
+    from autotune.load._sequences import SequencePlan
     from autotune.load._transport import Transport
     from autotune.load.shared_memory import SharedTensors
     from autotune.load.shared_memory._layout import Placement
@@ -29,15 +30,19 @@ class _Protocol:
     """How to serialise a request, and what sends it. Both import what they need when called."""
 
     port: Callable[[Endpoint], int]
-    serialise: Callable[[Payload, Endpoint, Placement | None], bytes]
+    serialise: Callable[[Payload, Endpoint, Placement | None, bool | None], bytes]
     transport: Callable[[Target], Transport]
 
 
-def _serialise_http(payload: Payload, endpoint: Endpoint, placement: Placement | None) -> bytes:
-    return build_http_request(payload, endpoint.host, endpoint.http_port, placement)
+def _serialise_http(
+    payload: Payload, endpoint: Endpoint, placement: Placement | None = None, text_ids: bool | None = None
+) -> bytes:
+    return build_http_request(payload, endpoint.host, endpoint.http_port, placement, text_ids=text_ids)
 
 
-def _serialise_grpc(payload: Payload, endpoint: Endpoint, placement: Placement | None) -> bytes:
+def _serialise_grpc(
+    payload: Payload, endpoint: Endpoint, placement: Placement | None = None, text_ids: bool | None = None
+) -> bytes:
     from autotune.load.grpc._request import build_grpc_request
 
     return build_grpc_request(payload, placement)
@@ -83,12 +88,13 @@ def create_generator(
     in_process: bool = False,
     shared: SharedTensors | None = None,
     outputs: tuple[str, ...] = (),
+    sequences: SequencePlan | None = None,
 ) -> LoadGenerator:
     """A generator that sends ``payloads`` in turn to ``endpoint``; close it when done.
 
     It runs in a process of its own, so that this one's work does not disturb it, or in several where the rate
     needs them, unless ``in_process``. With ``shared`` its requests use that memory; close it after the generator.
-    A response that lacks one of ``outputs`` is an error.
+    A response that lacks one of ``outputs`` is an error. With ``sequences`` the requests form those.
 
     Raises:
         UsageError: An unknown protocol, or a host that does not resolve.
@@ -104,21 +110,27 @@ def create_generator(
     payloads = (payloads,) if isinstance(payloads, Payload) else tuple(payloads)
 
     def serialise(payload: Payload, placement: Placement | None = None) -> bytes:
-        return chosen.serialise(payload, endpoint, placement)
+        return chosen.serialise(payload, endpoint, placement, sequences.text_ids if sequences else None)
 
     requests = shared.requests(serialise) if shared else tuple(map(serialise, payloads))
-    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options, outputs)
+    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options, outputs, sequences)
     if in_process:
-        return generator_in_this_process(target)
+        return generator_in_this_process(target.for_one_generator())
     from autotune.load.worker._fleet import Fleet
 
     return Fleet(target)
 
 
 def generator_for(
-    traffic: Traffic, endpoint: Endpoint, payloads: Sequence[Payload], outputs: tuple[str, ...] = ()
+    traffic: Traffic,
+    endpoint: Endpoint,
+    payloads: Sequence[Payload],
+    outputs: tuple[str, ...] = (),
+    sequences: SequencePlan | None = None,
 ) -> LoadGenerator:
     """The generator for the user's choices; close it when done. A response that lacks one of ``outputs`` is an error.
+
+    With ``sequences`` the requests form those.
 
     Raises:
         UsageError: A host that does not resolve, a client that cannot run, or a server that cannot reach this
@@ -143,7 +155,7 @@ def generator_for(
             ),
             endpoint.shared_memory,
         )
-    return create_generator(traffic.protocol, endpoint, payloads, options=options, outputs=outputs)
+    return create_generator(traffic.protocol, endpoint, payloads, options=options, outputs=outputs, sequences=sequences)
 
 
 def check_client(traffic: Traffic) -> None:
@@ -175,9 +187,9 @@ def check_offerable(traffic: Traffic, payloads: Sequence[Payload], schedules: Se
 
         # The memory is not there yet; where tensors lie makes no difference to the client
         layout = Layout.of("unknown", payloads, {}, slots=1)
-        requests = layout.requests(lambda payload, placement: serialise(payload, nowhere, placement))
+        requests = layout.requests(lambda payload, placement: serialise(payload, nowhere, placement, None))
     else:
-        requests = tuple(serialise(payload, nowhere, None) for payload in payloads)
+        requests = tuple(serialise(payload, nowhere, None, None) for payload in payloads)
     for schedule in schedules:
         check_rate(Target(traffic.protocol, nowhere.host, 1, requests, traffic.batch_size), schedule)
 

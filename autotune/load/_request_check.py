@@ -20,7 +20,14 @@ _MOST = 8  # requests that are tried: guess
 _NOT_LOADED = re.compile(r"Model '(?P<ready>[^']+)' is not ready|unknown model: '(?P<known>[^']+)'")
 
 
-def check_requests(endpoint: Endpoint, traffic: Traffic, payloads: Sequence[Payload], called: Sequence[str]) -> None:
+def check_requests(
+    endpoint: Endpoint,
+    traffic: Traffic,
+    payloads: Sequence[Payload],
+    called: Sequence[str],
+    *,
+    text_ids: bool | None = None,
+) -> None:
     """Sends the requests alone, and zeros if one is refused.
 
     Nothing is said if zeros are refused too: the config may be at fault, which the measurement shows.
@@ -30,6 +37,7 @@ def check_requests(endpoint: Endpoint, traffic: Traffic, payloads: Sequence[Payl
         traffic: What the requests carry.
         payloads: The requests.
         called: The models that are loaded beside it.
+        text_ids: Whether the correlation ids of sequences are strings; None where the model takes no sequences.
 
     Raises:
         UsageError: A model that is not loaded is called, or the model refuses the data and answers zeros: no config
@@ -37,11 +45,11 @@ def check_requests(endpoint: Endpoint, traffic: Traffic, payloads: Sequence[Payl
     """
     model = payloads[0].model
     try:
-        refused = [error for each in payloads[:_MOST] if (error := error_of(endpoint, each))]
+        refused = [error for each in payloads[:_MOST] if (error := error_of(endpoint, each, text_ids=text_ids))]
         if not refused:
             return
         _check_callee(refused[0], model, called)
-        if traffic.input_data == "zero" or error_of(endpoint, _zeros(payloads[0])):
+        if traffic.input_data == "zero" or error_of(endpoint, _zeros(payloads[0]), text_ids=text_ids):
             return
     except (OSError, ValueError, http.client.HTTPException):  # for the measurement to tell
         return

@@ -47,6 +47,7 @@ class LoadResult:
         send_s: Seconds spent in handing requests to the system, all together.
         receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
         mid_flow: Whether the window began with requests outstanding; those answered in it count.
+        endings: Requests that ended sequences after the window; they are in no other field.
         real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """
 
@@ -68,6 +69,7 @@ class LoadResult:
     send_s: float = 0.0
     receive_s: float = 0.0
     mid_flow: bool = False
+    endings: int = 0
     real_time: bool = False
 
     @property

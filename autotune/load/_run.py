@@ -10,10 +10,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from autotune.load._failure_kinds import kind_of
+from autotune.load._sequence_sender import SequenceSender
 
 if TYPE_CHECKING:
     from autotune.load._outcomes import Outcomes
     from autotune.load._progress import ProgressReporter
+    from autotune.load._sequences import Sequences
     from autotune.load._target import LoadOptions
     from autotune.load._transport import Failure, Transport
 
@@ -33,6 +35,7 @@ class Run(ABC):
         options: How to send.
         most: Requests that may be outstanding.
         think_s: Closed loop: seconds from an answer to the client's next request.
+        sequences: The sequences that the requests form; None where the model takes none.
 
     Attributes:
         started_at: The start, in seconds of `time.perf_counter`.
@@ -54,6 +57,7 @@ class Run(ABC):
         options: LoadOptions,
         most: int,
         think_s: float = 0.0,
+        sequences: Sequences | None = None,
     ) -> None:
         self.duration_s = duration_s
         self.stopped = False
@@ -71,6 +75,9 @@ class Run(ABC):
         # With fewer requests outstanding another one can be sent without waiting for its time.
         self._wanted = most if self.closed else 0
         self._think_s = think_s
+        self._sequences = sequences
+        self._sender = SequenceSender(transport, sequences) if sequences else None
+        self._begin_request = self._sender.begin if self._sender else transport.begin
         # Closed loop: when the clients that think, or wait after a failure, send again: a heap.
         self._resting: list[float] = []
         self.started_at = 0.0
@@ -81,7 +88,7 @@ class Run(ABC):
         transport.prepare(self)
         clock, epoll = time.perf_counter, transport.epoll
         spin_s, poll, handle, flush = self._options.spin_s, epoll.poll, transport.handle, transport.flush
-        idle_since_s, next_s = math.inf, 0.0
+        idle_since_s, next_s, sender = math.inf, 0.0, self._sender
         start = self.started_at = clock()
         while True:
             now = clock() - start
@@ -93,9 +100,13 @@ class Run(ABC):
             if now >= reporter.next_s and not self.stopped and reporter.report(now, self._outstanding, self._sent):
                 self._stop(now)
             next_s = self._next_s(now)
+            if sender is not None:
+                next_s = self._end_sequences(sender, now, next_s)
             if now >= self._deadline_s or (next_s == math.inf and not self._outstanding):
                 return self._finish()
             until_s = next_s if next_s < self._deadline_s else self._deadline_s
+            if sender is not None and now < (ending_s := self._ending_s()) < until_s:
+                until_s = ending_s
             wait_s = (until_s if until_s < reporter.next_s else reporter.next_s) - now
             if wait_s > _COARSE_WAIT_S:
                 events = poll(wait_s - _COARSE_WAIT_S / 2)
@@ -112,21 +123,44 @@ class Run(ABC):
 
     def succeed(self, index: int, at: float) -> None:
         """Counts an answer; see `Results`."""
+        if index < 0:  # a request that ended a sequence after the window
+            self._outstanding -= 1
+            return
         now = self._last_s = at - self.started_at
         outcomes = self._outcomes
         outcomes.latency[index] = now - outcomes.scheduled[index]
         self._outstanding -= 1
+        if self._sequences is not None:
+            self._sequences.answered(index, at)
         if self._think_s:
             self._rest(now + self._think_s)
 
-    def fail(self, failure: Failure, at: float, *, answered: bool) -> None:
+    def fail(self, index: int, failure: Failure, at: float, *, answered: bool) -> None:
         """Counts a failure; see `Results`."""
         self._outstanding -= 1
+        if index < 0:
+            return
+        if self._sequences is not None:
+            self._sequences.failed(index, at)
         self._count_failure(failure, at - self.started_at, self._think_s if answered else self._options.failure_rest_s)
 
     def stream(self, index: int, first_at: float, responses: int) -> None:
         """Notes the responses of a stream; see `Results`."""
-        self._outcomes.stream(index, first_at - self.started_at, responses)
+        if index >= 0:
+            self._outcomes.stream(index, first_at - self.started_at, responses)
+
+    def _ending_s(self) -> float:
+        """When sequences are ended however many of their requests are outstanding: half way to giving up."""
+        return self._deadline_s - self._timeout_s / 2
+
+    def _end_sequences(self, sender: SequenceSender, now: float, next_s: float) -> float:
+        """Ends the sequences that the window has no more requests for; returns when to send next."""
+        late = now >= self._ending_s()
+        if late:
+            next_s, self._wanted = math.inf, 0
+        if next_s == math.inf:
+            self._outstanding += sender.end(outstanding=late)
+        return next_s
 
     @abstractmethod
     def _send_due(self) -> bool:
@@ -192,7 +226,7 @@ class OpenRun(Run):
         if self._outstanding >= self._most:
             return False
         try:
-            if not self._transport.begin(index):
+            if not self._begin_request(index):
                 return False
         except OSError as error:
             failure = kind_of(error)
@@ -231,7 +265,7 @@ class ClosedRun(Run):
             if now >= self.duration_s:
                 break
             try:
-                if not self._transport.begin(self._sent):
+                if not self._begin_request(self._sent):
                     break
                 self._outstanding += 1
             except OSError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autotune.load._outcomes import Outcomes
 from autotune.load._progress import ProgressReporter
 from autotune.load._run import ClosedRun, OpenRun
-from autotune.load._schedule import ClosedLoop, check_schedule
+from autotune.load._schedule import ClosedLoop, Share, check_schedule
+from autotune.load._sequences import Sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,7 @@ class SocketGenerator:
         self._target = target
         self._connect = connect
         self._transport: Transport | None = None
+        self._sequences = Sequences(target.sequences) if target.sequences else None
 
     def run(self, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None = None) -> LoadResult:
         """Offers ``schedule``; see `autotune.load.LoadGenerator.run`."""
@@ -46,18 +49,19 @@ class SocketGenerator:
         collecting = gc.isenabled()
         gc.disable()
         cpu_s = time.process_time()
+        sequences = self._sequences_of(schedule)
         run: Run
         window = (transport, outcomes, duration_s, timeout_s, ProgressReporter(watch, outcomes), options)
         if isinstance(schedule, ClosedLoop):
-            run = ClosedRun(*window, schedule.concurrency, schedule.client_s)
+            run = ClosedRun(*window, schedule.concurrency, schedule.client_s, sequences)
         else:
-            run = OpenRun(*window, options.max_connections)
+            run = OpenRun(*window, options.max_connections, sequences=sequences)
         try:
             elapsed_s = run.run()
         finally:
             if collecting:
                 gc.enable()
-        return outcomes.result(
+        result = outcomes.result(
             schedule,
             run.duration_s,
             elapsed_s,
@@ -68,6 +72,19 @@ class SocketGenerator:
             send_s=transport.send_s,
             receive_s=transport.receive_s,
         )
+        return replace(result, endings=sequences.ended) if sequences else result
+
+    def _sequences_of(self, schedule: Schedule) -> Sequences | None:
+        """The sequences of a window, which begins without any; None where the model takes none."""
+        plan, sequences = self._target.sequences, self._sequences
+        if plan is None or sequences is None:
+            return None
+        sequences.begin_window()
+        if isinstance(schedule, ClosedLoop):
+            sequences.most = None  # each of its clients has one
+        else:
+            sequences.most = plan.share(schedule.index, schedule.of) if isinstance(schedule, Share) else plan.most
+        return sequences
 
     def close(self) -> None:
         """Closes the connections; safe to call twice."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from autotune.load._sequences import SequencePlan
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Target:
         batch_size: Inferences in each.
         options: How to send them.
         outputs: The outputs that each response must have; empty if that is not known.
+        sequences: How the requests form sequences; None where the model takes none.
     """
 
     protocol: str
@@ -60,3 +63,8 @@ class Target:
     batch_size: int = 1
     options: LoadOptions = LoadOptions()
     outputs: tuple[str, ...] = ()
+    sequences: SequencePlan | None = None
+
+    def for_one_generator(self) -> Target:
+        """The same with correlation ids that no other generator has."""
+        return self if self.sequences is None else replace(self, sequences=self.sequences.on_own_lane())

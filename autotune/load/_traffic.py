@@ -28,6 +28,8 @@ class Traffic:
         seed: Seed of random input data.
         streaming: Whether responses come as a gRPC stream, which decoupled models need.
         shared_memory: Whether tensors pass through system shared memory instead of the wire.
+        sequence_length: Requests of a sequence on average; None: as many as its stream has, or perf_analyzer's default.
+        sequences: Sequences of an open loop that are unfinished at a time; None: as many as are needed.
         client: Who sends: this package or perf_analyzer.
         perf_analyzer: The perf_analyzer binary where that is the client; None: the one on PATH.
     """
@@ -40,6 +42,8 @@ class Traffic:
     seed: int = 0
     streaming: bool = False
     shared_memory: bool = False
+    sequence_length: int | None = None
+    sequences: int | None = None
     client: str = OWN_CLIENT
     perf_analyzer: Path | None = None
 
@@ -65,6 +69,10 @@ class Traffic:
         words += [
             name for name, chosen in (("streaming", self.streaming), ("shared memory", self.shared_memory)) if chosen
         ]
+        if self.sequence_length is not None:
+            words.append(f"sequences of {self.sequence_length} requests")
+        if self.sequences is not None:
+            words.append(f"{self.sequences} sequences at a time")
         if self.client != OWN_CLIENT:
             words.append(f"sent by {self.client}")
         return ", ".join(words)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import select
 
+    from autotune.load._sequences import Step
+
 Failure = tuple[str, str]
 """The kind under which a failed request is counted, and the failure in words."""
 
@@ -17,8 +19,8 @@ class Results(Protocol):
     def succeed(self, index: int, at: float) -> None:
         """Request ``index`` was answered."""
 
-    def fail(self, failure: Failure, at: float, *, answered: bool) -> None:
-        """A request failed; ``answered``: the server itself refused it, rather than the connection."""
+    def fail(self, index: int, failure: Failure, at: float, *, answered: bool) -> None:
+        """Request ``index`` failed; ``answered``: the server itself refused it, rather than the connection."""
 
     def stream(self, index: int, first_at: float, responses: int) -> None:
         """Request ``index``, streamed, had so many responses, the first at ``first_at`` (infinite: it failed)."""
@@ -40,8 +42,10 @@ class Transport(Protocol):
     def prepare(self, results: Results) -> None:
         """Gets ready for a run: closes connections that ended since the last one."""
 
-    def begin(self, index: int) -> bool:
+    def begin(self, index: int, step: Step | None = None) -> bool:
         """Begins request ``index``; False where no connection can take another one now.
+
+        ``step`` is what it says of its sequence; None where the model takes none.
 
         Raises:
             OSError: No connection can be opened.

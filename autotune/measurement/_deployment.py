@@ -21,6 +21,8 @@ from autotune.load import (
     fixed_inputs,
     generator_for,
     make_payloads,
+    make_streams,
+    sequence_plan,
 )
 from autotune.measurement._sizes import Sized
 from autotune.repository import (
@@ -124,9 +126,12 @@ class Deployment:
             with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
                 answer, metadata = server.model_config(), server.model_metadata()
                 served = self._compare(configs, server)
-                payloads = make_payloads(self.spec.name, metadata, answer, self.traffic)
+                streams = make_streams(self.spec.name, metadata, answer, self.traffic)
+                payloads = tuple(payload for stream in streams for payload in stream)
+                sequences = sequence_plan(self._called_with_ids(server, answer), streams, self.traffic)
                 if self.spec.name not in self.accepted and not self.traffic.streaming:
-                    check_requests(server.endpoint, self.traffic, payloads, called)
+                    text_ids = sequences.text_ids if sequences else None
+                    check_requests(server.endpoint, self.traffic, payloads, called, text_ids=text_ids)
                     self.accepted.add(self.spec.name)
                 inputs = payloads
                 if self.traffic.input_data == "random":
@@ -139,13 +144,18 @@ class Deployment:
                 def client_of(size: int) -> LoadGenerator:
                     traffic = replace(self.traffic, batch_size=size)
                     requests = make_payloads(self.spec.name, metadata, answer, traffic)
-                    return generator_for(traffic, server.endpoint, requests, outputs)
+                    return generator_for(traffic, server.endpoint, requests, outputs, sequences)
 
-                with closing(generator_for(self.traffic, server.endpoint, payloads, outputs)) as generator:
-                    sized = self._sized(server, answer) if shapes.alike else None
+                with closing(generator_for(self.traffic, server.endpoint, payloads, outputs, sequences)) as generator:
+                    sized = self._sized(server, answer) if shapes.alike and sequences is None else None
                     yield Served(
                         server, generator, served, apart, sized, answer, inputs, self.traffic.batch_size, client_of
                     )
+
+    def _called_with_ids(self, server: RunningServer, answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """The configs of the models that a request's correlation id reaches; those called by name get other ids."""
+        steps = self.composing if "ensemble_scheduling" in answer else ()
+        return [answer, *(server.model_config(each.name) for each in steps)]
 
     def _sized(self, server: RunningServer, answer: Mapping[str, Any]) -> Sized | None:
         traffic = self.traffic

@@ -72,7 +72,7 @@ def settled(
     given_up = result.errors.get("timeout", 0)
     # Failures that the server answered may or may not be counted: then only a standstill shows that all have ended.
     others = result.failed - given_up - result.errors.get("unsent", 0)
-    sent = before.ended + result.completed + given_up if not (others and given_up) else None
+    sent = before.ended + result.completed + result.endings + given_up if not (others and given_up) else None
     now = Counters.now(server, serving)
     started = changed = clock()
     most_s = options.settle_s if given_up else options.counted_s

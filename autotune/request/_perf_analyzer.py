@@ -44,6 +44,9 @@ _WITHOUT_COUNTERPART = {
     "--sync": "the client is asynchronous",
     "--max-trials": "each load has one window, --duration long",
     "--stability-percentage": "each load has one window, --duration long",
+    "--serial-sequences": "a sequence has one request at a time",
+    "--sequence-length-variation": "lengths vary by 20%",
+    "--sequence-id-range": "ids are chosen so that no two clients share one",
     "--model-version": "the versions that the model's config selects are served",
 }
 _NOT_NEEDED = (("--service-kind", "triton"), ("--measurement-mode", "time_windows"), ("--shared-memory", "none"))
@@ -176,6 +179,8 @@ _TRANSLATED: dict[str, _Translate] = {
     "--zero-input": lambda flag, value: {"input_data": ["zero"]},
     "--shape": _listed("shape"),
     "--shared-memory": _shared_memory,
+    "--sequence-length": lambda flag, value: {"sequence_length": _whole(flag, value)},
+    "--num-of-sequences": lambda flag, value: {"num_of_sequences": _whole(flag, value)},
     "--streaming": lambda flag, value: {"streaming": True},
     "--bls-composing-models": _callees,
 }

@@ -53,6 +53,20 @@ class TrafficRequest(Request):
     client_time: str | None = option(
         None, "DURATION", "Mean think time of a closed loop's client; none by default.", panel=Panel.LOAD
     )
+    sequence_length: int | None = option(
+        None,
+        "N",
+        "Mean requests of a sequence; a stream's by default, 20 for generated data.",
+        panel=Panel.LOAD,
+        allowed=AT_LEAST_ONE,
+    )
+    num_of_sequences: int | None = option(
+        None,
+        "N",
+        "Most sequences at a time in open loop; no limit by default.",
+        panel=Panel.LOAD,
+        allowed=AT_LEAST_ONE,
+    )
     client: str = option("autotune", "autotune|perf_analyzer", "The load generator.", panel=Panel.LOAD)
     perf_analyzer: str | Path | None = option(
         None, "FILE", "The binary of --client perf_analyzer; the one on PATH by default.", panel=Panel.LOAD
@@ -101,7 +115,7 @@ class TrafficRequest(Request):
                 " add --protocol grpc --streaming"
             )
         steps = composing if config.has("ensemble_scheduling") else ()  # a model that calls others sends their ids
-        _check_stateless([(spec.name, config), *((each.name, each.config) for each in steps)])
+        self._check_sequences([(spec.name, config), *((each.name, each.config) for each in steps)], batch_size)
         shapes = dict(map(parse_shape, _texts(self.shape)))
         traffic = Traffic(
             protocol=self.protocol,
@@ -112,12 +126,38 @@ class TrafficRequest(Request):
             seed=seed,
             streaming=self.streaming,
             shared_memory=self.shares_memory,
+            sequence_length=self.sequence_length,
+            sequences=self.num_of_sequences,
             client=self.client,
             perf_analyzer=Path(self.perf_analyzer) if self.perf_analyzer else None,
         )
         check_client(traffic)
         expected_payloads(spec, config, traffic)
         return traffic
+
+    def _check_sequences(self, served: Sequence[tuple[str, ModelConfig]], batch_size: int) -> None:
+        """Raises `UsageError` for options that do not go with sequences, or that need a model which takes them.
+
+        Triton refuses requests of several inferences to such a model.
+        """
+        from autotune.load import OWN_CLIENT
+
+        name = next((name for name, config in served if config.has("sequence_batching")), None)
+        if name is None:
+            for flag, given in (
+                ("--sequence-length", self.sequence_length),
+                ("--num-of-sequences", self.num_of_sequences),
+            ):
+                if given is not None:
+                    raise UsageError(f"{flag}: {served[0][0]!r} has no sequence_batching; leave {flag} out")
+            return
+        for wrong, flag, remedy in (
+            (batch_size > 1, "--batch-size", f"{batch_size} inferences in one request are refused; use --batch-size 1"),
+            (self.shares_memory, "--shared-memory", "its requests cannot use shared memory; leave it out"),
+            (self.client != OWN_CLIENT, "--client", f"{self.client} cannot send its requests; use {OWN_CLIENT}"),
+        ):
+            if wrong:
+                raise UsageError(f"{flag}: {name!r} has sequence_batching: {remedy}")
 
     def _input_data(self) -> str | tuple[str, ...]:
         """A word for generated data, or paths.
@@ -160,16 +200,6 @@ class TrafficRequest(Request):
 def _texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
     """The values of a repeatable option; from Python a single one may stand for itself."""
     return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
-
-
-def _check_stateless(served: Sequence[tuple[str, ModelConfig]]) -> None:
-    """Raises `UsageError` if a model takes sequences: Triton refuses each request without a sequence id."""
-    for name, config in served:
-        if config.has("sequence_batching"):
-            raise UsageError(
-                f"--model: {name!r} has sequence_batching, and requests with sequence ids are not supported yet; "
-                "choose a model without it"
-            )
 
 
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:

@@ -356,23 +356,42 @@ def test_decoupled_model_without_a_stream(refuses, repository: Path) -> None:
     assert line.startswith("--streaming: model 'net' is decoupled and answers only on a stream")
 
 
-@pytest.mark.parametrize("command", [["run", "--p99", "5ms"], ["measure"], ["measure", "--client", "perf_analyzer"]])
-def test_sequences_are_refused_before_a_start(refuses, repository: Path, command: list[str]) -> None:
-    """Triton 2.51 refuses each request without a sequence id: "must specify a non-zero or non-empty correlation ID"."""
+_SEQUENCES = "sequence_batching { oldest { max_candidate_sequences: 4 } }\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--batch-size", "2"], "--batch-size: 'net' has sequence_batching: 2 inferences in one request are refused"),
+        (["--shared-memory", "system"], "--shared-memory: 'net' has sequence_batching: its requests cannot use"),
+        (["--client", "perf_analyzer"], "--client: 'net' has sequence_batching: perf_analyzer cannot send its"),
+        (["--sequence-length", "0"], "--sequence-length: 0 is out of range; use 1 or more"),
+    ],
+)
+def test_what_does_not_go_with_sequences(refuses, repository: Path, options: list[str], words: str) -> None:
+    """Triton 2.51 refuses requests of several inferences to a model with sequence_batching."""
     config = next(repository.glob("*/config.pbtxt"))
-    config.write_text(config.read_text() + "sequence_batching { oldest { max_candidate_sequences: 4 } }\n")
-    line = refuses(*command, "--model-repository", str(repository), "--launch", "embedded")
-    assert line.startswith("--model: 'net' has sequence_batching, and requests with sequence ids are not supported yet")
+    config.write_text(config.read_text() + _SEQUENCES)
+    line = refuses("measure", *options, "--model-repository", str(repository), "--launch", "embedded")
+    assert line.startswith(words)
 
 
-def test_an_ensemble_with_a_sequence_step_is_refused(refuses, repository: Path) -> None:
+@pytest.mark.parametrize("flag", ["--sequence-length", "--num-of-sequences"])
+@pytest.mark.parametrize("command", [["run", "--p99", "5ms"], ["measure"]])
+def test_options_for_sequences_need_a_model_that_takes_some(refuses, repository: Path, command, flag: str) -> None:
+    line = refuses(*command, flag, "4", "--model-repository", str(repository), "--launch", "embedded")
+    assert line == f"{flag}: 'net' has no sequence_batching; leave {flag} out"
+
+
+def test_an_ensemble_with_a_sequence_step_takes_sequences(refuses, repository: Path) -> None:
     config = next(repository.glob("*/config.pbtxt"))
     config.write_text(config.read_text() + "sequence_batching { }\n")
     (repository / "both" / "1").mkdir(parents=True)
     step = 'step [ { model_name: "net" model_version: -1 } ]'
     (repository / "both" / "config.pbtxt").write_text(f'platform: "ensemble" ensemble_scheduling {{ {step} }}')
-    line = refuses("measure", "--model-repository", str(repository), "--model", "both", "--launch", "embedded")
-    assert line.startswith("--model: 'net' has sequence_batching")
+    options = ["--model", "both", "--launch", "embedded", "--batch-size", "2"]
+    line = refuses("measure", "--model-repository", str(repository), *options)
+    assert line.startswith("--batch-size: 'net' has sequence_batching")
 
 
 @pytest.fixture

@@ -66,13 +66,20 @@ def test_rates_of_requests_become_rates_of_inferences() -> None:
         "-f out.csv",
         "--async",
         "--max-threads 4",
-        "--sequence-length 5",
+        "--sequence-length-variation 5",
+        "--serial-sequences",
     ],
 )
 def test_what_has_no_counterpart_is_listed(flags: str) -> None:
     _, notes = read(f"perf_analyzer -m m {flags}")
     assert "--from-perf-analyzer: without counterpart: --" in notes
-    assert flags.rsplit(maxsplit=1)[-1] in notes or flags == "--async"
+    assert flags.rsplit(maxsplit=1)[-1] in notes or flags in ("--async", "--serial-sequences")
+
+
+def test_sequences_keep_their_length_and_number() -> None:
+    request, notes = read("perf_analyzer -m m --request-rate-range 10 --sequence-length 5 --num-of-sequences=8")
+    assert (request.sequence_length, request.num_of_sequences) == (5, 8)
+    assert "without counterpart" not in notes
 
 
 def test_options_beside_the_command_win() -> None:

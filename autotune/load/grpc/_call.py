@@ -8,8 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autotune.load.grpc._frames import DATA, END_HEADERS, END_STREAM, HEADERS, frame_head
+from autotune.load.grpc._request import sequence_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autotune.load._sequences import Step
     from autotune.load._target import Target
 
 PREFIX_BYTES = 5
@@ -48,9 +52,19 @@ class Call:
 
 def calls_of(target: Target) -> tuple[Call, ...]:
     """The calls for a target's requests."""
-    path = _STREAM_PATH if target.options.streaming else _UNARY_PATH
-    block = header_block(target.host, target.port, path)
+    block = _block_of(target)
     return tuple(Call(request, block) for request in target.requests)
+
+
+def call_maker(target: Target) -> Callable[[Step], Call]:
+    """Makes the call of a step of a sequence."""
+    block, requests = _block_of(target), target.requests
+    text = target.sequences is not None and target.sequences.text_ids
+    return lambda step: Call(requests[step.request] + sequence_parameters(step, text=text), block)
+
+
+def _block_of(target: Target) -> bytes:
+    return header_block(target.host, target.port, _STREAM_PATH if target.options.streaming else _UNARY_PATH)
 
 
 def header_block(host: str, port: int, path: str) -> bytes:

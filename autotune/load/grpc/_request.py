@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.load.payload import tensor_bytes
 
 if TYPE_CHECKING:
+    from autotune.load._sequences import Step
     from autotune.load.payload import Payload
     from autotune.load.shared_memory._layout import Extent, Placement
 
@@ -39,3 +40,32 @@ def _place(spec: Any, extent: Extent) -> None:
             spec.parameters[name].string_param = value
         else:
             spec.parameters[name].int64_param = value
+
+
+def sequence_parameters(step: Step, *, text: bool) -> bytes:
+    """What a serialised request continues with to be a step of a sequence; ``text``: the id is a string.
+
+    A message's fields may come in any order, so that entries of its map ``parameters`` (field 4) may be the last. An
+    id of 31 bits takes five bytes, so that all steps are of one length.
+    """
+    written = step.text_id.encode()
+    sequence_id = b"\x1a" + _varint(len(written)) + written if text else b"\x10" + _varint(step.id)
+    flags = {b"sequence_start": step.start, b"sequence_end": step.end}
+    return b"".join(
+        [_entry(b"sequence_id", sequence_id), *(_entry(name, bytes([0x08, flag])) for name, flag in flags.items())]
+    )
+
+
+def _entry(name: bytes, value: bytes) -> bytes:
+    """An entry of ``parameters``: the name is field 1, the serialised value field 2."""
+    entry = b"\x0a" + bytes([len(name)]) + name + b"\x12" + _varint(len(value)) + value
+    return b"\x22" + _varint(len(entry)) + entry
+
+
+def _varint(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(0x80 | value & 0x7F)
+        value >>= 7
+    written.append(value)
+    return bytes(written)

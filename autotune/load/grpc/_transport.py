@@ -8,11 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 from autotune.load._outputs import MISSING
-from autotune.load.grpc._call import PREFIX_BYTES, calls_of
+from autotune.load.grpc._call import PREFIX_BYTES, call_maker, calls_of
 from autotune.load.grpc._connections import Connections
 from autotune.load.grpc._outputs import missing_outputs
 
 if TYPE_CHECKING:
+    from autotune.load._sequences import Step
     from autotune.load._target import Target
     from autotune.load._transport import Failure, Results
     from autotune.load.grpc._connections import Connection
@@ -33,6 +34,7 @@ class GrpcTransport:
         self.send_s = 0.0
         self.receive_s = 0.0
         self._calls = calls_of(target)
+        self._call_of = call_maker(target) if target.sequences else None
         self._outputs = target.outputs
         self._good_sizes: set[int] = set()
         self._connections = Connections(target)
@@ -47,14 +49,18 @@ class GrpcTransport:
         self._results = results
         self.send_s = self.receive_s = 0.0
 
-    def begin(self, index: int) -> bool:
+    def begin(self, index: int, step: Step | None = None) -> bool:
         """Begins the call of request ``index``, which `flush` writes; see `Transport`."""
         connection = self._answering
         if connection is None or not connection.session.has_room:
             connection = self._connections.take()
             if connection is None:
                 return False
-        connection.session.start(index, self._calls[index % len(self._calls)])
+        if step is not None and self._call_of is not None:
+            call = self._call_of(step)
+        else:
+            call = self._calls[index % len(self._calls)]
+        connection.session.start(index, call)
         return True
 
     def flush(self) -> None:
@@ -108,7 +114,7 @@ class GrpcTransport:
         if failure is None:
             self._results.succeed(stream.index, at)
         else:
-            self._results.fail(failure, at, answered=failure[0].startswith(_ANSWERED))
+            self._results.fail(stream.index, failure, at, answered=failure[0].startswith(_ANSWERED))
 
     def _missing_outputs(self, stream: Stream) -> Failure | None:
         """Of several responses of one size the first is looked at: without an output it would be smaller."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from autotune.load._failure_kinds import kind_of
 from autotune.load._outputs import KEPT_BYTES, MISSING, missing_in_http
 from autotune.load.http._connections import IDLE, Connection, Connections
+from autotune.load.http._request import Stamps
 from autotune.load.http._response import BadResponse, ResponseReader
 
 if TYPE_CHECKING:
+    from autotune.load._sequences import Step
     from autotune.load._target import Target
     from autotune.load._transport import Failure, Results
 
@@ -30,6 +32,7 @@ class HttpTransport:
         self.send_s = 0.0
         self.receive_s = 0.0
         self._requests = target.requests
+        self._stamps = Stamps(target.requests, text_ids=target.sequences.text_ids) if target.sequences else None
         self._outputs = target.outputs
         self._connections = Connections(target.host, target.port)
         self._results: Results
@@ -47,9 +50,13 @@ class HttpTransport:
         self._results = results
         self.send_s = self.receive_s = 0.0
 
-    def begin(self, index: int) -> bool:
+    def begin(self, index: int, step: Step | None = None) -> bool:
         """Sends request ``index``; see `Transport`."""
-        request, idle = self._requests[index % len(self._requests)], self._idle
+        idle = self._idle
+        if step is not None and self._stamps is not None:
+            request = self._stamps.request(step)
+        else:
+            request = self._requests[index % len(self._requests)]
         while True:
             connection = idle.pop() if idle else self._connections.open()
             began = time.perf_counter()
@@ -165,12 +172,12 @@ class HttpTransport:
                 self._known_heads[len(reader.head) + reader.length] = reader.head
             self._succeed(connection, reusable)
         else:
-            connection.index = IDLE
+            index, connection.index = connection.index, IDLE
             if reusable:
                 self._idle.append(connection)
             else:
                 self._connections.drop(connection)
-            self._results.fail(failure, time.perf_counter(), answered=True)
+            self._results.fail(index, failure, time.perf_counter(), answered=True)
 
     def _failure_of(self, reader: ResponseReader) -> Failure | None:
         if not 200 <= reader.status < 300:
@@ -190,7 +197,7 @@ class HttpTransport:
 
     def _break(self, connection: Connection, kind: str, detail: str) -> None:
         """Drops a connection without a (whole) response and fails its request."""
-        busy = connection.index != IDLE
+        index = connection.index
         self._connections.drop(connection)
-        if busy:
-            self._results.fail((kind, detail), time.perf_counter(), answered=False)
+        if index != IDLE:
+            self._results.fail(index, (kind, detail), time.perf_counter(), answered=False)

@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 _HEAD_START_S = 0.02
 
 _SIZE_STEP_BYTES = 512
-_capacities: dict[tuple[str, int], float] = {}
+_capacities: dict[tuple[str, int, bool], float] = {}
 
 
 def _calibrated(target: Target) -> float:
     """Requests/s of one process, measured once for requests of that size."""
     size = max(map(len, target.requests)) // _SIZE_STEP_BYTES
-    known = _capacities.get((target.protocol, size))
+    key = (target.protocol, size, target.sequences is not None)
+    known = _capacities.get(key)
     if known is None:
-        known = _capacities[target.protocol, size] = requests_per_s_of_a_process(target)
+        known = _capacities[key] = requests_per_s_of_a_process(target)
     return known
 
 
@@ -111,7 +112,9 @@ class Fleet:
         """How many processes a schedule takes, at most as many as allowed."""
         if isinstance(schedule, ClosedLoop):
             return min(self._closed_loop_processes, schedule.concurrency)
-        return min(self._most, processes_for(schedule, self._target, self._capacity))
+        plan = self._target.sequences
+        most = self._most if plan is None or plan.most is None else min(self._most, plan.most)
+        return min(most, processes_for(schedule, self._target, self._capacity))
 
     def close(self) -> None:
         """Ends all processes; safe to call twice."""
@@ -218,6 +221,7 @@ def merged(results: list[LoadResult], schedule: Schedule) -> LoadResult:
         error_example=next((result.error_example for result in results if result.error_example), ""),
         stopped=any(result.stopped for result in results),
         started_at=started_at,
+        endings=sum(result.endings for result in results),
         responses=sum(result.responses for result in results),
         send_s=sum(result.send_s for result in results),
         receive_s=sum(result.receive_s for result in results),

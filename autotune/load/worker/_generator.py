@@ -163,7 +163,7 @@ class WorkerGenerator:
             )
         self._connection = ours
         with contextlib.suppress(OSError):  # a child that died at once is noticed by the first run
-            ours.send(self._target)
+            ours.send(self._target.for_one_generator())
 
     def _result(self, answer: tuple[dict[str, Any], int, tuple[str, ...]] | str) -> LoadResult:
         if isinstance(answer, str):
