@@ -63,11 +63,12 @@ def serve_dashboard(
             console.print(_open_warning(read_only), style="yellow", highlight=False, soft_wrap=True)
         # Not in this thread: wsgiref swallows a KeyboardInterrupt that arrives while a request is answered.
         serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()  # before the try: to shut down what was never started waits for ever
         try:
+            serving.start()
             serving.join()
         except KeyboardInterrupt:
-            server.shutdown()
+            if serving.is_alive():  # to shut down what was never started waits for ever
+                server.shutdown()
             console.print("dashboard ended")
 
 
