@@ -67,7 +67,7 @@ def serve_dashboard(
             serving.start()
             serving.join()
         except KeyboardInterrupt:
-            if serving.is_alive():  # to shut down what was never started waits for ever
+            if serving.ident is not None:  # to shut down what was never started waits for ever
                 server.shutdown()
             console.print("dashboard ended")
 
