@@ -43,7 +43,12 @@ class MeasureOptions:
         burst_part: The median of a burst takes this part of the drain timeout at most, so that all are answered in
             time [guess].
         screen_attempts: Windows of the screen at most; two where the answer is certain [guess].
-        sizes_s: Seconds of a window that shows how long executions of each batch size take [guess].
+        sizes_s: Seconds of a window that shows how long executions of each batch size take: without it a cliff between
+            two sizes is found by trials only [replay ablate].
+        sizes_per_octave: Batch sizes that are asked for to every doubling [guess].
+        size_jump: Growth of the time between two sizes, as a multiple of the mean, that hides a bend or a jump [guess].
+        notable_jump: ... and at least this fraction of the execution [guess].
+        largest_sized_bytes: Bytes of a request of the largest batch up to which sizes are asked for [guess].
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
         profile_most_s: Seconds of a profile at most: of slow models its windows hold fewer executions [guess].
@@ -140,6 +145,10 @@ class MeasureOptions:
     burst_part: float = 0.5
     screen_attempts: int = 3
     sizes_s: float = 1.0
+    sizes_per_octave: int = 4
+    size_jump: float = 1.5
+    notable_jump: float = 0.05
+    largest_sized_bytes: int = 4 << 20
     profile_s: float = 0.2
     profile_executions: int = 20
     profile_most_s: float = 10.0

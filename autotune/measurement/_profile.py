@@ -12,7 +12,7 @@ def profile(prober: Prober) -> Probe:
     """Offers twice the outstanding requests time after time, up to what saturates the server.
 
     Nothing is judged. Triton's statistics of each window say how long executions of each batch size took, and
-    how many the instances carried together; one that something disturbed is run again, without waiting for calm.
+    how many the instances completed together; one that something disturbed is run again, without waiting for calm.
 
     Returns:
         The last window, which saturates the server.

@@ -12,37 +12,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 
 from autotune.load import LoadGenerator
+from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._prober import Prober
 
 Sized = Callable[[Sequence[int]], LoadGenerator]
 """Makes a generator whose requests have so many items in turn."""
 
-_PER_OCTAVE = 4
-_JUMP = 1.5  # from one size to the next the time grows by this factor more than on average: it bends in between
-_NOTABLE = 0.05  # ... and by this part of the execution
-
 
 def sweep_sizes(prober: Prober, sized: Sized) -> None:
     """Sends requests of every useful size to a server with one instance; then of those around its largest jumps."""
     largest = prober.serving.largest_batch
-    _window(prober, sized, sizes_up_to(largest))
-    around = between_jumps(_seconds_by_size(prober))
+    _window(prober, sized, sizes_up_to(largest, prober.options))
+    around = between_jumps(_seconds_by_size(prober), prober.options)
     if around:
         _window(prober, sized, around)
 
 
-def sizes_up_to(largest: int) -> tuple[int, ...]:
-    """Four sizes to every doubling, ``largest`` included."""
-    smaller = {round(2 ** (step / _PER_OCTAVE)) for step in range(largest.bit_length() * _PER_OCTAVE)}
+def sizes_up_to(largest: int, options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
+    """As many sizes to every doubling as the options say, ``largest`` included."""
+    smaller = {
+        round(2 ** (step / options.sizes_per_octave)) for step in range(largest.bit_length() * options.sizes_per_octave)
+    }
     return tuple(sorted({size for size in smaller if size < largest} | {largest}))
 
 
-def between_jumps(seconds: Mapping[int, float], most: int = 2) -> tuple[int, ...]:
-    """The sizes inside of the gaps across which the time grows much more than elsewhere, of ``most`` gaps at most.
+def between_jumps(seconds: Mapping[int, float], options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
+    """The sizes inside of the two gaps across which the time grows the most beyond what it does elsewhere.
 
     Args:
         seconds: Mean time of an execution by batch size.
-        most: How many gaps.
+        options: What counts as a jump.
     """
     sizes = sorted(seconds)
     if len(sizes) < 3:
@@ -51,9 +50,11 @@ def between_jumps(seconds: Mapping[int, float], most: int = 2) -> tuple[int, ...
     found = []
     for low, high in itertools.pairwise(sizes):
         grown_s = seconds[high] - seconds[low]
-        if high - low > 1 and grown_s > max(_JUMP * slope_s * (high - low), _NOTABLE * seconds[low]):
+        if high - low > 1 and grown_s > max(
+            options.size_jump * slope_s * (high - low), options.notable_jump * seconds[low]
+        ):
             found.append((grown_s - slope_s * (high - low), low, high))
-    chosen = sorted(found, reverse=True)[:most]
+    chosen = sorted(found, reverse=True)[:2]
     return tuple(sorted(size for _, low, high in chosen for size in range(low + 1, high)))
 
 

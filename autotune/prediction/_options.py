@@ -26,6 +26,9 @@ class PredictionOptions:
         coarse_requests: Requests simulated for each config. `benchmarks/simulator_speed.py`.
         fine_requests: Requests simulated for each of the best configs. `benchmarks/simulator_speed.py`.
         pipeline_requests: Requests simulated for each config of a pipeline. Guess.
+        pipeline_passes: Times that every step of a pipeline is improved in turn, at most. Guess.
+        pipeline_better: Fraction by which another config of a step must raise the rate to be taken: simulated rates of
+            `pipeline_requests` differ by about as much by chance. Guess.
         fine_configs: How many of the best configs are simulated again with `fine_requests`. Guess.
         lone_requests: Requests, far apart, simulated to see whether a queue delay alone breaks a ceiling. Guess.
         limit_factors: Multiples of each ceiling that a closed loop is simulated at, since its latency jumps there: real
@@ -68,6 +71,8 @@ class PredictionOptions:
     coarse_requests: int = 6_000
     fine_requests: int = 40_000
     pipeline_requests: int = 3_000
+    pipeline_passes: int = 6
+    pipeline_better: float = 0.005
     fine_configs: int = 64
     lone_requests: int = 200
     limit_factors: tuple[float, ...] = (0.9, 0.95, 1.0, 1.05)

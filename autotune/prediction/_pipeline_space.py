@@ -28,8 +28,6 @@ from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate,
 
 _TIMING = ("max_queue_delay_microseconds", "preferred_batch_size")
 """The parameters that are tried after those that decide how much a step completes."""
-_PASSES = 6  # over all steps, at most
-_BETTER = 0.005  # by which a step's other config must raise the rate to be taken
 
 
 class PipelineSpace(Simulations):
@@ -157,7 +155,7 @@ class PipelineSpace(Simulations):
         if not self.candidates:
             return
         current = min(self.candidates, key=lambda each: self.rank(self._of(each)))
-        for _ in range(_PASSES):
+        for _ in range(self._options.pipeline_passes):
             before = current
             for model in self._by_saturation(current):
                 for timing in (False, True):
@@ -189,9 +187,13 @@ class PipelineSpace(Simulations):
                 others.append(other)
         self._add(others)
         best = max(others, key=lambda each: self._of(each).rate_per_s, default=current)
-        if self._of(best).rate_per_s <= rate_per_s * (1 + _BETTER):
+        if self._of(best).rate_per_s <= rate_per_s * (1 + self._options.pipeline_better):
             return current
-        close = [each for each in others if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - _BETTER)]
+        close = [
+            each
+            for each in others
+            if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - self._options.pipeline_better)
+        ]
         return min(close, key=lambda each: self._cost(each, model))
 
     def _cost(self, candidate: Candidate, model: str) -> tuple[bool, int]:
@@ -212,7 +214,10 @@ class PipelineSpace(Simulations):
                 alike.setdefault(rest, []).append(each)
             for group in alike.values():
                 for each in group:
-                    cost, enough_per_s = self._cost(each, model), self._of(each).rate_per_s * (1 - _BETTER)
+                    cost, enough_per_s = (
+                        self._cost(each, model),
+                        self._of(each).rate_per_s * (1 - self._options.pipeline_better),
+                    )
                     cheaper = (other for other in group if self._cost(other, model) < cost)
                     if any(self._of(other).rate_per_s >= enough_per_s for other in cheaper):
                         self.open[self._index[each.key]] = False

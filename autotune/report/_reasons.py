@@ -104,7 +104,7 @@ def _uncached(probe: Probe) -> bool:
 
 
 def batches_kept_small(found: KeptApart) -> str:
-    """Why batches are small whatever the batcher is told, and what to change."""
+    """Why batches are small whatever the batcher is set to, and what to change."""
     return f"Batches are small: {found.words()}.{found.remedy()}"
 
 

@@ -24,7 +24,7 @@ class ChangeNotes:
     """Says once who changes which field of the configs that are served.
 
     Args:
-        observer: Who is told.
+        observer: Who gets the notes.
     """
 
     def __init__(self, observer: StudyObserver) -> None:

@@ -133,7 +133,7 @@ class _Carrier:
 
     @property
     def carried_per_s(self) -> float:
-        """The rate that was carried last; 0 where none was."""
+        """The latest rate that was sustained; 0 where none was."""
         return self._kept.rate_per_s if self._kept else 0.0
 
     def level(self, rate_per_s: float) -> float:

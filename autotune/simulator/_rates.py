@@ -64,7 +64,7 @@ def highest_rates(
 
 
 class RateCarrier(Protocol):
-    """What carries a rate or not: a config, or a pipeline of several."""
+    """A config, or a pipeline of several, that sustains a rate or does not."""
 
     saturation_per_s: float
 
@@ -77,7 +77,7 @@ class RateCarrier(Protocol):
 
 
 def highest_carried(carrier: RateCarrier) -> Prediction:
-    """The highest rate that ``carrier`` carries; of rate 0 where it carries none."""
+    """The highest rate that ``carrier`` sustains; of rate 0 where it sustains none."""
     high, above = carrier.saturation_per_s, 2.0
     for part in _PARTS:
         low = part * carrier.saturation_per_s

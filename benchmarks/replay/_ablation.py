@@ -86,6 +86,9 @@ def _uncorrected(self: Residual, features: Any, beside: Any = None) -> Any:
 
 _SPACE = _simulated_space.SimulatedSpace
 RULES: dict[str, dict[Any, Any]] = {
+    "batch sizes asked for": {
+        (_service_times, "_LEARNT_FROM"): tuple(each for each in _service_times._LEARNT_FROM if each != "sizes")
+    },
     "gap between executions": {(_service_times, "_gap_s"): lambda windows: 0.0},
     "contention": {(_service_times, "_contention"): lambda windows, alone_s: 0.0},
     "shared part capped by departures": {(_service_times, "_apart"): lambda windows: []},

@@ -44,17 +44,17 @@ class ShownStudy:
         best = self._result.best or self._result.nearest
         return best.number if best is not None else None
 
-    def trial(self, told: FrozenTrial) -> FrozenTrial:
+    def trial(self, stored: FrozenTrial) -> FrozenTrial:
         """A trial with its measured value, Optuna's own words for how it ended, and its artifacts.
 
-        Samplers were told the worst value of each trial that violated the SLO, which would squash every plot.
+        Samplers got the worst value of each trial that violated the SLO, which would squash every plot.
         """
-        kind = told.user_attrs.get(OUTCOME)
-        if told.state is not TrialState.COMPLETE or kind is None:
-            return told
-        record = self._trials.get(told.number)
+        kind = stored.user_attrs.get(OUTCOME)
+        if stored.state is not TrialState.COMPLETE or kind is None:
+            return stored
+        record = self._trials.get(stored.number)
         outcome = record.outcome if record is not None else None
-        shown = copy.copy(told)
+        shown = copy.copy(stored)
         ended = OutcomeKind(kind)
         if ended is not OutcomeKind.FEASIBLE:
             value = _missing_value(outcome, self._result.objective) if ended is OutcomeKind.INFEASIBLE else None
@@ -63,9 +63,9 @@ class ShownStudy:
                 pruned = ended in (OutcomeKind.PRUNED, OutcomeKind.INFEASIBLE)
                 shown.state = TrialState.PRUNED if pruned else TrialState.FAIL
         if record is not None:
-            shown.user_attrs = {**user_attributes(record.label, record.outcome), **told.user_attrs}
-            mine = dict(each.attribute for each in self._of_trial(told.number))
-            shown.system_attrs = {**mine, **told.system_attrs}
+            shown.user_attrs = {**user_attributes(record.label, record.outcome), **stored.user_attrs}
+            mine = dict(each.attribute for each in self._of_trial(stored.number))
+            shown.system_attrs = {**mine, **stored.system_attrs}
         return shown
 
     def attributes(self, trial_ids: dict[int, int]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class ShownStorage(BaseStorage):
     """
 
     def __init__(self, store: Store, results: Path) -> None:
-        self._told = store.optuna_storage()
+        self._stored = store.optuna_storage()
         self._store = store
         self._results = results
         self._known: dict[int, tuple[tuple[StudyRecord, int], ShownStudy]] = {}
@@ -51,30 +51,30 @@ class ShownStorage(BaseStorage):
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies; our attributes of each are read only where they are asked for."""
         studies = []
-        for told in self._told.get_all_studies():
-            study = copy.copy(told)
-            study.system_attrs = _Attributes(told.system_attrs, lambda told=told: self._ours(told._study_id))  # type: ignore[misc]
+        for stored in self._stored.get_all_studies():
+            study = copy.copy(stored)
+            study.system_attrs = _Attributes(stored.system_attrs, lambda stored=stored: self._ours(stored._study_id))  # type: ignore[misc]
             studies.append(study)
         return sorted(studies, key=lambda each: each._study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return _merged(self._told.get_study_system_attrs(study_id), self._ours(study_id))
+        return _merged(self._stored.get_study_system_attrs(study_id), self._ours(study_id))
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        told = self._told.get_trial(trial_id)
+        stored = self._stored.get_trial(trial_id)
         if trial_id not in self._study_of_trial:
-            for study in self._told.get_all_studies():
+            for study in self._stored.get_all_studies():
                 self.get_all_trials(study._study_id, deepcopy=False)
         shown = self._shown(self._study_of_trial[trial_id]) if trial_id in self._study_of_trial else None
-        return shown.trial(told) if shown is not None else told
+        return shown.trial(stored) if shown is not None else stored
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        told = self._told.get_all_trials(study_id, deepcopy=deepcopy)
-        self._study_of_trial.update((trial._trial_id, study_id) for trial in told)
+        stored = self._stored.get_all_trials(study_id, deepcopy=deepcopy)
+        self._study_of_trial.update((trial._trial_id, study_id) for trial in stored)
         shown = self._shown(study_id)
-        trials = [shown.trial(trial) for trial in told] if shown is not None else told
+        trials = [shown.trial(trial) for trial in stored] if shown is not None else stored
         return trials if states is None else [trial for trial in trials if trial.state in states]
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
@@ -86,7 +86,7 @@ class ShownStorage(BaseStorage):
 
     def _shown(self, study_id: int) -> ShownStudy | None:
         """A study of ours as it is stored now; None for one that was created in the dashboard."""
-        record = self._store.study(self._told.get_study_name_from_id(study_id))
+        record = self._store.study(self._stored.get_study_name_from_id(study_id))
         if record is None:
             return None
         state = (record, self._store.count_rows(record))
@@ -98,62 +98,62 @@ class ShownStorage(BaseStorage):
         shown = self._shown(study_id)
         if shown is None:
             return {}
-        trials = self._told.get_all_trials(study_id, deepcopy=False)
+        trials = self._stored.get_all_trials(study_id, deepcopy=False)
         return shown.attributes({trial.number: trial._trial_id for trial in trials})
 
     # What follows is Optuna's own.
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        return self._told.create_new_study(directions, study_name)
+        return self._stored.create_new_study(directions, study_name)
 
     def delete_study(self, study_id: int) -> None:
         self._known.pop(study_id, None)
-        self._told.delete_study(study_id)
+        self._stored.delete_study(study_id)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._told.set_study_user_attr(study_id, key, value)
+        self._stored.set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._told.set_study_system_attr(study_id, key, value)
+        self._stored.set_study_system_attr(study_id, key, value)
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        return self._told.get_study_id_from_name(study_name)
+        return self._stored.get_study_id_from_name(study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
-        return self._told.get_study_name_from_id(study_id)
+        return self._stored.get_study_name_from_id(study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        return self._told.get_study_directions(study_id)
+        return self._stored.get_study_directions(study_id)
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._told.get_study_user_attrs(study_id)
+        return self._stored.get_study_user_attrs(study_id)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        return self._told.create_new_trial(study_id, template_trial)
+        return self._stored.create_new_trial(study_id, template_trial)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        self._told.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        self._stored.set_trial_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        return self._told.set_trial_state_values(trial_id, state, values)
+        return self._stored.set_trial_state_values(trial_id, state, values)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        self._told.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._stored.set_trial_intermediate_value(trial_id, step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self._told.set_trial_user_attr(trial_id, key, value)
+        self._stored.set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self._told.set_trial_system_attr(trial_id, key, value)
+        self._stored.set_trial_system_attr(trial_id, key, value)
 
 
 class _Attributes(dict[str, Any]):
     """System attributes of a study in a list of all studies: ours are made only when all are asked for."""
 
-    def __init__(self, told: dict[str, Any], ours: Callable[[], dict[str, Any]]) -> None:
-        super().__init__(told)
+    def __init__(self, stored: dict[str, Any], ours: Callable[[], dict[str, Any]]) -> None:
+        super().__init__(stored)
         self._ours: Callable[[], dict[str, Any]] | None = ours
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
@@ -174,7 +174,7 @@ class _Attributes(dict[str, Any]):
             self.update(_merged(dict(super().items()), ours))
 
 
-def _merged(told: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+def _merged(stored: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """All attributes; of a note that a person saved none of ours."""
-    written = tuple(key.removesuffix(_NOTE_VERSION) + "note_" for key in told if key.endswith(_NOTE_VERSION))
-    return {**{key: value for key, value in ours.items() if not key.startswith(written)}, **told}
+    written = tuple(key.removesuffix(_NOTE_VERSION) + "note_" for key in stored if key.endswith(_NOTE_VERSION))
+    return {**{key: value for key, value in ours.items() if not key.startswith(written)}, **stored}

@@ -123,7 +123,7 @@ def _reasons(source: Source) -> list[Paragraph]:
 
 
 def _measured(source: Source) -> Measurement | None:
-    """What the delivered config was shown to sustain, with all windows: how many were disturbed is told of all."""
+    """What the delivered config was shown to sustain, with all windows: the number of disturbed ones counts all."""
     result, main = source.result, source.main
     if main is None or result.best is None:
         return None
