@@ -24,6 +24,7 @@ from autotune.load import (
     make_streams,
     sequence_plan,
 )
+from autotune.measurement._options import DEFAULTS
 from autotune.measurement._sizes import Sized
 from autotune.repository import (
     ConfigSet,
@@ -37,8 +38,6 @@ from autotune.repository import (
     step_kept_apart,
 )
 from autotune.server import Launcher, RunningServer
-
-_LARGEST_REQUEST = 4 << 20  # bytes of a request of the largest batch: a window of all sizes holds some times as many
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class Deployment:
         metadata = server.model_metadata()
         alone = make_payloads(self.spec.name, metadata, answer, traffic)[0]
         largest = max(1, int(answer.get("max_batch_size", 0)))
-        if sum(tensor.data.nbytes for tensor in alone.inputs) * largest > _LARGEST_REQUEST:
+        if sum(tensor.data.nbytes for tensor in alone.inputs) * largest > DEFAULTS.largest_sized_bytes:
             return None
 
         def sized(sizes: Sequence[int]) -> LoadGenerator:

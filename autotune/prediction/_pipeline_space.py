@@ -47,6 +47,7 @@ class PipelineSpace(Simulations):
         super().__init__(objective, seed, options)
         self._space = space
         self._base = base
+        self._better = options.pipeline_better
         self._written = {
             model: part
             for model, each in space.spaces.items()
@@ -187,13 +188,9 @@ class PipelineSpace(Simulations):
                 others.append(other)
         self._add(others)
         best = max(others, key=lambda each: self._of(each).rate_per_s, default=current)
-        if self._of(best).rate_per_s <= rate_per_s * (1 + self._options.pipeline_better):
+        if self._of(best).rate_per_s <= rate_per_s * (1 + self._better):
             return current
-        close = [
-            each
-            for each in others
-            if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - self._options.pipeline_better)
-        ]
+        close = [each for each in others if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - self._better)]
         return min(close, key=lambda each: self._cost(each, model))
 
     def _cost(self, candidate: Candidate, model: str) -> tuple[bool, int]:
@@ -216,7 +213,7 @@ class PipelineSpace(Simulations):
                 for each in group:
                     cost, enough_per_s = (
                         self._cost(each, model),
-                        self._of(each).rate_per_s * (1 - self._options.pipeline_better),
+                        self._of(each).rate_per_s * (1 - self._better),
                     )
                     cheaper = (other for other in group if self._cost(other, model) < cost)
                     if any(self._of(other).rate_per_s >= enough_per_s for other in cheaper):
