@@ -105,7 +105,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     )
     with (
         _holding_machine(request, launcher, f"autotune run --study {name}"),
-        closing(_create_store(results, request.storage)) as store,
+        closing(create_store(results, request.storage)) as store,
     ):
         _create_directory(directory)
         with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
@@ -172,7 +172,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with (
         _holding_machine(request, launcher, f"autotune measure --model {spec.name}"),
-        closing(_create_store(results, request.storage)) as store,
+        closing(create_store(results, request.storage)) as store,
         closing(deployment),
     ):
         _create_directory(directory)
@@ -306,7 +306,7 @@ def _compared(
     interrupted = False
     with (
         _holding_machine(request, launcher, f"autotune compare --model {spec.name}"),
-        closing(_create_store(results, request.storage)) as store,
+        closing(create_store(results, request.storage)) as store,
         ExitStack() as stack,
     ):
         _create_directory(directory)
@@ -571,7 +571,8 @@ def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequenc
     return [note for config in configs for note in config_notes(config, known)]
 
 
-def _create_store(results: Path, storage: str | None) -> Store:
+def create_store(results: Path, storage: str | None) -> Store:
+    """The database of a results directory, or ``storage``; made if it is not there yet."""
     from autotune.store import Store, database_url
 
     return Store.open(storage or database_url(results), "--storage" if storage else "--results")

@@ -102,6 +102,14 @@ _COMMANDS: dict[str, Entry | Group] = {
         It has no login: other addresses than loopback only with --host.
         """,
     ),
+    "serve": Entry(
+        "autotune.cli._serve",
+        """Serve tuning jobs over HTTP: a queue in the database, a page, Optuna's dashboard.
+
+        Every request needs a token. Jobs that run when the service stops resume when it starts again.
+        """,
+    ),
+    "token": Entry("autotune.cli._token", "Make a token for 'autotune serve' and print its secret."),
     "clean": Entry(
         "autotune.cli._clean",
         """Remove what killed runs left: processes, containers, shared memory, temporary directories.

@@ -28,7 +28,7 @@ def load_config_file(context: typer.Context, path: Path | None, options: Mapping
 
     parameters = _parameters_by_flag(context)
     defaults: dict[str, Any] = {}
-    values = _read(path)
+    values = read_options(path)
     if is_model_analyzer(values):
         raise UsageError(f"--config: {path}: {MODEL_ANALYZER_ADVICE}")
     for key, value in values.items():
@@ -48,20 +48,24 @@ def load_config_file(context: typer.Context, path: Path | None, options: Mapping
     return path
 
 
-def _read(path: Path) -> dict[Any, Any]:
-    """The file's keys and values, scalars as their text: YAML would take ``rate: 1:32:8`` for a number in base 60."""
+def read_options(path: Path, flag: str = "--config") -> dict[Any, Any]:
+    """The file's keys and values, scalars as their text: YAML would take ``rate: 1:32:8`` for a number in base 60.
+
+    Raises:
+        UsageError: Unreadable, not YAML or not a mapping; names ``flag``.
+    """
     import yaml
 
     try:
         values = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506  # it makes texts, lists and mappings
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"--config: {path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+        raise UsageError(f"{flag}: {path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(values, dict):
-        raise UsageError(f"--config: {path}: expected 'flag: value' lines, such as 'p99: 5ms'")
+        raise UsageError(f"{flag}: {path}: expected 'flag: value' lines, such as 'p99: 5ms'")
     return values
 
 

@@ -1,6 +1,21 @@
 """Everything a person measured, in tables beside Optuna's in the same database."""
 
+from autotune.store._jobs import Job, JobState, JobStore, TooManyJobs
 from autotune.store._records import RunRole, StudyRecord, TrialRecord, WindowCount, Windows
 from autotune.store._store import Store, database_url
+from autotune.store._tables import now
 
-__all__ = ["RunRole", "Store", "StudyRecord", "TrialRecord", "WindowCount", "Windows", "database_url"]
+__all__ = [
+    "Job",
+    "JobState",
+    "JobStore",
+    "RunRole",
+    "Store",
+    "StudyRecord",
+    "TooManyJobs",
+    "TrialRecord",
+    "WindowCount",
+    "Windows",
+    "database_url",
+    "now",
+]

@@ -27,6 +27,7 @@ from autotune.store._engine import (
     use_write_ahead_log,
 )
 from autotune.store._frames import probe_frame
+from autotune.store._jobs import JobStore
 from autotune.store._read import count_windows, read_trials
 from autotune.store._rows import environment_row, fill_trial, fingerprint, study_changes, study_record, trial_record
 from autotune.store._tables import (
@@ -164,6 +165,10 @@ class Store:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+    def jobs(self) -> JobStore:
+        """The service's jobs in the same database."""
+        return JobStore(self._engine)
 
     def optuna_storage(self) -> optuna.storages.RDBStorage:
         """Optuna's storage in the same database.

@@ -48,6 +48,8 @@ def test_every_command_is_walked() -> None:
         "studies diff",
         "studies export",
         "dashboard",
+        "serve",
+        "token",
         "clean",
         "doctor",
     }

@@ -1,0 +1,95 @@
+"""Which options of ``autotune run`` a job may have, and whether they go together.
+
+What reaches files, processes, networks or containers of the machine is the operator's: it is not on the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autotune.errors import UsageError
+from autotune.request import RunRequest, options_of
+
+JOB_OPTIONS = (
+    "model",
+    "composing_models",
+    "objective",
+    "min_throughput",
+    "p99",
+    "p95",
+    "p90",
+    "avg",
+    "load",
+    "trials",
+    "time_budget",
+    "sampler",
+    "min_gain",
+    "final_rounds",
+    "allow_batching",
+    "check_outputs",
+    "cold_start",
+    "protocol",
+    "shape",
+    "streaming",
+    "sequence_length",
+    "num_of_sequences",
+    "confidence",
+    "max_concurrency",
+    "seed",
+    "warm_up",
+    "window",
+)
+"""Fields of `RunRequest` that a job may set."""
+
+_LONGEST_TEXT = 1_000
+
+
+def check_job(repository: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options by flag without dashes, as ``--config`` reads them.
+
+    Args:
+        repository: The model repository.
+        options: Options by flag without dashes.
+
+    Raises:
+        UsageError: An option is unknown or the operator's, a value is wrong, they do not go together, or the
+            repository has no such model.
+    """
+    known = options_of(RunRequest)
+    flags = {known[name].flag.removeprefix("--"): known[name] for name in JOB_OPTIONS}
+    given: dict[str, Any] = {}
+    for flag, value in options.items():
+        if flag not in flags:
+            raise UsageError(f"{flag!r:.100} is not an option of a job; use {', '.join(flags)}")
+        given[flags[flag].name] = _value(flag, flags[flag].type, flags[flag].repeatable, value)
+    request = RunRequest(**{**given, "model_repository": repository})
+    request.goal()
+    request.checks_outputs()
+    request.time_budget_s()
+    request.measure_options()
+    request.find_model(allow_batching=request.allow_batching)
+    return {known[name].flag.removeprefix("--"): value for name, value in given.items()}
+
+
+def _value(flag: str, kind: type, repeatable: bool, value: Any) -> Any:
+    if isinstance(value, list):
+        if not repeatable:
+            raise UsageError(f"{flag}: expected one value, found a list")
+        return [_value(flag, kind, False, each) for each in value]
+    if repeatable:
+        return [_value(flag, kind, False, value)]
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise UsageError(f"{flag}: expected true or false, found {value!r:.100}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise UsageError(f"{flag}: expected a text or a number, found {value!r:.100}")
+    text = str(value)
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        raise UsageError(f"{flag}: expected at most {_LONGEST_TEXT} printable characters")
+    try:
+        return kind(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{flag}: {text!r:.100} is not a number") from None

@@ -1,0 +1,2 @@
+"use strict";
+document.getElementById("refused").hidden = location.search !== "?refused";

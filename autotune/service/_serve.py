@@ -1,0 +1,58 @@
+"""The service's server."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+
+from autotune.errors import UsageError
+from autotune.service._application import create_application
+from autotune.service._runner import Runner
+from autotune.service._settings import ServiceSettings
+
+_GRACE_S = 5  # for answers under way; a stream of events does not end by itself
+
+
+class _Server(uvicorn.Server):
+    """A server that says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            host, port = each.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stderr.write(f"autotune serves jobs on http://{shown}:{port} (Ctrl-C ends it)\n")
+
+
+def serve(settings: ServiceSettings, host: str, port: int) -> None:
+    """Answers requests and runs jobs until it is interrupted.
+
+    Raises:
+        UsageError: The address cannot be listened on.
+    """
+    config = uvicorn.Config(
+        create_application(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--port: cannot listen on {host}:{port}: {reason}; choose another --port or --host") from None
+    runner = Runner(settings)
+    runner.start()
+    try:
+        _Server(config).run([listener])
+    finally:
+        sys.stderr.write("ending; jobs that run are interrupted and resume with the next start\n")
+        runner.stop()
