@@ -17,7 +17,7 @@ FROM python AS installed
 COPY wheels /wheels
 # pip runs from its wheel, since the base has no pip. The stubs of other Python versions are removed.
 RUN python3 "$(echo /wheels/pip-*.whl)/pip" install --quiet --no-index --find-links /wheels \
-      --break-system-packages --root-user-action ignore pip triton-autotune && \
+      --break-system-packages --root-user-action ignore pip "triton-autotune[service,postgresql]" && \
     find /usr/local -path '*/python_backend_stubs/3.*' -type d \
       ! -name "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" -prune -exec rm -rf {} +
 
