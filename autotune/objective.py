@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast, get_args, overload
 
+from autotune.arrivals import POISSON, Arrivals
 from autotune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ class Objective:
             ``"latency"``: the lowest latency (``optimised_statistic``) while ``rate_per_s`` is offered.
         ceilings: The latency ceilings, strictest statistic first; at least one for ``"throughput"``.
         rate_per_s: Inferences/s that must be sustained; only for ``"latency"``.
-        load: How throughput is measured. ``"open"``: Poisson arrivals, as of many clients who know nothing of each
-            other. ``"closed"``: a number of outstanding requests, each of which is followed by the next one, as
-            perf_analyzer and Model Analyzer do.
+        load: How throughput is measured. ``"open"``: requests come without waiting for each other's answers, as of
+            many clients who know nothing of each other. ``"closed"``: a number of outstanding requests, each of which
+            is followed by the next one, as perf_analyzer and Model Analyzer do.
         client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
+        arrivals: How the requests of an open loop are spaced.
     """
 
     goal: GoalName
@@ -123,6 +125,7 @@ class Objective:
     optimised_statistic: str = "p99"
     load: LoadName = "open"
     client_s: float = 0.0
+    arrivals: Arrivals = POISSON
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
@@ -134,6 +137,9 @@ class Objective:
         if self.goal == "latency" and self.load != "open":
             raise UsageError("--load: --objective latency offers the rate of --min-throughput; drop --load closed")
 
+        if self.load == "closed" and self.arrivals != POISSON:
+            raise UsageError("--arrivals: a closed loop sends a request when an answer came; drop it or --load closed")
+
     @property
     def maximise(self) -> bool:
         """Whether a larger value is better."""
@@ -144,9 +150,12 @@ class Objective:
         if self.goal == "throughput":
             client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
             loop = f" in a closed loop{client}" if self.load == "closed" else ""
-            return f"highest throughput{loop} with {ceilings}"
+            return f"highest throughput{loop} with {ceilings}{self._spaced()}"
         held = f" with {ceilings}" if ceilings else ""
-        return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}"
+        return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}{self._spaced()}"
+
+    def _spaced(self) -> str:
+        return "" if self.arrivals == POISSON else f", arrivals {self.arrivals}"
 
 
 def parse_ceilings(**statistics: str | None) -> tuple[Ceiling, ...]:
@@ -166,6 +175,7 @@ def parse_objective(
     min_throughput: float | None = None,
     load: str = "open",
     client_s: float = 0.0,
+    arrivals: Arrivals = POISSON,
 ) -> Objective:
     """The objective that ``--objective`` and its companions describe.
 
@@ -184,4 +194,5 @@ def parse_objective(
         rate_per_s=min_throughput,
         load=cast("LoadName", load),
         client_s=client_s,
+        arrivals=arrivals,
     )

@@ -12,7 +12,16 @@ from autotune.load._histogram import Histogram, histogram
 from autotune.load._outputs import declared_outputs
 from autotune.load._request_check import check_requests
 from autotune.load._result import LoadResult
-from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, Schedule, Trace
+from autotune.load._schedule import (
+    ClosedLoop,
+    ConstantRate,
+    OpenLoop,
+    PoissonRate,
+    Schedule,
+    SpacedRate,
+    Trace,
+    open_loop,
+)
 from autotune.load._sequence_plan import sequence_plan, takes_sequences
 from autotune.load._sequences import SequencePlan
 from autotune.load._target import LoadOptions
@@ -43,6 +52,7 @@ __all__ = [
     "Progress",
     "Schedule",
     "SequencePlan",
+    "SpacedRate",
     "Tensor",
     "Trace",
     "Traffic",
@@ -60,6 +70,7 @@ __all__ = [
     "make_payload",
     "make_payloads",
     "make_streams",
+    "open_loop",
     "parse_shape",
     "protocols",
     "read_trace",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from autotune.arrivals import Arrivals, Constant, Poisson
 from autotune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class OpenLoop(ABC):
     def length_s(self) -> float | None:
         """The length of the schedule itself; None if it has no end."""
         return None
+
+    @property
+    def dispersion(self) -> float:
+        """See `autotune.arrivals.Arrivals.dispersion`; 0 where as many requests come as were asked for."""
+        return 0.0
 
     @abstractmethod
     def arrivals(self, duration_s: float) -> NDArray[np.float64]:
@@ -100,6 +106,44 @@ class PoissonRate(OpenLoop):
         while times[-1] < duration_s:
             times = np.concatenate([times, times[-1] + np.cumsum(random.exponential(1 / self.rate_per_s, block))])
         return times[: np.searchsorted(times, duration_s)].copy()
+
+    @property
+    def dispersion(self) -> float:
+        """1."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class SpacedRate(OpenLoop):
+    """Gaps of any kind, stretched to a rate and drawn with ``seed``."""
+
+    rate_per_s: float
+    seed: int
+    spacing: Arrivals
+
+    @property
+    def dispersion(self) -> float:
+        """That of its gaps."""
+        return self.spacing.dispersion
+
+    def arrivals(self, duration_s: float) -> NDArray[np.float64]:
+        """As many as fall in the window; see `OpenLoop.arrivals`. Equal seeds give equal times."""
+        random = np.random.default_rng(self.seed)
+        block = int(1.1 * self.rate_per_s * duration_s) + 16
+        gaps = self.spacing.gaps(random, block)
+        while gaps.sum() <= self.rate_per_s * duration_s:
+            gaps = np.concatenate([gaps, self.spacing.gaps(random, block)])
+        times: NDArray[np.float64] = np.cumsum(gaps) / self.rate_per_s
+        return times[: np.searchsorted(times, duration_s)].copy()
+
+
+def open_loop(spacing: Arrivals, rate_per_s: float, seed: int) -> OpenLoop:
+    """Requests of a rate, spaced so."""
+    if isinstance(spacing, Poisson):
+        return PoissonRate(rate_per_s, seed)
+    if isinstance(spacing, Constant):
+        return ConstantRate(rate_per_s)
+    return SpacedRate(rate_per_s, seed, spacing)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TraceFormat = Literal["timestamps", "gaps"]
-TRACE_FORMATS: tuple[TraceFormat, ...] = ("timestamps", "gaps")
+TRACE_FORMATS = ("timestamps", "gaps")
 TRACE_UNITS: dict[str, tuple[str, float]] = {
     "s": ("seconds", 1.0),
     "ms": ("milliseconds", 1e-3),
@@ -26,7 +25,7 @@ TRACE_UNITS: dict[str, tuple[str, float]] = {
 _SHOWN = 40  # characters of a line
 
 
-def read_trace(path: Path, kind: TraceFormat, flag: str = "--trace", unit: str = "s") -> Trace:
+def read_trace(path: Path, kind: str, flag: str = "--trace", unit: str = "s") -> Trace:
     """The arrivals that a file records, one number a line; blank lines and ``#`` comments are skipped.
 
     Timestamps may start anywhere, such as at Unix time: the first request is sent at the start. Gaps are the
@@ -60,7 +59,7 @@ def read_trace(path: Path, kind: TraceFormat, flag: str = "--trace", unit: str =
         raise UsageError(f"{flag}: {path}: {error}") from None
 
 
-def _arrivals(words: list[str], kind: TraceFormat, flag: str, unit: str) -> NDArray[np.float64]:
+def _arrivals(words: list[str], kind: str, flag: str, unit: str) -> NDArray[np.float64]:
     """Times from the start, in the file's unit; raises `ValueError` that names the line at fault."""
     values = _numbers(words, unit)
     if not len(values):

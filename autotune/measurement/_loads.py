@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from autotune.arrivals import POISSON, Arrivals
 from autotune.errors import UsageError
-from autotune.load import TRACE_UNITS, ClosedLoop, ConstantRate, PoissonRate, Schedule, read_trace
-from autotune.load._trace_file import TraceFormat
+from autotune.load import ClosedLoop, Schedule, Trace, open_loop
 
 _MOST_STEPS = 1000
 
@@ -14,11 +12,9 @@ _MOST_STEPS = 1000
 def schedules(
     concurrency: str | int | None,
     rate: str | float | None,
-    trace: str | Path | None = None,
+    trace: Trace | None = None,
     *,
-    trace_format: str = "timestamps",
-    trace_unit: str = "s",
-    arrivals: str = "poisson",
+    arrivals: Arrivals = POISSON,
     seed: int,
     batch_size: int,
     client_s: float = 0.0,
@@ -35,20 +31,11 @@ def schedules(
     ]
     if len(given) > 1:
         raise UsageError(f"{given[1]}: give either {given[0]} or {given[1]}, not both")
-    if arrivals not in ("poisson", "constant"):
-        raise UsageError(f"--arrivals: {arrivals!r} is unknown; use poisson or constant")
-    if trace_format not in ("timestamps", "gaps"):
-        raise UsageError(f"--trace-format: {trace_format!r} is unknown; use timestamps or gaps")
-    if trace_unit not in TRACE_UNITS:
-        raise UsageError(f"--trace-unit: {trace_unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
     if trace is not None:
-        kind: TraceFormat = "gaps" if trace_format == "gaps" else "timestamps"
-        return (read_trace(Path(trace), kind, unit=trace_unit),)
-    if rate is not None and arrivals == "constant":
-        return tuple(ConstantRate(per_s / batch_size) for per_s in parse_sweep(str(rate), "--rate"))
+        return (trace,)
     if rate is not None:
         rates = parse_sweep(str(rate), "--rate")
-        return tuple(PoissonRate(per_s / batch_size, seed=seed + index) for index, per_s in enumerate(rates))
+        return tuple(open_loop(arrivals, per_s / batch_size, seed + index) for index, per_s in enumerate(rates))
     if concurrency is None:
         return ()
     steps = parse_sweep(str(concurrency), "--concurrency", whole=True)

@@ -254,12 +254,14 @@ def requests_needed(objective: Objective) -> int:
     """Requests in a window for the strictest percentile to mean something: 460 for p99, 100 at least.
 
     459 requests with none late are the least that show p99 <= limit at 99% confidence (MLPerf's early-stopping table).
+    Requests that come in bursts are late together: as many times more as their arrivals are dispersed.
     """
     statistics = [ceiling.quantile for ceiling in objective.ceilings]
     if objective.goal == "latency":
         statistics.append(Ceiling(objective.optimised_statistic, math.inf).quantile)
     tails = [1 - quantile for quantile in statistics if not math.isnan(quantile)]
-    return max(100, round(4.6 / min(tails))) if tails else 100
+    alike = max(100, round(4.6 / min(tails))) if tails else 100
+    return round(alike * max(1.0, objective.arrivals.dispersion))
 
 
 def drain_timeout_s(objective: Objective) -> float:

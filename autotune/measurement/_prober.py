@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from autotune.errors import AutotuneError
-from autotune.load import ClosedLoop, LoadGenerator, PoissonRate, Schedule
+from autotune.load import ClosedLoop, LoadGenerator, Schedule, open_loop
 from autotune.measurement._judge import Judge, StopRule
 from autotune.measurement._options import MeasureOptions, drain_timeout_s
 from autotune.measurement._probe import run_probe, violations
@@ -89,22 +89,25 @@ class Prober:
         return self._valid(purpose, lambda: schedule, duration_s, rule, repeat=repeat)
 
     def at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float, rule: StopRule = _NEVER) -> Probe:
-        """Poisson arrivals of ``rate_per_s`` inferences/s for ``at_least_s``, longer where that is too few requests."""
+        """``rate_per_s`` inferences/s for ``at_least_s``, longer where that is too few requests."""
         requests_per_s = rate_per_s / self.batch_size
         duration_s = self.options.window_s(at_least_s, requests_per_s, self.objective)
-        return self._valid(purpose, lambda: PoissonRate(requests_per_s, self._seed()), duration_s, rule)
+        return self._valid(
+            purpose, lambda: open_loop(self.objective.arrivals, requests_per_s, self._seed()), duration_s, rule
+        )
 
     def one_at_a_time(self, purpose: Purpose, generator: LoadGenerator, duration_s: float) -> Probe:
         """Another generator's requests one after the other; nothing is judged by it, and it does not count."""
         return self._probe(purpose, ClosedLoop(1), duration_s, _NEVER, generator)
 
     def clustering(self) -> float:
-        """Requests that the server answered together, in the batches it formed lately: they are late together."""
+        """Requests that are late together: those of a batch that the server formed lately, or of a burst."""
+        bursts = max(1.0, self.objective.arrivals.dispersion)
         for probe in reversed(self.probes):
             if probe.server.execution_count:
                 models = (probe.server, *(each.server for each in probe.steps))
-                return max(1.0, *(each.mean_batch_size / self.batch_size for each in models))
-        return 1.0
+                return max(bursts, *(each.mean_batch_size / self.batch_size for each in models))
+        return bursts
 
     def disregard(self, probes: Sequence[Probe]) -> None:
         """Keeps these windows, but lets them count no more."""

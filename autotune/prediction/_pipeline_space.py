@@ -103,7 +103,12 @@ class PipelineSpace(Simulations):
         calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
         overhead_s = overhead_samples([(calmest, self._on_the_way_s(calmest))], self._options)
         self._pipeline = Pipeline(
-            self._objective.ceilings, overhead_s, _cpu_s(probes), self._options.pipeline_requests, self._seed
+            self._objective.ceilings,
+            overhead_s,
+            _cpu_s(probes),
+            self._options.pipeline_requests,
+            self._seed,
+            self._objective.arrivals,
         )
         again = self.candidates
         self.candidates, self.predictions, self._index = [], [], {}

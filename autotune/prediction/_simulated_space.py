@@ -173,7 +173,14 @@ class SimulatedSpace(Simulations):
                 batchings, service, objective.ceilings, factors=factors, requests=requests, seed=self._seed
             )
         if objective.maximise:
-            return highest_rates(batchings, service, objective.ceilings, requests=requests, seed=self._seed)
+            return highest_rates(
+                batchings,
+                service,
+                objective.ceilings,
+                requests=requests,
+                seed=self._seed,
+                spacing=objective.arrivals,
+            )
         return lowest_latency(
             batchings,
             service,
@@ -182,6 +189,7 @@ class SimulatedSpace(Simulations):
             objective.ceilings,
             requests=requests,
             seed=self._seed,
+            spacing=objective.arrivals,
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from autotune.arrivals import Arrivals
 from autotune.report._diff import diff_json
 from autotune.search import Finals, StudyResult, score
 from autotune.search.comparison import rank, speedup
@@ -162,6 +163,8 @@ def plain(value: Any, without: Sequence[str] = ()) -> Any:
     """The value in JSON's own types; fields named in ``without`` are left out of every dataclass in it."""
     if isinstance(value, Enum):
         simple = value.value
+    elif isinstance(value, Arrivals):
+        simple = str(value)
     elif is_dataclass(value) and not isinstance(value, type):
         kept = (field.name for field in fields(value) if field.name not in without)
         simple = {name: plain(getattr(value, name), without) for name in kept}

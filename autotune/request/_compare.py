@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.objective import Objective, parse_duration, parse_objective
+from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, option
@@ -44,7 +45,9 @@ class Named:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
+class ComparisonRequest(
+    SloRequest, ModelRequest, MeasurementRequest, ArrivalsRequest, TrafficRequest, ServerRequest, StoreRequest
+):
     """What both commands share: the load and the number of rounds."""
 
     concurrency: int | None = option(
@@ -53,7 +56,7 @@ class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReq
     rate: float | None = option(
         None,
         "R",
-        "Compare latencies at this rate of Poisson arrivals, in inferences/s.",
+        "Compare latencies at this rate, in inferences/s.",
         panel=Panel.LOAD,
         allowed=Allowed(lambda value: value > 0, "a rate above 0"),
     )
@@ -83,7 +86,14 @@ class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReq
 
         closed = self.load == "closed" or self.concurrency is not None
         client_s = self.client_s(closed=closed, remedy="--concurrency N")
-        loads = schedules(self.concurrency, self.rate, seed=self.seed, batch_size=self.batch_size, client_s=client_s)
+        loads = schedules(
+            self.concurrency,
+            self.rate,
+            arrivals=self.spacing(),
+            seed=self.seed,
+            batch_size=self.batch_size,
+            client_s=client_s,
+        )
         if not loads and not self.ceilings():
             raise UsageError("--p99: nothing says what to compare; add --p99 5ms, --concurrency 8 or --rate 500")
         if loads and self.load != "open":
@@ -101,7 +111,9 @@ class ComparisonRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReq
     def goal(self) -> Objective:
         """What is searched if no load is given; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
-        return parse_objective("throughput", self.ceilings(), load=self.load, client_s=client_s)
+        return parse_objective(
+            "throughput", self.ceilings(), load=self.load, client_s=client_s, arrivals=self.spacing()
+        )
 
     def repository_config(self) -> Named:
         """The model as the repository has it."""

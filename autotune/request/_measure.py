@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.arrivals import POISSON
 from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration, parse_objective
+from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import Panel, option
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
+class MeasureRequest(
+    SloRequest, ModelRequest, MeasurementRequest, ArrivalsRequest, TrafficRequest, ServerRequest, StoreRequest
+):
     """A measurement: each field is the option of ``autotune measure`` of that name. Durations are texts."""
 
     scenario: str | None = option(
@@ -39,14 +43,6 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
     )
     rate: str | float | None = option(
         None, "R|START:END[:STEP][,...]", "Open loop: inferences/s offered.", panel=Panel.LOAD
-    )
-    arrivals: str = option("poisson", "poisson|constant", "Gaps between the requests of --rate.", panel=Panel.LOAD)
-    trace: str | Path | None = option(
-        None, "FILE", "Open loop: recorded arrivals, one number per line.", panel=Panel.LOAD
-    )
-    trace_format: str = option("timestamps", "timestamps|gaps", "Meaning of the numbers of --trace.", panel=Panel.LOAD)
-    trace_unit: str = option(
-        "s", "s|ms|us|ns", "Unit of the numbers of --trace; perf_analyzer's intervals are us.", panel=Panel.LOAD
     )
     time_budget: str = option(
         "1h", "DURATION", "Longest time of all given loads together; longer ones are refused.", panel=Panel.LOAD
@@ -153,10 +149,8 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
         loads = schedules(
             self.concurrency,
             self.rate,
-            self.trace,
-            trace_format=self.trace_format,
-            trace_unit=self.trace_unit,
-            arrivals=self.arrivals,
+            self.recording(),
+            arrivals=self.spacing() if self.trace is None else POISSON,
             seed=self.seed,
             batch_size=size,
             client_s=self._think_time_s(),
@@ -188,7 +182,10 @@ class MeasureRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficReques
 
     def goal(self) -> Objective:
         """What is looked for if no load is given; raises `UsageError` if the options do not go together."""
-        return parse_objective("throughput", self.ceilings(), load=self.load, client_s=self._think_time_s())
+        client_s = self._think_time_s()
+        return parse_objective(
+            "throughput", self.ceilings(), load=self.load, client_s=client_s, arrivals=self.spacing()
+        )
 
     def _think_time_s(self) -> float:
         closed = self.load == "closed" or self.concurrency is not None

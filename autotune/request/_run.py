@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autotune.arrivals import POISSON
 from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration, parse_objective
+from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
 from autotune.request._model_analyzer import SERVER_OPTIONS, read_model_analyzer
@@ -27,7 +29,9 @@ _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, ServerRequest, StoreRequest):
+class RunRequest(
+    SloRequest, ModelRequest, MeasurementRequest, ArrivalsRequest, TrafficRequest, ServerRequest, StoreRequest
+):
     """A study: each field is the option of ``autotune run`` of that name. Durations are texts such as ``"5ms"``."""
 
     objective: str = option(
@@ -118,7 +122,9 @@ class RunRequest(SloRequest, ModelRequest, MeasurementRequest, TrafficRequest, S
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
-        return parse_objective(self.objective, self.ceilings(), self.min_throughput, self.load, client_s)
+        return parse_objective(
+            self.objective, self.ceilings(), self.min_throughput, self.load, client_s, self.spacing()
+        )
 
     def checks_outputs(self) -> bool:
         """Whether answers are compared; raises `UsageError` if the word is unknown."""
@@ -164,4 +170,5 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
     loop = ["closed-loop"] if objective.load == "closed" else []
-    return "-".join([model, *load, *slo, *loop, launch])
+    spaced = [] if objective.arrivals == POISSON else [re.sub(r"[^A-Za-z0-9]+", "-", str(objective.arrivals))]
+    return "-".join([model, *load, *slo, *loop, *spaced, launch])

@@ -21,7 +21,7 @@ class SloRequest(Request):
     load: str = option(
         "open",
         "open|closed",
-        "Poisson arrivals (open), or a fixed concurrency as perf_analyzer uses it (closed).",
+        "Requests at a rate (open), or a fixed concurrency as perf_analyzer uses it (closed).",
         panel=Panel.OBJECTIVE,
     )
 

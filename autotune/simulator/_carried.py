@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._window import Runner
@@ -38,6 +39,7 @@ def predict_each(
     requests: int,
     seed: int,
     predict: Callable[[Carrier], Prediction],
+    spacing: Arrivals = POISSON,
 ) -> list[Prediction]:
     """What ``predict`` says of each candidate, in their order; all meet the same requests.
 
@@ -45,7 +47,7 @@ def predict_each(
     A person who interrupts waits for no more than the candidate that each of them is at.
     """
     reached = service.up_to(max((each.max_batch_size for each in candidates), default=1))
-    draws = Draws.of(reached, requests, seed)
+    draws = Draws.of(reached, requests, seed, spacing)
 
     ended = Event()
 

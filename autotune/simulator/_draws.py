@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.arrivals import POISSON, Arrivals
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ class Draws:
     """The random numbers of one window.
 
     Attributes:
-        arrivals: When requests arrive at a rate of 1, Poisson distributed: divided by a rate, the times at that rate.
+        arrivals: When requests arrive at a rate of 1: divided by a rate, the times at that rate.
             Their mean gap is 1 exactly, so that the rate is the one asked for.
         overhead_s: Latency of each request outside queue and execution.
         factors: By how much each execution's time is stretched, in order of execution.
@@ -38,11 +40,11 @@ class Draws:
     batcher_first: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, service: ServiceTimes, requests: int, seed: int) -> Draws:
+    def of(cls, service: ServiceTimes, requests: int, seed: int, spacing: Arrivals = POISSON) -> Draws:
         """The numbers for ``requests`` requests; equal seeds give equal ones."""
         streams = np.random.SeedSequence(seed).spawn(4)
         gaps, overheads, factors, races = (np.random.default_rng(each) for each in streams)
-        arrivals = np.cumsum(gaps.exponential(size=requests))
+        arrivals = np.cumsum(spacing.gaps(gaps, requests))
         arrivals *= requests / arrivals[-1] if requests else 1.0
         return cls(
             arrivals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._carried import predict_each
 from autotune.simulator._rates import REQUESTS
 
@@ -25,8 +26,9 @@ def lowest_latency(
     *,
     requests: int = REQUESTS,
     seed: int = 0,
+    spacing: Arrivals = POISSON,
 ) -> list[Prediction]:
-    """What each config answers ``rate_per_s`` Poisson requests with.
+    """What each config answers ``rate_per_s`` requests with.
 
     Args:
         candidates: The configs.
@@ -36,6 +38,7 @@ def lowest_latency(
         ceilings: Limits to be kept besides.
         requests: Requests in a window, of which the first tenth is not counted.
         seed: Draws them.
+        spacing: How they are spaced.
 
     Returns:
         One prediction per candidate, in their order: with ``rate_per_s`` where it is carried under the ceilings and
@@ -46,4 +49,4 @@ def lowest_latency(
         carried = rate_per_s < carrier.saturation_per_s and carrier.level(rate_per_s) <= 1
         return carrier.at(rate_per_s, carried=carried, statistics=(statistic,))
 
-    return predict_each(candidates, service, ceilings, requests, seed, answered)
+    return predict_each(candidates, service, ceilings, requests, seed, answered, spacing)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._carried import WARM_UP, Carrier
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
@@ -55,6 +56,7 @@ class Pipeline:
         cpu_s: CPU seconds that a request takes of the whole machine, by the number of cores; 0 where that is unknown.
         requests: Requests of a window; the first tenth is not counted.
         seed: Draws them.
+        spacing: How they are spaced.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class Pipeline:
         cpu_s: float = 0.0,
         requests: int = 4000,
         seed: int = 0,
+        spacing: Arrivals = POISSON,
     ) -> None:
         self.ceilings = ceilings
         self.requests = requests
         self.cpu_s = cpu_s
         self._seed = seed
+        self._spacing = spacing
         rng = np.random.default_rng([seed, 1])
         self.overhead_s = overhead_s[rng.integers(len(overhead_s), size=requests)]
         self._draws = lru_cache(maxsize=None)(self._draws_of)
@@ -106,7 +110,7 @@ class Pipeline:
     def arrivals(self) -> NDArray[np.float64]:
         """Arrival times at a rate of 1/s."""
         rng = np.random.default_rng([self._seed, 0])
-        times = np.cumsum(rng.exponential(size=self.requests))
+        times = np.cumsum(self._spacing.gaps(rng, self.requests))
         return np.asarray(times * (self.requests / times[-1]))
 
     def _draws_of(self, service: ServiceTimes, place: int) -> Draws:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._carried import predict_each
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def highest_rates(
     *,
     requests: int = REQUESTS,
     seed: int = 0,
+    spacing: Arrivals = POISSON,
 ) -> list[Prediction]:
-    """The highest Poisson rate at which each config keeps every ceiling.
+    """The highest rate at which each config keeps every ceiling.
 
     A percentile's ceiling holds where at most a fraction 1 - q of the requests is over its limit, a mean's where the
     mean is not. A queue that grows through the window is not carried, and no rate above the saturation is tried.
@@ -55,12 +57,13 @@ def highest_rates(
             the same ones (common random numbers), stretched to the rate.
             More of them tell candidates apart that are closer to each other, at a cost in proportion.
         seed: Draws them.
+        spacing: How they are spaced.
 
     Returns:
         One prediction per candidate, in their order; latencies are those at the highest rate that was simulated and
         carried, less than `RESOLUTION` below.
     """
-    return predict_each(candidates, service, ceilings, requests, seed, highest_carried)
+    return predict_each(candidates, service, ceilings, requests, seed, highest_carried, spacing)
 
 
 class RateCarrier(Protocol):

@@ -14,8 +14,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from autotune.arrivals import Constant, Gamma, Poisson, Recorded
 from autotune.environment import Environment, Gpu
-from autotune.load import ClosedLoop, ConstantRate, PoissonRate, Trace
+from autotune.load import ClosedLoop, ConstantRate, PoissonRate, SpacedRate, Trace
 from autotune.measurement import (
     ClientTimes,
     Disturbance,
@@ -46,6 +47,7 @@ _TYPES: dict[str, type] = {
         Ceiling,
         ClientTimes,
         ClosedLoop,
+        Constant,
         ConstantRate,
         Coverage,
         Crash,
@@ -56,6 +58,7 @@ _TYPES: dict[str, type] = {
         Evidence,
         Explanation,
         Forecast,
+        Gamma,
         Gpu,
         Infeasible,
         KeptApart,
@@ -66,9 +69,12 @@ _TYPES: dict[str, type] = {
         Objective,
         OutcomeKind,
         ParameterEffect,
+        Poisson,
         PoissonRate,
         Probe,
+        Recorded,
         Serving,
+        SpacedRate,
         Step,
         StepWindow,
         Trace,

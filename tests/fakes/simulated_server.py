@@ -11,7 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from autotune.load import BLOCK_S, ClosedLoop, ConstantRate, LoadResult, PoissonRate, Progress, Schedule, Watch
+from autotune.load import (
+    BLOCK_S,
+    ClosedLoop,
+    ConstantRate,
+    LoadResult,
+    PoissonRate,
+    Progress,
+    Schedule,
+    SpacedRate,
+    Watch,
+)
 from autotune.server import Endpoint, ModelStatistics, ServerCrashed
 
 
@@ -115,6 +125,8 @@ class SimulatedServer:
         return arrivals[sent], (finished - arrivals)[sent]
 
     def _arrivals(self, schedule: Schedule, duration_s: float) -> np.ndarray:
+        if isinstance(schedule, SpacedRate):
+            return schedule.arrivals(duration_s)
         if isinstance(schedule, ConstantRate):
             return np.arange(0, duration_s, 1 / schedule.rate_per_s)
         assert isinstance(schedule, PoissonRate)

@@ -61,6 +61,20 @@ def test_tunes_exports_stores_and_resumes(tmp_path: Path, capsys: pytest.Capture
     assert all(line.startswith("iris,1,") for line in windows)
 
 
+def test_traffic_of_a_recording_is_searched_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "traffic.txt"
+    trace.write_text("\n".join(f"{second + request / 100}" for second in range(20) for request in range(20)))
+    flags = ("--model", "iris", "--p99", "50ms", "--trials", "2", "--trace", str(trace))
+    assert _run(tmp_path / "results", *flags) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["study"] == "iris-p99-50ms-of-traffic-txt-embedded"
+    assert result["objective"]["arrivals"] == "of traffic.txt"
+    with sqlite3.connect(tmp_path / "results" / "autotune.db") as database:
+        schedules = {row[0] for row in database.execute("select distinct schedule from autotune_probe")}
+    assert "SpacedRate" in schedules
+    assert "PoissonRate" not in schedules
+
+
 def test_exits_with_3_and_the_nearest_miss_if_no_config_meets_the_slo(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

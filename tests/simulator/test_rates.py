@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autotune.arrivals import Constant, Gamma
 from autotune.objective import Ceiling
 from autotune.simulator import Batching, ServiceTimes, highest_rate, highest_rates, highest_throughputs, lowest_latency
 from autotune.simulator._carried import predict_each
@@ -35,6 +36,15 @@ def test_the_ceiling_holds_at_the_rate_and_breaks_just_above_it():
     (above,) = lowest_latency([batching], _accelerator(), prediction.rate_per_s * 1.02, ceilings=P99_20_MS)
     assert above.rate_per_s == 0
     assert above.latency_s["p99"] > 0.02
+
+
+def test_bursts_sustain_less_than_requests_that_come_evenly():
+    rates = [
+        highest_rates([Batching(16, dynamic=True)], _accelerator(), P99_20_MS, spacing=spacing)[0].rate_per_s
+        for spacing in (Constant(), Gamma(1.0), Gamma(3.0), Gamma(6.0))
+    ]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.7 * rates[0]
 
 
 def test_a_mean_ceiling_holds_at_the_rate_and_breaks_just_above_it():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from autotune.load import PoissonRate
+from autotune.load import OpenLoop
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._types import Probe
 from autotune.measurement.statistics import Location, RateCounts, locate
@@ -44,8 +44,8 @@ def _counts(probe: Probe, ceiling: Ceiling, level: float, plain: int) -> RateCou
         return RateCounts(level, plain, 0 if probe.kept_up and met else plain)
     (requests, late), slow, *_ = evidence.levels
     came, spread = 1.0, 0.0
-    if isinstance(probe.schedule, PoissonRate):
-        came, spread = probe.offered_per_s / probe.asked_per_s, 1 / math.sqrt(evidence.requests)
+    if isinstance(probe.schedule, OpenLoop) and probe.schedule.dispersion:
+        came, spread = probe.offered_per_s / probe.asked_per_s, math.sqrt(probe.schedule.dispersion / evidence.requests)
     return RateCounts(level, requests, late, came=came, came_spread=spread, slow=slow)
 
 

@@ -27,7 +27,7 @@ class RateCounts:
         late: Late ones among them, failed ones included.
         design_effect: Requests that are worth one independent request.
         came: Requests that came by those that were asked for; 1 where arrivals are not drawn.
-        came_spread: The standard deviation of its logarithm: 1/sqrt(n) for n Poisson arrivals.
+        came_spread: The standard deviation of its logarithm: 1/sqrt(n) for n Poisson arrivals, more in bursts.
         slow: Effective requests, and how many of these took longer than a lower limit; none where nobody counted.
     """
 
