@@ -110,6 +110,14 @@ _COMMANDS: dict[str, Entry | Group] = {
         """,
     ),
     "token": Entry("autotune.cli._token", "Make a token for 'autotune serve' and print its secret."),
+    "watch": Entry(
+        "autotune.cli._watch",
+        """Watch a deployed server: does the delivered config still fit its traffic?
+
+        Reads Triton's Prometheus metrics. Exit code 3: most of what was seen exceeds what the config sustains, or is
+        slower than predicted.
+        """,
+    ),
     "clean": Entry(
         "autotune.cli._clean",
         """Remove what killed runs left: processes, containers, shared memory, temporary directories.

@@ -13,6 +13,7 @@ from autotune.prediction._options import PredictionOptions
 from autotune.prediction._predictor import Predictor
 from autotune.prediction._service_times import Window, service_times
 from autotune.prediction._trial_values import failing_values
+from autotune.prediction._trial_windows import windows_of
 
 __all__ = [
     "Agreement",
@@ -26,4 +27,5 @@ __all__ = [
     "explain",
     "failing_values",
     "service_times",
+    "windows_of",
 ]

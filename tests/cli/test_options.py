@@ -50,6 +50,7 @@ def test_every_command_is_walked() -> None:
         "dashboard",
         "serve",
         "token",
+        "watch",
         "clean",
         "doctor",
     }

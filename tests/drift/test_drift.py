@@ -1,0 +1,104 @@
+"""Counters become intervals, intervals are judged, and traffic becomes a trace."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autotune.cli import main
+from autotune.drift import Counters, Interval, arrival_times, read_counters, write_trace
+from autotune.errors import AutotuneError
+from autotune.load import read_trace
+
+TEXT = """\
+# HELP nv_inference_request_success Number of successful inference requests, all batch sizes
+# TYPE nv_inference_request_success counter
+nv_inference_request_success{model="iris",version="1"} 100
+nv_inference_request_success{model="iris",version="2"} 20
+nv_inference_request_success{model="other",version="1"} 7
+# HELP nv_inference_request_failure Number of failed inference requests, all batch sizes
+# TYPE nv_inference_request_failure counter
+nv_inference_request_failure{model="iris",reason="OTHER",version="1"} 3
+nv_inference_request_failure{model="iris",reason="CANCELED",version="1"} 2
+# TYPE nv_inference_count counter
+nv_inference_count{model="iris",version="1"} 480
+# TYPE nv_inference_exec_count counter
+nv_inference_exec_count{model="iris",version="1"} 60
+# TYPE nv_inference_request_duration_us counter
+nv_inference_request_duration_us{model="iris",version="1"} 240000
+"""
+
+
+@contextmanager
+def served(text: str) -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/metrics"
+        server.shutdown()
+
+
+def test_counters_are_summed_over_versions_and_reasons() -> None:
+    with served(TEXT) as url:
+        found = read_counters(url, "iris")
+    assert (found.requests, found.failures, found.inferences, found.executions) == (120, 5, 480, 60)
+
+
+def test_other_models_are_named() -> None:
+    with served(TEXT) as url, pytest.raises(AutotuneError, match=r"no counters of model 'mnist'; it has iris, other"):
+        read_counters(url, "mnist")
+    with served("<html>") as url, pytest.raises(AutotuneError, match="--metrics: "):
+        read_counters(url, "iris")
+    with pytest.raises(AutotuneError, match="does not answer"):
+        read_counters("http://127.0.0.1:9/metrics", "iris")
+
+
+def test_an_interval_is_the_difference() -> None:
+    before = Counters(10.0, 100, 1, 400, 50, 1e6, 5e5)
+    after = Counters(12.0, 300, 2, 1200, 150, 3e6, 1.5e6)
+    found = Interval.between(before, after)
+    assert found is not None
+    assert (found.requests, found.failures, found.requests_per_s, found.inferences_per_s) == (200, 1, 100, 400)
+    assert (found.mean_batch, found.latency_s, found.queue_s) == (8, 0.01, 0.005)
+
+
+def test_a_restart_of_the_server_is_no_interval() -> None:
+    assert Interval.between(Counters(0.0, 100), Counters(1.0, 3)) is None
+
+
+def test_traffic_becomes_a_trace_that_can_be_tuned_for(tmp_path: Path) -> None:
+    quiet = Interval(2.0, 10, 0, 5, 5, 1, 0.001, 0.0)
+    busy = replace(quiet, requests=100)
+    times = arrival_times([quiet, busy])
+    assert (np.diff(times) >= 0).all()
+    assert [(times < 2).sum(), (times >= 2).sum()] == [10, 100]
+    write_trace(tmp_path / "trace.txt", [quiet, busy])
+    assert len(read_trace(tmp_path / "trace.txt", "timestamps").times_s) == 110
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--metrics: none is given"),
+        (["--metrics", "file:///etc/passwd"], "--metrics: 'file:///etc/passwd' is no URL"),
+        (["--metrics", "http://127.0.0.1:8002/metrics", "--interval", "10ms"], "--interval: 10ms is not between"),
+        (["--metrics", "http://127.0.0.1:8002/metrics", "--write-trace", "."], "--write-trace: . is no file"),
+    ],
+)
+def test_wrong_options_are_refused(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", *arguments]) == 2
+    assert words in capsys.readouterr().err
