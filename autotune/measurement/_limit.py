@@ -54,7 +54,13 @@ def _errors(failing: Sequence[Probe], serving: Serving) -> Limit | None:
         return None
     lowest = min(refusing, key=lambda probe: probe.asked_per_s)
     failed = lowest.refused / lowest.requests
-    return Limit(LimitKind.ERRORS, failed=failed, queue_size=serving.queue_size, text=lowest.error_example)
+    return Limit(
+        LimitKind.ERRORS,
+        failed=failed,
+        queue_size=serving.queue_size,
+        queue_field=serving.queue_field,
+        text=lowest.error_example,
+    )
 
 
 def _allowed(probe: Probe) -> float:

@@ -75,6 +75,7 @@ class Limit:
         disturbance: What disturbed the failing windows.
         failed: Fraction of the requests that the server answered with an error.
         queue_size: ``max_queue_size`` of the config's queue policy; 0 for none.
+        queue_field: The config's field that says so.
         text: The first error in the server's words; the limit in words, as an earlier version stored it.
     """
 
@@ -94,6 +95,7 @@ class Limit:
     rate_limited: bool = False
     failed: float = 0.0
     queue_size: int = 0
+    queue_field: str = ""
 
 
 class Infeasible(enum.Enum):

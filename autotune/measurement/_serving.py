@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.repository import has_queue_policy, has_rate_limiter, has_response_cache, instances_of
+from autotune.repository import has_queue_policy, has_rate_limiter, has_response_cache, instances_of, queue_limit
 from autotune.server import ModelStatistics, RunningServer
 
 Config = Mapping[str, Any]
@@ -64,6 +64,7 @@ class Serving:
         decoupled: Whether a request may have any number of responses, sent at any time.
         polls: Whether Triton may leave a request waiting for a 500 ms poll, see `has_queue_policy`.
         queue_size: Requests that may wait, by the queue policy's ``max_queue_size``; 0 for any number.
+        queue_field: The config's field that says so; empty for any number.
         rate_limited: Whether instances may wait for the rate limiter.
         cached: Whether the config wants the response cache.
     """
@@ -75,6 +76,7 @@ class Serving:
     decoupled: bool = False
     polls: bool = False
     queue_size: int = 0
+    queue_field: str = ""
     rate_limited: bool = False
     cached: bool = False
 
@@ -89,6 +91,7 @@ class Serving:
         steps = _steps(config, server.model_config) if _entries(config) else ()
         own = Step("", _instances(config), _largest_batch(config))
         configs = [config, *(server.model_config(step.model) for step in steps)]
+        queue_size, queue_field = max(map(queue_limit, configs))
         return cls(
             instances=own.instances,
             largest_batch=own.largest_batch,
@@ -96,7 +99,8 @@ class Serving:
             steps=steps,
             decoupled=_decoupled(config),
             polls=any(map(has_queue_policy, configs)),
-            queue_size=max(map(_queue_size, configs)),
+            queue_size=queue_size,
+            queue_field=queue_field if queue_size else "",
             rate_limited=any(map(has_rate_limiter, configs)),
             cached=any(map(has_response_cache, configs)),
         )
@@ -145,11 +149,6 @@ def _instances(config: Config) -> int:
 
 def _largest_batch(config: Config) -> int:
     return max(1, int(str(config.get("max_batch_size", 0))))
-
-
-def _queue_size(config: Config) -> int:
-    policy = (config.get("dynamic_batching") or {}).get("default_queue_policy") or {}
-    return int(policy.get("max_queue_size") or 0)
 
 
 def _decoupled(config: Config) -> bool:

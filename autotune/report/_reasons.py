@@ -56,17 +56,18 @@ def limit(found: Limit) -> str:
         ),
         kinds.ERRORS: (
             f"errors: {_percent(found.failed)} of requests failed at a higher load ({found.text})"
-            f"{queue_size(found.queue_size)}"
+            f"{queue_size(found.queue_size, found.queue_field)}"
         ),
         kinds.AS_TEXT: found.text,
     }[found.kind]
 
 
-def queue_size(size: int) -> str:
-    """What to change where a queue of ``size`` is full; empty for 0."""
+def queue_size(size: int, field: str) -> str:
+    """What to change where a queue of ``size`` is full, which ``field`` limits; empty for 0."""
     if not size:
         return ""
-    return f"; max_queue_size is {size}: raise it, or search dynamic_batching.default_queue_policy.max_queue_size"
+    field = field or "dynamic_batching.default_queue_policy.max_queue_size"  # earlier versions stored none
+    return f"; max_queue_size is {size}: raise it, or search {field}"
 
 
 def _slots(found: Limit) -> str:

@@ -94,7 +94,7 @@ def missed(outcome: TrialOutcome) -> str:
         if not words.startswith(kinds):  # the first error's words begin with its kind
             words = f"{kinds}: {words}" if words else kinds
         serving = measured.serving if measured else None
-        full = queue_size(serving.queue_size) if serving and decided.refused else ""
+        full = queue_size(serving.queue_size, serving.queue_field) if serving and decided.refused else ""
         return f"{decided.failed / max(1, decided.requests):.1%} of requests failed ({words}){full}"
     if measured and measured.limited_by and measured.limited_by.kind is LimitKind.ERRORS:
         return limit(measured.limited_by)

@@ -12,8 +12,9 @@ from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
 from autotune.report._format import latency, load_label, mean_batch, rate, wide_console
 from autotune.report._measurement import measurement_lines
-from autotune.report._reasons import batches_kept_small, disturbance, from_cache
+from autotune.report._reasons import batches_kept_small, disturbance, from_cache, queue_size
 from autotune.report._steps import bottleneck, steps_table
+from autotune.repository import ModelConfig, queue_limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,14 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
         console.print("Interrupted: the rows are the windows that were finished.", style="yellow")
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
-        console.print(Text(f"error: {example}", style="red"), soft_wrap=True)
+        console.print(Text(f"error: {example}{_full_queue(result)}", style="red"), soft_wrap=True)
+
+
+def _full_queue(result: SweepResult) -> str:
+    """What to change if the server refuses requests because its queue is full."""
+    if not any(probe.refused for probe in result.probes):
+        return ""
+    return queue_size(*queue_limit(ModelConfig.parse(result.config_text, "the served config").to_json()))
 
 
 def _print_steps(result: SweepResult, console: Console) -> None:

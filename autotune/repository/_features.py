@@ -22,6 +22,20 @@ def has_queue_policy(config: Config) -> bool:
     return chosen or str(batching.get("priority_levels", 0)) != "0" or bool(batching.get("priority_queue_policy"))
 
 
+def queue_limit(config: Config) -> tuple[int, str]:
+    """How many requests without a priority may wait, 0 for any number, and the field that says so.
+
+    With priority levels the default level's policy counts if it has one, else the default policy.
+    """
+    batching = config.get("dynamic_batching") or {}
+    level = str(batching.get("default_priority_level") or "")
+    policies = {str(key): value for key, value in (batching.get("priority_queue_policy") or {}).items()}
+    place, policy = "default_queue_policy", batching.get("default_queue_policy") or {}
+    if level in policies and str(batching.get("priority_levels", 0)) != "0":
+        place, policy = f"priority_queue_policy.{level}", policies[level]
+    return int(policy.get("max_queue_size") or 0), f"dynamic_batching.{place}.max_queue_size"
+
+
 def has_rate_limiter(config: Config) -> bool:
     """Whether instances need resources or have a priority; without effect unless the server limits the rate."""
     limiters = [group.get("rate_limiter") or {} for group in config.get("instance_group") or ()]

@@ -52,9 +52,6 @@ def _write(repository: Path, name: str, inputs: dict[str, tuple[str, str]], expe
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     repository = tmp_path_factory.mktemp("models")
-    features = '{"features": ([1, 5], [1.5, float("nan"), float("inf"), float("-inf"), 0.25])}'
-    _write(repository, "trees", {"features": ("FP32", "5")}, features)
-    _write(repository, "thumbs", {"pixels": ("UINT8", "-1, 3")}, '{"pixels": ([1, 2, 3], [0, 1, 2, 3, 4, 5])}')
     speech = {"wave": ("FP32", "3"), "lang": ("STRING", "2")}
     _write(repository, "speech", speech, '{"wave": ([1, 3], [0.5, -1.0, 2.0]), "lang": ([1, 2], [b"en", b"de"])}')
     boxes = {"boxes": ("FP32", "-1, 4"), "names": ("STRING", "-1"), "scale": ("FP32", "1")}
@@ -62,9 +59,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     image = "[0.0, 255.0, 0.0, 255.0, 255.0, 0.0]"
     _write(repository, "photo", {"image": ("FP32", "3, 1, -1")}, f'{{"image": ([1, 3, 1, 2], {image})}}')
     launcher, _ = choose_launcher("embedded", LaunchOptions(start_timeout_s=60))
-    with launcher.launch(repository, "trees", tmp_path_factory.mktemp("log") / "triton.log") as server:
+    with launcher.launch(repository, "speech", tmp_path_factory.mktemp("log") / "triton.log") as server:
         control = ControlClient(server.endpoint.host, server.endpoint.http_port)
-        for model in ("thumbs", "speech", "boxes", "photo"):
+        for model in ("boxes", "photo"):
             control.load(model)
         yield server
 
@@ -91,18 +88,6 @@ def send(server: RunningServer) -> Send:
 def _answered(result: LoadResult) -> bool:
     assert result.requests > 0
     return not result.errors
-
-
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_json_reaches_the_model_as_perf_analyzer_sends_it(send: Send, tmp_path: Path, protocol: str) -> None:
-    trees, thumbs, wrong = (tmp_path / f"{name}.json" for name in ("trees", "thumbs", "wrong"))
-    trees.write_text('{"data": [{"model": "trees", "features": [1.5, NaN, Inf, -Infinity, 0.25]}]}')
-    assert _answered(send("trees", trees, protocol=protocol))
-    pixels = {"b64": "AAECAwQF", "shape": [2, 3]}
-    thumbs.write_text(json.dumps({"data": [{"pixels": pixels}]}))
-    assert _answered(send("thumbs", thumbs, protocol=protocol))
-    wrong.write_text('{"data": [{"features": [1.5, NaN, Inf, Infinity, 0.25]}]}')
-    assert not _answered(send("trees", wrong, protocol=protocol))
 
 
 def test_directories_arrays_and_images_reach_the_model(send: Send, tmp_path: Path) -> None:

@@ -90,13 +90,16 @@ def _spoil(directory, name, content):
         ),
         (
             lambda at: _spoil(at, "wave", b"1234" * 4),
-            "inputs: input 'wave': has 4 values, which do not fill the shape [3]",
+            "inputs: input 'wave': has 4 values (file 'wave', 16 bytes), which do not fill the shape [3]",
         ),
         (
             lambda at: _spoil(at, "wave", b"1234" * 12_500_000),
-            "inputs: input 'wave': has 12500000 values, which do not",
+            "inputs: input 'wave': has 12500000 values (file 'wave', 50000000 bytes), which do not",
         ),
-        (lambda at: _spoil(at, "lang", b"en"), "inputs: input 'lang': has 1 values, which do not fill the shape [2]"),
+        (
+            lambda at: _spoil(at, "lang", b"en"),
+            "inputs: input 'lang': has 1 values (file 'lang', 2 bytes), which do not fill the shape [2]",
+        ),
         (
             lambda at: _spoil(at, "notes.md", b""),
             "inputs: file 'notes.md' is named after no input of the model; its in",

@@ -6,6 +6,7 @@ import pytest
 from simulated_server import SimulatedServer
 
 from autotune.measurement import Serving
+from autotune.repository import queue_limit
 
 
 class Serves(SimulatedServer):
@@ -85,3 +86,33 @@ UNSET = {
 def test_queue_policies_and_priorities_are_what_makes_triton_poll(batching: dict[str, Any], polls: bool) -> None:
     """Triton 2.51 writes an unset policy out with its defaults (measured), 64-bit numbers as text."""
     assert Serving.of(Serves(net={**model(), "dynamic_batching": batching})).polls is polls
+
+
+@pytest.mark.parametrize(
+    ("batching", "limit"),
+    [
+        ({}, 0),
+        ({"default_queue_policy": {"max_queue_size": 3}}, (3, "default_queue_policy")),
+        (
+            {
+                "priority_levels": "9",
+                "default_priority_level": "7",
+                "priority_queue_policy": {"7": {"max_queue_size": 2}},
+                "default_queue_policy": {"max_queue_size": 3},
+            },
+            (2, "priority_queue_policy.7"),
+        ),
+        (
+            {
+                "priority_levels": "9",
+                "default_priority_level": "8",
+                "priority_queue_policy": {"7": {"max_queue_size": 2}},
+                "default_queue_policy": {"max_queue_size": 3},
+            },
+            (3, "default_queue_policy"),
+        ),
+    ],
+)
+def test_the_queue_of_requests_without_a_priority_is_known(batching, limit) -> None:
+    size, field = queue_limit({"dynamic_batching": batching})
+    assert size == 0 if not limit else (size, field) == (limit[0], f"dynamic_batching.{limit[1]}.max_queue_size")

@@ -113,7 +113,7 @@ class _Check:
             names = ", ".join(sorted(self._unstable))
             return f"answers are not compared in {names}: equal requests alone get different ones"
         if len(self.inputs) < 2:
-            return "answers are compared for equal requests only: give several with --input-data"
+            return "answers are compared for equal requests only: give different ones of one shape with --input-data"
         return ""
 
     def in_one_request(self, size: int) -> None:

@@ -69,7 +69,8 @@ def read_directory(
 def _tensor(file: Path, spec: ModelInput) -> GivenTensor:
     if file.name == spec.name:
         raw = file.read_bytes()
-        return Values(_lines(raw) if spec.datatype == "BYTES" else from_raw(raw, spec.datatype, "the file"), None)
+        values = _lines(raw) if spec.datatype == "BYTES" else from_raw(raw, spec.datatype, "the file")
+        return Values(values, None, f"file {show(file.name)}, {len(raw)} bytes")
     if file.suffix == ".npy":
         return read_array(file, spec)
     if file.suffix.lower() in IMAGES:

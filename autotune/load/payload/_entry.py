@@ -47,17 +47,20 @@ class Values:
     Attributes:
         values: In row-major order, shape (n,), of the datatype's numpy type.
         shape: As the file says; None if it does not.
+        source: Where they come from, for the error, unless the entry says so: ``file wave, 60 bytes``.
     """
 
     values: NDArray[np.generic]
     shape: tuple[int, ...] | None
+    source: str = ""
 
     def item(self, spec: ModelInput) -> NDArray[np.generic]:
         """See `GivenTensor`."""
         count = len(self.values)
         shape = self._item_shape(spec)
         if count != math.prod(shape):
-            raise ValueError(f"has {count} values, which do not fill the shape {written(shape)}")
+            source = f" ({self.source})" if self.source else ""
+            raise ValueError(f"has {count} values{source}, which do not fill the shape {written(shape)}")
         return self.values.reshape(shape)
 
     def _item_shape(self, spec: ModelInput) -> tuple[int, ...]:
