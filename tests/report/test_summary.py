@@ -236,6 +236,17 @@ def test_the_headline_has_gain_sustainable_rate_and_certified_rate_and_no_estima
     assert not any("located" in line for line in verdict(shown))
 
 
+def test_a_certificate_that_proves_nothing_is_not_called_one(won: StudyResult) -> None:
+    assert won.best is not None
+    measured = won.best.outcome.measurement
+    assert measured is not None
+    outcome = replace(won.best.outcome, measurement=replace(measured, confidence=0.004, certified=True))
+    run = replace(won.best, outcome=outcome, role="certificate", trial_id=won.best.id)
+    (line,) = (each for each in verdict(compared(won, 2000.0, certificate=run)) if each.startswith("Certified"))
+    assert line.startswith("Certified: nothing, the windows were too short for a proof; ")
+    assert f"{rate(measured.rate_per_s)} inferences/s met the SLO (" in line
+
+
 def test_the_change_of_config_is_a_diff(won: StudyResult) -> None:
     assert won.best is not None
     text = 'name: "net"\nbackend: "python"\nmax_batch_size: 64\n'
