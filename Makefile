@@ -9,9 +9,14 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 # Arguments of pytest for `make test`, such as PYTEST_ARGS="tests/search -x".
 PYTEST_ARGS ?=
 
+EXPERIMENTS := mnist_report/experiment iris_ensemble/experiment bls_over_grpc/experiment \
+	image_pipeline/experiment offline_online/offline offline_online/online
+# Arguments of `autotune experiment` for `make experiments`, such as ARGS=--quick.
+ARGS ?=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format venv docker lock clean python
+.PHONY: help demo experiments test lint format venv docker lock clean python
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -23,6 +28,11 @@ demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton,
 	@echo
 	@echo "Exported config:  results/demo/best/mnist/config.pbtxt"
 	@echo "Every trial:      results/autotune.db   (look: $(BIN)/autotune studies show demo)"
+
+experiments: $(BIN)/.installed ## runs the five reports of examples/, under 15 minutes
+	for script in examples/*/build.py; do $(BIN)/python $$script || exit; done
+	for name in $(EXPERIMENTS); do \
+		$(BIN)/autotune experiment examples/$$name.yaml --launch embedded --results results $(ARGS) || exit; done
 
 test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,8 +1,9 @@
 """Finds the best Triton Inference Server configuration for a model under a latency SLO.
 
-`tune`, `measure`, `compare` and `check` do what ``autotune run`` and the commands of these names do, and return the
-same results. Their arguments are the fields of `RunRequest`, `MeasureRequest`, `CompareRequest` and `CheckRequest`;
-`run_study`, `run_measurement`, `run_comparison` and `run_check` take such a request.
+`tune`, `measure`, `compare`, `check` and `experiment` do what ``autotune run`` and the commands of these names do, and
+return the same results. Their arguments are the fields of `RunRequest`, `MeasureRequest`, `CompareRequest`,
+`CheckRequest` and `ExperimentRequest`; `run_study`, `run_measurement`, `run_comparison`, `run_check` and
+`run_experiment` take such a request.
 """
 
 from __future__ import annotations
@@ -13,25 +14,30 @@ if TYPE_CHECKING:
     from autotune.api import (
         check,
         compare,
+        experiment,
         measure,
         run_check,
         run_comparison,
+        run_experiment,
         run_measurement,
         run_study,
         tune,
     )
-    from autotune.request import CheckRequest, CompareRequest, MeasureRequest, RunRequest
+    from autotune.request import CheckRequest, CompareRequest, ExperimentRequest, MeasureRequest, RunRequest
 
 __all__ = [
     "CheckRequest",
     "CompareRequest",
+    "ExperimentRequest",
     "MeasureRequest",
     "RunRequest",
     "check",
     "compare",
+    "experiment",
     "measure",
     "run_check",
     "run_comparison",
+    "run_experiment",
     "run_measurement",
     "run_study",
     "tune",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from autotune.request import (
     CheckRequest,
     CompareRequest,
     ComparisonRequest,
+    ExperimentRequest,
     MeasureRequest,
     Named,
     RunRequest,
@@ -25,12 +26,15 @@ from autotune.request import (
 
 if TYPE_CHECKING:
     from autotune.environment import Environment
-    from autotune.measurement import Probe, SweepResult
+    from autotune.load import Schedule, Traffic
+    from autotune.measurement import Deployment, MeasureOptions, Probe, SweepResult
+    from autotune.objective import Ceiling, Objective
     from autotune.outcome import TrialOutcome
     from autotune.report.deploy import ExportedRepository
-    from autotune.repository import ModelConfig, ModelSpec
+    from autotune.repository import ConfigSet, ModelConfig, ModelSpec
     from autotune.search import StudyObserver, StudyResult
     from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
+    from autotune.search.experiment import ExperimentResult
     from autotune.server import Diagnosis, Launcher, Leftover
     from autotune.store import Store, Windows
 
@@ -135,40 +139,19 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         ServerFailure: The server did not come up or did not stay up.
         AutotuneError: Every request failed; has Triton's words.
     """
-    request, translated = request.completed()
-    ceilings, duration_s = request.ceilings(), request.duration_s()
-
-    from autotune.load import check_offerable
-    from autotune.measurement import Deployment, SweepResult
-    from autotune.repository import ConfigSet
+    from autotune.measurement import SweepResult
     from autotune.search import BASELINE, SilentObserver, measure_config
-    from autotune.server import LoadFailed, check_gpu_instances
+    from autotune.server import LoadFailed
 
     observer = observer or SilentObserver()
-    spec, composing = request.find_model(request.triton_arg)
-    config = request.config(spec)
-    sizes, left_out = request.batch_sizes_for(config)
-    loads = request.loads(sizes)
-    traffic = request.traffic(spec, config, composing=composing, batch_size=max(sizes), seed=request.seed)
-    objective = None if loads else request.goal()
-    options = request.measure_options()
-    for size, schedules in loads.items():
-        sized = replace(traffic, batch_size=size)
-        check_offerable(sized, expected_payloads(spec, config, sized), schedules)
-    launcher, why = request.launcher(share_memory=request.shares_memory)
-    for each in (spec, *composing):
-        launcher.check_model(each)
-        check_gpu_instances(launcher, each.name, config if each is spec else each.config)
+    ready = _prepare(request)
+    request, spec, composing, launcher = ready.request, ready.spec, ready.composing, ready.launcher
+    ceilings, duration_s, options, loads = ready.ceilings, ready.duration_s, ready.options, ready.loads
     results = request.writable_directory()
     directory = results / "measurements"
-    config_notes = _config_notes(launcher, request.triton_arg, [config, *(each.config for each in composing)])
-    for note in (*translated, why, *_named_config_notes((spec, *composing)), *config_notes):
+    for note in ready.notes:
         observer.note(note)
-    if left_out:
-        skipped = ", ".join(map(str, left_out))
-        most = config.max_batch_size
-        observer.note(f"--scenario {request.scenario}: batches of {skipped} are left out; max_batch_size is {most}")
-    deployment = Deployment(spec, launcher, directory, traffic, composing)
+    deployment = ready.deployment(directory)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with (
         _holding_machine(request, launcher, f"autotune measure --model {spec.name}"),
@@ -179,7 +162,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         _remove_abandoned(directory)
         observer.study_started(f"measuring {spec.name}", 0, sum(map(len, loads.values())) or None)
         outcome, probes, failure = measure_config(
-            deployment, ConfigSet.of(config), log_path, objective, options, loads, duration_s, ceilings, observer
+            deployment, ready.configs, log_path, ready.objective, options, loads, duration_s, ceilings, observer
         )
         if probes or outcome.message:
             store.save_run(
@@ -196,8 +179,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         raise failure
     return SweepResult(
         model=spec.name,
-        protocol=traffic.protocol,
-        client=traffic.client,
+        protocol=ready.traffic.protocol,
+        client=ready.traffic.client,
         ceilings=ceilings,
         probes=tuple(probes),
         launch=launcher.describe(),
@@ -206,6 +189,99 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         kept_apart=outcome.kept_apart,
         measurement=None if interrupted else outcome.measurement,
         interrupted=interrupted,
+    )
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A measurement of which everything was checked; nothing is started yet.
+
+    Attributes:
+        request: It, with the options of its scenario or perf_analyzer command.
+        spec: The model.
+        composing: The models that it needs.
+        configs: Its config, and changed ones of the models that it needs.
+        traffic: What requests carry and how they are sent.
+        loads: The loads by batch size; empty if a rate is searched.
+        objective: What is searched; None if loads are given.
+        ceilings: The SLO.
+        options: Window lengths.
+        duration_s: Seconds of each window; None for the default.
+        launcher: The launch mode.
+        notes: What the user should know first.
+    """
+
+    request: MeasureRequest
+    spec: ModelSpec
+    composing: tuple[ModelSpec, ...]
+    configs: ConfigSet
+    traffic: Traffic
+    loads: Mapping[int, Sequence[Schedule]]
+    objective: Objective | None
+    ceilings: tuple[Ceiling, ...]
+    options: MeasureOptions
+    duration_s: float | None
+    launcher: Launcher
+    notes: tuple[str, ...]
+
+    def deployment(self, directory: Path) -> Deployment:
+        """How it is served; ``directory`` is where models are staged."""
+        from autotune.measurement import Deployment
+
+        return Deployment(self.spec, self.launcher, directory, self.traffic, self.composing)
+
+
+def _prepare(
+    request: MeasureRequest,
+    change: Callable[[ConfigSet, Sequence[ModelSpec]], ConfigSet] = lambda configs, specs: configs,
+) -> _Ready:
+    """Checks a measurement; ``change`` edits its configs.
+
+    Raises:
+        UsageError: Bad input.
+    """
+    request, translated = request.completed()
+    ceilings, duration_s = request.ceilings(), request.duration_s()
+
+    from autotune.load import check_offerable
+    from autotune.repository import ConfigSet
+    from autotune.server import check_gpu_instances
+
+    spec, composing = request.find_model(request.triton_arg)
+    configs = change(ConfigSet.of(request.config(spec)), (spec, *composing))
+    config = configs.asked
+    sizes, left_out = request.batch_sizes_for(config)
+    loads = request.loads(sizes)
+    traffic = request.traffic(spec, config, composing=composing, batch_size=max(sizes), seed=request.seed)
+    objective = None if loads else request.goal()
+    options = request.measure_options()
+    for size, schedules in loads.items():
+        sized = replace(traffic, batch_size=size)
+        check_offerable(sized, expected_payloads(spec, config, sized), schedules)
+    launcher, why = request.launcher(share_memory=request.shares_memory)
+    served = {each.name: configs.get(each.name) or each.config for each in composing} | {spec.name: config}
+    for each in (spec, *composing):
+        launcher.check_model(each)
+        check_gpu_instances(launcher, each.name, served[each.name])
+    notes = [*translated, why, *_named_config_notes((spec, *composing))]
+    notes += _config_notes(launcher, request.triton_arg, list(served.values()))
+    if left_out:
+        skipped = ", ".join(map(str, left_out))
+        most = config.max_batch_size
+        notes.append(f"--scenario {request.scenario}: batches of {skipped} are left out; max_batch_size is {most}")
+    return _Ready(
+        request,
+        spec,
+        composing,
+        configs,
+        traffic,
+        loads,
+        objective,
+        ceilings,
+        options,
+        duration_s,
+        launcher,
+        tuple(notes),
     )
 
 
@@ -219,6 +295,125 @@ def run_comparison(request: CompareRequest, observer: StudyObserver | None = Non
         UsageError: Bad input. Nothing was started or written.
     """
     return _compared(request, request.contenders(), observer)
+
+
+def run_experiment(request: ExperimentRequest, observer: StudyObserver | None = None) -> ExperimentResult:
+    """Measures the variants of an experiment file in turns, each with each client, on fresh servers.
+
+    Returns:
+        What was measured of each, in every round that was finished.
+
+    Raises:
+        UsageError: Bad input, with the file's line. Nothing was started or written.
+    """
+    file = request.read()
+    entries = request.entries(file)
+
+    from autotune.report.experiment import check_printed
+    from autotune.repository import file_listing
+    from autotune.search import SilentObserver
+    from autotune.search.experiment import Entrant, ExperimentResult, Served, measure_experiment
+
+    observer = observer or SilentObserver()
+    check_printed(file.printed, file.columns, file.error)
+    statistic = request.statistic(file, entries)
+    results = request.writable_directory()
+    directory = results / "experiments" / file.name
+    logs = directory / "logs"
+    ready: dict[str, _Ready] = {}
+    for each in entries:
+        with each.errors():
+            prepared = _prepare(each.request, each.applied)
+            ready[each.name] = replace(prepared, loads=request.shortened(prepared.loads))
+    for note in dict.fromkeys(note for each in ready.values() for note in each.notes):
+        observer.note(note)
+    first = ready[entries[0].name]
+    environment = _environment(first.launcher, first.spec, first.composing)
+    specs = {spec.path: spec for each in ready.values() for spec in (each.spec, *each.composing)}
+    entrants: tuple[Entrant, ...] = ()
+    interrupted = False
+    with (
+        _holding_machine(request, first.launcher, f"autotune experiment {file.path}"),
+        closing(_create_store(results, request.storage)) as store,
+        ExitStack() as stack,
+    ):
+        _create_directory(directory)
+        _remove_abandoned(directory)
+        served = {}
+        for name, prepared in ready.items():
+            deployment = stack.enter_context(closing(prepared.deployment(directory)))
+            log = logs / "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+            served[name] = Served(
+                deployment,
+                prepared.configs,
+                prepared.loads,
+                prepared.objective,
+                prepared.options,
+                prepared.duration_s,
+                log,
+            )
+        entrants = tuple(
+            Entrant(
+                each.name,
+                each.variant,
+                each.client,
+                ready[each.name].spec.name,
+                ready[each.name].traffic.protocol,
+                served[each.name].keys(),
+                each.described(),
+                ready[each.name].traffic.client,
+                ready[each.name].configs.texts(),
+            )
+            for each in entries
+        )
+
+        def save(label: str, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
+            model = ready[label.rpartition(", round ")[0]].spec.name
+            store.save_run(
+                model=model, label=f"{file.name}: {label}", outcome=outcome, environment=environment, probes=probes
+            )
+
+        rounds = request.rounds(file)
+        windows = rounds * sum(len(each.loads) for each in entrants)
+        observer.study_started(f"experiment {file.name}", 0, windows)
+        try:
+            for measured in measure_experiment(
+                entrants,
+                served,
+                rounds,
+                statistic=statistic or "",
+                ceilings=first.ceilings,
+                observer=observer,
+                save=save,
+            ):
+                entrants = measured
+        except KeyboardInterrupt:
+            if not any(each.rounds for each in entrants):
+                raise
+            interrupted = True
+    return ExperimentResult(
+        name=file.name,
+        about=file.about,
+        entrants=entrants,
+        statistic=statistic,
+        ceilings=first.ceilings,
+        environment=environment,
+        files="".join(map(file_listing, specs.values())),
+        round_count=rounds,
+        interrupted=interrupted,
+    )
+
+
+def write_experiment(result: ExperimentResult, request: ExperimentRequest) -> Path:
+    """Writes an experiment's report, its data and its plots to the results directory; returns the report's path.
+
+    Raises:
+        UsageError: They cannot be written.
+    """
+    from autotune.report.experiment import write_files
+
+    file = request.read()
+    return write_files(result, Path(request.results) / "experiments" / file.name, file.columns)
 
 
 def run_check(request: CheckRequest, observer: StudyObserver | None = None) -> CheckResult:
@@ -349,6 +544,7 @@ tune = _by_keywords(RunRequest, run_study)
 measure = _by_keywords(MeasureRequest, run_measurement)
 compare = _by_keywords(CompareRequest, run_comparison)
 check = _by_keywords(CheckRequest, run_check)
+experiment = _by_keywords(ExperimentRequest, run_experiment)
 
 
 def export(
@@ -586,7 +782,7 @@ def _create_directory(directory: Path) -> None:
 
 
 def _holding_machine(
-    request: RunRequest | MeasureRequest | ComparisonRequest, launcher: Launcher, what: str
+    request: RunRequest | MeasureRequest | ComparisonRequest | ExperimentRequest, launcher: Launcher, what: str
 ) -> AbstractContextManager[None]:
     """Keeps other runs from measuring here meanwhile; raises `UsageError` when entered if one does already."""
     from autotune.environment import machine_lock

@@ -58,6 +58,14 @@ _COMMANDS: dict[str, Entry | Group] = {
         violates the SLO; 2: the baseline is of another machine or model; 1: it was not served, or nothing was decided.
         """,
     ),
+    "experiment": Entry(
+        "autotune.cli._experiment",
+        """Measure the variants of an experiment file under its loads, and say which wins where.
+
+        Variants are measured in turns on fresh servers. Prints the file's tables; writes report.md, results.csv and
+        plots to DIR/experiments/NAME. Exit code 1: nothing was measured.
+        """,
+    ),
     "export": Entry(
         "autotune.cli._export",
         """Write the config.pbtxt of a study's best trial, with a header that says how it was found.

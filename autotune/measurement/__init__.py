@@ -3,7 +3,7 @@
 from autotune.measurement._breakdown import Breakdown, StepTimes, breakdown
 from autotune.measurement._deployment import Deployment, Served
 from autotune.measurement._guards import Guards
-from autotune.measurement._loads import parse_sweep, schedules
+from autotune.measurement._loads import load_words, parse_sweep, schedules
 from autotune.measurement._meter import Meter
 from autotune.measurement._options import MeasureOptions
 from autotune.measurement._probe import run_probe
@@ -49,6 +49,7 @@ __all__ = [
     "Verdict",
     "between_jumps",
     "breakdown",
+    "load_words",
     "parse_sweep",
     "run_probe",
     "schedules",

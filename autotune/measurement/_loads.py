@@ -76,3 +76,17 @@ def _parse_range(part: str, text: str, flag: str, *, whole: bool) -> list[float]
     if steps > _MOST_STEPS:
         raise UsageError(f"{flag}: {text!r} is {steps} values; choose a larger STEP in START:END:STEP")
     return [start + index * step for index in range(steps)]
+
+
+def load_words(schedule: Schedule, batch_size: int) -> str:
+    """A load in words: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name.
+
+    With the batch size where it is not 1: ``batch 4, concurrency 8``.
+    """
+    batch = f"batch {batch_size}, " if batch_size > 1 else ""
+    if isinstance(schedule, ClosedLoop):
+        return f"{batch}concurrency {schedule.concurrency}"
+    if isinstance(schedule, Trace):
+        return f"{batch}trace {schedule.name}"
+    per_s = schedule.rate_per_s * batch_size
+    return f"{batch}rate {per_s:,.{0 if per_s >= 100 else 1}f}/s"

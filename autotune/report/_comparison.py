@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autotune.measurement import Breakdown, breakdown
+from autotune.measurement import Breakdown, Probe, breakdown
 from autotune.measurement.statistics import Ratio
 from autotune.report._format import latency, mean_batch, rate, wide_console
 from autotune.report._reasons import disturbance
@@ -83,10 +83,12 @@ def gate_sentence(result: CheckResult) -> str:
 
 
 def _disturbed(result: ComparisonResult) -> list[str]:
+    probes = (sample.probe for each in result.contenders for sample in each.samples.values())
+    return disturbed_lines([probe for probe in probes if probe is not None])
+
+
+def disturbed_lines(probes: Sequence[Probe]) -> list[str]:
     """How many of the windows were disturbed, and by what; empty if none was."""
-    probes = [
-        sample.probe for each in result.contenders for sample in each.samples.values() if sample.probe is not None
-    ]
     found = [probe.invalid[0] for probe in probes if probe.invalid]
     if not found:
         return []

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from autotune.load import ClosedLoop, Trace
-from autotune.measurement import Probe
+from autotune.measurement import Probe, load_words
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.repository import ConfigSet, describe_changes
@@ -45,16 +44,8 @@ def mean_batch(probe: Probe) -> str:
 
 
 def load_label(probe: Probe) -> str:
-    """The load of a probe: ``concurrency 8`` or ``rate 1,200/s``, in inferences, or a trace's name.
-
-    With the batch size where it is not 1: ``batch 4, concurrency 8``.
-    """
-    batch = f"batch {probe.batch_size}, " if probe.batch_size > 1 else ""
-    if isinstance(probe.schedule, ClosedLoop):
-        return f"{batch}concurrency {probe.schedule.concurrency}"
-    if isinstance(probe.schedule, Trace):
-        return f"{batch}trace {probe.schedule.name}"
-    return f"{batch}rate {rate(probe.schedule.rate_per_s * probe.batch_size)}/s"
+    """The load of a probe in words: ``concurrency 8``, or ``batch 4, concurrency 8``."""
+    return load_words(probe.schedule, probe.batch_size)
 
 
 def outcome_style(kind: OutcomeKind) -> str:

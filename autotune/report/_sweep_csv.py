@@ -7,7 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING
 
-from autotune.report._load_columns import load_table
+from autotune.report._load_columns import LoadTable, load_table
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def sweep(result: SweepResult) -> str:
     """A line for each window, to the microsecond; cells are empty where requests were not answered."""
-    table = load_table(result)
+    return csv_lines(load_table(result))
+
+
+def csv_lines(table: LoadTable) -> str:
+    """A table as CSV."""
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\n")
     lines.writerow(table.columns)

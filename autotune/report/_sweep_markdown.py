@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from autotune.report._load_columns import load_table
+from autotune.report._load_columns import LoadTable, load_table
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def sweep(result: SweepResult) -> str:
     """A row for each window; ``-`` where nothing was answered, ``lost`` where requests never were."""
-    table = load_table(result)
+    return markdown_lines(load_table(result))
+
+
+def markdown_lines(table: LoadTable) -> str:
+    """A table as Markdown, its columns aligned."""
     cells = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [_line([cell.rjust(width) for cell, width in zip(row, widths, strict=True)]) for row in cells]

@@ -5,6 +5,8 @@ fields. A new option is one field here, and the line that uses it.
 """
 
 from autotune.request._compare import CheckRequest, CompareRequest, ComparisonRequest, Named
+from autotune.request._experiment import Entry, ExperimentRequest
+from autotune.request._experiment_file import ExperimentFile
 from autotune.request._measure import MeasureRequest
 from autotune.request._model import ModelRequest
 from autotune.request._option import (
@@ -31,6 +33,9 @@ __all__ = [
     "CheckRequest",
     "CompareRequest",
     "ComparisonRequest",
+    "Entry",
+    "ExperimentFile",
+    "ExperimentRequest",
     "MeasureRequest",
     "ModelRequest",
     "Named",

@@ -2,6 +2,7 @@
 
 from autotune.space._advice import advice, shape_advice
 from autotune.space._candidate import Candidate, ParameterValue
+from autotune.space._document import Node, parse_document
 from autotune.space._joint import JointSpace
 from autotune.space._model_analyzer import (
     BOUNDS,
@@ -23,12 +24,14 @@ __all__ = [
     "SIMULATED",
     "Candidate",
     "JointSpace",
+    "Node",
     "Parameter",
     "ParameterValue",
     "SearchSpace",
     "advice",
     "is_model_analyzer",
     "model_analyzer_space",
+    "parse_document",
     "shape_advice",
     "values_of",
     "written",

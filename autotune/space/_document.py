@@ -35,6 +35,16 @@ class Node:
         return yaml.SafeLoader("").construct_object(self.node, deep=True)
 
     @property
+    def text(self) -> str:
+        """A single value as it is written: YAML would take ``1:257:64`` for a number in base 60."""
+        return str(self.node.value)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is a single value, neither a list nor a mapping."""
+        return isinstance(self.node, yaml.ScalarNode)
+
+    @property
     def is_mapping(self) -> bool:
         """Whether it is a mapping."""
         return isinstance(self.node, yaml.MappingNode)
@@ -69,8 +79,11 @@ class Node:
         return UsageError(f"{self.source}:{self.node.start_mark.line + 1}: {message}")
 
 
-def parse_document(text: str, source: str) -> Node:
-    """The root of a YAML document.
+_SPACE = "parameters to search, such as 'parameters: {instance_count: [1, 2]}'"
+
+
+def parse_document(text: str, source: str, expected: str = _SPACE) -> Node:
+    """The root of a YAML document; ``expected`` says what to write into an empty one.
 
     Raises:
         UsageError: It is not YAML, or empty; names the line.
@@ -89,7 +102,5 @@ def parse_document(text: str, source: str) -> Node:
         reason = " ".join(str(error).split())
         raise UsageError(f"{source}: not valid YAML: {reason}; correct the file") from error
     if root is None:
-        raise UsageError(
-            f"{source}: is empty; write parameters to search, such as 'parameters: {{instance_count: [1, 2]}}'"
-        )
+        raise UsageError(f"{source}: is empty; write {expected}")
     return Node(source, root)

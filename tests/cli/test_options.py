@@ -41,6 +41,7 @@ def test_every_command_is_walked() -> None:
         "measure",
         "compare",
         "check",
+        "experiment",
         "export",
         "report",
         "studies list",

@@ -1,4 +1,4 @@
-"""The examples of a comparison and of a gate fit the commands and the model."""
+"""The examples of an experiment and of a gate fit the commands and the model."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ from pathlib import Path
 
 import yaml
 
-from autotune.repository import ModelConfig
-from autotune.request import CheckRequest, CompareRequest, options_of
+from autotune.repository import ConfigSet
+from autotune.request import CheckRequest, ExperimentRequest, options_of
 
 ROOT = Path(__file__).parents[2]
-REPORT = ROOT / "examples" / "mnist_report"
 
 
-def test_the_four_configs_of_the_report_are_of_the_bundled_model() -> None:
-    request = CompareRequest(
-        model_repository=ROOT / "model_repository", model="mnist", configs=sorted(map(str, REPORT.glob("*.pbtxt")))
-    )
-    found = {
-        each.name: (
-            each.configs.asked.value("dynamic_batching.max_queue_delay_microseconds") or 0,
-            each.configs.asked.instance_count,
-        )
-        for each in request.contenders()
-    }
+def test_the_mnist_experiment_has_the_four_configs_of_the_report() -> None:
+    request = ExperimentRequest(file=ROOT / "examples" / "mnist_report" / "experiment.yaml")
+    found = {}
+    for entry in request.entries(request.read()):
+        spec, composing = entry.request.find_model()
+        config = entry.applied(ConfigSet.of(spec.config), (spec, *composing)).asked
+        assert config.dynamic_batching
+        delay = config.value("dynamic_batching.max_queue_delay_microseconds") or 0
+        found[entry.name] = (delay, config.instance_count)
     assert found == {
-        "dynamic.pbtxt": (0, 1),
-        "delay_1000us.pbtxt": (1000, 1),
-        "delay_2000us.pbtxt": (2000, 1),
-        "two_instances.pbtxt": (1000, 2),
+        "dynamic": (0, 1),
+        "delay_1000us": (1000, 1),
+        "delay_2000us": (2000, 1),
+        "two_instances": (1000, 2),
     }
-    own = ModelConfig.parse((ROOT / "model_repository" / "mnist" / "config.pbtxt").read_text(), "own")
-    assert all(each.configs.asked.value("input") == own.value("input") for each in request.contenders())
 
 
 def test_the_workflow_gives_only_options_that_exist() -> None:

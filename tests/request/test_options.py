@@ -11,17 +11,19 @@ from typing import get_args
 import pytest
 
 import autotune
-from autotune.cli import _measure
+from autotune.cli import _experiment, _measure
 from autotune.cli._command import make_command
 from autotune.cli._printed import Printed
 from autotune.errors import UsageError
 from autotune.load import CLIENTS, protocols
 from autotune.objective import GoalName, LoadName
 from autotune.report import FORMATS, SWEEP_FORMATS
+from autotune.report.experiment import EXPERIMENT_FORMATS
 from autotune.request import (
     AT_LEAST_ONE,
     CheckRequest,
     CompareRequest,
+    ExperimentRequest,
     MeasureRequest,
     Panel,
     Request,
@@ -45,6 +47,7 @@ from autotune.server._choose import LAUNCHERS
         (RunRequest, "launch", ("auto", *LAUNCHERS)),
         (Printed, "format", FORMATS),
         (_measure.REQUEST, "format", SWEEP_FORMATS),
+        (_experiment.REQUEST, "format", ("text", *EXPERIMENT_FORMATS)),
         (MeasureRequest, "scenario", SCENARIOS),
     ],
 )
@@ -52,7 +55,9 @@ def test_help_shows_the_choices_that_there_are(request_: type[Request], name: st
     assert sorted(options_of(request_)[name].metavar.split("|")) == sorted(choices)
 
 
-@pytest.mark.parametrize("request_", [RunRequest, _measure.REQUEST, CompareRequest, CheckRequest])
+@pytest.mark.parametrize(
+    "request_", [RunRequest, _measure.REQUEST, CompareRequest, CheckRequest, ExperimentRequest, _experiment.REQUEST]
+)
 def test_every_option_is_told_in_one_short_sentence(request_: type[Request]) -> None:
     for each in options_of(request_).values():
         assert each.help.endswith(".")

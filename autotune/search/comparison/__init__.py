@@ -5,8 +5,8 @@ Unlike the final comparison of a study, no config was chosen by its measurements
 
 from autotune.search.comparison._baseline import Baseline, other_machine, read_baseline
 from autotune.search.comparison._decide import OURS, CheckResult, Gate, Ranking, gate, rank, speedup
-from autotune.search.comparison._measurer import Measurer
-from autotune.search.comparison._rounds import measure_in_turns
+from autotune.search.comparison._measurer import Measurer, failed_sample, load_sample, searched_sample
+from autotune.search.comparison._rounds import measure_in_turns, turns
 from autotune.search.comparison._types import ComparisonResult, Contender, Metric, Out, Sample
 
 __all__ = [
@@ -21,10 +21,14 @@ __all__ = [
     "Out",
     "Ranking",
     "Sample",
+    "failed_sample",
     "gate",
+    "load_sample",
     "measure_in_turns",
     "other_machine",
     "rank",
     "read_baseline",
+    "searched_sample",
     "speedup",
+    "turns",
 ]

@@ -20,8 +20,8 @@ CONFIDENCE = 0.95
 def speedup(one: Contender, other: Contender, result: ComparisonResult) -> Ratio | None:
     """How many times faster one is: above 1 is better, for rates and latencies alike; None without a common round.
 
-    The interval is corrected for the number of pairs (Bonferroni), because the fastest config is known only afterwards.
-    The number of rounds is fixed beforehand, so nothing is corrected for looking early.
+    The interval is corrected for the number of pairs at all loads (Bonferroni), because the fastest config is known
+    only afterwards. The number of rounds is fixed beforehand, so nothing is corrected for looking early.
     """
     rounds = sorted(one.rounds.keys() & other.rounds.keys())
     if not rounds:
@@ -32,7 +32,7 @@ def speedup(one: Contender, other: Contender, result: ComparisonResult) -> Ratio
         for each in compared
         if each.name not in (one.name, other.name) and set(rounds) <= each.rounds.keys()
     ]
-    pairs = max(1, result.pairs)
+    pairs = max(1, result.pairs) * result.loads
     values = [[each.rounds[number] for number in rounds] for each in (one, other)]
     ours, theirs = reversed(values) if result.metric.statistic else values
     return paired_ratio(ours, theirs, 1 - (1 - CONFIDENCE) / pairs, beside)

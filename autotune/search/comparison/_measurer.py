@@ -57,7 +57,12 @@ class Measurer:
             KeyboardInterrupt: A person stopped it.
         """
         outcome, probes = self._run(name, f"round {number}", replace(ROUGH_RATE, seed=number))
-        sample = self._at_load(outcome, probes) if self.objective is None else _searched(outcome)
+        if self.objective is not None:
+            sample = searched_sample(outcome)
+        elif not probes or outcome.failed:
+            sample = failed_sample(outcome)
+        else:
+            sample = load_sample(probes[-1], self.metric.statistic)
         return self._said(name, number, sample)
 
     def _run(self, name: str, label: str, question: Question) -> tuple[TrialOutcome, list[Probe]]:
@@ -80,19 +85,6 @@ class Measurer:
             raise failure
         return outcome, probes
 
-    def _at_load(self, outcome: TrialOutcome, probes: Sequence[Probe]) -> Sample:
-        """What one window at the given load says."""
-        if not probes or outcome.failed:
-            return _failed(outcome)
-        probe = probes[-1]
-        if probe.verdict == "invalid":
-            return Sample(None, probe, message="the machine was disturbed")
-        statistic = self.metric.statistic
-        value = probe.latency_s[statistic] if statistic else probe.achieved_per_s
-        if probe.verdict == "fails" or not 0 < value < math.inf:
-            return Sample(None, probe, Out.VIOLATED, _violation(probe))
-        return Sample(value, probe)
-
     def _said(self, name: str, number: int, sample: Sample) -> Sample:
         text = sample.message
         if sample.value is not None and sample.probe is not None:
@@ -103,11 +95,26 @@ class Measurer:
         return sample
 
 
-def _searched(outcome: TrialOutcome) -> Sample:
+def load_sample(probe: Probe, statistic: str) -> Sample:
+    """What one window at a given load says.
+
+    Args:
+        probe: The window.
+        statistic: The latency statistic that is compared; empty for inferences/s.
+    """
+    if probe.verdict == "invalid":
+        return Sample(None, probe, message="the machine was disturbed")
+    value = probe.latency_s[statistic] if statistic else probe.achieved_per_s
+    if probe.verdict == "fails" or not 0 < value < math.inf:
+        return Sample(None, probe, Out.VIOLATED, _violation(probe))
+    return Sample(value, probe)
+
+
+def searched_sample(outcome: TrialOutcome) -> Sample:
     """What a search of the highest rate says."""
     measured = outcome.measurement
     if measured is None or outcome.failed:
-        return _failed(outcome)
+        return failed_sample(outcome)
     if measured.feasible and measured.rate_per_s > 0:
         return Sample(measured.rate_per_s, measured.decided_by)
     if measured.infeasible in (None, Infeasible.DISTURBED):
@@ -116,8 +123,8 @@ def _searched(outcome: TrialOutcome) -> Sample:
     return Sample(None, probe, Out.VIOLATED, _violation(probe) if probe else "violates the SLO")
 
 
-def _failed(outcome: TrialOutcome) -> Sample:
-    """A client that failed says nothing about the config."""
+def failed_sample(outcome: TrialOutcome) -> Sample:
+    """What a config that was not measured says; a client that failed says nothing about the config."""
     if outcome.kind in (OutcomeKind.CLIENT_FAILED, OutcomeKind.OUT_OF_TIME):
         return Sample(None, message=outcome.message)
     return Sample(None, None, Out.FAILED, f"{outcome.kind.value}: {outcome.message}".removesuffix(": "))

@@ -26,7 +26,7 @@ def measure_in_turns(
     """
     contenders = {name: Contender(name, texts) for name, texts in configs.items()}
     for number in range(1, rounds + 1):
-        for name in _turns(list(configs), number):
+        for name in turns(list(configs), number):
             contender = contenders[name]
             if contender.out is None:
                 sample = measure(name, number)
@@ -36,6 +36,7 @@ def measure_in_turns(
                 yield tuple(contenders.values())
 
 
-def _turns(names: Sequence[str], number: int) -> list[str]:
+def turns(names: Sequence[str], number: int) -> list[str]:
+    """The names in the order of a round, from 1: each round begins with another one."""
     first = (number - 1) % len(names)
     return [*names[first:], *names[:first]]

@@ -101,6 +101,7 @@ class ComparisonResult:
         contenders: The configs, in the order in which they were given.
         environment: Where it was measured.
         interrupted: Whether a person stopped it.
+        loads: How many loads are compared at once; intervals hold for all of them together.
     """
 
     model: str
@@ -108,6 +109,7 @@ class ComparisonResult:
     contenders: tuple[Contender, ...]
     environment: Environment
     interrupted: bool = False
+    loads: int = 1
 
     @property
     def pairs(self) -> int:

@@ -22,7 +22,7 @@ _PURPOSES = {
 def machine(source: Source) -> Section:
     """The machine and the software."""
     begun = source.record.environment
-    blocks: list[Block] = [Facts(tuple((name, value) for name, value in _facts(begun) if value))]
+    blocks: list[Block] = [Facts(tuple((name, value) for name, value in environment_facts(begun) if value))]
     others = {trial.environment.digest for trial in (*source.result.trials, *source.runs)} - {begun.digest}
     if others:
         blocks.append(
@@ -38,7 +38,7 @@ def repository(source: Source) -> Section:
     """The model's files."""
     files = source.record.files
     blocks: tuple[Block, ...] = (
-        (Code(_tree(files), title="Files as the study began"),)
+        (Code(file_tree(files), title="Files as the study began"),)
         if files
         else (Paragraph("The files were not listed: an earlier version of autotune began this study."),)
     )
@@ -90,7 +90,8 @@ def _finals(source: Source) -> str:
     return f"{configs} configs, {finals.rounds} round{'' if finals.rounds == 1 else 's'}, each on a fresh server"
 
 
-def _facts(found: Environment) -> list[tuple[str, str]]:
+def environment_facts(found: Environment) -> list[tuple[str, str]]:
+    """The machine and the software, name and value."""
     gpus = ", ".join(str(gpu) for gpu in found.gpus) or "none"
     cores = f"{found.logical_cores} vCPU ({found.physical_cores or 'unknown'} physical cores),"
     facts = [
@@ -122,7 +123,7 @@ _LAUNCH = {
 _MOST_FILES = 200  # that are listed
 
 
-def _tree(files: str) -> str:
+def file_tree(files: str) -> str:
     """The listing as a tree: each directory once, what is in it indented below."""
     lines: list[str] = []
     above: list[str] = []

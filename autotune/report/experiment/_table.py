@@ -1,0 +1,56 @@
+"""The table of an experiment: a row for each variant, client and load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autotune.measurement import Probe
+from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable, load_value, values
+from autotune.search.experiment import Entrant, ExperimentResult
+
+SHORT = ("throughput", "avg", "p50", "p90", "p95", "p99", "queue", "infer", "mean_batch")
+"""The columns that fit into a terminal."""
+
+
+def typical_table(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> LoadTable:
+    """The round with the median throughput of each entrant at each load."""
+    rows = [
+        [*_names(result, entrant), *_at(probe), *values(probe, columns)]
+        for entrant in result.entrants
+        for probe in result.sweep(entrant).probes
+    ]
+    return LoadTable((*_headings(result), *_titles(columns)), rows)
+
+
+def rounds_table(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> LoadTable:
+    """Every round of each entrant at each load."""
+    rows = [
+        [*_names(result, entrant), number, *_at(probe), *values(probe, columns)]
+        for entrant in result.entrants
+        for load in entrant.loads
+        for number, probe in entrant.windows(load)
+    ]
+    *names, batch, load_ = _headings(result)
+    return LoadTable((*names, "Round", batch, load_, *_titles(columns)), rows)
+
+
+def _headings(result: ExperimentResult) -> list[str]:
+    probes = [probe for each in result.entrants for probe in result.sweep(each).probes]
+    load = "Concurrency" if all(probe.concurrency is not None for probe in probes) else "Request Rate"
+    return ["Variant", *(["Client"] if _several_clients(result) else []), "Batch", load]
+
+
+def _titles(columns: Sequence[str]) -> list[str]:
+    return [COLUMNS[name].title for name in columns]
+
+
+def _names(result: ExperimentResult, entrant: Entrant) -> list[str]:
+    return [entrant.variant, *([entrant.client] if _several_clients(result) else [])]
+
+
+def _at(probe: Probe) -> list[float | str]:
+    return [probe.batch_size, load_value(probe)]
+
+
+def _several_clients(result: ExperimentResult) -> bool:
+    return len({each.client for each in result.entrants}) > 1

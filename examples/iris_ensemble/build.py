@@ -1,0 +1,13 @@
+"""Puts the bundled iris forest into the ensemble's repository.
+
+python examples/iris_ensemble/build.py
+"""
+
+import shutil
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    forest = HERE.parents[1] / "model_repository" / "iris" / "1" / "model.onnx"
+    shutil.copyfile(forest, HERE / "models" / "forest" / "1" / "model.onnx")
