@@ -24,7 +24,7 @@ help: ## shows this list
 
 demo: $(BIN)/.installed ## tunes the bundled MNIST model on the embedded Triton, four minutes with the installation
 	$(BIN)/autotune run --model-repository model_repository --model mnist --objective throughput --p99 5ms \
-		--search-space search_spaces/onnx_cpu.yaml --launch embedded --time-budget 3m --study demo --results results
+		--search-space search_spaces/onnxruntime_cpu.yaml --launch embedded --time-budget 3m --study demo --results results
 	@echo
 	@echo "Exported config:  results/demo/best/mnist/config.pbtxt"
 	@echo "Every trial:      results/autotune.db   (look: $(BIN)/autotune studies show demo)"

@@ -61,7 +61,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     from autotune.report import export_best
     from autotune.repository import RequestShapes, file_listing
     from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
-    from autotune.server import check_gpu_instances
+    from autotune.server import check_gpu_instances, check_gpu_search
     from autotune.space import JointSpace, advice, shape_advice
 
     check_sampler(request.sampler)
@@ -73,6 +73,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     for each in (spec, *composing):
         launcher.check_model(each)
         searched = space.spaces.get(each.name)
+        check_gpu_search(launcher, each, searched.kinds if searched is not None else ())
         if searched is None or not searched.moves_off_gpus:
             check_gpu_instances(launcher, each.name, each.config)
     name = request.study_name(spec.name, launcher.name)

@@ -9,7 +9,7 @@ from autotune.server._diagnosis import Diagnosis
 from autotune.server._docker import DockerLauncher
 from autotune.server._doctor import diagnose
 from autotune.server._embedded import EmbeddedLauncher
-from autotune.server._gpu_instances import check_gpu_instances
+from autotune.server._gpu_instances import check_gpu_instances, check_gpu_search
 from autotune.server._leftovers import leftovers
 from autotune.server._local import LocalLauncher
 from autotune.server._options import LaunchOptions
@@ -51,6 +51,7 @@ __all__ = [
     "StartTimedOut",
     "Unreachable",
     "check_gpu_instances",
+    "check_gpu_search",
     "choose_launcher",
     "completion",
     "config_name",

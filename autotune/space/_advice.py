@@ -36,7 +36,7 @@ def advice(spec: ModelSpec, space: SearchSpace, *, only_cpus: bool) -> tuple[str
         return ()
     return (
         f"{spec.name}: each ONNX Runtime instance uses all cores, so several instances slow each other down; "
-        f"search {_THREADS} too, as --search-space search_spaces/onnx_cpu.yaml does",
+        f"search {_THREADS} too, as --search-space search_spaces/onnxruntime_cpu.yaml does",
     )
 
 

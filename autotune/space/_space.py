@@ -126,9 +126,14 @@ class SearchSpace:
         return any(each.between for each in self.parameters)
 
     @property
+    def kinds(self) -> tuple[ParameterValue, ...]:
+        """The instance kinds that are searched; none if each config keeps the model's."""
+        return next((each.choices for each in self.parameters if each.name == INSTANCE_KIND), ())
+
+    @property
     def moves_off_gpus(self) -> bool:
         """Whether some configs have their instances on CPUs whatever the model's own config says."""
-        return any(each.name == INSTANCE_KIND and each.has(_CPU) for each in self.parameters)
+        return _CPU in self.kinds
 
     def is_coarse(self, candidate: Candidate) -> bool:
         """Whether all its values are on the coarse grid."""
