@@ -41,6 +41,7 @@ class Entry:
         request: Its measurement.
         changes: The fields that it changes.
         places: Where the file gives the request's options.
+        file: The file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Entry:
     request: MeasureRequest
     changes: tuple[Change, ...]
     places: Mapping[str, Given]
+    file: Path
 
     def described(self) -> tuple[str, ...]:
         """What its variant says of the config, a line each."""
@@ -57,15 +59,18 @@ class Entry:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Names the file, the line and the key instead of the flag, where the file gave the option."""
+        """Names the file and the key instead of the flag, with the line where the file gives the option."""
         try:
             yield
         except UsageError as error:
             found = _FLAG.fullmatch(str(error))
-            given = self.places.get(found[1].replace("-", "_")) if found else None
-            if found is None or given is None:
-                raise
-            raise given.node.error(f"{given.key}: {found[2]}") from error
+            name = found[1].replace("-", "_") if found else ""
+            if found is not None and name in self.places:
+                given = self.places[name]
+                raise given.node.error(f"{given.key}: {found[2]}") from error
+            if found is not None and name not in _OF_THE_COMMAND:
+                raise UsageError(f"{self.file}: {self.name}: {name}: {found[2]}") from error
+            raise
 
     def applied(self, configs: ConfigSet, specs: Sequence[ModelSpec]) -> ConfigSet:
         """The configs with the fields that the variant changes.
@@ -141,7 +146,7 @@ class ExperimentRequest(ServerRequest, StoreRequest):
         if self.quick:
             options["duration"] = QUICK_WINDOW
         name = f"{variant.name}, {client.name}" if len(file.clients) > 1 else variant.name
-        return Entry(name, variant.name, client.name, MeasureRequest(**options), variant.changes, places)
+        return Entry(name, variant.name, client.name, MeasureRequest(**options), variant.changes, places, file.path)
 
     def statistic(self, file: ExperimentFile, entries: Sequence[Entry]) -> str | None:
         """The latency statistic that decides; empty if more inferences/s are better; None if nothing is compared.
@@ -172,6 +177,9 @@ class ExperimentRequest(ServerRequest, StoreRequest):
             return loads
         sizes = list(loads)
         return {size: _ends(loads[size]) for size in _ends(sizes)}
+
+
+_OF_THE_COMMAND = {each.name for each in fields(ExperimentRequest)}
 
 
 def _ends(values: Sequence[Any]) -> list[Any]:

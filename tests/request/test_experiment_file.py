@@ -173,6 +173,16 @@ def test_what_is_wrong_is_named_with_its_line_and_key(refuses: Refuses, old: str
     assert refuses(GOOD.replace(old, new)).startswith(line)
 
 
+def test_an_option_that_the_file_does_not_give_is_named_with_the_variant(
+    refuses: Refuses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    line = refuses(GOOD + "clients: {theirs: {client: perf_analyzer}}\n")
+    assert line.startswith(" plain: perf_analyzer: no perf_analyzer on PATH; give its path")
+    line = refuses(GOOD + "data: {}\n", "--image", "x", "--url", "nowhere:1")
+    assert line.startswith("autotune: --")
+
+
 def test_a_file_that_is_no_experiment(refuses: Refuses) -> None:
     assert refuses("- 1\n").startswith("1: expected 'variants:' and 'loads:' at the top")
     assert refuses("loads: {concurrency: 8}\n").startswith("1: variants: is missing; name at least one")

@@ -16,10 +16,10 @@ def verdict_of(result: ExperimentResult) -> list[str]:
 
     Entrants that could not be measured are named even if nothing is compared.
     """
-    if result.statistic is None or len(result.entrants) < 2:
-        return [f"{each.name}: {each.failed.message}." for each in result.entrants if each.failed is not None]
+    failed = [f"{each.name}: {each.failed.message}." for each in result.entrants if each.failed is not None]
+    if result.statistic is None or len(result.entrants) < 2 or len(failed) == len(result.entrants):
+        return failed
     if result.round_count < 2:
-        failed = [f"{each.name}: {each.failed.message}." for each in result.entrants if each.failed is not None]
         return [*failed, "One round shows no deviation, so nothing is compared."]
     lines = []
     if result.shared_loads:
@@ -34,7 +34,7 @@ def _first_holds(result: ExperimentResult, ranking: Ranking) -> list[str]:
     """Whether the first entrant, mostly the plain one, is as good as any."""
     first = result.entrants[0].name
     best = [each.name for each in (ranking.fastest, *ranking.ties) if each is not None]
-    if first not in best or ranking.undecided:
+    if first not in best or ranking.undecided or not (ranking.ties or ranking.slower):
         return []
     return [f"No variant is significantly faster than {first}, the first one."]
 
