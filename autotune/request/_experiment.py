@@ -35,7 +35,7 @@ class Entry:
     """One variant asked by one client: a measurement with a name.
 
     Attributes:
-        name: Unique in the experiment, such as ``plain`` or ``plain, grpc``.
+        name: Unique in the experiment, such as ``plain`` or ``plain (grpc)``.
         variant: The variant's name.
         client: The client's name; empty if the file names none.
         request: Its measurement.
@@ -145,7 +145,7 @@ class ExperimentRequest(ServerRequest, StoreRequest):
         options |= {name: getattr(self, name) for name in ours & self.given}
         if self.quick:
             options["duration"] = QUICK_WINDOW
-        name = f"{variant.name}, {client.name}" if len(file.clients) > 1 else variant.name
+        name = f"{variant.name} ({client.name})" if len(file.clients) > 1 else variant.name
         return Entry(name, variant.name, client.name, MeasureRequest(**options), variant.changes, places, file.path)
 
     def statistic(self, file: ExperimentFile, entries: Sequence[Entry]) -> str | None:

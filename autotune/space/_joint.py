@@ -48,12 +48,18 @@ class JointSpace:
         for spec in models:
             try:
                 each, found = space.restricted_to(spec)
-                spaces[spec.name] = each if spec is models[0] else each.batching_at_least(models[0].config)
+                if spec is not models[0]:
+                    each, note = each.batching_at_least(models[0].config, spec.config)
+                    found = (*found, *([note] if note else ()))
+                if each.parameters:
+                    spaces[spec.name] = each
             except UsageError:
                 if spec is models[-1] and not spaces:
                     raise
                 continue
             notes += found
+        if not spaces:
+            raise UsageError(f"--search-space: nothing is left to search: {'; '.join(notes)}; add larger sizes")
         return cls(spaces), tuple(notes)
 
     @property

@@ -242,22 +242,24 @@ class SearchSpace:
         known = spec.config.max_batch_size if spec.has_config and spec.config.has("max_batch_size") else None
         return SearchSpace(parameters, None if searched else known), notes
 
-    def batching_at_least(self, caller: ModelConfig) -> SearchSpace:
-        """The space without the largest batches that Triton refuses in a step of ``caller``.
+    def batching_at_least(self, caller: ModelConfig, step: ModelConfig) -> tuple[SearchSpace, str]:
+        """The space without the batch sizes that Triton refuses in a step of ``caller``, and a note on it.
 
         A step must take batches as large as its ensemble does. Triton 2.51 on another: "ensemble both allows maximum
-        batch size 8, but it contains model first which only allows maximum batch size to be 4".
+        batch size 8, but it contains model first which only allows maximum batch size to be 4". If no size is large
+        enough, the step keeps its own; the note, else empty, says so.
         """
         least = caller.max_batch_size if caller.has("ensemble_scheduling") else 0
-        parameters = []
-        for each in self.parameters:
-            kept = (
-                [index for index, size in enumerate(each.choices) if int(str(size)) >= least]
-                if (each.name == MAX_BATCH_SIZE)
-                else []
-            )
-            parameters.append(each.keeping(kept) if kept else each)
-        return SearchSpace(tuple(parameters), self.max_batch_size)
+        sizes = next((each for each in self.parameters if each.name == MAX_BATCH_SIZE), None)
+        if sizes is None:
+            return self, ""
+        kept = [index for index, size in enumerate(sizes.choices) if int(str(size)) >= least]
+        if kept:
+            left = tuple(each.keeping(kept) if each is sizes else each for each in self.parameters)
+            return SearchSpace(left, self.max_batch_size), ""
+        note = f"{step.name}: no max_batch_size of the space reaches the ensemble's {least}; it keeps its own"
+        left = tuple(each for each in self.parameters if each is not sizes)
+        return SearchSpace(left, step.max_batch_size), note
 
     @cached_property
     def digest(self) -> str:

@@ -89,6 +89,33 @@ def write_onnx(
     return path
 
 
+def write_ensemble(repository: Path, name: str, steps: tuple[str, str]) -> Path:
+    """An ensemble of two models from FP32[4] to FP32[4], one after the other."""
+    first, second = (f'model_name: "{step}" model_version: -1' for step in steps)
+    return write_model(
+        repository,
+        name,
+        f"""
+platform: "ensemble"
+max_batch_size: 8
+input {{ name: "input" data_type: TYPE_FP32 dims: [ 4 ] }}
+output {{ name: "output" data_type: TYPE_FP32 dims: [ 4 ] }}
+ensemble_scheduling {{
+  step {{
+    {first}
+    input_map {{ key: "input" value: "input" }}
+    output_map {{ key: "output" value: "between" }}
+  }}
+  step {{
+    {second}
+    input_map {{ key: "input" value: "between" }}
+    output_map {{ key: "output" value: "output" }}
+  }}
+}}
+""",
+    )
+
+
 def onnx_config(extra: str = "max_batch_size: 8", datatype: str = "TYPE_FP32", dims: str = "4") -> str:
     """A complete config for `write_onnx`."""
     return f"""

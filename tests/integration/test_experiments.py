@@ -78,7 +78,7 @@ def test_a_queue_delay_slows_a_single_iris_client_down(run: Run) -> None:
 
 def test_the_bls_model_is_asked_over_http_and_grpc(run: Run, tmp_path: Path) -> None:
     shown = run("bls_over_grpc", variants="bls")
-    for name in ("bls, http", "bls, grpc"):
+    for name in ("bls (http)", "bls (grpc)"):
         assert _rate(shown, name, "concurrency 257") > 1.5 * _rate(shown, name, "concurrency 1")
     _, rows, plots = _files(tmp_path, "bls_over_grpc")
     assert rows[0][:5] == ["Variant", "Client", "Round", "Batch", "Concurrency"]

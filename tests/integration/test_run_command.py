@@ -125,9 +125,9 @@ def test_a_config_that_does_not_load_is_an_outcome_and_the_study_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     space = tmp_path / "space.yaml"
-    space.write_text("parameters:\n  instance_kind: [KIND_GPU]\n  instance_count: [1, 2]\n")
+    space.write_text("parameters:\n  instance_count: [1, 2]\nfields:\n  parameters.execution_mode: 7\n")
     results = tmp_path / "results"
     assert _run(results, "--model", "iris", "--p99", "50ms", "--search-space", str(space), "--trials", "2") == 0
     trials = json.loads(capsys.readouterr().out)["trials"]
     assert [trial["outcome"] for trial in trials] == ["feasible", "failed to load"]
-    assert "KIND_GPU" in trials[1]["message"] or "GPU" in trials[1]["message"]
+    assert "Expected values for execution_mode are 0 or 1 but got 7" in trials[1]["message"]

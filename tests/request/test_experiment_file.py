@@ -69,7 +69,7 @@ def test_every_variant_is_asked_by_every_client_under_the_same_loads(read: Read,
     file = request.read()
     entries = request.entries(file)
     assert file.name == "study"
-    assert [each.name for each in entries] == ["one, http", "one, memory", "two, http", "two, memory"]
+    assert [each.name for each in entries] == ["one (http)", "one (memory)", "two (http)", "two (memory)"]
     first, *_, last = entries
     assert first.described() == ("instance_group[0].count: 2", "max_batch_size: removed")
     assert Path(str(last.request.model_repository)) == tmp_path / "models"

@@ -44,6 +44,17 @@ def test_steps_take_no_smaller_batches_than_their_ensemble(space: JointSpace) ->
     assert batches == {4, 16}
 
 
+def test_a_step_keeps_its_batch_size_if_the_space_has_only_smaller_ones(models: tuple[ModelSpec, ...]) -> None:
+    """Triton would refuse every other config: a step takes batches as large as its ensemble."""
+    small, notes = JointSpace.of(SearchSpace.parse(TEXT.replace("[1, 4, 16]", "[1, 2]"), "s"), models)
+    assert "a/max_batch_size" not in small.distributions()
+    assert "a: no max_batch_size of the space reaches the ensemble's 4; it keeps its own" in notes
+    base = ConfigSet(tuple(each.config for each in models))
+    assert {config.max_batch_size for each in small.candidates() for config in small.apply(each, base)} == {4}
+    with pytest.raises(UsageError, match=r"nothing is left to search: .* reaches the ensemble's 4"):
+        JointSpace.of(SearchSpace.parse("parameters: {max_batch_size: [1, 2]}", "s"), models)
+
+
 def test_every_candidate_is_one_of_each_models(space: JointSpace) -> None:
     found = list(space.candidates())
     assert len({each.key for each in found}) == len(found) == space.size

@@ -35,7 +35,7 @@ def _entrant(name: str, rounds: Mapping[Load, Sequence[float]], **fields: object
     measured = {
         number + 1: {load: _sample(load, values[number]) for load, values in rounds.items()} for number in range(count)
     }
-    variant, _, client = name.partition(", ")
+    variant, _, client = name.rstrip(")").partition(" (")
     return Entrant(name, variant, client, "net", "http", tuple(rounds), rounds=measured, **fields)  # type: ignore[arg-type]
 
 
@@ -108,7 +108,7 @@ def test_rows_are_the_median_round_and_the_csv_has_every_round() -> None:
 
 
 def test_several_clients_have_a_column() -> None:
-    result = _result(_entrant("plain, http", {_load(1): [200.0]}), _entrant("plain, grpc", {_load(1): [300.0]}))
+    result = _result(_entrant("plain (http)", {_load(1): [200.0]}), _entrant("plain (grpc)", {_load(1): [300.0]}))
     assert print_experiment(result, ["csv"], ["throughput"]).startswith("Variant,Client,Round,Batch")
 
 
