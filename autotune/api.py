@@ -201,7 +201,7 @@ class _Ready:
         request: It, with the options of its scenario or perf_analyzer command.
         spec: The model.
         composing: The models that it needs.
-        configs: Its config, and changed ones of the models that it needs.
+        configs: Its config, and those of the models that it needs.
         traffic: What requests carry and how they are sent.
         loads: The loads by batch size; empty if a rate is searched.
         objective: What is searched; None if loads are given.
@@ -249,7 +249,8 @@ def _prepare(
     from autotune.server import check_gpu_instances
 
     spec, composing = request.find_model(request.triton_arg)
-    configs = change(ConfigSet.of(request.config(spec)), (spec, *composing))
+    written = [each.config for each in composing if each.has_config]
+    configs = change(ConfigSet.of(request.config(spec), *written), (spec, *composing))
     config = configs.asked
     sizes, left_out = request.batch_sizes_for(config)
     loads = request.loads(sizes)

@@ -13,7 +13,7 @@ from autotune.errors import UsageError
 from autotune.request._experiment_file import Change, ExperimentFile, Given, Part, read_experiment
 from autotune.request._measure import MeasureRequest
 from autotune.request._measurement import MeasurementRequest
-from autotune.request._option import Panel, option, option_of
+from autotune.request._option import Panel, Request, option, option_of
 from autotune.request._server import ServerRequest
 from autotune.request._store import StoreRequest
 
@@ -76,7 +76,7 @@ class Entry:
         """The configs with the fields that the variant changes.
 
         Args:
-            configs: The config of the model that gets the requests.
+            configs: The config of the model that gets the requests, and those that the models it needs have.
             specs: That model, then those that it needs.
 
         Raises:
@@ -84,10 +84,14 @@ class Entry:
         """
         from autotune.repository import ConfigSet
 
-        changed = {each.name: each for each in configs}
+        own = specs[0].name
+        if configs.asked.name not in ("", own):
+            words = f"--model-config: is of model {configs.asked.name!r}, not {own!r}; name its model, or another file"
+            raise UsageError(words)
+        changed = {own: configs.asked.with_value("name", own), **{each.name: each for each in configs.configs[1:]}}
         known = {each.name: each for each in specs}
         for change in self.changes:
-            model = change.model or specs[0].name
+            model = change.model or own
             if model not in known:
                 names = ", ".join(known)
                 raise change.node.error(f"{self._key(change)}: {model!r} is not served here; it is one of {names}")
@@ -106,11 +110,17 @@ class Entry:
         return f"variants.{self.variant}.changes.{change.model}/{change.path}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExperimentRequest(ServerRequest, StoreRequest):
-    """An experiment: each field is the option of ``autotune experiment`` of that name."""
+@dataclass(frozen=True)
+class _FileRequest(Request):
+    """The experiment that is meant."""
 
     file: str | Path | None = option(None, "FILE", "The experiment's YAML file.", panel=Panel.MODEL, argument=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentRequest(_FileRequest, ServerRequest, StoreRequest):
+    """An experiment: each field is the option of ``autotune experiment`` of that name."""
+
     variants: Sequence[str] = option(
         (), "NAME[,NAME]", "Only these variants of the file; may be repeated.", panel=Panel.MODEL
     )
@@ -122,7 +132,7 @@ class ExperimentRequest(ServerRequest, StoreRequest):
     def read(self) -> ExperimentFile:
         """The file; raises `UsageError` if it is missing or wrong."""
         if self.file is None:
-            raise UsageError("FILE: is missing; name an experiment file, such as examples/mnist/experiment.yaml")
+            raise UsageError("FILE: is missing; name an experiment file, as those in examples/ are")
         return read_experiment(Path(self.file))
 
     def entries(self, file: ExperimentFile) -> list[Entry]:

@@ -87,13 +87,13 @@ def test_the_bls_model_is_asked_over_http_and_grpc(run: Run, tmp_path: Path) -> 
 
 
 def test_more_preprocessing_instances_move_the_bottleneck_of_the_image_pipeline(run: Run) -> None:
-    """One instance that waits 12 ms an image completes at most 83/s; four are limited by what comes after them."""
+    """One instance that waits 12 ms an image completes at most 83/s, four 333/s; the network needs over 5 ms of CPU."""
     shown = run("image_pipeline", variants="one,four")
     assert _rate(shown, "one", "concurrency 16") < 84
-    assert _rate(shown, "four", "concurrency 16") > _rate(shown, "one", "concurrency 16")
-    (one, _) = shown["bottlenecks"]
+    one, four = shown["bottlenecks"]
     assert one.startswith("Bottleneck of one at concurrency 16: preprocess: ")
     assert "one instance busy" in one
+    assert four.startswith("Bottleneck of four at concurrency 16: network: ")
 
 
 def test_the_offline_scenario_has_the_three_plots_of_the_report(run: Run, tmp_path: Path) -> None:

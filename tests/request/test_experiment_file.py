@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import autotune
 from autotune.cli import main
+from autotune.errors import UsageError
 from autotune.load import ClosedLoop
+from autotune.repository import ConfigSet
 from autotune.request import ExperimentRequest
 
 CONFIG = 'name: "{name}"\nbackend: "python"\nmax_batch_size: 8\ninstance_group [ {{ count: 1 }} ]\n'
@@ -76,8 +79,6 @@ def test_every_variant_is_asked_by_every_client_under_the_same_loads(read: Read,
     assert (last.request.shared_memory, last.request.protocol, last.request.p99) == ("system", "grpc", "5ms")
     assert list(first.request.loads()[4]) == [ClosedLoop(1), ClosedLoop(8), ClosedLoop(16)]
     spec, composing = first.request.find_model()
-    from autotune.repository import ConfigSet
-
     changed = first.applied(ConfigSet.of(spec.config), (spec, *composing)).asked
     assert (changed.instance_count, changed.max_batch_size) == (2, 0)
 
@@ -171,6 +172,21 @@ def test_what_decides_follows_the_load_unless_the_file_says_so(
 def test_what_is_wrong_is_named_with_its_line_and_key(refuses: Refuses, old: str, new: str, line: str) -> None:
     assert old in GOOD
     assert refuses(GOOD.replace(old, new)).startswith(line)
+
+
+def test_a_config_file_needs_no_name_but_must_not_be_of_another_model(
+    read: Read, refuses: Refuses, tmp_path: Path
+) -> None:
+    text = GOOD.replace("{model: net}", "{model: net, config: own.pbtxt, changes: {max_batch_size: 2}}")
+    request = read(text)
+    (tmp_path / "own.pbtxt").write_text('backend: "python" max_batch_size: 4')
+    (entry,) = request.entries(request.read())
+    spec, composing = entry.request.find_model()
+    (config,) = entry.applied(ConfigSet.of(entry.request.config(spec)), (spec, *composing))
+    assert (config.name, config.max_batch_size) == ("net", 2)
+    (tmp_path / "own.pbtxt").write_text('name: "other" backend: "python"')
+    with pytest.raises(UsageError, match=r":3: variants.plain.config: is of model 'other', not 'net'"):
+        autotune.experiment(request.file, results=tmp_path / "results", launch="embedded")
 
 
 def test_an_option_that_the_file_does_not_give_is_named_with_the_variant(

@@ -64,8 +64,6 @@ def _table(result: ExperimentResult, columns: Columns) -> str:
         _print_steps(result, console)
         for line in verdict_of(result):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
-        if result.interrupted:
-            console.print("Interrupted: the rows are the rounds that were finished.", style="yellow")
         for each in result.entrants:
             if each.kept_apart is not None:
                 console.print(f"{each.name}: {batches_kept_small(each.kept_apart)}", soft_wrap=True, highlight=False)

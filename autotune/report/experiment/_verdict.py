@@ -16,16 +16,16 @@ def verdict_of(result: ExperimentResult) -> list[str]:
 
     Entrants that could not be measured are named even if nothing is compared.
     """
+    lines = ["Interrupted: the rows are the rounds that were finished."] if result.interrupted else []
     failed = [f"{each.name}: {each.failed.message}." for each in result.entrants if each.failed is not None]
     if result.statistic is None or len(result.entrants) < 2 or len(failed) == len(result.entrants):
-        return failed
+        return [*lines, *failed]
     if result.round_count < 2:
-        return [*failed, "One round shows no deviation, so nothing is compared."]
-    lines = []
+        return [*lines, *failed, "One round shows no deviation, so nothing is compared."]
     if result.shared_loads:
         overall = result.overall()
         decided = f"{overall.metric.statistic or 'inferences/s'} at {overall.metric.load}"
-        lines = [f"Compared: {decided}.", *verdict_lines(overall), *_first_holds(result, rank(overall))]
+        lines += [f"Compared: {decided}.", *verdict_lines(overall), *_first_holds(result, rank(overall))]
     probes = [probe for each in result.entrants for load in each.loads for _, probe in each.windows(load)]
     return [*lines, *(_by_load(result) if len(result.loads) > 1 else ()), *disturbed_lines(probes)]
 

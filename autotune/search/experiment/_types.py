@@ -155,7 +155,7 @@ class ExperimentResult:
 
     def _comparison(self, words: str, contenders: tuple[Contender, ...]) -> ComparisonResult:
         metric = Metric(words, self.ceilings, self.statistic or "")
-        return ComparisonResult(self.name, metric, contenders, self.environment, self.interrupted)
+        return ComparisonResult(self.name, metric, contenders, self.environment)
 
 
 def _mean(samples: Mapping[Load, Sample], loads: tuple[Load, ...]) -> Sample:
