@@ -336,7 +336,7 @@ def run_experiment(request: ExperimentRequest, observer: StudyObserver | None = 
     interrupted = False
     with (
         _holding_machine(request, first.launcher, f"autotune experiment {file.path}"),
-        closing(_create_store(results, request.storage)) as store,
+        closing(create_store(results, request.storage)) as store,
         ExitStack() as stack,
     ):
         _create_directory(directory)
