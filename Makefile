@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo experiments test lint format venv docker lock clean python
+.PHONY: help demo experiments test lint format docs pictures venv docker lock clean python
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -46,6 +46,12 @@ format: $(BIN)/.installed-dev ## formats and fixes with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(BIN)/.installed-dev ## builds the documentation into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pictures: $(BIN)/.installed-dev ## makes the tutorial's pictures again, with a run of some minutes
+	$(BIN)/python docs/pictures/make.py
+
 venv: $(BIN)/.installed-dev ## creates .venv with the development tools
 
 docker: ## builds the images for --launch docker and the compose file
@@ -55,7 +61,7 @@ lock: ## updates constraints.txt (needs python3.10, python3.11 and python3.12)
 	.ci/lock python3.10 python3.11 python3.12
 
 clean: ## removes the virtual environment and caches; results/ stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: pip runs only if the pins or the dependencies change.

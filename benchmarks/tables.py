@@ -1,4 +1,4 @@
-"""Writes the tables of `benchmarks/README.md` from the runs in `benchmarks/results/`.
+"""Writes the tables of `benchmarks/README.md` and `docs/comparison.md` from the runs in `benchmarks/results/`.
 
     python -m benchmarks.tables            writes the tables between their markers
     python -m benchmarks.tables --check    writes nothing; exit code 1 if a table is stale
@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 README = Path(__file__).parent / "README.md"
+COMPARISON = README.parents[1] / "docs" / "comparison.md"
 RESULTS = Path(__file__).parent / "results"
+
+COMPARED = {
+    "model_analyzer": ("model_analyzer_accelerator", "model_analyzer_mnist"),
+    "perf_analyzer": ("perf_analyzer_agreement", "perf_analyzer_agreement_slow", "perf_analyzer_throughput"),
+}
+"""The runs of each table of `docs/comparison.md`."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,35 @@ def runs_table(runs: list[Run]) -> list[str]:
     return rows
 
 
-def with_tables(text: str, runs: list[Run]) -> str:
+def comparison_table(runs: list[Run]) -> list[str]:
+    """A row for each figure, with the script that measured it, when and on what."""
+    rows = ["| question | figure | measured | target | script | run on |", "|---|---|---|---|---|---|"]
+    for run in runs:
+        question, script = run.question, next(word for word in run.command.split() if word.startswith("benchmarks"))
+        for figure in run.figures:
+            cells = (question, figure.name, figure.shown, figure.target, f"`{script}`", f"{run.date}, {run.machine}")
+            rows.append(f"| {' | '.join(cells)} |")
+            question = ""
+    return rows
+
+
+def readme_tables(runs: list[Run]) -> dict[str, list[str]]:
+    """The tables of `benchmarks/README.md` by the names of their markers."""
+    return {"figures": figures_table(runs), "runs": runs_table(runs)}
+
+
+def comparison_tables(runs: list[Run]) -> dict[str, list[str]]:
+    """The tables of `docs/comparison.md` by the names of their markers."""
+    return {name: comparison_table([run for run in runs if run.name in wanted]) for name, wanted in COMPARED.items()}
+
+
+def with_tables(text: str, tables: dict[str, list[str]]) -> str:
     """The text with the table between each pair of markers written anew.
 
     Raises:
         ValueError: A table has no markers in the text.
     """
-    for name, table in (("figures", figures_table(runs)), ("runs", runs_table(runs))):
+    for name, table in tables.items():
         begin, end = f"<!-- {name}: python -m benchmarks.tables -->", f"<!-- end of {name} -->"
         between = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
         found = between.search(text)
@@ -136,12 +165,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a table is stale")
     arguments = parser.parse_args()
-    before = README.read_text(encoding="utf-8")
-    after = with_tables(before, recorded_runs())
-    if not arguments.check:
-        README.write_text(after, encoding="utf-8")
-    elif after != before:
-        sys.exit(f"{README}: a table is stale; run `python -m benchmarks.tables`")
+    runs = recorded_runs()
+    for page, tables in ((README, readme_tables(runs)), (COMPARISON, comparison_tables(runs))):
+        before = page.read_text(encoding="utf-8")
+        after = with_tables(before, tables)
+        if not arguments.check:
+            page.write_text(after, encoding="utf-8")
+        elif after != before:
+            sys.exit(f"{page}: a table is stale; run `python -m benchmarks.tables`")
 
 
 if __name__ == "__main__":

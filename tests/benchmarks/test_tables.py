@@ -1,4 +1,4 @@
-"""The tables of the benchmarks' README are those of the recorded runs."""
+"""The tables of the benchmarks' README, and of the comparison with other tools, are those of the recorded runs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import README, Figure, recorded_runs, with_tables
+from benchmarks.tables import (
+    COMPARISON,
+    README,
+    Figure,
+    comparison_tables,
+    readme_tables,
+    recorded_runs,
+    with_tables,
+)
 
 ROOT = README.parents[1]
 
 
 def test_the_readme_shows_the_recorded_runs() -> None:
     text = README.read_text(encoding="utf-8")
-    assert with_tables(text, recorded_runs()) == text, "run `python -m benchmarks.tables`"
+    assert with_tables(text, readme_tables(recorded_runs())) == text, "run `python -m benchmarks.tables`"
+
+
+def test_the_comparison_shows_the_recorded_runs() -> None:
+    text = COMPARISON.read_text(encoding="utf-8")
+    assert with_tables(text, comparison_tables(recorded_runs())) == text, "run `python -m benchmarks.tables`"
 
 
 def test_every_recorded_run_is_of_a_script_that_exists() -> None:
@@ -44,7 +57,7 @@ def test_a_changed_figure_makes_the_readme_stale(tmp_path: Path) -> None:
             document["figures"][0]["value"] += 1
         (tmp_path / run.name).write_text(json.dumps(document), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
-    assert with_tables(text, recorded_runs(tmp_path)) != text
+    assert with_tables(text, readme_tables(recorded_runs(tmp_path))) != text
 
 
 def test_a_file_of_other_data_stands_in_no_table(tmp_path: Path) -> None:
