@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from autotune.errors import UsageError
+from autotune.errors import AutotuneError, UsageError
 from autotune.request import (
     CheckRequest,
     CompareRequest,
@@ -65,6 +65,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     from autotune.space import JointSpace, advice, shape_advice
 
     check_sampler(request.sampler)
+    if request.mlflow is not None:
+        _check_mlflow(request.mlflow)
     observer = observer or SilentObserver()
     spec, composing = request.find_model(request.triton_arg, allow_batching=request.allow_batching)
     traffic = request.traffic(spec, spec.config, composing=composing, seed=request.seed)
@@ -121,7 +123,30 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
             result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
         result = replace(result, config_path=export_best(result, directory))
+    if request.mlflow is not None and result.trials:
+        _log_run(request, result, observer)
     return result
+
+
+def _check_mlflow(uri: str) -> None:
+    from autotune.report.tracking import check_mlflow
+
+    check_mlflow(uri)
+
+
+def _log_run(request: RunRequest, result: StudyResult, observer: StudyObserver) -> None:
+    """Logs a study that has ended; if that fails, the note says how to log it later."""
+    from autotune.report.tracking import shown_uri
+
+    uri = request.mlflow or ""
+    try:
+        experiment = log_study(uri, result.study, results=request.results, storage=request.storage)
+    except AutotuneError as error:
+        where = f" --storage {shown_uri(request.storage)}" if request.storage else f" --results {request.results}"
+        again = f"autotune report {result.study} --mlflow {shown_uri(uri)}{where}"
+        observer.note(f"warning: the study was not logged ({error}); log it with: {again}")
+    else:
+        observer.note(f"logged to {shown_uri(uri)}, experiment {experiment}, run {result.study}")
 
 
 def run_measurement(request: MeasureRequest, observer: StudyObserver | None = None) -> SweepResult:
@@ -632,6 +657,32 @@ def report(
         source = read_source(store, study, Path(results))
     target = Path(output) if output is not None else None
     return write_report(build(source), format, target, Path(results) / source.result.study)
+
+
+def log_study(
+    uri: str, study: str | None = None, *, results: str | Path = "results", storage: str | None = None
+) -> str:
+    """Logs a study to MLflow: the result, each trial as a nested run, the report and the configs.
+
+    Args:
+        uri: The tracking URI, such as ``http://127.0.0.1:5000``.
+        study: The study; not needed if there is only one.
+        results: The results directory.
+        storage: URL of the database, if it is another one than that of the results directory.
+
+    Returns:
+        The name of the experiment.
+
+    Raises:
+        UsageError: No such study, or MLflow's client is not installed.
+        AutotuneError: The server does not answer, or refuses.
+    """
+    from autotune.report.document import read_source
+    from autotune.report.tracking import log_to_mlflow
+
+    with closing(open_store(results=results, storage=storage)) as store:
+        source = read_source(store, study, Path(results))
+    return log_to_mlflow(uri, source)
 
 
 def export_study(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import typer
 
+from autotune.errors import UsageError
 from autotune.request import Panel, StoreRequest, option
 
 
@@ -27,15 +28,25 @@ class _Report(StoreRequest):
         panel=Panel.OUTPUT,
         aliases=("-o",),
     )
+    mlflow: str | None = option(
+        None, "URI", "Log the study to this MLflow server instead of writing a file.", panel=Panel.OUTPUT
+    )
 
 
 REQUEST = _Report
 
 
 def execute(request: _Report) -> None:
-    """Writes the report."""
+    """Writes the report, or logs it to MLflow."""
     from autotune import api
 
+    if request.mlflow is not None:
+        for flag, given in (("--output", request.output), ("--format", request.format)):
+            if given is not None:
+                raise UsageError(f"{flag}: writes a file, --mlflow logs to a server; drop one of them")
+        experiment = api.log_study(request.mlflow, request.study, results=request.results, storage=request.storage)
+        typer.echo(f"logged to experiment {experiment}")
+        return
     text, path = api.report(
         study=request.study,
         format=request.format,

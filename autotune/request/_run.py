@@ -89,6 +89,9 @@ class RunRequest(
     )
     cold_start: bool = option(False, "", "Ignore earlier studies of this model in the database.", panel=Panel.SEARCH)
     study: str | None = option(None, "NAME", "Name of the study; the same name resumes it.", panel=Panel.SEARCH)
+    mlflow: str | None = option(
+        None, "URI", "MLflow server that gets the result, such as http://127.0.0.1:5000.", panel=Panel.OUTPUT
+    )
 
     def completed(self) -> tuple[RunRequest, tuple[str, ...]]:
         """This request with the options of its Model Analyzer file, and notes on how that was read.
