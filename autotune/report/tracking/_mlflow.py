@@ -35,6 +35,9 @@ _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_NOT_INSTALLED = (
+    "--mlflow: needs the Python package mlflow-skinny, which is not installed; run 'pip install mlflow-skinny'"
+)
 _STUDY, _TRIAL = "autotune.study_id", "autotune.trial"  # tags by which runs are found again
 _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"  # MLflow's own tags
 _LONGEST_VALUE = 500  # characters of a parameter, as MLflow 1 and later accept
@@ -91,9 +94,7 @@ def _client(uri: str) -> Iterator[MlflowClient]:
         try:
             from mlflow import MlflowClient
         except ImportError as error:
-            raise UsageError(
-                "--mlflow: needs the Python package mlflow-skinny, which is not installed; run 'pip install mlflow-skinny'"
-            ) from error
+            raise UsageError(_NOT_INSTALLED) from error
         yield MlflowClient(tracking_uri=uri)
     finally:
         for name in _SETTINGS:
