@@ -92,8 +92,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
     if spec.name in space.spaces:
         advised += shape_advice(spec, space.spaces[spec.name], shapes)
-    for note in (*translated, why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes):
-        observer.note(note)
+    said = (*translated, why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes)
     plan = StudyPlan(
         name=name,
         models=(spec, *composing),
@@ -115,6 +114,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         closing(create_store(results, request.storage)) as store,
     ):
         _create_directory(directory)
+        for note in said:
+            observer.note(note)
         with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
             _remove_abandoned(directory)
             deployment = stack.enter_context(closing(Deployment(spec, launcher, directory, traffic, composing)))
@@ -175,8 +176,6 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     ceilings, duration_s, options, loads = ready.ceilings, ready.duration_s, ready.options, ready.loads
     results = request.writable_directory()
     directory = results / "measurements"
-    for note in ready.notes:
-        observer.note(note)
     deployment = ready.deployment(directory)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with (
@@ -185,6 +184,8 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         closing(deployment),
     ):
         _create_directory(directory)
+        for note in ready.notes:
+            observer.note(note)
         _remove_abandoned(directory)
         observer.study_started(f"measuring {spec.name}", 0, sum(map(len, loads.values())) or None)
         outcome, probes, failure = measure_config(
@@ -522,8 +523,7 @@ def _compared(
             " record one here with autotune check --record FILE"
         )
     config_notes = _config_notes(launcher, request.triton_arg, [config for each in named for config in each.configs])
-    for note in dict.fromkeys((why, *_named_config_notes((spec, *named[0].composing)), *config_notes)):
-        observer.note(note)
+    said = dict.fromkeys((why, *_named_config_notes((spec, *named[0].composing)), *config_notes))
     contenders: tuple[Contender, ...] = ()
     interrupted = False
     with (
@@ -532,6 +532,8 @@ def _compared(
         ExitStack() as stack,
     ):
         _create_directory(directory)
+        for note in said:
+            observer.note(note)
         _remove_abandoned(directory)
         for deployment, _ in served.values():
             stack.enter_context(closing(deployment))
@@ -651,8 +653,9 @@ def report(
     Raises:
         UsageError: No such study, an unknown format, or an output that cannot be written.
     """
-    from autotune.report.document import build, read_source, write_report
+    from autotune.report.document import build, read_source, report_format, write_report
 
+    report_format(format, Path(output) if output is not None else None)
     with closing(open_store(results=results, storage=storage)) as store:
         source = read_source(store, study, Path(results))
     target = Path(output) if output is not None else None
@@ -777,6 +780,9 @@ def clean(*, results: str | Path = "results", dry_run: bool = False) -> list[Lef
     """
     from autotune.repository import abandoned_areas, remove_abandoned
     from autotune.server import Leftover, leftovers
+
+    if Path(results).exists() and not Path(results).is_dir():
+        raise UsageError(f"--results: {results} is not a directory; name that of the killed runs")
 
     found = [
         Leftover("staged models", str(area), functools.partial(remove_abandoned, area))

@@ -6,11 +6,16 @@ fault, says what was found and what to do. The exit code is part of the type.
 
 from __future__ import annotations
 
+from autotune.passwords import without_passwords
+
 
 class AutotuneError(Exception):
-    """An error with a message fit for a person; ends a command with ``exit_code``."""
+    """An error with a message fit for a person, without passwords; ends a command with ``exit_code``."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_passwords(message))
 
 
 class UsageError(AutotuneError):

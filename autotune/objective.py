@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Literal, cast, get_args, overload
 
 from autotune.arrivals import POISSON, Arrivals
 from autotune.errors import UsageError
+from autotune.limits import LONGEST_S, MOST_RATE_PER_S
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[a-zµ]*)", re.IGNORECASE)
+_DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[a-zµ]*)", re.IGNORECASE | re.ASCII)
 _SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+_SHOWN = 40  # characters of a text in an error
 
 GoalName = Literal["throughput", "latency"]
 LoadName = Literal["open", "closed"]
@@ -33,9 +36,9 @@ def parse_duration(text: str, flag: str) -> float:
         flag: The flag or key it was written for; named in the error.
 
     Raises:
-        UsageError: No unit, an unknown unit, not a number, or not above zero.
+        UsageError: No unit, an unknown unit, not a number, not above zero, or longer than a year.
     """
-    match = _DURATION.fullmatch(text.strip())
+    match = _DURATION.fullmatch(str(text).strip())
     if match is None:
         raise UsageError(f"{flag}: {text!r} is not a duration; write a number and a unit, such as 5ms, 800us or 1.5s")
     number, unit = match["number"], match["unit"].lower()
@@ -44,9 +47,15 @@ def parse_duration(text: str, flag: str) -> float:
     if unit not in _SECONDS_PER_UNIT:
         raise UsageError(f"{flag}: unknown unit {match['unit']!r} in {text!r}; use ns, us, ms, s, m or h")
     seconds = float(number) * _SECONDS_PER_UNIT[unit]
+    if seconds > LONGEST_S:
+        raise UsageError(f"{flag}: {_cut(text)} is longer than a year; write a shorter duration, such as 10m")
     if match["sign"] == "-" or seconds <= 0:
         raise UsageError(f"{flag}: {text!r} is not above zero; a duration must be positive, such as 5ms")
     return seconds
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def format_duration(seconds: float) -> str:
@@ -182,8 +191,9 @@ def parse_objective(
     Raises:
         UsageError: An unknown goal or load, a rate that is not above zero, or flags that do not go together.
     """
-    if min_throughput is not None and not 0 < min_throughput < math.inf:
-        raise UsageError(f"--min-throughput: {min_throughput:g} is not above zero; give inferences/s, such as 1000")
+    if min_throughput is not None and not 0 < min_throughput <= MOST_RATE_PER_S:
+        wrong = "above what can be offered" if min_throughput > 0 else "not above zero"
+        raise UsageError(f"--min-throughput: {min_throughput:g} is {wrong}; give inferences/s, such as 1000")
     if load not in get_args(LoadName):
         raise UsageError(f"--load: {load!r} is unknown; use open or closed")
     if goal not in get_args(GoalName):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autotune.cli._exit_codes import INTERRUPTED_EXIT_CODE
+from autotune.cli._one_line import one_line
+from autotune.passwords import without_passwords
 
 if TYPE_CHECKING:
     import typer
@@ -40,11 +41,11 @@ def _how_to_resume(arguments: Sequence[str]) -> str:
     """The command that goes on with a study, without the password of a database."""
     if not arguments or arguments[0] != "run":
         return ""
-    return "; to resume: " + re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", shlex.join(["autotune", *arguments]))
+    return "; to resume: " + without_passwords(shlex.join(["autotune", *arguments]))
 
 
 def _complain(message: str) -> None:
-    sys.stderr.write(f"autotune: {message}\n")
+    sys.stderr.write(f"autotune: {one_line(message)}\n")
 
 
 def _in_one_line(error: typer.TyperException) -> str:

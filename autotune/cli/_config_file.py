@@ -54,16 +54,14 @@ def read_options(path: Path, flag: str = "--config") -> dict[Any, Any]:
     Raises:
         UsageError: Unreadable, not YAML or not a mapping; names ``flag``.
     """
-    import yaml
+    from autotune.reading import Unreadable, parse_yaml, read_text
 
     try:
-        values = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506  # it makes texts, lists and mappings
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{flag}: {path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+        values = parse_yaml(read_text(path), scalars_as_text=True)
+    except Unreadable as error:
+        raise UsageError(f"{flag}: cannot read {path}: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{flag}: {path}:{error}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{flag}: {path}: expected 'flag: value' lines, such as 'p99: 5ms'")
     return values

@@ -54,7 +54,14 @@ def execute(request: _Export) -> None:
     if request.to is not None:
         _export_repository(request, request.to)
         return
-    if needless := [flag for flag, given in (("--format", request.format), ("--no-check", request.no_check)) if given]:
+    only_repositories = {
+        "--format": request.format,
+        "--no-check": request.no_check,
+        "--model-repository": request.model_repository,
+        "--image": request.image,
+        "--launch": "launch" in request.given,
+    }
+    if needless := [flag for flag, given in only_repositories.items() if given]:
         raise UsageError(f"{needless[0]}: is for a repository; add --to DIR")
     text, path = api.export(
         study=request.study,

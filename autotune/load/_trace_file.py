@@ -8,6 +8,7 @@ import numpy as np
 
 from autotune.errors import UsageError
 from autotune.load._schedule import Trace
+from autotune.reading import Unreadable, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ TRACE_UNITS: dict[str, tuple[str, float]] = {
     "ns": ("nanoseconds", 1e-9),
 }
 """Units of the numbers in a trace: the word, and its seconds. perf_analyzer's intervals are microseconds."""
+_MOST_BYTES = 256 << 20  # guess: some ten million arrivals
 _SHOWN = 40  # characters of a line
 
 
@@ -45,12 +47,10 @@ def read_trace(path: Path, kind: str, flag: str = "--trace", unit: str = "s") ->
         raise UsageError(f"{flag}-unit: {unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
     if kind not in TRACE_FORMATS:
         raise UsageError(f"{flag}-format: {kind!r} is unknown; use {' or '.join(TRACE_FORMATS)}")
-    if path.is_fifo():  # its other end may never be opened
-        raise UsageError(f"{flag}: {path} is a pipe; write its content to a file")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        lines = read_text(path, _MOST_BYTES).splitlines()
+    except Unreadable as error:
+        raise UsageError(f"{flag}: cannot read {path}: {error}") from None
     words = [line.partition("#")[0].strip() for line in lines]
     try:
         word, seconds = TRACE_UNITS[unit]

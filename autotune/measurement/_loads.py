@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autotune.arrivals import POISSON, Arrivals
 from autotune.errors import UsageError
+from autotune.limits import MOST_CONCURRENCY, MOST_RATE_PER_S
 from autotune.load import ClosedLoop, Schedule, Trace, open_loop
 
 _MOST_STEPS = 1000
@@ -34,32 +35,33 @@ def schedules(
     if trace is not None:
         return (trace,)
     if rate is not None:
-        rates = parse_sweep(str(rate), "--rate")
+        rates = parse_sweep(str(rate), "--rate", most=MOST_RATE_PER_S)
         return tuple(open_loop(arrivals, per_s / batch_size, seed + index) for index, per_s in enumerate(rates))
     if concurrency is None:
         return ()
-    steps = parse_sweep(str(concurrency), "--concurrency", whole=True)
+    steps = parse_sweep(str(concurrency), "--concurrency", whole=True, most=MOST_CONCURRENCY)
     return tuple(ClosedLoop(int(step), client_s) for step in steps)
 
 
-def parse_sweep(text: str, flag: str, *, whole: bool = False) -> list[float]:
+def parse_sweep(text: str, flag: str, *, whole: bool = False, most: float = MOST_CONCURRENCY) -> list[float]:
     """The values of ``N``, ``START:END`` or ``START:END:STEP`` (step 1 by default), or of several: ``1,8,16:32:8``.
 
     END is the most, not passed. A value that is there twice counts once.
 
     Raises:
-        UsageError: Not of that form, a value not above zero, an end below the start, or over 1,000 values.
+        UsageError: Not of that form, a value not above zero or above ``most``, an end below the start, or over 1,000
+            values.
     """
-    parts = [_parse_range(part.strip(), text, flag, whole=whole) for part in text.split(",")]
+    parts = [_parse_range(part.strip(), text, flag, whole=whole, most=most) for part in text.split(",")]
     values = list(dict.fromkeys(value for part in parts for value in part))
     if len(values) > _MOST_STEPS:
         raise UsageError(f"{flag}: {text!r} is {len(values)} values; give at most {_MOST_STEPS:,}")
     return values
 
 
-def _parse_range(part: str, text: str, flag: str, *, whole: bool) -> list[float]:
+def _parse_range(part: str, text: str, flag: str, *, whole: bool, most: float) -> list[float]:
     try:
-        numbers = [float(number) for number in part.split(":")]
+        numbers = [float(number) for number in part.split(":")] if part.isascii() else []
     except ValueError:
         numbers = []
     if not 1 <= len(numbers) <= 3 or (whole and not all(number.is_integer() for number in numbers)):
@@ -69,13 +71,15 @@ def _parse_range(part: str, text: str, flag: str, *, whole: bool) -> list[float]
         )
     if not all(0 < number < float("inf") for number in numbers):
         raise UsageError(f"{flag}: {text!r} has a value that is not above zero")
+    if max(numbers) > most:
+        raise UsageError(f"{flag}: {text!r} has a value above {most:,}; give at most that")
     start, end, step = (*numbers, numbers[0], 1.0)[:3] if len(numbers) == 1 else (*numbers, 1.0)[:3]
     if end < start:
         raise UsageError(f"{flag}: {text!r} ends below its start; write START:END with END at least START")
-    steps = int((end - start) / step + 1e-9) + 1
-    if steps > _MOST_STEPS:
-        raise UsageError(f"{flag}: {text!r} is {steps} values; choose a larger STEP in START:END:STEP")
-    return [start + index * step for index in range(steps)]
+    steps = (end - start) / step + 1e-9
+    if steps >= _MOST_STEPS:
+        raise UsageError(f"{flag}: {text!r} is {steps + 1:.0f} values; choose a larger STEP in START:END:STEP")
+    return [start + index * step for index in range(int(steps) + 1)]
 
 
 def load_words(schedule: Schedule, batch_size: int) -> str:

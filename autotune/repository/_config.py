@@ -79,6 +79,8 @@ class ModelConfig:
             raise UsageError(located(error.reason, text, error.offset, source)) from error
         except text_format.ParseError as error:
             raise UsageError(explain(error, text, source)) from error
+        except RecursionError:
+            raise UsageError(f"{source}: is nested too deeply; a config has at most ten levels") from None
         return cls(message, unknown)
 
     @classmethod

@@ -49,6 +49,10 @@ class Step:
     selector: Selector = None
 
 
+_MOST_ELEMENTS = 10_000  # guess: elements up to an index are created
+_MOST_DIGITS = 20  # of a 64-bit number
+
+
 def resolve(path: str) -> tuple[Step, ...]:
     """The steps of a path from the config's root, checked against the schema.
 
@@ -85,6 +89,8 @@ def _step(path: str, field: FieldDescriptor, index: str | None, key: str | None,
     if key is not None or (index is not None and not is_repeated(field)):
         raise UsageError(f"{path}: {field.name!r} is not a {'map' if key else 'list'}; drop the brackets")
     if index is not None:
+        if len(index) > len(str(_MOST_ELEMENTS)) or int(index) >= _MOST_ELEMENTS:
+            raise UsageError(f"{path}: the index is {_MOST_ELEMENTS} or more; write a smaller one")
         return Step(field, int(index))
     return Step(field, Every.ELEMENT if on_the_way and is_list_of_messages(field) else None)
 
@@ -126,7 +132,7 @@ def _key(path: str, text: str, field: FieldDescriptor) -> str | int | bool:
         return text
     if field.cpp_type == field.CPPTYPE_BOOL:
         return text == "true"
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS):
         raise UsageError(f"{path}: the keys of this map are numbers, found {text!r}; write one such as 1")
     return int(text)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
+from autotune.reading import LONGEST_NAME, Unreadable, read_text
 from autotune.repository._config import ModelConfig
 from autotune.repository._files import CONFIG_FILE, is_model, version_numbers
 from autotune.repository._onnx import OnnxSignature, read_onnx
@@ -81,7 +82,7 @@ class ModelRepository:
             UsageError: There is no such model, or its config or files are invalid.
         """
         directory = self.path / name
-        if not name or "/" in name or name in {".", ".."} or not directory.is_dir():
+        if not _is_name(name) or not directory.is_dir():
             names = self.names()
             if not names:
                 raise self._empty()
@@ -141,16 +142,20 @@ class ModelRepository:
         )
 
 
+def _is_name(name: str) -> bool:
+    """Whether it can be a directory's name."""
+    within = len(os.fsencode(name)) <= LONGEST_NAME
+    return within and name not in {"", ".", ".."} and not {"/", "\0"} & set(name)
+
+
 def _read_config(directory: Path, path: Path) -> tuple[ModelConfig, bool, bool]:
     """The model's config, with its name filled in, whether there is a file, and whether it says not to batch."""
     if not path.exists() and not path.is_symlink():
         return ModelConfig.empty(directory.name), False, False
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not a text (byte {error.start}); write it in UTF-8") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}; check it") from error
+        text = read_text(path)
+    except Unreadable as error:
+        raise UsageError(f"--model-repository: cannot read {path}: {error}; check it") from None
     config = ModelConfig.parse(text, str(path))
     if config.name not in {"", directory.name}:
         raise UsageError(

@@ -55,10 +55,11 @@ def split_unknown_fields(text: str, descriptor: Descriptor) -> tuple[str, dict[P
     """
     walk = _Walk(text)
     walk.message((), descriptor, end="")
-    known = text
-    for start, end in reversed(walk.blanks):
-        known = known[:start] + re.sub(r"[^\n]", " ", known[start:end]) + known[end:]
-    return known, {place: tuple(lines) for place, lines in walk.found.items()}
+    known, last = [], 0
+    for start, end in walk.blanks:
+        known += [text[last:start], re.sub(r"[^\n]", " ", text[start:end])]
+        last = end
+    return "".join([*known, text[last:]]), {place: tuple(lines) for place, lines in walk.found.items()}
 
 
 class _Walk:

@@ -13,7 +13,7 @@ from autotune.objective import Objective, parse_duration, parse_objective
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
-from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, option
+from autotune.request._option import AT_LEAST_ONE, CONCURRENCIES, RATES, Allowed, Panel, option
 from autotune.request._server import ServerRequest
 from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
@@ -51,14 +51,14 @@ class ComparisonRequest(
     """What both commands share: the load and the number of rounds."""
 
     concurrency: int | None = option(
-        None, "N", "Compare at this number of outstanding requests.", panel=Panel.LOAD, allowed=AT_LEAST_ONE
+        None, "N", "Compare at this number of outstanding requests.", panel=Panel.LOAD, allowed=CONCURRENCIES
     )
     rate: float | None = option(
         None,
         "R",
         "Compare latencies at this rate, in inferences/s.",
         panel=Panel.LOAD,
-        allowed=Allowed(lambda value: value > 0, "a rate above 0"),
+        allowed=RATES,
     )
     duration: str | None = option(
         None, "DURATION", "Length of each window of --concurrency or --rate; 3s by default.", panel=Panel.LOAD
@@ -149,20 +149,27 @@ class CompareRequest(ComparisonRequest):
         names = short if len(set(short)) == len(short) else given
         return [*own, *(self._contender(name, Path(each)) for name, each in zip(names, given, strict=True))]
 
+    def _in_directory(self, path: Path) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
+        if (path / "config.pbtxt").is_file() or any(_VERSION.fullmatch(each.name) for each in path.iterdir()):
+            where = path.absolute()
+            return replace(self, model_repository=where.parent, model=where.name).find_model()
+        return replace(self, model_repository=path).find_model(self.triton_arg)
+
     def _contender(self, name: str, path: Path) -> Named:
         """A file is a config for ``--model``; a directory is a model with its own files, or a repository."""
         if path.is_dir():
-            if (path / "config.pbtxt").is_file() or any(_VERSION.fullmatch(each.name) for each in path.iterdir()):
-                where = path.absolute()
-                return _named(name, *replace(self, model_repository=where.parent, model=where.name).find_model())
-            return _named(name, *replace(self, model_repository=path).find_model(self.triton_arg))
+            try:
+                return _named(name, *self._in_directory(path))
+            except UsageError as error:
+                raise UsageError(str(error).replace("--model-repository: ", "CONFIG: ", 1)) from None
+        from autotune.reading import Unreadable, read_text
         from autotune.repository import ModelConfig
 
         spec, composing = self.find_model(self.triton_arg)
         try:
-            config = ModelConfig.parse(path.read_text(), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"CONFIG: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+            config = ModelConfig.parse(read_text(path), str(path))
+        except Unreadable as error:
+            raise UsageError(f"CONFIG: cannot read {path}: {error}") from None
         if config.name not in ("", spec.name):
             raise UsageError(f"CONFIG: {path} is of model {config.name!r}, not {spec.name!r}; name its --model")
         return _named(name, replace(spec, config=config.with_value("name", spec.name), has_config=True), composing)
@@ -205,7 +212,10 @@ class CheckRequest(ComparisonRequest):
     def check_outputs(self) -> None:
         """Raises `UsageError` if a file cannot be written."""
         for flag, given in (("--record", self.record), ("--junit", self.junit)):
-            if given is not None and (Path(given).is_dir() or not Path(given).absolute().parent.is_dir()):
+            if given is None:
+                continue
+            replaceable = not Path(given).exists() or Path(given).is_file() or Path(given).is_char_device()
+            if not replaceable or not Path(given).absolute().parent.is_dir():
                 raise UsageError(f"{flag}: cannot write {given}; name a file in a directory that exists")
 
 

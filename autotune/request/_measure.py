@@ -65,16 +65,19 @@ class MeasureRequest(
 
     def config(self, spec: ModelSpec) -> ModelConfig:
         """The config to measure; raises `UsageError` if its file cannot be read or parsed."""
+        from autotune.reading import Unreadable, read_text
         from autotune.repository import ModelConfig
 
         if self.model_config is None:
             return spec.config
         path = Path(self.model_config)
         try:
-            return ModelConfig.parse(path.read_text(), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UsageError(f"--model-config: cannot read {path}: {reason}") from error
+            config = ModelConfig.parse(read_text(path), str(path))
+        except Unreadable as error:
+            raise UsageError(f"--model-config: cannot read {path}: {error}") from None
+        if config.name not in ("", spec.name):
+            raise UsageError(f"--model-config: {path} is of model {config.name!r}, not {spec.name!r}; name its --model")
+        return config
 
     def duration_s(self) -> float | None:
         """Seconds of each window; None for the default."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autotune.objective import parse_duration
-from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, Request, option
+from autotune.request._option import AT_LEAST_ZERO, CONCURRENCIES, Allowed, Panel, Request, option
 
 if TYPE_CHECKING:
     from autotune.measurement import MeasureOptions
@@ -38,7 +38,7 @@ class MeasurementRequest(Request):
         "N",
         "Most outstanding requests of a closed loop; 1024 by default.",
         panel=Panel.LOAD,
-        allowed=AT_LEAST_ONE,
+        allowed=CONCURRENCIES,
     )
     seed: int = option(0, "N", "Seed of the sampler and the load.", panel=Panel.LOAD, allowed=AT_LEAST_ZERO)
 

@@ -80,18 +80,15 @@ def read_model_analyzer(path: Path, model: str | None = None) -> Translation:
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    import yaml
-
+    from autotune.reading import Unreadable, parse_yaml, read_text
     from autotune.space import is_model_analyzer
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{_SOURCE}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{_SOURCE}: {path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+        document = parse_yaml(read_text(path))
+    except Unreadable as error:
+        raise UsageError(f"{_SOURCE}: cannot read {path}: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{_SOURCE}: {path}:{error}") from None
     if not isinstance(document, dict) or not is_model_analyzer(document):
         raise UsageError(f"{_SOURCE}: {path} is no file of Model Analyzer; it needs profile_models")
     return document
@@ -161,7 +158,7 @@ def _constraints(value: Any, translation: Translation) -> None:
 
 def _min_throughput(value: Any, translation: Translation) -> None:
     if translation.options.get("objective") == "latency":
-        translation.options["min_throughput"] = float(value)
+        translation.options["min_throughput"] = value
     else:
         translation.left_out.append(f"perf_throughput: min: {value} (the highest throughput is searched)")
 

@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Integral, Real
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from autotune.errors import UsageError
+from autotune.limits import LONGEST_TEXT, MOST_CONCURRENCY, MOST_NUMBER, MOST_RATE_PER_S
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEY = "option"
+
+
+_SHOWN = 60  # characters of a value in an error
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def shortened(value: Any) -> str:
+    """A value as Python writes it, cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        text = f"a number of {value.bit_length()} bits"  # Python may refuse to write its digits
+    else:
+        text = f"{value:g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _check_path(flag: str, text: str) -> None:
+    """Raises `UsageError` for links that lead in a circle, and for names that no file has."""
+    try:
+        os.stat(text)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+            raise UsageError(f"{flag}: {shortened(text)}: {error.strerror}; name another place") from None
 
 
 class Panel(str, Enum):
@@ -39,6 +67,8 @@ class Allowed:
 
 AT_LEAST_ZERO = Allowed(lambda value: value >= 0, "0 or more")
 AT_LEAST_ONE = Allowed(lambda value: value >= 1, "1 or more")
+RATES = Allowed(lambda value: 0 < value <= MOST_RATE_PER_S, f"a rate above 0 and up to {MOST_RATE_PER_S}")
+CONCURRENCIES = Allowed(lambda value: 1 <= value <= MOST_CONCURRENCY, f"1 to {MOST_CONCURRENCY}")
 
 
 @dataclass(frozen=True)
@@ -80,9 +110,46 @@ class Option:
         return "AUTOTUNE_" + self.name.upper()
 
     def check(self, value: Any) -> None:
-        """Raises `UsageError` if the number is out of range."""
-        if self.allowed is not None and value is not None and not self.allowed.accepts(value):
-            raise UsageError(f"{self.flag}: {value:g} is out of range; use {self.allowed.words}")
+        """Raises `UsageError` for a value of another type, out of range, or that nothing can mean."""
+        if value is None or value is self.default:
+            return
+        if self.repeatable and isinstance(value, list | tuple):
+            for each in value:
+                self._check_one(each)
+        else:
+            self._check_one(value)
+
+    def _check_one(self, value: Any) -> None:
+        if isinstance(value, str | Path) and self.type is str:
+            self._check_text(str(value))
+        elif isinstance(value, bool) or self.type is bool:
+            if not (isinstance(value, bool) and self.type is bool):
+                raise UsageError(f"{self._named}: expected {_WORDS[self.type]}, found {shortened(value)}")
+        elif isinstance(value, Real) and (self.type is not int or isinstance(value, Integral)):
+            self._check_number(value)
+        else:
+            raise UsageError(f"{self._named}: expected {_WORDS[self.type]}, found {shortened(value)}")
+
+    def _check_number(self, value: Any) -> None:
+        if self.allowed is not None and not self.allowed.accepts(value):
+            raise UsageError(f"{self.flag}: {shortened(value)} is out of range; use {self.allowed.words}")
+        if not abs(value) < MOST_NUMBER:
+            raise UsageError(f"{self.flag}: {shortened(value)} is out of range; use a number below {MOST_NUMBER:,}")
+
+    def _check_text(self, text: str) -> None:
+        multiline = self.metavar == "COMMAND"  # pasted from a shell
+        if not text.strip():
+            raise UsageError(f"{self._named}: is empty; give a value, or leave it out")
+        if any(unicodedata.category(each) == "Cc" for each in text) and not (multiline and "\0" not in text):
+            raise UsageError(f"{self._named}: {shortened(text)} has a control character; leave it out")
+        if len(text) > LONGEST_TEXT:
+            raise UsageError(f"{self._named}: has {len(text):,} characters; give at most {LONGEST_TEXT:,}")
+        if any(word in self.metavar for word in ("FILE", "DIR", "PATH", "CONFIG")):
+            _check_path(self._named, text)
+
+    @property
+    def _named(self) -> str:
+        return self.metavar.strip(".") if self.argument else self.flag
 
 
 def option(
@@ -132,12 +199,19 @@ class Request:
         return completed
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            dataclasses.replace(each.metadata[_KEY], name=each.name).check(getattr(self, each.name))
+        for name, each in options_of(type(self)).items():
+            each.check(getattr(self, name))
 
 
 def options_of(request: type[Request]) -> dict[str, Option]:
     """The options of a request by field name, its own before those of its parts."""
+    return _OPTIONS.get(request) or _OPTIONS.setdefault(request, _options_of(request))
+
+
+_OPTIONS: dict[type[Request], dict[str, Option]] = {}
+
+
+def _options_of(request: type[Request]) -> dict[str, Option]:
     hints = get_type_hints(request)
     names = (name for part in request.__mro__ for name in getattr(part, "__annotations__", ()))
     found = {}

@@ -111,9 +111,13 @@ class RunRequest(
             translation.options.pop("load", None)
         if self.search_space is not None:
             translation.space = {}
-        completed = self.completed_with(translation.options)
-        if completed.objective == "throughput" and not completed.ceilings():
-            file = self.from_model_analyzer
+        file = self.from_model_analyzer
+        try:
+            completed = self.completed_with(translation.options)
+            constrained = completed.ceilings()
+        except UsageError as error:
+            raise UsageError(f"--from-model-analyzer: {file}: read as {error}") from None
+        if completed.objective == "throughput" and not constrained:
             raise UsageError(f"--from-model-analyzer: {file} has no latency constraint; add one such as --p99 5ms")
         return completed, tuple(translation.notes(self.given))
 

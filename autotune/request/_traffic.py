@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.objective import parse_duration
-from autotune.request._option import AT_LEAST_ONE, Panel, Request, option
+from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, Request, option
 
 if TYPE_CHECKING:
     from autotune.load import Payload, Traffic
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 DRAWN_PAYLOADS = 64
 """Requests whose sizes are drawn, by default: enough for a spread that looks like the distribution (a guess)."""
+
+
+MOST_PAYLOADS = 100_000
+"""Different requests: each is made before the first is sent (a guess: some seconds)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class TrafficRequest(Request):
         "N",
         f"Different random requests, sent in turn; 1 by default, {DRAWN_PAYLOADS} if sizes are drawn.",
         panel=Panel.LOAD,
-        allowed=AT_LEAST_ONE,
+        allowed=Allowed(lambda value: 1 <= value <= MOST_PAYLOADS, f"1 to {MOST_PAYLOADS}"),
     )
     streaming: bool = option(
         False, "", "Send over a gRPC stream and time its first and last response.", panel=Panel.LOAD
@@ -131,6 +135,8 @@ class TrafficRequest(Request):
             client=self.client,
             perf_analyzer=Path(self.perf_analyzer) if self.perf_analyzer else None,
         )
+        if self.perf_analyzer is not None and self.client != "perf_analyzer":
+            raise UsageError("--perf-analyzer: has no effect without --client perf_analyzer; add it")
         check_client(traffic)
         expected_payloads(spec, config, traffic)
         return traffic

@@ -199,11 +199,14 @@ def parse_url(url: str | None) -> Endpoint:
     """
     if not url:
         raise UsageError("--url: --launch remote needs the server's address; give --url HOST:PORT[,GRPC_PORT]")
+    if "@" in url:
+        raise UsageError("--url: has a user or a password, which Triton takes none of; write HOST:PORT")
     address, _, grpc = url.removeprefix("http://").rstrip("/").partition(",")
     host, _, port = address.rpartition(":") if ":" in address else (address, "", str(_DEFAULT_HTTP_PORT))
     try:
         http_port = int(port)
         grpc_port = int(grpc) if grpc else http_port + 1
+        host.encode("idna")
     except ValueError:
         raise UsageError(f"--url: {url!r} is not HOST:PORT[,GRPC_PORT], such as 10.0.0.5:8000,8001") from None
     if not host or not all(0 < each < 65536 for each in (http_port, grpc_port)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from autotune.errors import UsageError
+from autotune.reading import BoundedLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ def parse_document(text: str, source: str, expected: str = _SPACE) -> Node:
         UsageError: It is not YAML, or empty; names the line.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=BoundedLoader)
         if root is not None:
             yaml.SafeLoader("").construct_object(root, deep=True)
     except yaml.MarkedYAMLError as error:
@@ -98,7 +99,7 @@ def parse_document(text: str, source: str, expected: str = _SPACE) -> Node:
         raise UsageError(
             f"{source}{line}: not valid YAML: {error.problem or error.context}; correct that line"
         ) from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{source}: not valid YAML: {reason}; correct the file") from error
     if root is None:

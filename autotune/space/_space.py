@@ -68,13 +68,12 @@ class SearchSpace:
         Raises:
             UsageError: The file cannot be read or is at fault; names file, line and what to do.
         """
+        from autotune.reading import Unreadable, read_text
+
         try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise UsageError(f"--search-space: {path} is not a text; write YAML in UTF-8") from error
-        except OSError as error:
-            raise UsageError(f"--search-space: cannot read {path}: {error.strerror}; name a YAML file") from error
-        return cls.parse(text, str(path))
+            return cls.parse(read_text(path), str(path))
+        except Unreadable as error:
+            raise UsageError(f"--search-space: cannot read {path}: {error}; name a YAML file") from None
 
     @classmethod
     def parse(cls, text: str, source: str) -> SearchSpace:

@@ -26,6 +26,7 @@ from autotune.store._engine import (
     take_turns,
     use_write_ahead_log,
 )
+from autotune.store._foreign import check_tables
 from autotune.store._frames import probe_frame
 from autotune.store._jobs import JobStore
 from autotune.store._read import count_windows, read_trials
@@ -101,8 +102,9 @@ class Store:
             if file is not None:
                 make_directory(file)
             engine = create_engine(parsed, flag)
-            patiently(lambda: use_write_ahead_log(engine))
             store = cls(engine, flag)
+            check_tables(engine, flag)
+            patiently(lambda: use_write_ahead_log(engine))
             with engine.begin() as connection:  # one writer at a time creates the tables
                 take_turns(connection, "autotune: tables")
                 Base.metadata.create_all(connection)

@@ -87,7 +87,7 @@ def test_a_config_that_cannot_be_parsed_shows_the_line(refuses: Refuses, tmp_pat
         ((), "--p99: nothing says what to compare; add --p99 5ms, --concurrency 8 or --rate 500"),
         (("--concurrency", "8", "--rate", "5"), "--rate: give either --concurrency or --rate, not both"),
         (("--concurrency", "8", "--load", "closed"), "--load: closed searches the load; drop it"),
-        (("--concurrency", "0"), "--concurrency: 0 is out of range; use 1 or more"),
+        (("--concurrency", "0"), "--concurrency: 0 is out of range; use 1 to 65535"),
         (("--rate", "-1"), "--rate: -1 is out of range; use a rate above 0"),
         (("--p99", "5ms", "--rounds", "1"), "--rounds: 1 is out of range; use 2 or more"),
         (("--p99", "5"), "--p99: '5' has no unit"),

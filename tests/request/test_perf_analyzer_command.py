@@ -93,7 +93,7 @@ def test_options_beside_the_command_win() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "is no command of perf_analyzer; paste 'perf_analyzer -m MODEL ...'"),
+        ("triton", "is no command of perf_analyzer; paste 'perf_analyzer -m MODEL ...'"),
         ("model-analyzer profile", "is no command of perf_analyzer"),
         ("perf_analyzer -m 'a", "cannot be read: no closing quotation"),
         ("perf_analyzer -m", "--model-name has no value"),

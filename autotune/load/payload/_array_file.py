@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from autotune.load.payload._entry import Entry, Recorded, Values
 from autotune.load.payload._raw import bytes_elements
 from autotune.load.payload._show import show, written
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES
+from autotune.load.payload._types import MOST_DATA_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,12 +90,18 @@ def only_input(path: Path, inputs: Sequence[ModelInput]) -> ModelInput:
 
 def _loaded(path: Path) -> NDArray[np.generic] | Mapping[str, NDArray[np.generic]]:
     try:
+        if path.stat().st_size > MOST_DATA_BYTES:
+            raise ValueError("it has more than 2 GiB")
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):
             return found
         with found:
+            if sum(each.file_size for each in found.zip.infolist()) > MOST_DATA_BYTES:
+                raise ValueError("its arrays have more than 2 GiB")
             return {name: found[name] for name in found.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise errors of many kinds for damaged files
         raise ValueError(f"{path}: cannot be read as {path.suffix}: {' '.join(str(error).split())}") from None
 
 

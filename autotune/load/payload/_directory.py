@@ -9,6 +9,8 @@ from autotune.load.payload._entry import Entry, GivenTensor, Recorded, Values
 from autotune.load.payload._image_file import IMAGES, Image
 from autotune.load.payload._raw import bytes_elements, from_raw
 from autotune.load.payload._show import show
+from autotune.load.payload._types import MOST_DATA_BYTES
+from autotune.reading import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,13 +70,13 @@ def read_directory(
 
 def _tensor(file: Path, spec: ModelInput) -> GivenTensor:
     if file.name == spec.name:
-        raw = file.read_bytes()
+        raw = read_bytes(file, MOST_DATA_BYTES)
         values = _lines(raw) if spec.datatype == "BYTES" else from_raw(raw, spec.datatype, "the file")
         return Values(values, None, f"file {show(file.name)}, {len(raw)} bytes")
     if file.suffix == ".npy":
         return read_array(file, spec)
     if file.suffix.lower() in IMAGES:
-        return Image(file.read_bytes())
+        return Image(read_bytes(file, MOST_DATA_BYTES))
     raise ValueError(f"{file.suffix} is no kind of file for an input; use {spec.name} (raw), .npy or an image")
 
 

@@ -18,6 +18,8 @@ from autotune.load.payload._entry import Entry, Recorded
 from autotune.load.payload._raw import bytes_elements
 from autotune.load.payload._show import written
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES, to_bfloat16
+from autotune.load.payload._types import MOST_DATA_BYTES
+from autotune.reading import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +42,7 @@ def read_image(path: Path, inputs: Sequence[ModelInput]) -> Recorded:
         OSError: The file cannot be read.
         ValueError: The model takes several inputs.
     """
-    return Recorded(((Entry(str(path), {only_input(path, inputs).name: Image(path.read_bytes())}),),))
+    return Recorded(((Entry(str(path), {only_input(path, inputs).name: Image(read_bytes(path, MOST_DATA_BYTES))}),),))
 
 
 class _Layout(NamedTuple):
@@ -89,7 +91,7 @@ class Image:
         try:
             with Pillow.open(io.BytesIO(self.encoded)) as opened:
                 decoded = opened.convert(layout.mode)
-        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's readers raise errors of any kind for damaged files
             raise ValueError(f"Pillow cannot read the image: {' '.join(str(error).split())[:200]}") from None
         width = layout.width if layout.width > 0 else decoded.width
         height = layout.height if layout.height > 0 else decoded.height

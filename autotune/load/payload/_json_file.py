@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from autotune.load.payload._entry import Entry, GivenTensor, Recorded
 from autotune.load.payload._json_tensor import parse_tensor
 from autotune.load.payload._show import show
+from autotune.load.payload._types import MOST_DATA_BYTES
+from autotune.reading import Unreadable, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +70,13 @@ def _entry(where: str, written: Any, types: dict[str, str]) -> Entry:
 def _data(path: Path) -> list[Any]:
     """The value of ``data``."""
     try:
-        document = _parsed(path.read_text(encoding="utf-8-sig"))
+        document = _parsed(read_text(path, MOST_DATA_BYTES))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}; {_FORMAT}"
         ) from None
+    except Unreadable:
+        raise
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON: {' '.join(str(error).split())}; {_FORMAT}") from None
     data = document.get("data") if isinstance(document, dict) else None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from autotune.errors import UsageError
-from autotune.load.payload._model_inputs import model_inputs
+from autotune.load.payload._model_inputs import ModelInput, model_inputs
 from autotune.load.payload._shape import drawn_shapes, varies
 from autotune.load.payload._sources import read_streams
 from autotune.load.payload._tensor_bytes import NUMPY_TYPES
-from autotune.load.payload._types import Payload, Tensor
+from autotune.load.payload._types import MOST_DATA_BYTES, Payload, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,9 @@ def make_payload(
         raise UsageError(f"--input-data: {data!r} is unknown; use random or zero")
     random = np.random.default_rng(seed)
     tensors = []
-    for spec in model_inputs(model, metadata, config, batch_size, shapes):
+    inputs = model_inputs(model, metadata, config, batch_size, shapes)
+    _check_size(_request_bytes(inputs))
+    for spec in inputs:
         if spec.optional and spec.given is None:
             continue
         lead = (batch_size,) if spec.batched else ()
@@ -109,14 +112,32 @@ def make_streams(
         return read_streams(traffic.files, model, metadata, config, batch_size=batch_size, shapes=fixed)
     data: PayloadData = "zero" if traffic.input_data == "zero" else "random"
     count = 1 if data == "zero" and not varies(traffic.shapes) else traffic.payloads
+    drawn = drawn_shapes(traffic.shapes, count, traffic.seed)
+    _check_size(sum(_request_bytes(model_inputs(model, metadata, config, batch_size, shapes)) for shapes in drawn))
     return (
         tuple(
             make_payload(
                 model, metadata, config, data=data, batch_size=batch_size, shapes=shapes, seed=traffic.seed + index
             )
-            for index, shapes in enumerate(drawn_shapes(traffic.shapes, count, traffic.seed))
+            for index, shapes in enumerate(drawn)
         ),
     )
+
+
+def _request_bytes(inputs: Sequence[ModelInput]) -> int:
+    """Bytes of a generated request's tensors."""
+    return sum(
+        math.prod(each.item_shape())
+        * (each.batch_size if each.batched else 1)
+        * (_RANDOM_BYTES_LENGTH if each.datatype == "BYTES" else NUMPY_TYPES[each.datatype].itemsize)
+        for each in inputs
+        if not each.optional or each.given is not None
+    )
+
+
+def _check_size(count: int) -> None:
+    if count > MOST_DATA_BYTES:
+        raise UsageError("--shape: the requests have more than 2 GiB; give smaller shapes, --batch-size or --payloads")
 
 
 def _fill(datatype: str, shape: tuple[int, ...], data: PayloadData, random: np.random.Generator) -> NDArray[np.generic]:

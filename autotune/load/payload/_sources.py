@@ -15,6 +15,8 @@ from autotune.load.payload._image_file import IMAGES, read_image
 from autotune.load.payload._json_file import read_json
 from autotune.load.payload._model_inputs import ModelInput, model_inputs
 from autotune.load.payload._requests import requests_of
+from autotune.load.payload._types import MOST_DATA_BYTES
+from autotune.reading import Unreadable, read_bytes
 
 if TYPE_CHECKING:
     from autotune.load.payload._entry import Entry, Recorded
@@ -84,8 +86,8 @@ def content_digest(paths: Sequence[Path]) -> str:
                 if file != path:
                     digest.update(f"{file.name}\n".encode())
                 if not _is_directory(file):
-                    digest.update(file.read_bytes())
-    except OSError as error:
+                    digest.update(read_bytes(file, MOST_DATA_BYTES))
+    except (OSError, Unreadable) as error:
         raise UsageError(f"{_FLAG}: {_unreadable(path, error)}") from None
     except ValueError as error:
         raise UsageError(f"{_FLAG}: {error}") from None
@@ -115,6 +117,8 @@ def _read(path: Path, inputs: Sequence[ModelInput], outputs: Sequence[str]) -> l
         if not names_inputs(files, inputs) and all(file.suffix.lower() in _READERS for file in files):
             return [each for file in files for each in _read(file, inputs, outputs)]
         return [read_directory(path, files, inputs, outputs)]
+    except Unreadable as error:
+        raise ValueError(_unreadable(path, error)) from None
     except OSError as error:
         raise ValueError(_unreadable(Path(error.filename) if error.filename else path, error)) from None
 

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST_DATA_BYTES = 2**31 - 1
+"""Most bytes of a file of input data and of all requests together; protobuf has no larger messages."""
+
 
 @dataclass(frozen=True)
 class Tensor:

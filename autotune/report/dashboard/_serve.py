@@ -96,8 +96,9 @@ def _resolved(host: str) -> tuple[socket.AddressFamily, bool]:
     """The family of an address, and whether all that it stands for is loopback."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UsageError(f"--host: {host!r} is not an address: {error.strerror}; use 127.0.0.1") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        raise UsageError(f"--host: {host!r} is not an address: {reason}; use 127.0.0.1") from error
     families = [info[0] for info in found]
     family = socket.AF_INET if socket.AF_INET in families else families[0]
     return family, all(ipaddress.ip_address(info[4][0]).is_loopback for info in found)

@@ -5,6 +5,6 @@ A study becomes blocks (`_blocks`, `_figure`), a file in `sections/` for each pa
 
 from autotune.report.document._build import build
 from autotune.report.document._source import Source, read_source
-from autotune.report.document._write import DOCUMENT_FORMATS, write_report
+from autotune.report.document._write import DOCUMENT_FORMATS, report_format, write_report
 
-__all__ = ["DOCUMENT_FORMATS", "Source", "build", "read_source", "write_report"]
+__all__ = ["DOCUMENT_FORMATS", "Source", "build", "read_source", "report_format", "write_report"]

@@ -31,7 +31,7 @@ def write_report(document: Document, name: str | None, output: Path | None, dire
     Raises:
         UsageError: An unknown format, or an output that cannot be written.
     """
-    chosen = _format(name, output)
+    chosen = report_format(name, output)
     if output == STANDARD_OUTPUT:
         return _text(document, chosen, plots=""), None
     file = (
@@ -48,7 +48,8 @@ def write_report(document: Document, name: str | None, output: Path | None, dire
     return text, file
 
 
-def _format(name: str | None, output: Path | None) -> str:
+def report_format(name: str | None, output: Path | None) -> str:
+    """The format of a report: as named, or by the suffix of its output; raises `UsageError` if it is unknown."""
     if name is None:
         return _SUFFIXES.get(output.suffix.lower(), "html") if output is not None else "html"
     if name not in DOCUMENT_FORMATS:

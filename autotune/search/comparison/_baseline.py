@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import Any
 
 from autotune.environment import Environment, Gpu
 from autotune.errors import UsageError
+from autotune.reading import Unreadable, parse_json, read_text
 
+_MOST_BYTES = 64 << 20  # guess: a record of 100 rounds has some megabytes
 _REMEDY = "record one with autotune check --record FILE, or autotune compare --json"
 
 
@@ -41,11 +42,11 @@ def read_baseline(path: Path, flag: str = "--baseline") -> Baseline:
         UsageError: The file cannot be read, or is no such file, or no config of it was measured.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{flag}: {path} is no JSON ({error}); {_REMEDY}") from error
+        found = parse_json(read_text(path, _MOST_BYTES))
+    except Unreadable as error:
+        raise UsageError(f"{flag}: cannot read {path}: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{flag}: {path} is no JSON ({error}); {_REMEDY}") from None
     try:
         fastest = found["fastest"]
         if fastest is None:
