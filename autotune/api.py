@@ -121,7 +121,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
             deployment = stack.enter_context(closing(Deployment(spec, launcher, directory, traffic, composing)))
             executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
             environment = _environment(launcher, spec, composing)
-            result = Coordinator(plan, store, executor, environment, observer).run()
+            with store.in_use():
+                result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
         result = replace(result, config_path=export_best(result, directory))
     if request.mlflow is not None and result.trials:
@@ -715,8 +716,15 @@ def export_study(
         return export_data(store, stored_result(store, study, Path(results), windows), format, rows, target)
 
 
-def list_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyResult]:
+def list_studies(
+    *,
+    results: str | Path = "results",
+    storage: str | None = None,
+    on_damaged: Callable[[AutotuneError], None] | None = None,
+) -> list[StudyResult]:
     """Every study of a database as it stands, the newest first; its trials have only the windows that decided.
+
+    ``on_damaged`` gets the error of each study that cannot be read; without it, the first one is raised.
 
     Raises:
         UsageError: There is no database.
@@ -724,7 +732,7 @@ def list_studies(*, results: str | Path = "results", storage: str | None = None)
     from autotune.search import stored_results
 
     with closing(open_store(results=results, storage=storage)) as store:
-        return stored_results(store, Path(results))
+        return stored_results(store, Path(results), on_damaged)
 
 
 def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:

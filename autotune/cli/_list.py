@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from autotune.cli._printed import Printed
+from autotune.errors import AutotuneError
 from autotune.request import StoreRequest
 
 
@@ -22,5 +23,8 @@ def execute(request: _List) -> None:
     from autotune import api
 
     output = request.output()
-    found = api.list_studies(results=request.results, storage=request.storage)
+    damaged: list[AutotuneError] = []
+    found = api.list_studies(results=request.results, storage=request.storage, on_damaged=damaged.append)
     sys.stdout.write(output.studies(found))
+    if damaged:
+        raise AutotuneError("; ".join(map(str, damaged)))

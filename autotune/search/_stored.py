@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 
-from autotune.errors import UsageError
+from autotune.errors import AutotuneError, UsageError
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import MIN_GAIN
 from autotune.store import Store, StudyRecord, Windows
 
 
-def stored_results(store: Store, results: Path) -> list[StudyResult]:
-    """Every study of the database, the newest first; its trials have only the windows that decided."""
-    return [_stored(store, record, results, "deciding") for record in reversed(store.studies())]
+def stored_results(
+    store: Store, results: Path, on_damaged: Callable[[AutotuneError], None] | None = None
+) -> list[StudyResult]:
+    """Every study of the database, the newest first; its trials have only the windows that decided.
+
+    Args:
+        store: The database.
+        results: The results directory.
+        on_damaged: Gets the error of each study that cannot be read; without it, the first one is raised.
+    """
+    found = []
+    for name in reversed(store.study_names()):
+        try:
+            found.append(stored_result(store, name, results, "deciding"))
+        except AutotuneError as error:
+            if on_damaged is None:
+                raise
+            on_damaged(error)
+    return found
 
 
 def stored_result(store: Store, name: str | None, results: Path, windows: Windows = "all") -> StudyResult:
@@ -37,17 +54,18 @@ def find_record(store: Store, name: str | None) -> StudyRecord:
     Raises:
         UsageError: No such study, or several to choose from.
     """
-    records = {record.name: record for record in store.studies()}
+    names = store.study_names()
     if name is None:
-        if len(records) == 1:
-            return next(iter(records.values()))
-        found = f"it holds {', '.join(records)}; name one of them" if records else "it holds no study yet"
-        raise UsageError(f"STUDY: {store.url}: {found}")
-    if name not in records:
-        close = " or ".join(map(repr, difflib.get_close_matches(name, records)))
+        if len(names) != 1:
+            found = f"it holds {', '.join(names)}; name one of them" if names else "it holds no study yet"
+            raise UsageError(f"STUDY: {store.url}: {found}")
+        (name,) = names
+    record = store.study(name) if name in names else None
+    if record is None:
+        close = " or ".join(map(repr, difflib.get_close_matches(name, names)))
         hint = f"did you mean {close}?" if close else "'autotune studies list' shows them"
         raise UsageError(f"STUDY: no study {name!r} in {store.url}; {hint}")
-    return records[name]
+    return record
 
 
 def _stored(store: Store, record: StudyRecord, results: Path, windows: Windows = "all") -> StudyResult:

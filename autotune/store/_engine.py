@@ -8,11 +8,14 @@ timeout for that wait.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy
 from sqlalchemy import event
@@ -26,14 +29,15 @@ from sqlalchemy.exc import (
 )
 
 from autotune.errors import AutotuneError, UsageError
+from autotune.store._faults import database_file, passes, reason_of, remedy, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import URL, Connection, Engine
 
-BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another one."""
+BUSY_TIMEOUT_S = 90.0
+"""How long a writer waits for another one, such as a backup (a guess: more than a minute)."""
 
 T = TypeVar("T")
 _ATTEMPTS = 6
@@ -53,26 +57,24 @@ def parse_url(url: str, flag: str) -> URL:
         ) from None
 
 
-def sqlite_file(url: URL) -> Path | None:
-    """The file of a SQLite URL; None for another database or one in memory."""
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        return None
-    return Path(url.database)
-
-
 def connect_arguments(url: URL) -> dict[str, Any]:
     """Arguments of the driver: the busy timeout where it is SQLite's."""
     return {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
 
 
-def create_engine(url: URL, flag: str) -> Engine:
+def create_engine(url: URL, flag: str, *, read_only: bool = False) -> Engine:
     """An engine for ``url``; nothing is connected yet.
+
+    Args:
+        url: The database.
+        flag: The option that chose it.
+        read_only: Whether nothing can be written where its file is; SQLite would create files beside it.
 
     Raises:
         UsageError: The database's driver is unknown or not installed.
     """
     try:
-        engine = sqlalchemy.create_engine(url, connect_args=connect_arguments(url))
+        engine = sqlalchemy.create_engine(_unchanging(url) if read_only else url, connect_args=connect_arguments(url))
     except NoSuchModuleError:
         raise UsageError(f"{flag}: unknown kind of database {url.drivername!r}; use sqlite or postgresql") from None
     except ImportError as error:
@@ -83,6 +85,23 @@ def create_engine(url: URL, flag: str) -> Engine:
     if url.get_backend_name() == "sqlite":
         _configure_sqlite(engine)
     return engine
+
+
+def is_read_only(file: Path) -> bool:
+    """Whether a database's file or its directory cannot be written."""
+    return not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK))
+
+
+def _unchanging(url: URL) -> URL:
+    """The URL of a SQLite file that is only read.
+
+    Without a write-ahead log nothing can change, and nothing is created beside it. A log is read if SQLite can.
+    """
+    file = Path(str(url.database)).absolute()
+    log = file.with_name(f"{file.name}-wal")
+    pending = log.exists() and log.stat().st_size > 0
+    query = {"mode": "ro", "uri": "true"} if pending else {"mode": "ro", "immutable": "1", "uri": "true"}
+    return url.set(database=f"file:{quote(str(file))}", query=query)
 
 
 def _configure_sqlite(engine: Engine) -> None:
@@ -159,28 +178,16 @@ def make_directory(file: Path) -> None:
 
 @contextmanager
 def explained(url: URL, flag: str) -> Iterator[None]:
-    """Turns an error of the database in opening it into a `UsageError` that names ``flag``."""
-    shown = sqlite_file(url) or url.render_as_string(hide_password=True)
+    """Turns an error of the database in opening it into one that names ``flag``: a `UsageError`, unless it may pass."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:  # the driver's own from `use_write_ahead_log`
-        reason = _reason(error)
+        reason = reason_of(error)
         if "not a database" in reason:
-            raise UsageError(f"{flag}: {shown} is not a SQLite database; choose another place") from None
-        raise UsageError(f"{flag}: cannot open the database {shown}: {reason}") from None
+            raise UsageError(f"{flag}: {shown(url)} is not a SQLite database; choose another place") from None
+        do = remedy(error) or "choose another place, or restore a copy"
+        kind = AutotuneError if passes(error) and database_file(url) else UsageError
+        raise kind(f"{flag}: cannot open the database {shown(url)}: {reason}; {do}") from None
     except OSError as error:
-        raise UsageError(f"{flag}: cannot open the database {shown}: {error.strerror or error}") from None
-
-
-@contextmanager
-def reported(url: URL) -> Iterator[None]:
-    """Turns an error of the database in use into an `AutotuneError` of one line."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        shown = sqlite_file(url) or url.render_as_string(hide_password=True)
-        raise AutotuneError(f"the database {shown} failed: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+        kind = AutotuneError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UsageError
+        raise kind(f"{flag}: cannot open the database {shown(url)}: {error.strerror or error}") from None

@@ -6,10 +6,14 @@ import hashlib
 import json
 import struct
 import zlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import inspect
 
+from autotune.environment import Environment
+from autotune.measurement import Measurement, Probe
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store._codec import decode, encode
 from autotune.store._records import RunRole, StudyRecord, TrialRecord
 from autotune.store._tables import (
@@ -25,12 +29,9 @@ from autotune.store._tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autotune.environment import Environment
-    from autotune.measurement import Measurement, Probe
-    from autotune.objective import Objective
-    from autotune.outcome import TrialOutcome
     from autotune.server import ModelStatistics
 
+T = TypeVar("T")
 _BIN = struct.Struct("<dq")
 
 
@@ -51,12 +52,12 @@ def study_record(row: StudyRow, environment_id: int) -> StudyRecord:
         name=row.name,
         created_at=row.created_at,
         model=row.model,
-        objective=decode(row.objective_body),
+        objective=_expected(Objective, decode(row.objective_body)),
         space_digest=row.space_digest,
         space_text=row.space_text,
         base_config=row.base_config,
         conditions=row.conditions,
-        environment=decode(row.environment.body),
+        environment=_expected(Environment, decode(row.environment.body)),
         environment_id=environment_id,
         explanation=decode(row.explanation),
         files=row.files or "",
@@ -110,11 +111,14 @@ def trial_record(row: TrialRow, probe_rows: Sequence[ProbeRow] | None = None) ->
     by_position = {each.position: _probe(each) for each in rows}
     probes = tuple(by_position.values())
     measurement = _measurement(row.measurement, by_position) if row.measurement else None
+    configs = {each.model: each.text for each in row.configs}
+    outcome = _expected(TrialOutcome, decode(row.body, measurement=measurement, configs=configs))
+    _expected(OutcomeKind, outcome.kind)
     return TrialRecord(
         id=row.id,
         number=row.number,
         label=row.label,
-        outcome=decode(row.body, measurement=measurement, configs={each.model: each.text for each in row.configs}),
+        outcome=outcome,
         role=cast("RunRole", row.role),
         model=row.model,
         finished_at=row.finished_at,
@@ -141,7 +145,14 @@ def _measurement_row(measurement: Measurement) -> MeasurementRow:
 
 def _measurement(row: MeasurementRow, probes: Mapping[int, Probe]) -> Measurement:
     decided_by = None if row.decided_by is None else probes[row.decided_by]
-    return cast("Measurement", decode(row.body, probes=tuple(probes.values()), decided_by=decided_by))
+    return _expected(Measurement, decode(row.body, probes=tuple(probes.values()), decided_by=decided_by))
+
+
+def _expected(kind: type[T], value: Any) -> T:
+    """The value, if it is of the kind that its row should hold; raises `TypeError`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"a {type(value).__name__} where a {kind.__name__} should be")
+    return value
 
 
 def _probe_row(position: int, probe: Probe) -> ProbeRow:
@@ -174,7 +185,7 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
 def _probe(row: ProbeRow) -> Probe:
     read = "histogram" not in inspect(row).unloaded
     histogram = tuple(_BIN.iter_unpack(zlib.decompress(row.histogram))) if read else ()
-    return cast("Probe", decode(row.body, server=decode(row.server.body), histogram=histogram))
+    return _expected(Probe, decode(row.body, server=decode(row.server.body), histogram=histogram))
 
 
 def _server_row(statistics: ModelStatistics) -> ServerStatisticsRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, inspect, select
@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
 from autotune.environment import differences
-from autotune.errors import UsageError
+from autotune.errors import AutotuneError, UsageError
 from autotune.store._codec import decode, encode
 from autotune.store._engine import (
     READ_ONLY,
@@ -18,14 +18,14 @@ from autotune.store._engine import (
     create_engine,
     explained,
     held,
+    is_read_only,
     make_directory,
     parse_url,
     patiently,
-    reported,
-    sqlite_file,
     take_turns,
     use_write_ahead_log,
 )
+from autotune.store._faults import database_file, readable, reported, shown
 from autotune.store._foreign import check_tables
 from autotune.store._frames import probe_frame
 from autotune.store._jobs import JobStore
@@ -39,6 +39,7 @@ from autotune.store._tables import (
     StudyRow,
     TrialRow,
 )
+from autotune.store._unsaved import keep, kept
 from autotune.store._upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -80,10 +81,12 @@ class Store:
         url: The database's URL, without its password.
     """
 
-    def __init__(self, engine: Engine, flag: str) -> None:
+    def __init__(self, engine: Engine, flag: str, url: URL) -> None:
         self._engine = engine
         self._flag = flag
-        self.url = engine.url.render_as_string(hide_password=True)
+        self._url = url
+        self._file = _identity(database_file(url))
+        self.url = url.render_as_string(hide_password=True)
 
     @classmethod
     def open(cls, url: str, flag: str = "--storage") -> Store:
@@ -98,11 +101,11 @@ class Store:
         """
         parsed = parse_url(url, flag)
         with explained(parsed, flag):
-            file = sqlite_file(parsed)
+            file = database_file(parsed)
             if file is not None:
                 make_directory(file)
             engine = create_engine(parsed, flag)
-            store = cls(engine, flag)
+            store = cls(engine, flag, parsed)
             check_tables(engine, flag)
             patiently(lambda: use_write_ahead_log(engine))
             with engine.begin() as connection:  # one writer at a time creates the tables
@@ -124,16 +127,22 @@ class Store:
             UsageError: There is none, it holds no study of ours, or a newer version wrote it.
         """
         parsed = parse_url(url, flag)
-        file = sqlite_file(parsed)
+        file = database_file(parsed)
         if file is not None and not file.is_file():
             raise UsageError(f"{flag}: there is no database {file}; 'autotune run' creates one")
         with explained(parsed, flag):
-            engine = create_engine(parsed, flag)
+            read_only = file is not None and is_read_only(file)
+            engine = create_engine(parsed, flag, read_only=read_only)
             if not inspect(engine).has_table(SchemaRow.__tablename__):
                 raise UsageError(f"{flag}: {file or parsed.render_as_string()} holds no results of autotune")
-            store = cls(engine, flag)
+            store = cls(engine, flag, parsed)
             with store._reading() as session:
                 version = store._check_version(session)
+            if version < SCHEMA_VERSION and read_only:
+                raise UsageError(
+                    f"{flag}: {shown(parsed)} is of an earlier version (schema {version}) and cannot be written to be"
+                    " brought up to date; copy it to a place that can be"
+                )
             if version < SCHEMA_VERSION:
                 with Session(engine) as session, session.begin():
                     upgrade(session, _own_version())
@@ -142,7 +151,7 @@ class Store:
     @property
     def directory(self) -> Path | None:
         """The directory of a SQLite file; None for another database."""
-        file = sqlite_file(self._engine.url)
+        file = database_file(self._url)
         return file.parent if file else None
 
     @contextmanager
@@ -186,7 +195,7 @@ class Store:
                 engine_kwargs={"connect_args": connect_arguments(self._engine.url)},
             )
 
-        with explained(self._engine.url, self._flag):
+        with explained(self._url, self._flag):
             try:
                 return patiently(create)
             except RuntimeError as error:
@@ -248,19 +257,31 @@ class Store:
                     f"--study: study {name!r} cannot be resumed: {'; '.join(changes)}; choose another --study name"
                 )
             row.repository = repository or row.repository
-            return study_record(row, environment_id), tuple(differences(decode(row.environment.body), environment))
+            record = study_record(row, environment_id)
+            notes = tuple(differences(decode(row.environment.body), environment))
+        for number, label, outcome in kept(self.url, self.directory, name):
+            self._save_trial(record, number, label, outcome)
+            notes = (*notes, f"trial {number}: measured when the database failed, and stored now")
+        return record, notes
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Turns errors of the database, Optuna's too, into an `AutotuneError` of one line with the remedy."""
+        return reported(self._url)
 
     def study(self, name: str) -> StudyRecord | None:
         """The study of that name; None where there is none."""
-        with self._reading() as session:
+        with readable(name, self._url), self._reading() as session:
             row = session.scalar(select(StudyRow).where(StudyRow.name == name))
             return study_record(row, row.environment_id) if row else None
 
-    def studies(self) -> list[StudyRecord]:
-        """All studies, the earliest first."""
+    def study_names(self) -> list[str]:
+        """The names of all studies, the earliest first."""
         with self._reading() as session:
-            rows = session.scalars(select(StudyRow).order_by(StudyRow.id))
-            return [study_record(row, row.environment_id) for row in rows]
+            return list(session.scalars(select(StudyRow.name).order_by(StudyRow.id)))
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, the earliest first; raises `AutotuneError` if one cannot be read."""
+        return [record for name in self.study_names() if (record := self.study(name))]
 
     def save_explanation(self, study: StudyRecord, explanation: Explanation) -> None:
         """Stores why a study's winner won, in place of what an earlier run said."""
@@ -276,6 +297,14 @@ class Store:
             label: Whose config it is, in words.
             outcome: How it ended.
         """
+        try:
+            return self._save_trial(study, number, label, outcome)
+        except AutotuneError as error:
+            if not keep(self.url, self.directory, study.name, number, label, outcome):
+                raise
+            raise AutotuneError(f"{error} (trial {number} was measured and is kept until then)") from error
+
+    def _save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
         with self._writing() as session:
             row = session.scalar(select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.number == number))
             if row is None:
@@ -329,7 +358,7 @@ class Store:
         query = select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.role == "trial")
         if not interrupted:
             query = query.where(TrialRow.kind.not_in(["interrupted", "out of time"]))
-        with self._reading() as session:
+        with readable(study.name, self._url), self._reading() as session:
             return read_trials(session, query.order_by(TrialRow.number), windows)
 
     def with_windows(self, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -349,7 +378,7 @@ class Store:
         They tuned the same model and config under the same conditions, in an environment of the same digest.
         """
         query = (
-            select(StudyRow)
+            select(StudyRow.name)
             .join(EnvironmentRow, StudyRow.environment_id == EnvironmentRow.id)
             .where(
                 StudyRow.id != study.id,
@@ -362,13 +391,18 @@ class Store:
             .limit(most)
         )
         with self._reading() as session:
-            return [study_record(row, row.environment_id) for row in reversed(list(session.scalars(query)))]
+            names = list(session.scalars(query))
+        found = []
+        for name in reversed(names):
+            with suppress(AutotuneError):  # one that cannot be read teaches nothing
+                found.append(self.study(name))
+        return [record for record in found if record]
 
     def runs(self, study: StudyRecord | None = None, *, windows: Windows = "all") -> list[TrialRecord]:
         """The measurements that are no trials, in order: those of ``study``, or those outside any study."""
         query = select(TrialRow).where(TrialRow.role != "trial")
         query = query.where(TrialRow.study_id == study.id if study else TrialRow.study_id.is_(None))
-        with self._reading() as session:
+        with readable(study.name if study else "", self._url), self._reading() as session:
             return read_trials(session, query.order_by(TrialRow.id), windows)
 
     def count_rows(self, study: StudyRecord) -> int:
@@ -400,7 +434,13 @@ class Store:
         return row.id
 
     def _check_version(self, session: Session) -> int:
-        version = session.scalar(select(func.max(SchemaRow.version))) or SCHEMA_VERSION
+        version = session.scalar(select(func.max(SchemaRow.version)))
+        if version is None:
+            return SCHEMA_VERSION
+        if not isinstance(version, int) or version < 1:
+            raise UsageError(
+                f"{self._flag}: {self.url} says that it has schema {version!r}, which no version wrote; restore a copy"
+            )
         if version > SCHEMA_VERSION:
             raise UsageError(
                 f"{self._flag}: {self.url} was written by a newer autotune (schema {version}, this one knows "
@@ -410,13 +450,32 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        with reported(self._engine.url), Session(self._engine) as session, session.begin():
+        self._check_file()
+        with reported(self._url), Session(self._engine) as session, session.begin():
             yield session
+        self._check_file()
+
+    def _check_file(self) -> None:
+        """Raises `AutotuneError` if the file of a SQLite database is another one by now: SQLite would not notice."""
+        self._file = self._file or _identity(database_file(self._url))
+        if self._file is not None and _identity(database_file(self._url)) != self._file:
+            raise AutotuneError(
+                f"the database {shown(self._url)} was removed or replaced while it was in use; put it back, then the"
+                " same command resumes"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with reported(self._engine.url), Session(self._engine.execution_options(**READ_ONLY)) as session:
+        with reported(self._url), Session(self._engine.execution_options(**READ_ONLY)) as session:
             yield session
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    """What tells a file from another one of its name; None if there is none."""
+    if file is None or not file.exists():
+        return None
+    found = file.stat()
+    return found.st_dev, found.st_ino
 
 
 def _own_version() -> str:

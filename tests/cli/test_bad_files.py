@@ -143,7 +143,7 @@ def _contents() -> Iterator[object]:
             yield pytest.param(command, flag, content, id=f"{flag} {kind}")
 
 
-@pytest.mark.parametrize(("command", "flag", "content"), _contents())
+@pytest.mark.parametrize(("command", "flag", "content"), list(_contents()))
 def test_bad_content(place: Place, monkeypatch: pytest.MonkeyPatch, command: str, flag: str, content: bytes) -> None:
     file = place.root / "given"
     file.write_bytes(content)
