@@ -59,7 +59,7 @@ def test_a_ceiling_knows_its_quantile() -> None:
     assert math.isnan(Ceiling("avg", 0.005).quantile)
 
 
-@pytest.mark.parametrize("statistic", ["p100", "p0", "mean", "99th"])
+@pytest.mark.parametrize("statistic", ["p100", "p0", "mean", "99th", "pinf", "p-5", "first-response-avg", ""])
 def test_refuses_a_statistic_that_is_no_percentile(statistic: str) -> None:
     with pytest.raises(UsageError, match="neither 'avg' nor a percentile"):
         Ceiling(statistic, 0.005)
@@ -67,6 +67,37 @@ def test_refuses_a_statistic_that_is_no_percentile(statistic: str) -> None:
 
 def test_keeps_several_ceilings_and_leaves_absent_ones_out() -> None:
     assert parse_ceilings(p99="5ms", p90=None, avg="2ms") == (Ceiling("p99", 0.005), Ceiling("avg", 0.002))
+
+
+def test_ceilings_on_any_percentile_of_either_latency_the_strictest_first() -> None:
+    texts = ["p50=2ms,first-response-p99=50ms", "p99.90=8ms", "first-response-p50=7ms"]
+    assert parse_ceilings(texts, p99="5ms", avg="2ms") == (
+        Ceiling("p99.9", 0.008),
+        Ceiling("p99", 0.005),
+        Ceiling("p50", 0.002),
+        Ceiling("avg", 0.002),
+        Ceiling("first-response-p99", 0.05),
+        Ceiling("first-response-p50", 0.007),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("p100=8ms", "--ceiling: 'p100' is neither 'avg' nor a percentile above p0 and below p100"),
+        ("p99.9=8", "--ceiling: '8' has no unit; write 8ms"),
+        ("p99.9", "--ceiling: 'p99.9' is not understood; write STATISTIC=DURATION"),
+        ("8ms", "--ceiling: '8ms' is not understood"),
+        ("p50=2ms,", "--ceiling: '' is not understood"),
+        ("p99=8ms", "--ceiling: two ceilings on p99 (--p99 and --ceiling); give one of them"),
+        ("p50=2ms,p50.0=3ms", "--ceiling: two ceilings on p50 (--ceiling); give one of them"),
+    ],
+)
+def test_refuses_a_bad_ceiling_in_one_line(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_ceilings([text], p99="5ms")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_throughput_without_a_ceiling_is_refused() -> None:

@@ -11,7 +11,7 @@ from autotune.load._generators import (
 from autotune.load._histogram import Histogram, histogram
 from autotune.load._outputs import declared_outputs
 from autotune.load._request_check import check_requests
-from autotune.load._result import LoadResult
+from autotune.load._result import LoadResult, percentile_s
 from autotune.load._schedule import (
     ClosedLoop,
     ConstantRate,
@@ -72,6 +72,7 @@ __all__ = [
     "make_streams",
     "open_loop",
     "parse_shape",
+    "percentile_s",
     "protocols",
     "read_trace",
     "sequence_plan",

@@ -1,4 +1,4 @@
-"""The outcome of each request of one run, in flat arrays: 24 bytes a request, no objects."""
+"""The outcome of each request of one run, in flat arrays: 24 bytes a request (32 of a stream), no objects."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Outcomes:
         scheduled: When each request was to be sent (closed loop: was sent).
         latency: Its latency from then; infinite until it succeeds.
         lateness: How long after its scheduled time it was sent.
+        first: Streaming only: its latency until the first response; infinite before, and where the request failed.
         errors: Failures by kind.
         example: The first failure in words.
 
@@ -33,12 +34,11 @@ class Outcomes:
     """
 
     __slots__ = (
-        "_first_of",
-        "_first_s",
         "_responses",
         "_streaming",
         "errors",
         "example",
+        "first",
         "latency",
         "lateness",
         "scheduled",
@@ -52,9 +52,7 @@ class Outcomes:
         self.example = ""
         self._streaming = streaming
         self._responses = 0
-        # Latency until the first response, of the requests that had one and succeeded, and their indices.
-        self._first_s = array("d")
-        self._first_of = array("q")
+        self.first = array("d", [math.inf]) * (len(self.scheduled) if streaming else 0)
 
     def __len__(self) -> int:
         return len(self.scheduled)
@@ -64,6 +62,8 @@ class Outcomes:
         self.scheduled.append(sent_s)
         self.latency.append(math.inf)
         self.lateness.append(0.0)
+        if self._streaming:
+            self.first.append(math.inf)
 
     def fail(self, kind: str, detail: str = "") -> None:
         """Counts a failure; the request's latency stays infinite."""
@@ -72,16 +72,14 @@ class Outcomes:
             self.example = f"{kind}: {detail}" if detail else kind
 
     def stream(self, index: int, first_s: float, responses: int) -> None:
-        """Notes the responses of a streamed request, the first at ``first_s`` (infinite: it failed)."""
+        """Notes more responses of a streamed request, its first one at ``first_s`` (infinite: it failed)."""
         self._responses += responses
-        if first_s < math.inf:
-            self._first_s.append(first_s - self.scheduled[index])
-            self._first_of.append(index)
+        self.first[index] = first_s - self.scheduled[index]
 
     def cut(self, now_s: float) -> None:
         """Drops requests that are not due yet: the window ends now."""
         due = bisect_right(self.scheduled, now_s)
-        for values in (self.scheduled, self.latency, self.lateness):
+        for values in (self.scheduled, self.latency, self.lateness, self.first):
             del values[due:]
 
     def give_up(self, first: int, now_s: float, *, free_since_s: float) -> None:
@@ -121,17 +119,11 @@ class Outcomes:
             error_example=self.example,
             stopped=stopped,
             started_at=started_at,
-            first_response_s=self._first_response_s() if self._streaming else None,
+            first_response_s=_shared(self.first) if self._streaming else None,
             responses=self._responses,
             send_s=send_s,
             receive_s=receive_s,
         )
-
-    def _first_response_s(self) -> NDArray[np.float64]:
-        """Latency of each request until its first response; infinite without one or if the request failed."""
-        first_s = np.full(len(self), np.inf)
-        first_s[np.array(self._first_of, np.int64)] = np.array(self._first_s)
-        return first_s
 
 
 def _shared(values: array[float]) -> NDArray[np.float64]:

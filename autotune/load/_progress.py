@@ -24,7 +24,7 @@ class ProgressReporter:
     def __init__(self, watch: Watch | None, outcomes: Outcomes) -> None:
         self._watch = watch
         self._outcomes = outcomes
-        self._wait_s = max(watch.limits_s, default=0.0) if watch else 0.0
+        self._wait_s = max((*watch.limits_s, *watch.first_limits_s), default=0.0) if watch else 0.0
         self._blocks = 0
         self._counted = 0
         self.next_s = BLOCK_S if watch else float("inf")
@@ -41,14 +41,18 @@ class ProgressReporter:
         self.next_s = now_s + BLOCK_S
         scheduled = self._outcomes.scheduled
         requests: list[int] = []
-        late: list[list[int]] = [[] for _ in self._watch.limits_s]
+        outcomes, watch = self._outcomes, self._watch
+        limits = [
+            *((outcomes.latency, limit_s) for limit_s in watch.limits_s),
+            *((outcomes.first, limit_s) for limit_s in watch.first_limits_s),
+        ]
+        late: list[list[int]] = [[] for _ in limits]
         while (end_s := (self._blocks + 1) * BLOCK_S) + self._wait_s <= now_s:
             first, last = self._counted, bisect_left(scheduled, end_s, self._counted)
             requests.append(last - first)
-            latency_s = np.array(self._outcomes.latency[first:last])
-            for limit_s, counts in zip(self._watch.limits_s, late, strict=True):
-                counts.append(int(np.count_nonzero(~(latency_s <= limit_s))))
+            for (latency_s, limit_s), counts in zip(limits, late, strict=True):
+                counts.append(int(np.count_nonzero(~(np.array(latency_s[first:last]) <= limit_s))))
             self._counted = last
             self._blocks += 1
         waiting = bisect_right(scheduled, now_s, dispatched) - dispatched
-        return self._watch.on_progress(Progress(now_s, tuple(requests), tuple(map(tuple, late)), outstanding + waiting))
+        return watch.on_progress(Progress(now_s, tuple(requests), tuple(map(tuple, late)), outstanding + waiting))

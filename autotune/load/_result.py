@@ -131,12 +131,18 @@ class LoadResult:
         The smallest observed value v with at least ``quantile * n`` requests at or under v (nearest rank);
         NaN without requests.
         """
-        if not self.requests:
-            return float("nan")
-        rank = min(self.requests - 1, max(0, int(np.ceil(round(quantile * self.requests, 6))) - 1))
-        return float(np.partition(self.latency_s, rank)[rank])
+        return percentile_s(self.latency_s, quantile)
 
     @property
     def mean_s(self) -> float:
         """Mean latency of all requests: infinite where any failed."""
         return float(self.latency_s.mean()) if self.requests else float("nan")
+
+
+def percentile_s(latency_s: NDArray[np.float64], quantile: float) -> float:
+    """The smallest latency with at least ``quantile`` of all at or under it (nearest rank); NaN without any."""
+    requests = len(latency_s)
+    if not requests:
+        return float("nan")
+    rank = min(requests - 1, max(0, int(np.ceil(round(quantile * requests, 6))) - 1))
+    return float(np.partition(latency_s, rank)[rank])

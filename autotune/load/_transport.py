@@ -23,7 +23,9 @@ class Results(Protocol):
         """Request ``index`` failed; ``answered``: the server itself refused it, rather than the connection."""
 
     def stream(self, index: int, first_at: float, responses: int) -> None:
-        """Request ``index``, streamed, had so many responses, the first at ``first_at`` (infinite: it failed)."""
+        """Request ``index``, streamed, had so many more responses, the first of all at ``first_at`` (infinite: it
+        failed, or had none).
+        """
 
 
 class Transport(Protocol):

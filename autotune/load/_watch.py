@@ -21,7 +21,8 @@ class Progress:
     Attributes:
         now_s: Seconds since the start of the run.
         requests: Requests of each block that became final, in order of time.
-        late: For each limit of the watch, how many of them were late, per block. Failed requests are late.
+        late: For each limit of the watch, those of first responses last, how many of them were late, per block. Failed
+            requests are late.
         pending: Requests that are due and unanswered now, whether sent or waiting to be sent.
     """
 
@@ -37,9 +38,11 @@ class Watch:
 
     Attributes:
         limits_s: Latencies beyond which a request counts as late.
+        first_limits_s: Latencies until the first response of a stream beyond which it does.
         on_progress: Called about every `BLOCK_S`; if it returns True no more requests are sent, and outstanding ones
             are awaited as at the window's end.
     """
 
     limits_s: tuple[float, ...]
     on_progress: Callable[[Progress], bool]
+    first_limits_s: tuple[float, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from autotune.measurement.statistics import (
     percentile_bounds,
 )
 from autotune.objective import Ceiling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Judge:
         self.decided: Literal["", "holds", "fails", "given up"] = ""
         self.certain = False
         self.stopped = ""
-        self._ceilings = tuple(ceiling for ceiling in ceilings if ceiling.statistic != "avg")
+        percentiles = [ceiling for ceiling in ceilings if not ceiling.is_mean]
+        self._ceilings = tuple(sorted(percentiles, key=lambda each: each.of_first_response))  # as a watch counts
         self._rule = rule
         self._clustering = clustering
         self._counts = self._fresh_counts()
@@ -93,9 +97,16 @@ class Judge:
         """What the load generator tells of its progress; None where nothing could end the window."""
         if self._rule == StopRule() or not self._ceilings:
             return None
-        return Watch(
-            tuple(limit_s for ceiling in self._ceilings for limit_s in self._limits_s(ceiling)), self.on_progress
+        ends, firsts = (
+            tuple(
+                limit_s
+                for ceiling in self._ceilings
+                if ceiling.of_first_response is first
+                for limit_s in self._limits_s(ceiling)
+            )
+            for first in (False, True)
         )
+        return Watch(ends, self.on_progress, firsts)
 
     def on_progress(self, progress: Progress) -> bool:
         """Takes news of the window; True once it is decided."""
@@ -112,7 +123,7 @@ class Judge:
         return bool(self.decided)
 
     def evidence(self, result: LoadResult) -> tuple[Evidence, ...]:
-        """What the whole window says about each percentile ceiling, in the ceilings' order."""
+        """What the whole window says about each percentile ceiling, those on first responses last."""
         return tuple(
             self._evidence(index, ceiling, counts, result)
             for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._fresh_counts(), strict=True))
@@ -158,7 +169,8 @@ class Judge:
         )
 
     def _evidence(self, index: int, ceiling: Ceiling, counts: LateCounts, result: LoadResult) -> Evidence:
-        requests, late = blocks(result, self._limits_s(ceiling))
+        latency_s = latencies_s(result, ceiling)
+        requests, late = blocks(result.scheduled_s, latency_s, self._limits_s(ceiling))
         _count(counts, requests, late)
         verdict = counts.verdict(self._options.fails_alpha)
         filled = self._fresh_counts()[index]
@@ -169,7 +181,7 @@ class Judge:
         holds = verdict.late_fraction <= 1 - ceiling.quantile
         design_effect = verdict.design_effect if holds else verdict.design_effect_to_fail
         low_s, high_s = percentile_bounds(
-            result.latency_s, ceiling.quantile, self._options.bounds_confidence, design_effect=design_effect
+            latency_s, ceiling.quantile, self._options.bounds_confidence, design_effect=design_effect
         )
         return Evidence(
             ceiling=str(ceiling),
@@ -195,12 +207,20 @@ class Judge:
         return (ceiling.limit_s, *(part * ceiling.limit_s for part in self._options.statistics.slow_fractions))
 
 
-def blocks(result: LoadResult, limits_s: Sequence[float]) -> tuple[list[int], list[list[int]]]:
+def latencies_s(result: LoadResult, ceiling: Ceiling) -> NDArray[np.float64]:
+    """The latencies in seconds that a ceiling limits, shape (requests,); a request with one response ends with it."""
+    first_s = result.first_response_s
+    return first_s if ceiling.of_first_response and first_s is not None else result.latency_s
+
+
+def blocks(
+    scheduled_s: NDArray[np.float64], latency_s: NDArray[np.float64], limits_s: Sequence[float]
+) -> tuple[list[int], list[list[int]]]:
     """Requests in each `BLOCK_S` of scheduled time, and those over each limit, shape (limits, blocks)."""
     # perf_analyzer's first requests were sent before its window began.
-    which = np.maximum(result.scheduled_s / BLOCK_S, 0).astype(np.int64)
+    which = np.maximum(scheduled_s / BLOCK_S, 0).astype(np.int64)
     count = int(which[-1]) + 1 if len(which) else 0
-    late = [np.bincount(which[~(result.latency_s <= limit_s)], minlength=count).tolist() for limit_s in limits_s]
+    late = [np.bincount(which[~(latency_s <= limit_s)], minlength=count).tolist() for limit_s in limits_s]
     return np.bincount(which, minlength=count).tolist(), late
 
 

@@ -267,7 +267,7 @@ def requests_needed(objective: Objective) -> int:
 def drain_timeout_s(objective: Objective) -> float:
     """How long after a window the outstanding requests may take before they count as lost.
 
-    As long as the longest limit at least. Without a ceiling nothing says how late is too late: 10 s.
+    As long as the longest limit at least. Without a ceiling on whole responses nothing says how late is too late: 10 s.
     """
-    longest_s = max((ceiling.limit_s for ceiling in objective.ceilings), default=math.inf)
+    longest_s = max((each.limit_s for each in objective.ceilings if not each.of_first_response), default=math.inf)
     return max(longest_s, min(10.0, 4 * longest_s + 0.5)) if math.isfinite(longest_s) else 10.0

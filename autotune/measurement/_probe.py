@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram
+from autotune.load import ClosedLoop, LoadGenerator, LoadResult, Schedule, histogram, percentile_s
 from autotune.measurement._disturbance import Surroundings
 from autotune.measurement._guards import Guards
-from autotune.measurement._judge import Judge
+from autotune.measurement._judge import Judge, latencies_s
 from autotune.measurement._model_death import check_model, ending_with_model
 from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import DisturbanceKind
@@ -19,7 +19,7 @@ from autotune.measurement._serving import Serving
 from autotune.measurement._settled import Counters, settled
 from autotune.measurement._types import ClientTimes, Probe, Purpose
 from autotune.measurement.statistics import mean_bounds
-from autotune.objective import Ceiling
+from autotune.objective import FIRST_RESPONSE, Ceiling
 from autotune.server import RunningServer
 
 _REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
@@ -58,11 +58,11 @@ def run_probe(
     latency_s["avg"] = result.mean_s
     for ceiling in ceilings:
         if ceiling.statistic not in latency_s:
-            latency_s[ceiling.statistic] = result.percentile_s(ceiling.quantile)
-    mean_bounds_s = _mean_bounds(result, options) if any(ceiling.statistic == "avg" for ceiling in ceilings) else None
+            latency_s[ceiling.statistic] = percentile_s(latencies_s(result, ceiling), ceiling.quantile)
+    mean_bounds_s = _mean_bounds(result, options) if any(ceiling.is_mean for ceiling in ceilings) else None
     kept = result.requests > 0 and all(ceiling.met_by(latency_s[ceiling.statistic]) for ceiling in ceilings)
     if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
-        kept = kept and all(each.met_by(mean_bounds_s[1]) for each in ceilings if each.statistic == "avg")
+        kept = kept and all(each.met_by(mean_bounds_s[1]) for each in ceilings if each.is_mean)
     kept_up = _kept_up(result, options)
     holds = kept and kept_up and judge.decided != "fails"
     if not holds and not _was_kept_waiting(result, ceilings) and _breaks_without_lateness(result, ceilings):
@@ -90,7 +90,7 @@ def run_probe(
         certain=judge.certain,
         error_example=result.error_example,
         batch_size=result.batch_size,
-        first_response_s=_first_responses(result),
+        first_response_s=_first_responses(result, ceilings),
         steps=after.steps_since(before, serving),
         decoupled=serving.decoupled,
         histogram=histogram(result.latency_s),
@@ -103,9 +103,9 @@ def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) ->
     A client that shares its cores with the server is late because of it. Latency from the scheduled time blames the
     server for that, latency from the sending does not: where both break a ceiling, it is not the client that did.
     """
-    served_s = result.latency_s - result.lateness_s
     return any(
-        np.count_nonzero(~ceiling.met_by(served_s)) > (1 - ceiling.quantile) * len(served_s)
+        np.count_nonzero(~ceiling.met_by(latencies_s(result, ceiling) - result.lateness_s))
+        > (1 - ceiling.quantile) * result.requests
         for ceiling in ceilings
         if not math.isnan(ceiling.quantile)
     )
@@ -169,11 +169,14 @@ def _client_times(result: LoadResult) -> ClientTimes | None:
     )
 
 
-def _first_responses(result: LoadResult) -> dict[str, float]:
+def _first_responses(result: LoadResult, ceilings: Sequence[Ceiling]) -> dict[str, float]:
     """Statistics of the latency until the first response of a stream."""
     first_s = result.first_response_s
     if first_s is None or not len(first_s):
         return {}
     finite = first_s[np.isfinite(first_s)]
-    named = {name: float(np.quantile(first_s, quantile, method="inverted_cdf")) for name, quantile in _REPORTED.items()}
+    limited = {
+        each.statistic.removeprefix(FIRST_RESPONSE): each.quantile for each in ceilings if each.of_first_response
+    }
+    named = {name: percentile_s(first_s, quantile) for name, quantile in {**_REPORTED, **limited}.items()}
     return {**named, "avg": float(finite.mean()) if len(finite) else math.inf}

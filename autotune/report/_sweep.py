@@ -10,6 +10,7 @@ from rich.text import Text
 
 from autotune.load import OWN_CLIENT
 from autotune.measurement import breakdown
+from autotune.objective import FIRST_RESPONSE
 from autotune.report._format import latency, load_label, mean_batch, rate, wide_console
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small, disturbance, from_cache, queue_size
@@ -41,8 +42,18 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     config sustains stands below.
     """
     console = console or wide_console()
+    limited = tuple(
+        each.statistic
+        for each in result.ceilings
+        if each.statistic not in _CLIENT_COLUMNS and not each.of_first_response
+    )
+
+    def client_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
+        latencies = (latency(probe.latency_s.get(name)) for name in (*_CLIENT_COLUMNS, *limited))
+        return [rate(probe.achieved_per_s), *latencies]
+
     groups = (
-        (f"{result.model} over {result.protocol}", ("inferences/s", *_CLIENT_COLUMNS), _client_cells),
+        (f"{result.model} over {result.protocol}", ("inferences/s", *_CLIENT_COLUMNS, *limited), client_cells),
         ("where the mean latency goes", tuple(_PARTS), _part_cells),
         ("the server", ("mean batch", "errors", *(("SLO",) if result.ceilings else ())), _server_cells),
     )
@@ -121,12 +132,14 @@ def _of_the_model(result: SweepResult) -> str:
 
 
 def _first_responses(result: SweepResult) -> Table:
+    limited = [each.statistic for each in result.ceilings if each.of_first_response]
+    columns = dict.fromkeys((*_CLIENT_COLUMNS, *(name.removeprefix(FIRST_RESPONSE) for name in limited)))
     rows = [
-        [load_label(probe), *(latency(probe.first_response_s[name]) for name in _CLIENT_COLUMNS)]
+        [load_label(probe), *(latency(probe.first_response_s.get(name)) for name in columns)]
         for probe in result.probes
         if probe.first_response_s
     ]
-    return _table("latency until the first response", ("load", *_CLIENT_COLUMNS), rows)
+    return _table("latency until the first response", ("load", *columns), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
@@ -136,10 +149,6 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Tex
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def _client_cells(probe: Probe, has_slo: bool) -> list[str | Text]:
-    return [rate(probe.achieved_per_s), *(latency(probe.latency_s[name]) for name in _CLIENT_COLUMNS)]
 
 
 def _part_cells(probe: Probe, has_slo: bool) -> list[str | Text]:

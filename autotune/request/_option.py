@@ -203,6 +203,11 @@ class Request:
             each.check(getattr(self, name))
 
 
+def texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The values of a repeatable option; from Python a single one may stand for itself."""
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+
+
 def options_of(request: type[Request]) -> dict[str, Option]:
     """The options of a request by field name, its own before those of its parts."""
     return _OPTIONS.get(request) or _OPTIONS.setdefault(request, _options_of(request))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotune.errors import UsageError
 from autotune.objective import Ceiling, parse_ceilings
-from autotune.request._option import Panel, Request, option
+from autotune.request._option import Panel, option, texts
+from autotune.request._traffic import TrafficRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class SloRequest(Request):
+class SloRequest(TrafficRequest):
     """Latency ceilings."""
 
     p99: str | None = option(
@@ -18,6 +21,12 @@ class SloRequest(Request):
     p95: str | None = option(None, "DURATION", "Ceiling on p95 latency.", panel=Panel.OBJECTIVE)
     p90: str | None = option(None, "DURATION", "Ceiling on p90 latency.", panel=Panel.OBJECTIVE)
     avg: str | None = option(None, "DURATION", "Ceiling on mean latency.", panel=Panel.OBJECTIVE)
+    ceiling: Sequence[str] = option(
+        (),
+        "STATISTIC=LIMIT",
+        "Ceiling on any percentile: p99.9=8ms, p50=2ms, first-response-p99=50ms; repeatable.",
+        panel=Panel.OBJECTIVE,
+    )
     load: str = option(
         "open",
         "open|closed",
@@ -26,5 +35,19 @@ class SloRequest(Request):
     )
 
     def ceilings(self) -> tuple[Ceiling, ...]:
-        """The ceilings that are given; raises `UsageError` if a duration cannot be read."""
-        return parse_ceilings(p99=self.p99, p95=self.p95, p90=self.p90, avg=self.avg)
+        """The ceilings that are given, the strictest first.
+
+        Raises:
+            UsageError: One cannot be read, two are on the same statistic, or one is on the first response of a stream
+                and there is none.
+        """
+        found = parse_ceilings(texts(self.ceiling), p99=self.p99, p95=self.p95, p90=self.p90, avg=self.avg)
+        first = next((each for each in found if each.of_first_response), None)
+        if first and not self.streaming:
+            raise UsageError(
+                f"--ceiling: {first.statistic} needs a stream of responses; add --protocol grpc --streaming, or use"
+                f" {first.statistic.removeprefix('first-response-')} if requests have one response each"
+            )
+        if first and self.client != "autotune":
+            raise UsageError(f"--ceiling: {self.client} does not time each first response; drop --client for it")
+        return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.objective import parse_duration
-from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, Request, option
+from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, Request, option, texts
 
 if TYPE_CHECKING:
     from autotune.load import Payload, Traffic
@@ -120,7 +120,7 @@ class TrafficRequest(Request):
             )
         steps = composing if config.has("ensemble_scheduling") else ()  # a model that calls others sends their ids
         self._check_sequences([(spec.name, config), *((each.name, each.config) for each in steps)], batch_size)
-        shapes = dict(map(parse_shape, _texts(self.shape)))
+        shapes = dict(map(parse_shape, texts(self.shape)))
         traffic = Traffic(
             protocol=self.protocol,
             input_data=self._input_data(),
@@ -174,7 +174,7 @@ class TrafficRequest(Request):
         from autotune.load import GENERATED
         from autotune.load.payload import check_paths
 
-        given = _texts(self.input_data) or GENERATED[:1]
+        given = texts(self.input_data) or GENERATED[:1]
         if generated := [each for each in given if each in GENERATED]:
             if len(given) > 1:
                 raise UsageError(f"--input-data: {generated[0]} is given beside other data; give one of them")
@@ -201,11 +201,6 @@ class TrafficRequest(Request):
         if self.client != OWN_CLIENT:
             raise UsageError(f"--client-time: {self.client} has no think time; drop it, or use --client {OWN_CLIENT}")
         return parse_duration(self.client_time, "--client-time")
-
-
-def _texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
-    """The values of a repeatable option; from Python a single one may stand for itself."""
-    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
 
 
 def expected_payloads(spec: ModelSpec, config: ModelConfig, traffic: Traffic) -> tuple[Payload, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.objective import Ceiling
+from autotune.objective import MEAN, Ceiling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Prediction:
 
 def statistics_s(latency_s: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
     """Each statistic (``avg``, ``p50``, ``p99.9``, ...) of the latencies; percentiles by nearest rank, as measured."""
-    quantiles = {name: Ceiling(name, 1.0).quantile for name in names if name != "avg"}
+    quantiles = {name: Ceiling(name, 1.0).quantile for name in names if name != MEAN}
     ranks = {name: max(0, int(np.ceil(round(q * len(latency_s), 6))) - 1) for name, q in quantiles.items()}
     ordered = np.partition(latency_s, sorted(set(ranks.values()))) if ranks else latency_s
     return {name: float(ordered[ranks[name]]) if name in ranks else float(latency_s.mean()) for name in names}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,19 +22,23 @@ def result(scheduled_s: list[float], latency_s: list[float]) -> LoadResult:
     )
 
 
+def counted(scheduled_s: list[float], latency_s: list[float], limits_s: list[float]) -> tuple[list, list]:
+    return blocks(np.array(scheduled_s), np.array(latency_s), limits_s)
+
+
 def test_requests_are_counted_in_the_block_they_were_scheduled_in() -> None:
-    assert blocks(result([0.0, 0.02, 0.06, 0.16], [0.01, 0.03, 0.01, np.inf]), [0.02, 0.1]) == (
+    assert counted([0.0, 0.02, 0.06, 0.16], [0.01, 0.03, 0.01, np.inf], [0.02, 0.1]) == (
         [2, 1, 0, 1],
         [[1, 0, 0, 1], [0, 0, 0, 1]],
     )
 
 
 def test_requests_sent_before_the_window_count_in_its_first_block() -> None:
-    assert blocks(result([-0.2, -0.01, 0.0, 0.06], [0.01, 0.03, 0.01, 0.01]), [0.02]) == ([3, 1], [[1, 0]])
+    assert counted([-0.2, -0.01, 0.0, 0.06], [0.01, 0.03, 0.01, 0.01], [0.02]) == ([3, 1], [[1, 0]])
 
 
 def test_a_window_without_requests_has_no_blocks() -> None:
-    assert blocks(result([], []), [0.02]) == ([], [[]])
+    assert counted([], [], [0.02]) == ([], [[]])
 
 
 def test_evidence_counts_requests_sent_before_the_window() -> None:
@@ -62,3 +68,19 @@ def test_estimates_leave_out_the_beginning_of_a_window_in_which_its_queue_fills(
     assert (evidence.requests, evidence.late) == (2000, 1840)
     counted, late = evidence.levels[0]
     assert late / counted == pytest.approx(1, abs=0.01)  # 8 limits are left out
+
+
+def test_a_ceiling_on_first_responses_counts_those_and_is_watched_by_its_own_limits() -> None:
+    ceilings = (Ceiling("first-response-p90", 0.02), Ceiling("p90", 0.1))
+    streamed = replace(result([0.0, 0.06], [0.09, 0.2]), first_response_s=np.array([0.01, 0.03]))
+    judge = Judge(ceilings, StopRule(fails_alpha=0.05))
+    assert [(each.ceiling, each.late) for each in judge.evidence(streamed)] == [
+        ("p90 <= 100ms", 1),
+        ("first-response-p90 <= 20ms", 1),
+    ]
+    watch = judge.watch
+    assert watch is not None
+    assert (watch.limits_s[0], watch.first_limits_s[0]) == (0.1, 0.02)
+    late = ((0,) * 20, (0,) * 20, (0,) * 20, (0,) * 20, (9,) * 20, (9,) * 20, (9,) * 20, (9,) * 20)
+    assert watch.on_progress(Progress(1.0, (10,) * 20, late, 0))
+    assert judge.stopped == "180 of 200 requests broke first-response-p90 <= 20ms"

@@ -33,12 +33,14 @@ class Session:
         pieces: Bytes to write, in order; the writer removes them.
         streams: The outstanding calls by stream number.
         failure: Why the connection can no longer be used; None while it can.
+        begun: The calls whose first streamed response came since the list was last cleared.
         retired: Whether it takes no more calls; those outstanding may still succeed.
         data_left: Bytes of the current DATA frame that have not arrived yet.
     """
 
     def __init__(self, *, streaming: bool) -> None:
         self.sender = Sender()
+        self.begun: list[Stream] = []
         self.pieces = self.sender.pieces
         self.streams: dict[int, Stream] = {}
         self.failure: Failure | None = None
@@ -197,6 +199,8 @@ class Session:
         if (stream := self._stream(number)) is None:
             return
         stream.take(content, now)
+        if stream.messages is not None and stream.messages.first_at == now:
+            self.begun.append(stream)
         if flags & http2.END_STREAM:
             self._end(number, stream, ("bad response", "no grpc-status"))
 

@@ -83,7 +83,12 @@ class GrpcTransport:
             connection.writable()
         if event & ~select.EPOLLOUT:
             began, succeed = time.perf_counter(), self._results.succeed
-            for stream in connection.receive():
+            ended = connection.receive()
+            for stream in connection.session.begun:
+                if stream.messages is not None:
+                    self._results.stream(stream.index, stream.messages.first_at, 0)
+            connection.session.begun.clear()
+            for stream in ended:
                 if 0 < stream.began_at < began:
                     self.receive_s += began - stream.began_at
                 if stream.failure is None and stream.messages is None and stream.received in self._good_sizes:

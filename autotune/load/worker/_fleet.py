@@ -97,11 +97,10 @@ class Fleet:
         self, schedule: Schedule, processes: int, duration_s: float, timeout_s: float, watch: Watch | None
     ) -> LoadResult:
         start_at = time.perf_counter() + _HEAD_START_S
-        limits_s = watch.limits_s if watch else None
         workers = self._workers[:processes]
         try:
             for index, worker in enumerate(workers):
-                worker.begin(Job(schedule.share(index, processes), duration_s, timeout_s, limits_s, start_at))
+                worker.begin(Job.watched(schedule.share(index, processes), duration_s, timeout_s, watch, start_at))
             return merged(_results(workers, watch), schedule)
         except BaseException:
             self.close()

@@ -66,7 +66,7 @@ class WorkerGenerator:
             LoadGeneratorFailed: The child died or does not answer.
         """
         check_schedule(schedule, duration_s)
-        self.begin(Job(schedule, duration_s, timeout_s, watch.limits_s if watch else None))
+        self.begin(Job.watched(schedule, duration_s, timeout_s, watch))
         while isinstance(report := self.receive(), Progress):
             if watch is not None and watch.on_progress(report):
                 self.stop()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autotune.load._schedule import Schedule
+    from autotune.load._watch import Watch
 
 STOP, READY = "stop", "ready"
 ARRAYS = ("scheduled_s", "latency_s", "lateness_s", "first_response_s")
@@ -25,6 +26,7 @@ class Job:
     Attributes:
         schedule, duration_s, timeout_s: See `autotune.load.LoadGenerator.run`.
         limits_s: The limits of the watch; None without one.
+        first_limits_s: Its limits on first responses.
         start_at: When to begin, in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
     """
 
@@ -33,3 +35,13 @@ class Job:
     timeout_s: float
     limits_s: tuple[float, ...] | None = None
     start_at: float = 0.0
+    first_limits_s: tuple[float, ...] = ()
+
+    @classmethod
+    def watched(
+        cls, schedule: Schedule, duration_s: float, timeout_s: float, watch: Watch | None, start_at: float = 0.0
+    ) -> Job:
+        """A window with the limits of a watch, which itself stays with the parent."""
+        if watch is None:
+            return cls(schedule, duration_s, timeout_s, start_at=start_at)
+        return cls(schedule, duration_s, timeout_s, watch.limits_s, start_at, watch.first_limits_s)
