@@ -32,9 +32,6 @@ class StopRule:
         holds_alpha: Once every percentile ceiling is shown to hold, with at most this chance of being wrong.
         fails_alpha: Once one is shown to be broken, likewise; also once a queue grows without bound.
         hopeless: Once more requests were late than may be in the whole window, which a single pause can do.
-        give_up_after_s: Once so much of the window is over and the evidence that the ceilings hold grows too slowly
-            to be enough at its end, though a lower rate might be shown: late requests, or requests that cluster more
-            than batches do.
         earlier: For each percentile ceiling the `Evidence.effective` of earlier windows at higher rates, which speak
             for this one too; empty without any.
     """
@@ -42,7 +39,6 @@ class StopRule:
     holds_alpha: float | None = None
     fails_alpha: float | None = None
     hopeless: bool = False
-    give_up_after_s: float | None = None
     earlier: tuple[tuple[tuple[float, float], ...], ...] = ()
 
 
@@ -75,7 +71,7 @@ class Judge:
         options: MeasureOptions = DEFAULTS,
     ) -> None:
         self._options = options
-        self.decided: Literal["", "holds", "fails", "given up"] = ""
+        self.decided: Literal["", "holds", "fails"] = ""
         self.certain = False
         self.stopped = ""
         percentiles = [ceiling for ceiling in ceilings if not ceiling.is_mean]
@@ -90,7 +86,6 @@ class Judge:
         )
         self._backlogged = 0
         self._planned = math.inf if requests_per_s is None else requests_per_s * window_s
-        self._window_s = window_s
 
     @property
     def watch(self) -> Watch | None:
@@ -133,7 +128,6 @@ class Judge:
         fails_alpha = (self._rule.fails_alpha or 0.0) / max(1, len(self._ceilings))
         holds_alpha = self._rule.holds_alpha
         shown = 0
-        slow = False
         for index, (ceiling, counts) in enumerate(zip(self._ceilings, self._counts, strict=True)):
             verdict = counts.verdict(fails_alpha or self._options.fails_alpha)
             e_value = self._e_value(verdict)
@@ -145,21 +139,19 @@ class Judge:
                 return
             if holds_alpha is not None:
                 shown += e_value >= 1 / holds_alpha
-                slow = slow or self._is_slow(counts, verdict, holds_alpha)
         if shown and shown == len(self._ceilings):
             self.decided = "holds"
             self.stopped = "every ceiling was shown to hold"
-        elif slow:
-            self.decided = "given up"
-            self.stopped = "the window would not be long enough to show that every ceiling holds"
 
-    def _is_slow(self, counts: LateCounts, verdict: Verdict, alpha: float) -> bool:
-        """Whether evidence gathers too slowly, though a lower rate might do better."""
-        after_s = self._rule.give_up_after_s
-        clustered = verdict.late > 0 or verdict.design_effect > self._options.clustered * max(1.0, self._clustering)
-        if after_s is None or verdict.blocks * BLOCK_S < after_s or not clustered:
-            return False
-        return counts.e_holds_after(self._options.overrated * self._window_s / BLOCK_S) < 1 / alpha
+    def _missing_s(self, counts: LateCounts, blocks: int) -> float:
+        """Seconds of further load like this that would prove a ceiling; 0 once it is, infinite where none would."""
+        alpha, options = self._rule.holds_alpha, self._options
+        if alpha is None or not blocks:
+            return math.inf
+        for further in (0.0, *np.geomspace(*options.missing_range, options.missing_steps)):
+            if counts.e_holds_after((1 + further) * blocks) >= 1 / alpha:
+                return float(further) * blocks * BLOCK_S
+        return math.inf
 
     def _fresh_counts(self) -> tuple[LateCounts, ...]:
         earlier = self._rule.earlier or tuple(() for _ in self._ceilings)
@@ -195,6 +187,7 @@ class Judge:
             low_s=low_s,
             high_s=high_s,
             effective=verdict.effective,
+            missing_s=self._missing_s(counts, verdict.blocks),
             levels=filled.verdict(self._options.fails_alpha).levels,
         )
 

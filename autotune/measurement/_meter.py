@@ -60,6 +60,7 @@ class Meter:
         self._done = False
         self._certified = False
         self._confidence = 0.0
+        self._missing_s: float | None = None
         self._located_per_s: float | None = None
         self._failing: float | None = None
         self._beaten_by_per_s: float | None = None
@@ -111,6 +112,7 @@ class Meter:
             located_per_s=self._located_per_s,
             certified=self._certified,
             confidence=self._confidence,
+            certificate_missing_s=self._missing_s,
             beaten_by_per_s=self._beaten_by_per_s,
             limited_by=self._limit(feasible=feasible),
             infeasible=self._infeasible,
@@ -168,7 +170,7 @@ class Meter:
         if question.certified:
             if not axis.slack:
                 level *= 1 - self._options.margin
-            certificate = certify(axis, level, question.effort, self._prober.left_s(), failing)
+            certificate = certify(axis, level, self._prober.left_s(), failing)
             self._take(axis, certificate)
 
     def _profile(self) -> Probe:
@@ -200,7 +202,7 @@ class Meter:
         self._certified = True
         self._decided_by = certificate.probe
         self._infeasible = None if certificate.kept else Infeasible.NO_LOAD
-        self._confidence = certificate.confidence
+        self._confidence, self._missing_s = certificate.confidence, certificate.missing_s
         least = axis.level(certificate.probe) or 0.0 if certificate.kept else 0.0
         failed = [axis.level(probe) for probe in self._prober.counted if not probe.holds]
         self._failing = min((level for level in failed if level is not None and level > least), default=None)

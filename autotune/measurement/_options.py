@@ -19,8 +19,8 @@ class MeasureOptions:
     Attributes:
         probe_s: Seconds of one window of the search at least; longer where the load is too low to fill the percentile
             [located_rate].
-        certify_s: Seconds of one attempt of a certificate at most; the last one, and where requests are few, up to
-            ``most_certify_lengths`` times that [simulated_certificates].
+        certify_s: Seconds of load of a certificate at most (``--certify-time``): it ends once it is proved
+            [simulated_certificates].
         confirm_s: Seconds of the window at a rate that was asked for (``--objective latency``) [guess].
         round_s: Seconds of a window of one round of a comparison, and of one that confirms a concurrency [guess].
         round_windows: Windows of a round that are enough, whatever its standard error; twice as many where nothing
@@ -81,14 +81,18 @@ class MeasureOptions:
         collapse: The fraction of the throughput that may be missing at the larger one [guess].
         first_step: Factor by which the level of a certificate's second attempt is lower [simulated_certificates].
         step_grows: Factor by which that step grows with each attempt [simulated_certificates].
-        certify_attempts: Attempts of a certificate at most [simulated_certificates].
         fails_alpha: Error rate at which one of them ends early as failed [guess].
-        enough_to_certify: Requests that a proof takes near saturation [simulated_certificates].
-        batches_to_certify: Batches that it takes at least [simulated_certificates].
-        most_certify_lengths: See ``certify_s`` [simulated_certificates].
-        last_part: With less than this part of the time left the next attempt is the last [simulated_certificates].
-        give_up_first_part, give_up_part: The part of the time left after which an attempt may be given up, of the first
-            and of later ones [simulated_certificates].
+        alpha_part: Part of the chance of being wrong that the first test of a certificate takes, and each further one
+            of what is left [simulated_certificates].
+        certify_windows: Length of a certificate's first window at a level, in windows of the search: long enough to
+            see how requests cluster [simulated_certificates].
+        least_certify_s: Seconds of a certificate's window at least: "holds" needs so many blocks [test_queues.py].
+        patient_part: A level is kept while what is missing takes this part of the time left at most
+            [simulated_certificates].
+        missing_margin: Length of the next window as a multiple of what is missing [guess].
+        missing_power: Else the level is lowered by the factor that is too much, to this power: the design effect of
+            simulated queues falls with about its tenth power [simulated_certificates] ...
+        largest_certify_step: ... and by this factor at most [guess].
         comfortable: With less than this part of the allowed requests late, only the window is too short [guess].
         retreats: Short windows that look for a level that holds where no attempt did, at most [guess].
         retreat: Factor by which the level is lowered with each [guess].
@@ -103,9 +107,8 @@ class MeasureOptions:
         backlog_limits: A queue that takes this many limits to serve is a backlog [guess] ...
         backlog_reports: ... after so many reports of the load generator in a row [guess] ...
         least_backlog: ... of this many requests at least [guess].
-        overrated: A window is given up where requests would have to cluster this many times less: few blocks make the
-            design effect too large rather than too small [guess].
-        clustered: ... and where late requests, or a design effect over this multiple of a batch, were seen [guess].
+        missing_range, missing_steps: Multiples of a window, and how many of them, that are tried for what is missing to
+            a proof [guess].
         filling_limits, filling_part: An estimate leaves out so many limits of a window's beginning, while its queue
             fills, and this part of it at most [located_rate].
         kept_up: Fraction of the requests, without those in flight, that an open loop completes within a window [guess].
@@ -126,7 +129,7 @@ class MeasureOptions:
     """
 
     probe_s: float = 1.0
-    certify_s: float = 10.0
+    certify_s: float = 60.0
     confirm_s: float = 3.0
     round_s: float = 1.0
     round_windows: int = 3
@@ -182,14 +185,14 @@ class MeasureOptions:
     collapse: float = 0.15
     first_step: float = 1.09
     step_grows: float = 1.01
-    certify_attempts: int = 5
     fails_alpha: float = 0.05
-    enough_to_certify: int = 8000
-    batches_to_certify: int = 800
-    most_certify_lengths: float = 3.0
-    last_part: float = 0.5
-    give_up_first_part: float = 0.1
-    give_up_part: float = 0.5
+    alpha_part: float = 0.6
+    certify_windows: float = 10.0
+    least_certify_s: float = 1.5
+    patient_part: float = 0.7
+    missing_margin: float = 1.2
+    missing_power: float = 0.1
+    largest_certify_step: float = 1.3
     comfortable: float = 0.5
     retreats: int = 6
     retreat: float = 1.15
@@ -204,8 +207,8 @@ class MeasureOptions:
     backlog_limits: float = 2.0
     backlog_reports: int = 6
     least_backlog: float = 16.0
-    overrated: float = 2.0
-    clustered: float = 2.0
+    missing_range: tuple[float, float] = (0.05, 50.0)
+    missing_steps: int = 30
     filling_limits: float = 8.0
     filling_part: float = 0.4
     kept_up: float = 0.98
@@ -226,7 +229,13 @@ class MeasureOptions:
     @classmethod
     def of(cls, probe_s: float, seed: int = 0) -> MeasureOptions:
         """Options in proportion to the length of a window."""
-        return cls(probe_s=probe_s, certify_s=10 * probe_s, confirm_s=3 * probe_s, screen_s=0.3 * probe_s, seed=seed)
+        return cls(
+            probe_s=probe_s,
+            certify_s=60 * probe_s,
+            confirm_s=3 * probe_s,
+            screen_s=0.3 * probe_s,
+            seed=seed,
+        )
 
     def conditions(self) -> str:
         """The windows in words; rates found with other windows cannot be compared."""

@@ -35,6 +35,7 @@ class Evidence:
         e_value: The test's e-value at the window's end, what earlier windows showed included where it counts too.
         effective: Effective requests and late ones at the ceiling's limit and at lower ones, see
             `autotune.measurement.statistics.Verdict`.
+        missing_s: Seconds of further load like this that would prove it, if that is tested; infinite where none would.
         levels: The same for estimates: of this window alone, without its beginning, in which its queue fills.
     """
 
@@ -48,6 +49,7 @@ class Evidence:
     high_s: float
     e_value: float = 1.0
     effective: tuple[tuple[float, float], ...] = ()
+    missing_s: float = math.inf
     levels: tuple[tuple[float, float], ...] = ()
 
 
@@ -228,7 +230,9 @@ class Measurement:
         located_per_s: Where the ceiling breaks, as fitted before the certificate; None where not looked for.
         certified: Whether a certificate was looked for; a located rate is an estimate.
         confidence: How sure it is that ``rate_per_s`` keeps every percentile ceiling in the long run, attempts
-            accounted for; 0 where it was not tested.
+            accounted for; 0 where it was not tested, and where that was not proved at the confidence asked for.
+        certificate_missing_s: Seconds of further load that the certificate would have taken; 0 where it was given,
+            infinite where no time would do, None where none was looked for.
         beaten_by_per_s: The rate that was to be beaten and was not: an upper bound; None otherwise.
         limited_by: What keeps the rate from being higher; None where unknown. Of an infeasible config only errors.
         infeasible: Why it is not feasible; None where it is, or an interruption came first.
@@ -248,6 +252,7 @@ class Measurement:
     located_per_s: float | None = None
     certified: bool = False
     confidence: float = 0.0
+    certificate_missing_s: float | None = None
     beaten_by_per_s: float | None = None
     limited_by: Limit | None = None
     infeasible: Infeasible | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.report._format import config_change, latency, rate, served_otherwise
-from autotune.report._measurement import SAYS_SOMETHING
+from autotune.report._measurement import unproved
 from autotune.search import Finals, StudyResult
 
 _MOST_CHANGES = 10  # lines of a diff that a summary shows
@@ -125,10 +125,10 @@ def _certified(finals: Finals | None) -> str:
     if measured is None or not measured.feasible or measured.decided_by is None:
         why = run.outcome.message or "the ceilings were violated at every rate that was tried"
         return f"Certified: nothing, {why}."
-    if measured.confidence < SAYS_SOMETHING:
-        met = f"{rate(measured.rate_per_s)} inferences/s met the SLO ({_evidence(measured)})"
-        return f"Certified: nothing, the windows were too short for a proof; {met}."
-    return f"Certified: {rate(measured.rate_per_s)} inferences/s at {_confidence(measured)} ({_evidence(measured)})."
+    shown = f"{rate(measured.rate_per_s)} inferences/s"
+    if measured.certificate_missing_s:
+        return f"Certified: nothing. {shown} held ({_evidence(measured)}), but was not proved: {unproved(measured)}."
+    return f"Certified: {shown} at {_confidence(measured)} ({_evidence(measured)})."
 
 
 def _confidence(measured: Measurement) -> str:

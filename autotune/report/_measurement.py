@@ -83,8 +83,18 @@ def _shown(each: Evidence, measured: Measurement) -> str:
         below = "the window" if in_closed_loop else "the nearest window below"
         return f"estimated, not certified, for {at_most} ({below}: {seen})"
     if measured.confidence < SAYS_SOMETHING:
-        return f"{at_most} in a window too short to prove it ({seen}; {_confidence(measured.confidence)} confidence)"
+        return f"{at_most} as far as the window shows, which proves nothing: {unproved(measured)} ({seen})"
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
+
+
+def unproved(measured: Measurement) -> str:
+    """How much more load a proof would have taken, in words."""
+    missing_s = measured.certificate_missing_s
+    if missing_s is None:
+        return "the window was too short"
+    if not math.isfinite(missing_s):
+        return "no longer time is likely to do"
+    return f"about {format_duration(missing_s)} more of such load would do; see --certify-time"
 
 
 def _outstanding(concurrency: int) -> str:

@@ -22,7 +22,7 @@ class MeasurementRequest(Request):
     window: str = option(
         "1s",
         "DURATION",
-        "Shortest window of load; a certificate takes about 15 times as long.",
+        "Shortest window of load.",
         panel=Panel.LOAD,
         aliases=("--probe-duration",),
     )
@@ -32,6 +32,12 @@ class MeasurementRequest(Request):
         "Confidence of the certificate.",
         panel=Panel.LOAD,
         allowed=Allowed(lambda value: 0.5 < value < 1, "a fraction above 0.5 and below 1, such as 0.95"),
+    )
+    certify_time: str | None = option(
+        None,
+        "DURATION",
+        "Most time of load for a certificate; 60 windows, so 60s, by default.",
+        panel=Panel.LOAD,
     )
     max_concurrency: int | None = option(
         None,
@@ -50,6 +56,8 @@ class MeasurementRequest(Request):
 
         options = MeasureOptions.of(parse_duration(self.window, "--window"), self.seed)
         options = replace(options, confidence=self.confidence)
+        if self.certify_time is not None:
+            options = replace(options, certify_s=parse_duration(self.certify_time, "--certify-time"))
         if self.warm_up is not None:
             options = replace(options, warm_up_s=parse_duration(self.warm_up, "--warm-up"))
         if self.max_concurrency is not None:

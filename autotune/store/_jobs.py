@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import String, Text, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from autotune.store._engine import READ_ONLY, reported, take_turns
+from autotune.store._engine import READ_ONLY, take_turns
+from autotune.store._faults import reported
 from autotune.store._tables import Base, now
 
 if TYPE_CHECKING:

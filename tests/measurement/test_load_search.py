@@ -1,5 +1,6 @@
 """The highest load at which every ceiling is met, of servers whose truth is known; open and closed loops alike."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -305,13 +306,13 @@ def test_a_certificate_keeps_to_the_time_it_is_given(load: LoadName) -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_a_certificate_that_only_lacked_time_goes_on_at_the_same_level(load: LoadName) -> None:
-    axis = axis_for(load)
+    axis = axis_for(load, certify_windows=1.0, confidence=0.999999)
     level = 0.15 * truth_per_s(load, 4) if load == "open" else 2.0
-    certificate = certify(axis, level, effort=0.04)
+    certificate = certify(axis, level)
     attempts = [probe for probe in axis.prober.probes if probe.purpose == "certify"]
     assert len(attempts) > 1
     assert {level_of(probe) for probe in attempts} == {level}
-    assert certificate.confidence >= 0.95
+    assert certificate.confidence >= 0.999999
 
 
 @pytest.mark.parametrize("load", LOADS)
@@ -323,8 +324,16 @@ def test_a_level_far_too_high_is_lowered_until_one_is_met(load: LoadName) -> Non
     assert certificate.probe.holds
 
 
-def test_a_level_that_nothing_near_meets_is_not_kept() -> None:
+def test_without_the_time_to_reach_a_level_that_holds_none_is_kept() -> None:
     axis = axis_for("open")
-    certificate = certify(axis, 20 * truth_per_s("open", 4))
+    certificate = certify(axis, 40 * truth_per_s("open", 4), within_s=1.5)
     assert not certificate.kept
+    assert (certificate.confidence, certificate.missing_s) == (0, math.inf)
+
+
+def test_without_the_time_for_a_proof_it_says_how_much_is_missing_and_claims_no_confidence() -> None:
+    axis = axis_for("open", certify_s=2.0, confidence=0.999999)
+    certificate = certify(axis, 0.5 * truth_per_s("open", 4))
+    assert certificate.kept
     assert certificate.confidence == 0
+    assert 0.5 < certificate.missing_s < 60

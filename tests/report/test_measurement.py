@@ -25,9 +25,10 @@ def test_a_certificate_is_stated_with_its_confidence_rounded_down(certified: Mea
 
 
 def test_a_certificate_that_proves_next_to_nothing_says_so(certified: Measurement) -> None:
-    text = claim(replace(certified, confidence=0.004))
-    assert "at most 1% of requests over 10ms in a window too short to prove it" in text
-    assert "; 0% confidence)" in text
+    text = claim(replace(certified, confidence=0.0, certificate_missing_s=42.0))
+    assert "which proves nothing: about 42s more of such load would do; see --certify-time (" in text
+    assert "confidence" not in text
+    assert "the window was too short" in claim(replace(certified, confidence=0.004, certificate_missing_s=None))
 
 
 def test_a_located_rate_claims_no_confidence() -> None:

@@ -1,4 +1,4 @@
-"""Shows, with a stated confidence, that a level meets every ceiling."""
+"""Proves, with a stated confidence, that a level meets every ceiling: as long as it takes, up to a time limit."""
 
 from __future__ import annotations
 
@@ -15,86 +15,104 @@ Counted = tuple[tuple[tuple[float, float], ...], ...]
 
 @dataclass(frozen=True)
 class Certificate:
-    """The outcome of the attempts.
+    """The outcome of a certificate.
 
     Attributes:
-        probe: The window that decided, the last one where none held.
-        confidence: That its level meets every percentile ceiling; what earlier attempts spent is taken off.
-        kept: Whether the level met the ceilings, be it with less confidence than was asked for.
+        probe: The window that decided, the last one where no level held.
+        confidence: That its level meets every percentile ceiling; what earlier attempts spent is taken off. 0 where
+            nothing was proved.
+        kept: Whether its level met the ceilings.
+        missing_s: Seconds of further load that would have proved it; 0 where it was proved, infinite where unknown.
     """
 
     probe: Probe
     confidence: float
     kept: bool
+    missing_s: float = 0.0
 
 
-def certify(
-    axis: LoadAxis, level: float, effort: float = 1.0, within_s: float = math.inf, failing: float | None = None
-) -> Certificate:
-    """Tests ``level`` with fresh arrivals, and lower ones while it is not proved.
+@dataclass
+class _Test:
+    """The running test: what earlier windows showed, and the chance of being wrong that is left."""
 
-    An attempt ends as soon as its window is seen to be too short for a proof. What it showed counts for the next one
-    where that goes on at the same level, or a lower one cannot have more late requests. Else the next starts anew with
-    half the chance of being wrong. The first takes half of it, so that all together stay within 1 - confidence.
+    left: float
+    part: float
+    alpha: float = 0.0
+    earlier: Counted = ()
 
-    Where no attempt was proved, the surest that held below every one that failed counts, and where none did, short
-    windows look for a level that does. An attempt that does not fit into the time left is not made.
+    def restart(self) -> None:
+        """Begins anew with a part of the chance that is left: all tests together stay within it."""
+        self.alpha = self.part * self.left
+        self.left -= self.alpha
+        self.earlier = ()
+
+
+def certify(axis: LoadAxis, level: float, within_s: float = math.inf, failing: float | None = None) -> Certificate:
+    """Tests ``level`` with fresh arrivals, and lower ones, until one is proved or the time is over.
+
+    A window that proves nothing shows how much load is missing. If that fits into the time left, the next window is as
+    long and goes on with the same test. Else the level is lowered, the further the more is missing: requests cluster
+    less there. What was seen at a higher level counts for a lower one of an open loop. Where it does not, or spoke
+    against the ceilings, the next test begins anew with a smaller chance of being wrong, so that all together stay
+    within 1 - confidence.
+
+    Where nothing was proved, the highest level that held below every one that failed is the answer, without any
+    confidence. Where none held, short windows look for one that does.
 
     Args:
         axis: What the level is of.
         level: Where to begin.
-        effort: How long to try, in parts of the usual length.
-        within_s: How long at most, whatever the effort.
+        within_s: How long at most, beside ``MeasureOptions.certify_s``.
         failing: The lowest level that was seen to fail before; None for none.
     """
     prober, options = axis.prober, axis.prober.options
     wanted = 1 - options.confidence
-    alpha = wanted / 2
-    earlier: Counted = ()
-    step = options.first_step
-    enough = max(options.enough_to_certify, options.batches_to_certify * prober.clustering())
-    per_s = axis.per_s(level)
-    enough_s = enough * prober.batch_size / per_s if per_s else math.inf
-    most = options.most_certify_lengths
-    usual_s = max(options.certify_s, min(enough_s, most * options.certify_s))
-    all_s = left_s = min(effort * usual_s, within_s / 2)
-    last_s = max(all_s, min(effort * most * options.certify_s, within_s - all_s))
+    test = _Test(wanted, options.alpha_part)
+    test.restart()
+    all_s = min(options.certify_s, within_s)
+    first, step = len(prober.probes), options.first_step
+    window_s = shortest_s = max(options.least_certify_s, options.certify_windows * options.probe_s)
     attempts: list[tuple[Probe, float, float]] = []
-    last = False
-    for attempt in range(1, options.certify_attempts + 1):
-        last = last or attempt == options.certify_attempts or left_s < options.last_part * all_s
-        part = options.give_up_part if attempts else options.give_up_first_part
-        give_up_after_s = None if last else part * left_s
-        rule = StopRule(alpha, options.fails_alpha, hopeless=True, give_up_after_s=give_up_after_s, earlier=earlier)
+    probe = None
+    while (left_s := all_s - sum(each.duration_s for each in prober.probes[first:])) >= options.least_certify_s:
+        rule = StopRule(test.alpha, options.fails_alpha, hopeless=True, earlier=test.earlier)
         try:
-            probe = axis.offer("certify", level, last_s if last else left_s, rule)
+            probe = axis.offer("certify", level, min(left_s, window_s), rule)
         except TimeIsUp:
-            if not attempts:
+            if probe is None:
                 raise
             break
         left_s -= probe.duration_s
-        sure = min((evidence.confidence for evidence in probe.evidence), default=0.0)
-        attempts.append((probe, max(0.0, 1 - (1 - sure) * wanted / alpha), level))
-        if probe.holds and sure >= 1 - alpha:
-            return Certificate(probe, attempts[-1][1], kept=True)
+        sure = min((each.confidence for each in probe.evidence), default=0.0)
+        missing_s = max((each.missing_s for each in probe.evidence), default=math.inf)
+        if probe.holds and sure >= 1 - test.alpha:
+            return Certificate(probe, 1 - (1 - sure) * wanted / test.alpha, kept=True)
+        attempts.append((probe, level, missing_s))
         promising = probe.holds and all(
             each.late <= options.comfortable * each.allowed * each.requests for each in probe.evidence
         )
-        too_short = promising and not probe.stopped
-        carried = promising and (axis.monotone or too_short)
-        earlier = tuple(evidence.effective for evidence in probe.evidence) if carried else ()
-        alpha = alpha if carried else alpha / 2
-        if not too_short:
-            level = axis.lower(level, step)
-            step *= options.step_grows
-        if last:
-            break
-        last = too_short
-    below = min([failing or math.inf, *(at for probe, _, at in attempts if not probe.holds)])
-    held = [each for each in attempts if each[0].holds and each[2] < below]
+        goes_on = promising and missing_s <= options.patient_part * left_s
+        if promising and (goes_on or axis.monotone):
+            test.earlier = tuple(each.effective for each in probe.evidence)
+        else:
+            test.restart()
+        window_s = shortest_s
+        if goes_on:
+            window_s = max(window_s, options.missing_margin * missing_s)
+            continue
+        lower = step
+        if promising and left_s > 0:
+            too_much = missing_s / (options.patient_part * left_s)
+            lower = max(step, min(options.largest_certify_step, too_much**options.missing_power))
+        level = axis.lower(level, lower)
+        step *= options.step_grows
+    if probe is None:
+        raise TimeIsUp("no time is left for a certificate; give a longer --time-budget")
+    below = min([failing or math.inf, *(at for each, at, _ in attempts if not each.holds)])
+    held = [each for each in attempts if each[0].holds and each[1] < below]
     if held:
-        probe, confidence, _ = max(held, key=lambda each: (each[1], -each[2]))
-        return Certificate(probe, confidence, kept=True)
+        probe, _, missing_s = min(held, key=lambda each: each[2])
+        return Certificate(probe, 0.0, kept=True, missing_s=missing_s)
     return _retreat(axis, min(level, below), probe)
 
 
@@ -112,5 +130,5 @@ def _retreat(axis: LoadAxis, level: float, probe: Probe) -> Certificate:
         except TimeIsUp:
             break
         if probe.holds:
-            return Certificate(probe, 0.0, kept=True)
-    return Certificate(probe, 0.0, kept=False)
+            return Certificate(probe, 0.0, kept=True, missing_s=math.inf)
+    return Certificate(probe, 0.0, kept=False, missing_s=math.inf)
