@@ -17,7 +17,17 @@ from autotune.measurement._reasons import Infeasible, Limit, LimitKind
 from autotune.measurement._screen import may_wait_for_poll, screen, warm_up
 from autotune.measurement._sizes import Sized, sweep_sizes
 from autotune.measurement._types import Measurement, Probe
-from autotune.measurement.load_search import Certificate, ConcurrencyAxis, LoadAxis, RateAxis, certify, search
+from autotune.measurement.load_search import (
+    Certificate,
+    ConcurrencyAxis,
+    Found,
+    LoadAxis,
+    RateAxis,
+    certify,
+    rank,
+    search,
+    too_slow,
+)
 from autotune.objective import Objective
 from autotune.server import RunningServer
 
@@ -82,6 +92,8 @@ class Meter:
             TimeIsUp: ``question.within_s`` was over before any load of the search met the ceilings, or none can.
         """
         self._prober.deadline = self._clock() + question.within_s
+        self._prober.share_ends = self._clock() + question.share_s
+        self._prober.options = self._options.within_share(question.share_s)
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
         if self._objective.goal == "latency":
@@ -156,29 +168,46 @@ class Meter:
             if not screened.holds and not may_wait_for_poll(self._prober):
                 self._infeasible = Infeasible.ALONE
                 return
+        if screened is not None and screened.holds and too_slow(self._prober, question, screened):
+            self._rank(question, screened)
+            return
         axis = self._axis(question, screened)
         level, failing = self._known_level(question), None
         if level is None:
             found = search(axis, question)
-            self._decided_by, self._infeasible = found.probe, found.reason
-            self._failing = found.failing
-            if found.reason is Infeasible.PRUNED:
-                self._beaten_by_per_s = question.beat_per_s
-            if found.reason is not None:
+            if not self._answers(found, question):
                 return
-            self._located_per_s, level, failing = found.per_s, found.level, found.failing
+            level, failing = found.level, found.failing
         if question.certified:
             if not axis.slack:
                 level *= 1 - self._options.margin
             certificate = certify(axis, level, self._prober.left_s(), failing)
             self._take(axis, certificate)
 
+    def _rank(self, question: Question, alone: Probe) -> None:
+        """About what a config of a slow model sustains, where the time does not reach for a percentile."""
+        if question.profiled:
+            self._sweep_sizes(rough=True)
+        self._answers(rank(self._prober, question, alone), question)
+
+    def _answers(self, found: Found, question: Question) -> bool:
+        """Takes what a search found; whether that is an answer."""
+        self._decided_by, self._infeasible, self._failing = found.probe, found.reason, found.failing
+        if found.reason is Infeasible.PRUNED:
+            self._beaten_by_per_s = question.beat_per_s
+        if found.reason is None:
+            self._located_per_s = found.per_s
+        return found.reason is None
+
     def _profile(self) -> Probe:
         """How long executions take; the window that saturates the server."""
+        self._sweep_sizes()
+        return profile(self._prober)
+
+    def _sweep_sizes(self, *, rough: bool = False) -> None:
         serving = self._prober.serving
         if self._sized is not None and serving.instances == 1 and serving.largest_batch > 1:
-            sweep_sizes(self._prober, self._sized)
-        return profile(self._prober)
+            sweep_sizes(self._prober, self._sized, rough=rough)
 
     def _axis(self, question: Question, screened: Probe | None) -> LoadAxis:
         prober = self._prober

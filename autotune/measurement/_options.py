@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotune.measurement.statistics import DEFAULTS as STATISTICS_DEFAULTS
 from autotune.measurement.statistics import StatisticsOptions
@@ -52,6 +52,12 @@ class MeasureOptions:
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
         profile_most_s: Seconds of a profile at most: of slow models its windows hold fewer executions [guess].
+        share_window_part: Part of a trial's share of the time that a window of its search takes at most [guess].
+        share_profile_part: ... that the windows of its profile take at most, together [guess].
+        share_windows: A model is only ranked if the share does not hold the requests of so many windows, one at a time
+            [guess].
+        rank_windows: Windows at most of a model that is only ranked [guess].
+        rank_executions: Executions of a lone request that each of them takes at least [guess].
         saturate_s: Seconds of the closed loop that shows about where an open loop saturates, at most [guess].
         first_of_saturation: The fraction of it at which the search of a rate begins [located_rate].
         beyond_saturation: The multiple of it that is offered at most while nothing has failed [located_rate].
@@ -155,6 +161,11 @@ class MeasureOptions:
     profile_s: float = 0.2
     profile_executions: int = 20
     profile_most_s: float = 10.0
+    share_window_part: float = 0.3
+    share_profile_part: float = 0.5
+    share_windows: float = 2.0
+    rank_windows: int = 3
+    rank_executions: float = 2.0
     saturate_s: float = 0.5
     first_of_saturation: float = 0.9
     beyond_saturation: float = 1.03
@@ -244,6 +255,14 @@ class MeasureOptions:
     def warm_up_bound_s(self, startup_s: float) -> float:
         """Seconds that the warm-up takes at most on a server that took ``startup_s`` to start."""
         return max(self.least_warm_up_s, startup_s) if self.warm_up_s is None else self.warm_up_s
+
+    def within_share(self, share_s: float) -> MeasureOptions:
+        """The same for a trial that should take ``share_s``: windows that few requests would lengthen are shorter."""
+        return replace(
+            self,
+            max_window_s=min(self.max_window_s, self.share_window_part * share_s),
+            profile_most_s=min(self.profile_most_s, self.share_profile_part * share_s),
+        )
 
     def window_s(self, at_least_s: float, requests_per_s: float, objective: Objective) -> float:
         """A window that holds enough requests for the strictest percentile and outlasts the longest limit tenfold.

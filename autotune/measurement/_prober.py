@@ -42,6 +42,7 @@ class Prober:
 
     Attributes:
         deadline: When the measurement has to end, by the clock.
+        share_ends: When it should end, by the clock: an answer is given once there is one.
         probes: Every window so far.
         counted: Those that count: of a window and its repeats the last one, without those that were disregarded.
         serving: What the server makes of its config.
@@ -58,7 +59,7 @@ class Prober:
         batch_size: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.deadline = math.inf
+        self.deadline = self.share_ends = math.inf
         self.server = server
         self.objective = objective
         self.options = options
@@ -76,6 +77,10 @@ class Prober:
     def left_s(self) -> float:
         """Seconds until the deadline; infinite without one."""
         return self.deadline - self._clock()
+
+    def share_left_s(self) -> float:
+        """Seconds until the measurement should end; infinite if it may take its time."""
+        return self.share_ends - self._clock()
 
     def reseed(self, number: int) -> None:
         """Draws other arrivals from here on, the same for the same number."""

@@ -21,6 +21,7 @@ class Question:
             resolution. In a closed loop ``concurrency`` is offered once, and lower where it violates a ceiling.
         effort: How much time may be spent on searching and on the certificate, as a multiple of what is usual.
         within_s: Seconds that the whole measurement may take, warm-up included; windows that do not fit are not begun.
+        share_s: Seconds that it should take: a slow model's windows are shortened for it, or it is only ranked.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
 
@@ -33,6 +34,7 @@ class Question:
     brief: bool = False
     effort: float = 1.0
     within_s: float = math.inf
+    share_s: float = math.inf
     seed: int = 0
 
 

@@ -19,9 +19,12 @@ def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
     measured.
     """
     options = prober.options
-    bound_s = min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * prober.left_s())
+    left_s = min(prober.left_s(), prober.share_left_s())
+    bound_s = min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * left_s)
     deadline = clock() + bound_s
     most_s = options.burst_part * drain_timeout_s(prober.objective)
+    if math.isfinite(prober.share_left_s()):
+        most_s = min(most_s, bound_s)
     concurrency, settled_s = max(1, prober.instances), math.inf
     while clock() < deadline:
         p50_s = prober.closed_loop("warm-up", concurrency, options.warm_up_window_s, repeat=False).latency_s["p50"]

@@ -19,13 +19,20 @@ Sized = Callable[[Sequence[int]], LoadGenerator]
 """Makes a generator whose requests have so many items in turn."""
 
 
-def sweep_sizes(prober: Prober, sized: Sized) -> None:
-    """Sends requests of every useful size to a server with one instance; then of those around its largest jumps."""
+def sweep_sizes(prober: Prober, sized: Sized, *, rough: bool = False) -> None:
+    """Sends requests of every useful size to a server with one instance; then of those around its largest jumps.
+
+    If only ``rough`` times are wanted, as of a slow model, powers of two are asked for as long as a lone request takes.
+    """
     largest = prober.serving.largest_batch
-    _window(prober, sized, sizes_up_to(largest, prober.options))
+    if rough:
+        powers = [1 << power for power in range(1, largest.bit_length())]
+        _window(prober, sized, powers, prober.probes[-1].latency_s["avg"])
+        return
+    _window(prober, sized, sizes_up_to(largest, prober.options), prober.options.sizes_s)
     around = between_jumps(_seconds_by_size(prober), prober.options)
     if around:
-        _window(prober, sized, around)
+        _window(prober, sized, around, prober.options.sizes_s)
 
 
 def sizes_up_to(largest: int, options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
@@ -58,9 +65,9 @@ def between_jumps(seconds: Mapping[int, float], options: MeasureOptions = DEFAUL
     return tuple(sorted(size for _, low, high in chosen for size in range(low + 1, high)))
 
 
-def _window(prober: Prober, sized: Sized, sizes: Sequence[int]) -> None:
+def _window(prober: Prober, sized: Sized, sizes: Sequence[int], duration_s: float) -> None:
     with closing(sized(sizes)) as generator:
-        prober.one_at_a_time("sizes", generator, prober.options.sizes_s)
+        prober.one_at_a_time("sizes", generator, duration_s)
 
 
 def _seconds_by_size(prober: Prober) -> dict[int, float]:

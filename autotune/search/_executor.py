@@ -95,6 +95,7 @@ class LocalExecutor:
         options: Window lengths of the measurement.
         logs: Directory that keeps each trial's server log.
         check_outputs: Whether a config is rejected if requests that it serves together get other answers.
+        clock: Monotonic seconds.
     """
 
     deployment: Deployment
@@ -102,10 +103,11 @@ class LocalExecutor:
     options: MeasureOptions
     logs: Path
     check_outputs: bool = True
+    clock: Callable[[], float] = time.monotonic
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         """See `Executor`."""
-        started = time.monotonic()
+        started = self.clock()
         log_path = self.logs / f"trial-{trial.number:04d}{trial.repeat}.log"
         startup_s = 0.0
         apart: KeptApart | None = None
@@ -129,9 +131,11 @@ class LocalExecutor:
                     watch.on_probe,
                     self.deployment.traffic.batch_size,
                     served.sized,
+                    self.clock,
                 )
-                left_s = trial.question.within_s - (time.monotonic() - started)
-                measured = meter.measure(replace(trial.question, within_s=left_s))
+                spent_s, question = self.clock() - started, trial.question
+                left = replace(question, within_s=question.within_s - spent_s, share_s=question.share_s - spent_s)
+                measured = meter.measure(left)
                 kind = _kind_of(measured)
                 message = measured.decided_by.unanswered if measured.decided_by else ""
         except tuple(_KIND_OF_FAILURE) as failure:
@@ -148,7 +152,7 @@ class LocalExecutor:
             measurement=measurement,
             message=message,
             startup_s=startup_s,
-            seconds=time.monotonic() - started,
+            seconds=self.clock() - started,
             log_path=log_path if log_path.exists() else None,
             crash=crash,
             kept_apart=apart,

@@ -27,6 +27,10 @@ class SearchOptions:
         unpromising: Trials in a row, from the first on, that violate a ceiling with a single request. Guess.
         cached: Fraction of a window's requests answered from the response cache that ends a study. Guess.
         finals_share: Part of a time budget that the final comparison may take, at most. Guess.
+        least_configs: Configs that a time budget is divided by: a slow model's windows are shortened so that as many
+            are tried. Guess.
+        search_part: Part of a time budget that these may take. The rest is for proposals, the final comparison and the
+            certificate. Guess.
     """
 
     contenders: int = 2
@@ -41,3 +45,5 @@ class SearchOptions:
     unpromising: int = 6
     cached: float = 0.95
     finals_share: float = 0.5
+    least_configs: int = 8
+    search_part: float = 0.7

@@ -291,8 +291,7 @@ class Coordinator:
             on_note=self._note,
         )
         try:
-            within_s = math.inf if self._plan.time_budget_s is None else self._plan.time_budget_s - self._elapsed_s()
-            trial = replace(trial, question=replace(trial.question, within_s=within_s))
+            trial = replace(trial, question=self._in_time(trial.question))
             outcome = self._executor.execute(trial, watch)
         except BaseException as error:
             self._optuna.abandon(asked)
@@ -317,6 +316,14 @@ class Coordinator:
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
+
+    def _in_time(self, question: Question) -> Question:
+        """The question with the time left, and the part of it that one config should take."""
+        budget_s, options = self._plan.time_budget_s, self._plan.options
+        if budget_s is None:
+            return question
+        share_s = options.search_part * budget_s / options.least_configs
+        return replace(question, within_s=budget_s - self._elapsed_s(), share_s=share_s)
 
     def _save_again(self, trial: TrialRecord, outcome: TrialOutcome) -> None:
         self._store.save_run(

@@ -9,6 +9,7 @@ from autotune.measurement.load_search._certificate import Certificate, certify
 from autotune.measurement.load_search._closed_loop import ConcurrencyAxis
 from autotune.measurement.load_search._counts import counts, strictest
 from autotune.measurement.load_search._open_loop import RateAxis
+from autotune.measurement.load_search._ranking import rank, too_slow
 from autotune.measurement.load_search._search import search
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "RateAxis",
     "certify",
     "counts",
+    "rank",
     "search",
     "strictest",
+    "too_slow",
 ]

@@ -40,7 +40,7 @@ def counts(
 def _counts(probe: Probe, ceiling: Ceiling, level: float, plain: int) -> RateCounts:
     evidence = next((each for each in probe.evidence if each.ceiling == str(ceiling)), None)
     met = ceiling.met_by(probe.latency_s[ceiling.statistic])
-    if evidence is None or (met and not probe.kept_up):
+    if evidence is None or len(evidence.levels) < 2 or (met and not probe.kept_up):  # no levels: nothing was counted
         return RateCounts(level, plain, 0 if probe.kept_up and met else plain)
     (requests, late), slow, *_ = evidence.levels
     came, spread = 1.0, 0.0

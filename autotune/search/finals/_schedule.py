@@ -115,11 +115,12 @@ class FinalComparison:
             missing = [trial for trial in playing if not self._has_played(trial, number)]
             if len(chosen) == 1 or not playing or not self._fits(trials, missing):
                 break
+            share_s = self._share_s(trials, missing, number)
             for trial in missing if number % 2 else reversed(missing):
                 for _ in range(_ATTEMPTS):
                     if not self._has_played(trial, number):
                         self._observer.estimated(min(self._left_s(), self._estimate_s(trials, playing)))
-                        self._round(trial, number)
+                        self._round(trial, number, share_s)
         self._certify(trials)
         finals = self._finals(trials)
         return None if len(chosen) == 1 or (finals and finals.rounds) else Uncompared.NO_TIME
@@ -160,13 +161,19 @@ class FinalComparison:
         ]
         return sum(statistics.median(each) for each in taken_s)
 
+    def _share_s(self, trials: Sequence[TrialRecord], missing: Sequence[TrialRecord], number: int) -> float:
+        """Seconds that one config should take in this round, so that the first rounds fit into the time."""
+        rounds = max(1, self._plan.options.least_rounds - number + 1)
+        left_s = self._left_s() - _certificate_s(trials, self._plan.options)
+        return max(left_s, 0.0) / (rounds * max(1, len(missing)))
+
     def _estimate_s(self, trials: Sequence[TrialRecord], playing: Sequence[TrialRecord]) -> float:
         return self._round_s(playing) + _certificate_s(trials, self._plan.options)
 
-    def _round(self, trial: TrialRecord, number: int) -> None:
+    def _round(self, trial: TrialRecord, number: int, share_s: float) -> None:
         objective = self._plan.objective
         around = score(trial.outcome, objective) if objective.maximise else None
-        question = replace(ROUND, around_per_s=around, concurrency=_concurrency(trial), seed=number)
+        question = replace(ROUND, around_per_s=around, concurrency=_concurrency(trial), seed=number, share_s=share_s)
         label = f"round {number}, trial {trial.number}"
         self._run(trial, question, FINAL, label, f"-final-{number}", number=number)
 
