@@ -92,7 +92,7 @@ class Meter:
             TimeIsUp: ``question.within_s`` was over before any load of the search met the ceilings, or none can.
         """
         self._prober.deadline = self._clock() + question.within_s
-        self._prober.share_ends = self._clock() + question.share_s
+        self._prober.share_ends = self._clock() + question.share_s - question.spent_s
         self._prober.options = self._options.within_share(question.share_s)
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)

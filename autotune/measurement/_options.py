@@ -46,8 +46,9 @@ class MeasureOptions:
         sizes_s: Seconds of a window that shows how long executions of each batch size take: without it a cliff between
             two sizes is found by trials only [replay ablate].
         sizes_per_octave: Batch sizes that are asked for to every doubling [guess].
-        size_jump: Growth of the time between two sizes, as a multiple of the mean, that hides a bend or a jump [guess].
-        notable_jump: ... and at least this fraction of the execution [guess].
+        size_jump: Growth of the time between two sizes, as a multiple of that on both sides, that hides a jump [guess].
+        notable_jump: ... and at least this fraction of the execution beyond it [guess].
+        most_sizes: Sizes that are asked for between such sizes, at most [guess].
         largest_sized_bytes: Bytes of a request of the largest batch up to which sizes are asked for [guess].
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
@@ -157,6 +158,7 @@ class MeasureOptions:
     sizes_per_octave: int = 4
     size_jump: float = 1.5
     notable_jump: float = 0.05
+    most_sizes: int = 32
     largest_sized_bytes: int = 4 << 20
     profile_s: float = 0.2
     profile_executions: int = 20

@@ -25,7 +25,7 @@ def profile(prober: Prober) -> Probe:
     while True:
         # Executions of twice the batch take up to twice as long.
         executions_s = 2 * options.profile_executions * prober.execution_s()
-        length_s = min(longest_s, max(options.profile_s, executions_s))
+        length_s = max(options.profile_s, min(longest_s, executions_s))
         length_s *= 2 if concurrency == saturating else 1
         probe = prober.closed_loop("profile", concurrency, length_s, repeat=False)
         if probe.invalid:

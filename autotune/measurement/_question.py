@@ -21,7 +21,8 @@ class Question:
             resolution. In a closed loop ``concurrency`` is offered once, and lower where it violates a ceiling.
         effort: How much time may be spent on searching and on the certificate, as a multiple of what is usual.
         within_s: Seconds that the whole measurement may take, warm-up included; windows that do not fit are not begun.
-        share_s: Seconds that it should take: a slow model's windows are shortened for it, or it is only ranked.
+        share_s: Seconds that the trial should take: a slow model's windows are shortened for it, or it is only ranked.
+        spent_s: Those that were spent before, on the start.
         seed: Added to the seed of the arrivals: repeats with another one meet other arrivals.
     """
 
@@ -35,6 +36,7 @@ class Question:
     effort: float = 1.0
     within_s: float = math.inf
     share_s: float = math.inf
+    spent_s: float = 0.0
     seed: int = 0
 
 

@@ -20,7 +20,7 @@ def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
     """
     options = prober.options
     left_s = min(prober.left_s(), prober.share_left_s())
-    bound_s = min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * left_s)
+    bound_s = max(0.0, min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * left_s))
     deadline = clock() + bound_s
     most_s = options.burst_part * drain_timeout_s(prober.objective)
     if math.isfinite(prober.share_left_s()):

@@ -44,25 +44,31 @@ def sizes_up_to(largest: int, options: MeasureOptions = DEFAULTS) -> tuple[int, 
 
 
 def between_jumps(seconds: Mapping[int, float], options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
-    """The sizes inside of the two gaps across which the time grows the most beyond what it does elsewhere.
+    """The sizes inside of the gaps across which the time grows the most beyond what it does on both sides.
+
+    A bend is no such gap: the time grows across it by more than on one side, and by no more than on the other.
 
     Args:
         seconds: Mean time of an execution by batch size.
-        options: What counts as a jump.
+        options: What counts as a jump, and how many sizes are asked for.
     """
     sizes = sorted(seconds)
-    if len(sizes) < 3:
-        return ()
-    slope_s = (seconds[sizes[-1]] - seconds[sizes[0]]) / (sizes[-1] - sizes[0])
+    gaps = list(itertools.pairwise(sizes))
+    slopes_s = [(seconds[high] - seconds[low]) / (high - low) for low, high in gaps]
     found = []
-    for low, high in itertools.pairwise(sizes):
-        grown_s = seconds[high] - seconds[low]
-        if high - low > 1 and grown_s > max(
-            options.size_jump * slope_s * (high - low), options.notable_jump * seconds[low]
-        ):
-            found.append((grown_s - slope_s * (high - low), low, high))
-    chosen = sorted(found, reverse=True)[:2]
-    return tuple(sorted(size for _, low, high in chosen for size in range(low + 1, high)))
+    for place, (low, high) in enumerate(gaps):
+        sides = [side for side in (slopes_s[max(0, place - 2) : place], slopes_s[place + 1 : place + 3]) if side]
+        usual_s = sorted(max(0.0, min(side)) for side in sides)
+        if high - low == 1 or not sides or usual_s[0] <= slopes_s[place] <= usual_s[-1]:
+            continue
+        expected_s, grown_s = usual_s[0] * (high - low), seconds[high] - seconds[low]
+        if grown_s > max(options.size_jump * expected_s, expected_s + options.notable_jump * seconds[low]):
+            found.append((grown_s - expected_s, low, high))
+    chosen: list[int] = []
+    for _, low, high in sorted(found, reverse=True):
+        if len(chosen) + high - low - 1 <= options.most_sizes or not chosen:
+            chosen += range(low + 1, high)
+    return tuple(sorted(chosen))
 
 
 def _window(prober: Prober, sized: Sized, sizes: Sequence[int], duration_s: float) -> None:

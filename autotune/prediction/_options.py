@@ -49,6 +49,10 @@ class PredictionOptions:
         never_works: Expected logarithm of configs with a value that never worked. Guess.
         refined_part: Standard deviation of refined values as a part of that of coarse ones, of which there are fewer.
             Ablation.
+        useful_sizes: Batch sizes just below a jump or a bend of an execution's time that are tried, at most. Guess.
+        useful_bend: ... which the next item must lengthen by this part of it, beyond what the last one did. Guess.
+        unseen: Standard deviation, by the octave, of the time of an execution whose size was not seen. Guess.
+        unseen_from: Octaves to the nearest size seen from which on that counts: half the distance of sizes asked for.
         likely: Probability of winning above which a config is worth a trial. Guess.
         prior_wins: Wins, promised and come, that the calibration of win probabilities begins with. Guess.
         tells_apart: Relative difference of simulated values from which the order of two configs is compared. Guess.
@@ -90,6 +94,10 @@ class PredictionOptions:
     infeasible_penalty: float = 0.7
     never_works: float = -10.0
     refined_part: float = 0.5
+    useful_sizes: int = 6
+    useful_bend: float = 0.02
+    unseen: float = 0.2
+    unseen_from: float = 0.15
     likely: float = 0.1
     prior_wins: float = 1.0
     tells_apart: float = 0.1

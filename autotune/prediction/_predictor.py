@@ -197,7 +197,8 @@ class Predictor:
         An error that a candidate shares with the incumbent does not count. Refined values, of which there are many next
         to the incumbent, get a part of it only.
         """
-        return np.maximum(np.where(self._space.coarse, 1.0, self._options.refined_part) * self._apart, 1e-9)
+        apart = np.where(self._space.coarse, 1.0, self._options.refined_part) * self._apart
+        return np.maximum(np.hypot(apart, self._space.unseen), 1e-9)
 
     def _find_incumbent(self, outcomes: Sequence[TrialOutcome], correction: Correction) -> None:
         """The trial with the best expected value, and how far every candidate may differ from it."""

@@ -29,6 +29,7 @@ from scipy.optimize import isotonic_regression, nnls
 
 from autotune.load import ClosedLoop
 from autotune.measurement import Probe
+from autotune.prediction._curve import between
 from autotune.prediction._options import DEFAULTS, PredictionOptions
 from autotune.simulator import ServiceTimes
 
@@ -107,7 +108,7 @@ def service_times(
 
 
 def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float64]:
-    """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, straight between sizes seen."""
+    """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, see `between` for sizes not seen."""
     count = np.zeros(largest_batch + 1)
     total_s = np.zeros(largest_batch + 1)
     for window in windows:
@@ -119,12 +120,18 @@ def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float6
     sizes = np.flatnonzero(count)
     fitted = isotonic_regression(total_s[sizes] / count[sizes], weights=count[sizes]).x
     seen = ServiceTimes(
-        host_s=np.interp(np.arange(1, sizes[-1] + 1), sizes, fitted),
+        host_s=between(sizes, fitted),
         device_s=np.zeros(sizes[-1]),
         overhead_s=np.zeros(1),
         spread=np.ones(1),
     )
     return np.asarray(seen.up_to(largest_batch).host_s)
+
+
+def seen_sizes(windows: Iterable[Window]) -> NDArray[np.int64]:
+    """The batch sizes whose time was seen, ascending; 1 if none was."""
+    known = (each.probe.server for each in windows if each.probe.purpose in _LEARNT_FROM)
+    return np.array(sorted({size for server in known for size in server.batch_compute_ns if size > 0} or {1}))
 
 
 def _gap_s(windows: Sequence[Window]) -> float:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from autotune.objective import Objective
 from autotune.outcome import TrialOutcome
+from autotune.prediction._curve import unseen_octaves, useful_sizes
 from autotune.prediction._options import PredictionOptions
-from autotune.prediction._service_times import differ, service_times
+from autotune.prediction._service_times import differ, seen_sizes, service_times
 from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_windows import default_instances, windows_of
 from autotune.repository import ModelConfig, RequestShapes
@@ -59,6 +60,8 @@ class SimulatedSpace(Simulations):
         self._kinds = np.zeros((0, 0))
         self._service: ServiceTimes | None = None
         self._instances = 1
+        self._seen = np.ones(1, np.int64)
+        self._useful: tuple[int, ...] = ()
         if space.coarse.size > options.largest_space:
             self.inapplicable = f"the space has {space.coarse.size:,} configs, too many to simulate each"
             return
@@ -72,17 +75,26 @@ class SimulatedSpace(Simulations):
         return max((batching.max_batch_size for batching in self._batchings), default=1)
 
     @property
+    def unseen(self) -> NDArray[np.float64]:
+        """See `Simulations.unseen`: by how far each config's mean batch is from the sizes that were seen."""
+        options = self._options
+        batches = np.array([prediction.mean_batch for prediction in self.predictions])
+        beyond = unseen_octaves(np.nan_to_num(batches, nan=1.0), self._seen) - options.unseen_from
+        return np.asarray(options.unseen * np.maximum(0.0, beyond))
+
+    @property
     def tells_all_apart(self) -> bool:
         """Whether configs differ only in parameters that are simulated."""
         return not self._kinds.shape[1]
 
     def learn(self, known: Sequence[TrialOutcome]) -> bool:
         """See `Simulations.learn`."""
-        service = service_times(
-            windows_of(known, self._options.trials_simulated_from), self.largest_batch, self._options
-        )
+        windows = windows_of(known, self._options.trials_simulated_from)
+        service = service_times(windows, self.largest_batch, self._options)
         if service is None:
             return self._service is not None
+        self._seen = seen_sizes(windows)
+        self._useful = useful_sizes(service.host_s + service.device_s, self._options)
         instances = default_instances(known)
         if self._service is None or instances != self._instances or differ(self._service, service, self._options):
             self.simulate(service, instances)
@@ -114,7 +126,7 @@ class SimulatedSpace(Simulations):
 
     def refine(self, best: Iterable[Candidate]) -> None:
         """Adds the refined values next to the best configs, and opens no others."""
-        around = list(dict.fromkeys(each for config in best for each in self._space.refinements(config)))
+        around = list(dict.fromkeys(each for config in best for each in self._space.refinements(config, self._useful)))
         self.add(around)
         self.open = self.coarse.copy()
         self.open[[self._index[each.key] for each in around if each.key in self._index]] = True

@@ -55,6 +55,11 @@ class Simulations(ABC):
     def tells_all_apart(self) -> bool:
         """See the class."""
 
+    @property
+    def unseen(self) -> NDArray[np.float64]:
+        """Standard deviation of each merit because execution times of its sizes were not seen, shape (candidates,)."""
+        return np.zeros(len(self.candidates))
+
     @abstractmethod
     def learn(self, known: Sequence[TrialOutcome]) -> bool:
         """Learns execution times from trials and simulates again if they have changed.

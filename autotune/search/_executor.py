@@ -134,7 +134,7 @@ class LocalExecutor:
                     self.clock,
                 )
                 spent_s, question = self.clock() - started, trial.question
-                left = replace(question, within_s=question.within_s - spent_s, share_s=question.share_s - spent_s)
+                left = replace(question, within_s=question.within_s - spent_s, spent_s=spent_s)
                 measured = meter.measure(left)
                 kind = _kind_of(measured)
                 message = measured.decided_by.unanswered if measured.decided_by else ""

@@ -108,6 +108,10 @@ class JointSpace:
         """Whether all its values are on the coarse grid."""
         return all(space.is_coarse(self.part(candidate, model)) for model, space in self.spaces.items())
 
+    def is_listed(self, candidate: Candidate) -> bool:
+        """See `SearchSpace.is_listed`."""
+        return all(space.is_listed(self.part(candidate, model)) for model, space in self.spaces.items())
+
     def coarsened(self, candidate: Candidate) -> Candidate:
         """The coarse candidate nearest to this one."""
         return self._joined(

@@ -77,6 +77,12 @@ class Parameter:
         high = min((power for power in powers if power > int(str(value))), default=math.inf)
         return tuple(each for each in sorted(self.between) if low < each < high)
 
+    def admits(self, value: ParameterValue) -> bool:
+        """Whether it is one of the choices or, if those are refined, a whole number within their range."""
+        if self.between and isinstance(value, int) and not isinstance(value, bool):
+            return self._numbers[0] <= value <= self._numbers[-1]
+        return self.has(value)
+
     def beside(self, value: ParameterValue) -> tuple[ParameterValue, ...]:
         """The whole numbers next below and next above ``value``, where it is one of them."""
         at = next((index for index, number in enumerate(self._numbers) if number == value), None)
@@ -109,10 +115,15 @@ class Parameter:
     def from_optuna(self, value: Any) -> ParameterValue:
         """The value that Optuna proposed, among the choices: the nearest if it may lie between them.
 
+        The logarithm of a whole number is that number, which a sampler meant to propose.
+
         Raises:
             ValueError: It is none of them.
         """
         if self.between:
+            meant = round(math.pow(2.0, float(value)))
+            if self.admits(meant) and math.isclose(math.log2(meant), float(value), abs_tol=1e-12):
+                return meant
             return min(self._numbers, key=lambda number: abs(math.log2(number) - float(value)))
         return self.choices[self.index(2 ** int(value) if self._is_log2 else value)]
 

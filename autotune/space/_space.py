@@ -32,7 +32,7 @@ from autotune.space._restrict import restrict
 from autotune.space._served import served_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from optuna.distributions import BaseDistribution
@@ -136,22 +136,27 @@ class SearchSpace:
 
     def is_coarse(self, candidate: Candidate) -> bool:
         """Whether all its values are on the coarse grid."""
-        return not any(each.between and candidate[each.name] in each.between for each in self.parameters)
+        return not any(each.between and candidate[each.name] not in each.coarse for each in self.parameters)
+
+    def is_listed(self, candidate: Candidate) -> bool:
+        """Whether all its values are choices, and none a size that only the predictor proposes."""
+        return all(candidate[each.name] in each.choices for each in self.parameters if each.between)
 
     def coarsened(self, candidate: Candidate) -> Candidate:
         """The coarse candidate nearest to this one."""
         values = candidate.as_dict()
         for each in self.parameters:
-            if each.between and values[each.name] in each.between:
+            if each.between and values[each.name] not in each.coarse:
                 exponent = each.to_optuna(values[each.name])
                 values[each.name] = min(each.coarse, key=lambda choice: abs(each.to_optuna(choice) - exponent))
         return self._candidate(values)
 
-    def refinements(self, best: Candidate) -> tuple[Candidate, ...]:
-        """The candidates with one refined value next to the best one's.
+    def refinements(self, best: Candidate, sizes: Sequence[int] = ()) -> tuple[Candidate, ...]:
+        """The candidates with one refined value next to the best one's, or with one of these batch sizes.
 
         Each is combined with the best queue delay and with the delays next to it: a batch of another size takes another
-        time to fill. A space is searched on its coarse grid first, then with the refined values around the best.
+        time to fill. ``sizes``, which may lie far from the best one's, are combined with instance counts next to the
+        best too. A space is searched on its coarse grid first, then with the refined values around the best.
         """
         values = best.as_dict()
         delays = [
@@ -162,6 +167,18 @@ class SearchSpace:
             for each in self.parameters
             for value in each.around(values[each.name])
             for delay in ({}, *({QUEUE_DELAY: delay} for delay in delays))
+        ]
+        counts = [
+            count for each in self.parameters if each.name == INSTANCE_COUNT for count in each.beside(values[each.name])
+        ]
+        found += [
+            self._candidate({**values, MAX_BATCH_SIZE: size, **delay, **count})
+            for each in self.parameters
+            if each.name == MAX_BATCH_SIZE and each.between
+            for size in sizes
+            if each.admits(size)
+            for delay in ({}, *({QUEUE_DELAY: delay} for delay in delays))
+            for count in ({}, *({INSTANCE_COUNT: count} for count in counts))
         ]
         return tuple(dict.fromkeys(candidate for candidate in found if candidate != best))
 
@@ -314,7 +331,7 @@ class SearchSpace:
 
 def _member(parameter: Parameter, value: ParameterValue, max_batch_size: int | None) -> ParameterValue:
     """The first of the parameter's choices that has the effect of ``value``."""
-    if parameter.has(value):
+    if parameter.admits(value):
         return value
     if parameter.name == PREFERRED:
         alike = (each for each in parameter.choices if preferred_text(preferred_sizes(each, max_batch_size)) == value)

@@ -4,6 +4,8 @@
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
     python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
+    python -m benchmarks.replay judge [knee_21 ...] [--seeds 50]     what studies deliver on simulated devices
+    python -m benchmarks.replay stops [accelerator ...] [--seeds 50] what studies that end by themselves leave untried
     python -m benchmarks.replay ablate [--seeds 10]                  what each rule of prediction is worth
     python -m benchmarks.replay simulate [--varies-by 0.05,0.1]      how close the simulation comes to each grid
 
@@ -15,6 +17,11 @@ reference config measured again and again during the recording, to which the dri
 those of the recording, whose probes are shorter than a study's; what a sampler takes to propose is not in them. All
 samplers have the starts in common (the person's own config, Triton's default, the largest batch; `model` also the most
 instances), which are restarts too. Target: within 3% of the best config in at most 8 restarts for 95% of seeds.
+
+Devices with knees, steps, cliffs and a square root are simulated (`benchmarks.replay._devices`). On half of them,
+`TUNING`, the search may be tuned; the other half, `JUDGING`, only judges it. Targets: within 3% of the best config of
+any batch size in at most 10 restarts for 90% of seeds; at most 5% of the studies that end by themselves leave a config
+untried that is more than 3% better.
 """
 
 from __future__ import annotations
@@ -40,8 +47,9 @@ from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
 from benchmarks.replay._ablation import RULES, Delivered, deliver, summary
-from benchmarks.replay._devices import devices
+from benchmarks.replay._devices import JUDGING, TUNING, device, devices
 from benchmarks.replay._grid import Grid
+from benchmarks.replay._judged import DEVICE_RESTARTS, Judged, Stops
 from benchmarks.replay._pack import noise, pack
 from benchmarks.replay._plot import plot
 from benchmarks.replay._record import Recorder, measuring
@@ -50,7 +58,7 @@ from benchmarks.replay._replay import replays
 from benchmarks.replay._simulated import GOOD, closeness
 from benchmarks.replay._simulations import remembered
 from benchmarks.replay._subjects import SUBJECTS, Subject
-from benchmarks.replay._table import FEW, WITHIN, near_best, table, verdict
+from benchmarks.replay._table import FEW, PREDICTING, WITHIN, near_best, table, verdict
 from benchmarks.replay._truth import likely
 from benchmarks.replay._working import WorkingFile
 
@@ -73,6 +81,10 @@ def main() -> None:
             simulate(arguments)
         elif arguments.command == "ablate":
             ablate(arguments)
+        elif arguments.command == "judge":
+            judge(arguments)
+        elif arguments.command == "stops":
+            stops(arguments)
         else:
             score(arguments)
     except UsageError as error:
@@ -108,6 +120,15 @@ def parse_arguments() -> argparse.Namespace:
     scoring.add_argument("--recorded", action="store_true", help="take the recorded rates for true, errors and all")
     scoring.add_argument("--arrivals", type=int, default=5, help="different seeds of the simulated arrivals")
     scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
+    judging = commands.add_parser("judge", help="replay studies on simulated devices")
+    judging.add_argument("devices", nargs="*", help="names; all that only judge unless given")
+    stopping = commands.add_parser("stops", help="replay studies until they end by themselves")
+    stopping.add_argument("grids", nargs="*", help="names of grids and devices; all unless given")
+    stopping.add_argument("--restarts", type=int, default=40, help="trials at most")
+    for command in (judging, stopping):
+        command.add_argument("--seeds", type=int, default=50)
+        command.add_argument("--arrivals", type=int, default=2, help="different seeds of the simulated arrivals")
+        command.add_argument("--json", type=Path, help="file that the figures go to, as they grow")
     ablating = commands.add_parser("ablate", help="replay short studies with each rule of prediction switched off")
     ablating.add_argument("--seeds", type=int, default=10)
     ablating.add_argument("--rules", default="", help="names of rules, separated by semicolons; all unless given")
@@ -251,6 +272,59 @@ def ablate(arguments: argparse.Namespace) -> None:
                     for name, by_grid in found.items()
                 }
                 arguments.json.write_text(json.dumps({"restarts": FEW, "switched_off": table}, indent=1))
+
+
+def judge(arguments: argparse.Namespace) -> None:
+    """Prints a row for each device."""
+    found: dict[str, dict[str, float]] = {}
+    print("| device | delivered within 3% | regret, mean | 90% of seeds | restarts, median |\n|---|---|---|---|---|")
+    with remembered(arguments.arrivals):
+        for name in arguments.devices or JUDGING:
+            grid = _device(name)
+            studies = replays(grid, (PREDICTING,), arguments.seeds, DEVICE_RESTARTS, NOISE, StudyPlan.final_rounds)[
+                PREDICTING
+            ]
+            each = Judged.of(studies, grid.optimum_per_s)
+            print(
+                f"| {name} | {each.within:.0%} of {each.seeds} | {each.regret:.1%} | {each.worst:.1%} "
+                f"| {each.restarts:.0f} |",
+                flush=True,
+            )
+            found[name] = vars(each)
+            _write(arguments.json, found)
+
+
+def stops(arguments: argparse.Namespace) -> None:
+    """Prints a line for each grid and each device, and one for all."""
+    recorded = {path.stem: path for path in files_of([])}
+    found: dict[str, dict[str, int]] = {}
+    total = Stops(0, 0)
+    with remembered(arguments.arrivals):
+        for name in arguments.grids or [*recorded, *TUNING, *JUDGING]:
+            grid = likely(Grid.read(recorded[name])).grid if name in recorded else _device(name)
+            studies = replays(grid, (PREDICTING,), arguments.seeds, arguments.restarts, grid.noise or NOISE)[PREDICTING]
+            each = Stops.of(studies, grid.optimum_per_s)
+            print(f"{name}: {each}", flush=True)
+            total += each
+            found[name] = vars(each)
+            _write(arguments.json, found)
+    print(f"all: {total}")
+
+
+def _device(name: str) -> Grid:
+    """A simulated device.
+
+    Raises:
+        SystemExit: There is none of that name.
+    """
+    if name not in TUNING | JUDGING:
+        raise SystemExit(f"{name}: no such grid and no such device; name one of {', '.join(TUNING | JUDGING)}")
+    return device(name)
+
+
+def _write(path: Path | None, found: Any) -> None:
+    if path:
+        path.write_text(json.dumps(found, indent=1))
 
 
 def score(arguments: argparse.Namespace) -> None:

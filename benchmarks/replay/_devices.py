@@ -7,6 +7,8 @@ assumes. The profiles are those of trials: windows of sizes on one instance, the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from autotune.objective import LoadName
 from autotune.repository import ConfigSet, completed_config
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates, highest_throughputs
-from autotune.space import JointSpace, SearchSpace
+from autotune.simulator._rates import REQUESTS
+from autotune.space import Candidate, JointSpace, SearchSpace
+from autotune.space._parameter import Parameter
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._subjects import Subject
 
@@ -32,22 +36,118 @@ parameters:
 REFINED = SPACE.replace("log2}", "log2, refine: 8}")
 _SIZES = np.arange(1, 65)
 _EACH = 10  # executions of each size in a window of sizes
+_ROUGH_REQUESTS, _FINALLY = 3_000, 60  # to find the best of all sizes; requests, and configs that are simulated again
 _VARIES_BY, _OVERHEAD_S, _SEED, _TRIAL_S = 0.1, 0.0003, 12_345, 4.0
 
 
 def devices() -> dict[str, Grid]:
-    """The grids, by name."""
-    knee = 2.0 + 0.05 * _SIZES + 0.35 * np.maximum(0, _SIZES - 16)
-    step = 1.5 + 0.15 * 16 * np.ceil(_SIZES / 16)
-    cliff = (3.0 + 0.1 * _SIZES) * np.where(_SIZES > 24, 2.0, 1.0)
-    crowded = 1.0 + 0.2 * _SIZES
-    return {
-        "knee": _grid("knee", "20ms", _service(1.0, knee)),
-        "step": _grid("step", "25ms", _service(2.0, step), REFINED),
-        "cliff": _grid("cliff", "30ms", _service(4.0, cliff), REFINED),
-        "crowded": _grid("crowded", "25ms", _service(0.0, crowded, contention=0.1)),
-        "knee_closed": _grid("knee_closed", "20ms", _service(1.0, knee), load="closed"),
-    }
+    """The devices that the rules of prediction are ablated on, by name."""
+    return {name: device(name) for name in TUNING}
+
+
+def device(name: str) -> DeviceGrid:
+    """One device of `TUNING` or `JUDGING`, a refined space searched in all but those of earlier ablations."""
+    return (TUNING | JUDGING)[name](name)
+
+
+def _knee(at: int, p99: str, text: str, load: LoadName = "open") -> Callable[[str], DeviceGrid]:
+    """Beyond a size each item takes eight times as long."""
+    times = 2.0 + 0.05 * _SIZES + 0.35 * np.maximum(0, _SIZES - at)
+    return lambda name: _grid(name, p99, _service(1.0, times), text, load)
+
+
+def _steps(of: int, p99: str) -> Callable[[str], DeviceGrid]:
+    """Batches are padded to a multiple of the tile."""
+    return lambda name: _grid(name, p99, _service(2.0, 1.5 + 0.15 * of * np.ceil(_SIZES / of)), REFINED)
+
+
+def _cliff(at: int, p99: str) -> Callable[[str], DeviceGrid]:
+    """Beyond a size all takes twice as long."""
+    times = (3.0 + 0.1 * _SIZES) * np.where(at < _SIZES, 2.0, 1.0)
+    return lambda name: _grid(name, p99, _service(4.0, times), REFINED)
+
+
+def _root(host_ms: float, unit_ms: float, p99: str) -> Callable[[str], DeviceGrid]:
+    """The time grows as the square root of the size."""
+    return lambda name: _grid(name, p99, _service(host_ms, unit_ms * np.sqrt(_SIZES)), REFINED)
+
+
+def _crowded(name: str) -> DeviceGrid:
+    """Instances slow each other down."""
+    return _grid(name, "25ms", _service(0.0, 1.0 + 0.2 * _SIZES, contention=0.1))
+
+
+TUNING: dict[str, Callable[[str], DeviceGrid]] = {
+    "knee": _knee(16, "20ms", SPACE),
+    "step": _steps(16, "25ms"),
+    "cliff": _cliff(24, "30ms"),
+    "crowded": _crowded,
+    "knee_closed": _knee(16, "20ms", SPACE, "closed"),
+    "root": _root(1.0, 1.5, "25ms"),
+    "knee_28": _knee(28, "25ms", REFINED),
+}
+"""Devices that rules and numbers of the search may be tuned on."""
+
+JUDGING: dict[str, Callable[[str], DeviceGrid]] = {
+    "knee_21": _knee(21, "22ms", REFINED),
+    "knee_44": _knee(44, "30ms", REFINED),
+    "steps_12": _steps(12, "25ms"),
+    "steps_20": _steps(20, "30ms"),
+    "cliff_37": _cliff(37, "35ms"),
+    "cliff_11": _cliff(11, "30ms"),
+    "root_slow": _root(3.0, 3.0, "60ms"),
+    "knee_19_closed": _knee(19, "20ms", REFINED, "closed"),
+}
+"""Devices that only judge it: nothing is changed because of what it finds on them. Most positions are off the multiples
+of 8 that the refined space lists."""
+
+
+@dataclass(frozen=True)
+class DeviceGrid(Grid):
+    """A grid whose configs are simulated as they are tried, sizes that its space does not list included.
+
+    Attributes:
+        service: How long executions take.
+    """
+
+    service: ServiceTimes = field(default_factory=lambda: _service(0.0, np.ones(len(_SIZES))))
+    rates: dict[Batching, float] = field(default_factory=dict)
+
+    @cached_property
+    def optimum_per_s(self) -> float:
+        """The best rate of any config with any batch size."""
+        names = [each.name for each in self.space.parameters]
+        batch = self.space.parameters[names.index("max_batch_size")]
+        every = Parameter.of("max_batch_size", _SIZES.tolist())
+        space = SearchSpace(tuple(every if each is batch else each for each in self.space.parameters))
+        batchings = list(dict.fromkeys(self._batching_of(each) for each in space.candidates()))
+        roughly = _simulate(self.subject, batchings, self.service, _ROUGH_REQUESTS)
+        best = sorted(batchings, key=lambda each: -roughly[batchings.index(each)])[:_FINALLY]
+        return max(self._rates_of(best))
+
+    def rate_of(self, candidate: Candidate | None) -> float:
+        """See `Grid.rate_of`."""
+        return super().rate_of(None) if candidate is None else self._rates_of([self._batching_of(candidate)])[0]
+
+    def seconds_of(self, candidate: Candidate) -> float:
+        """See `Grid.seconds_of`."""
+        return _TRIAL_S
+
+    def _batching_of(self, candidate: Candidate) -> Batching:
+        return _batching(Batching.of(self.space.apply(candidate, completed_config(self.subject.spec()))))
+
+    def _rates_of(self, batchings: Sequence[Batching]) -> list[float]:
+        new = list(dict.fromkeys(each for each in batchings if each not in self.rates))
+        if new:
+            self.rates.update(zip(new, _simulate(self.subject, new, self.service), strict=True))
+        return [self.rates[each] for each in batchings]
+
+
+def _simulate(subject: Subject, batchings: Sequence[Batching], service: ServiceTimes, requests: int = REQUESTS) -> Any:
+    """Inferences/s of each config."""
+    simulate: Callable[..., Sequence[Any]] = highest_throughputs if subject.load == "closed" else highest_rates
+    found = simulate(batchings, service, subject.objective.ceilings, requests=requests, seed=_SEED)
+    return [each.rate_per_s for each in found]
 
 
 def _service(host_ms: float, device_ms: NDArray[np.float64], contention: float = 0.0) -> ServiceTimes:
@@ -61,7 +161,7 @@ def _service(host_ms: float, device_ms: NDArray[np.float64], contention: float =
     ).varying(_VARIES_BY)
 
 
-def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, load: LoadName = "open") -> Grid:
+def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, load: LoadName = "open") -> DeviceGrid:
     """What every config of the space sustains on the device."""
     subject = Subject(name, "accelerator", p99, load=load)
     spec = subject.spec()
@@ -70,9 +170,7 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
     candidates = list(space.candidates())
     batchings = [_batching(Batching.of(space.apply(candidate, base))) for candidate in candidates]
     distinct = list(dict.fromkeys(batchings))
-    simulate: Callable[..., Sequence[Any]] = highest_throughputs if load == "closed" else highest_rates
-    found = simulate(distinct, service, subject.objective.ceilings, seed=_SEED)
-    rate_of = {batching: each.rate_per_s for batching, each in zip(distinct, found, strict=True)}
+    rate_of = dict(zip(distinct, _simulate(subject, distinct, service), strict=True))
     rates = [rate_of[batching] for batching in batchings]
     by_key = dict(zip((candidate.key for candidate in candidates), rates, strict=True))
     begun = {}
@@ -81,7 +179,7 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
         key = start.candidate.key if start.candidate else ""
         windows = _profile(_batching(Batching.of(start.configs.asked)), service)
         begun[key] = RecordedStart(start.label, key, by_key.get(key, 0.0), _TRIAL_S, windows)
-    return Grid(
+    return DeviceGrid(
         subject=subject,
         space=space,
         space_text=space_text,
@@ -94,6 +192,8 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
         starts=list(begun.values()),
         rates_per_s=rates,
         seconds=[_TRIAL_S] * len(rates),
+        service=service,
+        rates=rate_of,
     )
 
 

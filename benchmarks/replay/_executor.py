@@ -53,7 +53,7 @@ class LookupExecutor:
         grid, question = self.grid, trial.question
         start = grid.start(trial.candidate)
         if trial.candidate is not None:
-            located_s = grid.seconds[grid.index[trial.candidate.key]]
+            located_s = grid.seconds_of(trial.candidate)
         else:
             located_s = start.seconds - profile_s(start.windows) if start else 0.0
         profiled_s = profile_s(start.windows) if start and question.profiled else 0.0

@@ -101,6 +101,10 @@ class Grid:
             raise KeyError(f"{self.subject.name}: the person's own config was not recorded")
         return own.rate_per_s
 
+    def seconds_of(self, candidate: Candidate) -> float:
+        """Wall time of the trial of a config."""
+        return self.seconds[self.index[candidate.key]]
+
     def write(self, path: Path) -> None:
         """Writes it as JSON, a window or a start a line."""
         subject = self.subject

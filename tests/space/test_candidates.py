@@ -279,3 +279,31 @@ def test_a_candidate_as_served_has_the_changed_values_and_keeps_the_others(asked
     parse = ModelConfig.parse
     found = space.as_served(Candidate.from_dict(before), parse(asked, "x"), parse(served, "x")).as_dict()
     assert found == {**before, **values}
+
+
+def test_sizes_of_the_curve_are_combined_with_delays_and_instances_next_to_the_best() -> None:
+    space = SearchSpace.parse(
+        "parameters:\n"
+        "  max_batch_size: {low: 1, high: 64, scale: log2, refine: 8}\n"
+        "  max_queue_delay_microseconds: [0, 100, 1000]\n"
+        "  instance_count: [1, 2, 3, 4]\n",
+        "space",
+    )
+    best = Candidate((("max_batch_size", 16), ("max_queue_delay_microseconds", 0), ("instance_count", 2)))
+    found = [each.as_dict() for each in space.refinements(best, (21, 70))]
+    at_21 = {
+        (each["max_queue_delay_microseconds"], each["instance_count"]) for each in found if each["max_batch_size"] == 21
+    }
+    assert at_21 == {(delay, count) for delay in (0, 100) for count in (1, 2, 3)}
+    assert not any(each["max_batch_size"] == 70 for each in found)  # beyond the range
+
+
+def test_a_size_that_is_no_choice_survives_optuna_and_is_coarsened() -> None:
+    space = SearchSpace.parse("parameters:\n  max_batch_size: {low: 1, high: 64, scale: log2, refine: 8}\n", "space")
+    candidate = Candidate((("max_batch_size", 21),))
+    assert candidate in space
+    assert space.canonical(space.optuna_params(candidate)) == candidate
+    assert not space.is_listed(candidate)
+    assert not space.is_coarse(candidate)
+    assert space.coarsened(candidate)["max_batch_size"] == 16
+    assert space.canonical({"log2_max_batch_size": 4.4})["max_batch_size"] in {16, 24}

@@ -46,7 +46,7 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
         if near or (known and prober.share_left_s() <= 0):
             break
         least_s = prober.share_left_s() / (2 * options.rank_windows)
-        length_s = min(options.max_window_s, max(options.rank_executions * alone_s, least_s))
+        length_s = max(options.rank_executions * alone_s, min(options.max_window_s, least_s))
         probe = prober.closed_loop("locate", level, length_s, StopRule(), repeat=False)
         seen.append(level)
         completed = completed_per_s(probe, prober.instances)

@@ -205,10 +205,15 @@ class CandidateSampler(BaseSampler):
         return set().union(*(self._next_to_trial[each.number] for each in good))
 
     def _is_open(self, candidate: Candidate, around: AbstractSet[str]) -> bool:
-        """Whether a candidate may be proposed: a coarse one, or one that is next to one of the best trials."""
+        """Whether a candidate may be proposed: a coarse one, or one that is next to one of the best trials.
+
+        A size that is no choice is the predictor's, which has its own way to open refined values.
+        """
         if self._avoids(candidate):
             return False
-        return not self._space.is_refined or self._space.is_coarse(candidate) or candidate.key in around
+        if not self._space.is_refined or self._space.is_coarse(candidate) or candidate.key in around:
+            return True
+        return not self._space.is_listed(candidate)
 
     def _tried(self, study: Study, trial: FrozenTrial) -> set[str]:
         """Keys of the candidates tried in this study (those being tried included) and of those given as finished.
