@@ -54,6 +54,10 @@ class PredictionOptions:
         unseen: Standard deviation, by the octave, of the time of an execution whose size was not seen. Guess.
         unseen_from: Octaves to the nearest size seen from which on that counts: half the distance of sizes asked for.
         likely: Probability of winning above which a config is worth a trial. Guess.
+        recent_forecasts: Latest forecasts whose errors say by how much to widen their deviations. Guess.
+        surprising: Deviations from its forecast beyond which a measurement is one that the forecast cannot explain: one
+            of 370 of a normal distribution.
+        most_learning: Trials in a row that are run only because the one before was such a surprise, at most. Guess.
         prior_wins: Wins, promised and come, that the calibration of win probabilities begins with. Guess.
         tells_apart: Relative difference of simulated values from which the order of two configs is compared. Guess.
         pairs_to_distrust: Compared pairs needed to set the forecast aside. Guess.
@@ -99,6 +103,9 @@ class PredictionOptions:
     unseen: float = 0.2
     unseen_from: float = 0.15
     likely: float = 0.1
+    recent_forecasts: int = 4
+    surprising: float = 3.0
+    most_learning: int = 3
     prior_wins: float = 1.0
     tells_apart: float = 0.1
     pairs_to_distrust: int = 10

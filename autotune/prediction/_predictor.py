@@ -17,7 +17,7 @@ from autotune.prediction._pipeline_space import PipelineSpace
 from autotune.prediction._simulated_space import SimulatedSpace
 from autotune.prediction._simulations import Simulations
 from autotune.prediction._trial_values import measured_value, merit_bounds, merit_of
-from autotune.prediction._trust import rank_correlation, why_set_aside, wins_come_true
+from autotune.prediction._trust import Surprise, rank_correlation, surprise, why_set_aside, wins_come_true
 from autotune.repository import ConfigSet, ModelConfig, RequestShapes
 from autotune.space import AS_GOOD, Candidate, JointSpace, SearchSpace
 
@@ -33,6 +33,7 @@ class Predictor:
 
     Attributes:
         doubt: Why the forecast is set aside, in words; empty if it is not.
+        surprise: How far measurements were from their forecasts; deviations are widened by it.
         best: The incumbent's value: the best expected value of any trial's config; None without one. The highest of
             several noisy measurements is too high on average, so that it is not taken as it is.
     """
@@ -45,6 +46,7 @@ class Predictor:
         options: PredictionOptions = DEFAULTS,
     ) -> None:
         self.doubt = ""
+        self.surprise = Surprise()
         self.best: float | None = None
         self._objective = objective
         self._min_gain = min_gain
@@ -99,6 +101,11 @@ class Predictor:
         return self._space.candidates
 
     @property
+    def must_learn(self) -> bool:
+        """Whether the latest trials were surprises, so that the next one is to show why before a study ends."""
+        return 0 < self.surprise.latest <= self._options.most_learning
+
+    @property
     def keeps_any(self) -> bool:
         """Whether any config meets the SLO in simulation."""
         return any(prediction.rate_per_s > 0 for prediction in self._space.predictions)
@@ -130,6 +137,7 @@ class Predictor:
         correction = Correction.learn(self._space, [*earlier, *outcomes], self._objective, self._options)
         self._correction = correction
         self.doubt = self._why_set_aside(outcomes)
+        self.surprise = surprise(outcomes, self._objective, self._options)
         self._come_true = wins_come_true(outcomes, self._objective, self._min_gain, self._options.prior_wins)
         self._find_incumbent(outcomes, correction)
         if self.best is not None:
@@ -145,7 +153,7 @@ class Predictor:
         return Forecast(
             simulated=value,
             expected=value * math.exp(sign * float(self._correction.mean[index])),
-            spread=float(self._correction.deviation[index]),
+            spread=self.surprise.widening * math.hypot(self._correction.deviation[index], self._space.unseen[index]),
             mean_batch=prediction.mean_batch,
             concurrency=prediction.concurrency,
             keeps=prediction.rate_per_s > 0,
@@ -198,7 +206,7 @@ class Predictor:
         to the incumbent, get a part of it only.
         """
         apart = np.where(self._space.coarse, 1.0, self._options.refined_part) * self._apart
-        return np.maximum(np.hypot(apart, self._space.unseen), 1e-9)
+        return np.maximum(self.surprise.widening * np.hypot(apart, self._space.unseen), 1e-9)
 
     def _find_incumbent(self, outcomes: Sequence[TrialOutcome], correction: Correction) -> None:
         """The trial with the best expected value, and how far every candidate may differ from it."""

@@ -75,14 +75,6 @@ class SimulatedSpace(Simulations):
         return max((batching.max_batch_size for batching in self._batchings), default=1)
 
     @property
-    def unseen(self) -> NDArray[np.float64]:
-        """See `Simulations.unseen`: by how far each config's mean batch is from the sizes that were seen."""
-        options = self._options
-        batches = np.array([prediction.mean_batch for prediction in self.predictions])
-        beyond = unseen_octaves(np.nan_to_num(batches, nan=1.0), self._seen) - options.unseen_from
-        return np.asarray(options.unseen * np.maximum(0.0, beyond))
-
-    @property
     def tells_all_apart(self) -> bool:
         """Whether configs differ only in parameters that are simulated."""
         return not self._kinds.shape[1]
@@ -98,6 +90,8 @@ class SimulatedSpace(Simulations):
         instances = default_instances(known)
         if self._service is None or instances != self._instances or differ(self._service, service, self._options):
             self.simulate(service, instances)
+        else:
+            self.unseen = self._unseen()
         return True
 
     def simulate(self, service: ServiceTimes, instances: int = 1) -> None:
@@ -162,6 +156,13 @@ class SimulatedSpace(Simulations):
         ]
         dynamic = [float(batching.dynamic) for batching in self._batchings]
         return np.column_stack([np.array(octaves) / self._options.length, dynamic, self._kinds])
+
+    def _unseen(self) -> NDArray[np.float64]:
+        """By how far each config's mean batch is from the sizes that were seen."""
+        options = self._options
+        batches = np.array([prediction.mean_batch for prediction in self.predictions])
+        beyond = unseen_octaves(np.nan_to_num(batches, nan=1.0), self._seen) - options.unseen_from
+        return np.asarray(options.unseen * np.maximum(0.0, beyond))
 
     def _checked_alone(self, batching: Batching, service: ServiceTimes, prediction: Prediction) -> Prediction:
         """The prediction, or that of lone requests if those violate a ceiling.

@@ -34,6 +34,7 @@ class Simulations(ABC):
         values: Inferences/s, or seconds. A config that violates the SLO at every rate gets a far worse value than the
             best, in proportion to how far it is over the ceiling.
         merits: Logarithms of the values, signed so that more is better.
+        unseen: Standard deviation of each merit because its batch sizes were not seen, shape (candidates,).
         features: What makes configs alike, shape (candidates, columns), in units of the distance at which they stop.
         tells_all_apart: Whether configs differ only in parameters that are simulated.
     """
@@ -43,7 +44,7 @@ class Simulations(ABC):
         self.candidates: list[Candidate] = []
         self.coarse = self.open = np.zeros(0, np.bool_)
         self.predictions: list[Prediction] = []
-        self.values = self.merits = np.zeros(0)
+        self.values = self.merits = self.unseen = np.zeros(0)
         self.features = np.zeros((0, 0))
         self._objective = objective
         self._seed = seed
@@ -54,11 +55,6 @@ class Simulations(ABC):
     @abstractmethod
     def tells_all_apart(self) -> bool:
         """See the class."""
-
-    @property
-    def unseen(self) -> NDArray[np.float64]:
-        """Standard deviation of each merit because execution times of its sizes were not seen, shape (candidates,)."""
-        return np.zeros(len(self.candidates))
 
     @abstractmethod
     def learn(self, known: Sequence[TrialOutcome]) -> bool:
@@ -107,6 +103,10 @@ class Simulations(ABC):
         self.values = _floored(values, over, self._options.worst, maximise=self._objective.maximise)
         self.merits = np.log(self.values) if self._objective.maximise else -np.log(self.values)
         self.features = features
+        self.unseen = self._unseen()
+
+    def _unseen(self) -> NDArray[np.float64]:
+        return np.zeros(len(self.candidates))
 
 
 def _floored(

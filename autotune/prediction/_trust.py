@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
 from autotune.objective import Objective
 from autotune.outcome import TrialOutcome
 from autotune.prediction._options import PredictionOptions
-from autotune.prediction._trial_values import NOT_THE_CONFIGS_FAULT, measured_value, merit_of
+from autotune.prediction._trial_values import NOT_THE_CONFIGS_FAULT, measured_value, merit_bounds, merit_of
 
 
 def why_set_aside(simulated: Sequence[tuple[float, float, float]], options: PredictionOptions) -> str:
@@ -53,6 +54,44 @@ def wins_come_true(outcomes: Sequence[TrialOutcome], objective: Objective, min_g
             won += merit > best + math.log1p(min_gain)
         best = max(best, merit)
     return min(1.0, won / predicted)
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How far measurements were from their forecasts, in units of the deviation that was stated.
+
+    Attributes:
+        widening: By what the deviations of forecasts are to be multiplied; 1 if they were large enough.
+        latest: How many trials in a row, up to the latest, were off by more than is likely.
+    """
+
+    widening: float = 1.0
+    latest: int = 0
+
+
+def surprise(outcomes: Sequence[TrialOutcome], objective: Objective, options: PredictionOptions) -> Surprise:
+    """What the trials that had a forecast say of its deviations.
+
+    The deviations are multiplied by the root mean square of the latest standardised errors, with a prior worth
+    ``prior_trials`` errors of the stated size (the mean of an inverse-gamma posterior; Gelman et al., Bayesian Data
+    Analysis, section 2.6). The correction learns from each error, so that older ones say little. A pruned trial is off
+    by at least as much as its bound is below the forecast.
+    """
+    errors = []
+    for outcome in outcomes:
+        forecast = outcome.forecast
+        bounds = merit_bounds(outcome, objective, 0.0) if forecast is not None and forecast.keeps else None
+        if forecast is None or bounds is None:
+            continue
+        low, high = bounds
+        expected = merit_of(forecast.expected, objective)
+        off = max(0.0, expected - high, low - expected)
+        errors.append(off / math.hypot(forecast.spread, options.noise * options.deviation))
+    recent = errors[-options.recent_forecasts :]
+    total = math.fsum(each**2 for each in recent)
+    widening = math.sqrt((options.prior_trials + total) / (options.prior_trials + len(recent)))
+    likely = list(itertools.takewhile(lambda each: each > options.surprising, reversed(errors)))
+    return Surprise(max(1.0, widening), len(likely))
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]], at_least: int) -> float | None:

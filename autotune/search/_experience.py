@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _EARLIER_STUDIES = 3
 _STARTS = 4  # trials that a study begins with, at most
 _LEAST_TRIALS = 3  # before a study ends because no config is left that may win
+_NOTABLE = 1.5  # widening of the forecasts' uncertainty from which on it is noted
 _LEAST_IN_VAIN = 8  # before it ends because no config meets the SLO
 
 
@@ -85,6 +86,12 @@ class Experience:
         self.predictor.learn(outcomes, self._earlier, self._elsewhere)
         if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
             self._tell("configs are not simulated: no trial showed how long executions take; proposing by tpe instead")
+        if (widening := self.predictor.surprise.widening) >= _NOTABLE:
+            self._tell(
+                f"forecasts were off by {widening:.1f} times what was expected: their uncertainty is widened, and "
+                "further configs are tried before the search ends",
+                "surprise",
+            )
         if self.predictor.doubt:
             self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead", "set aside")
 
@@ -137,7 +144,7 @@ class Experience:
         predictor = self.predictor
         if predictor is None or predictor.best is None or not predictor.ready or predictor.doubt:
             return ""
-        if len(trials) < _LEAST_TRIALS and not self.warm:
+        if (len(trials) < _LEAST_TRIALS and not self.warm) or predictor.must_learn:
             return ""
         may_win = predictor.may_win()
         left = (each for each in compress(predictor.candidates, may_win) if each.key not in tried)

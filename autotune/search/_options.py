@@ -26,6 +26,8 @@ class SearchOptions:
             config that worked is served once more. Guess.
         unpromising: Trials in a row, from the first on, that violate a ceiling with a single request. Guess.
         cached: Fraction of a window's requests answered from the response cache that ends a study. Guess.
+        least_executions: Executions of a batch size with each value of a field that show whether it is ignored. Guess.
+        as_long: Fraction within which they take as long. Guess.
         finals_share: Part of a time budget that the final comparison may take, at most. Guess.
         least_configs: Configs that a time budget is divided by: a slow model's windows are shortened so that as many
             are tried. Guess.
@@ -44,6 +46,8 @@ class SearchOptions:
     failures: int = 3
     unpromising: int = 6
     cached: float = 0.95
+    least_executions: int = 20
+    as_long: float = 0.05
     finals_share: float = 0.5
     least_configs: int = 8
     search_part: float = 0.7

@@ -24,6 +24,7 @@ from autotune.search._ask_tell import AskTell
 from autotune.search._crashes import Crashes
 from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._experience import Experience
+from autotune.search._ignored import IgnoredFields
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
 from autotune.search._repeated_failures import MachineCheck
@@ -74,6 +75,7 @@ class Coordinator:
         self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
         self._noted: set[str] = set()
         self._crashes = Crashes(plan.space, self._base)
+        self._ignored = IgnoredFields(plan.space, self._base, plan.options)
         self._alike: list[Candidate] = []  # not run, because they are served like a trial
         self._experience = Experience(plan, self._base, store, self._record, observer)
         self._optuna = AskTell(
@@ -88,10 +90,10 @@ class Coordinator:
                 startup_trials=startup_trials(plan.trials),
                 finished=self._seen,
                 predictor=self._experience.predictor,
-                avoids=self._crashes.avoids,
+                avoids=self._avoids,
             ),
         )
-        self._learn_crashes()
+        self._learn_what_to_avoid()
         self._optuna.close_stale(self._trials)
         self._on_served = ChangeNotes(observer)
         self._environment = environment
@@ -312,7 +314,7 @@ class Coordinator:
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
         self._optuna.tell(asked, label, outcome)
-        self._learn_crashes()
+        self._learn_what_to_avoid()
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
@@ -336,9 +338,13 @@ class Coordinator:
             trial=trial,
         )
 
-    def _learn_crashes(self) -> None:
-        if news := self._crashes.learn(self._trials):
-            self._observer.note(news)
+    def _learn_what_to_avoid(self) -> None:
+        for about in (self._crashes, self._ignored):
+            if news := about.learn(self._trials):
+                self._observer.note(news)
+
+    def _avoids(self, candidate: Candidate) -> bool:
+        return self._crashes.avoids(candidate) or self._ignored.avoids(candidate)
 
     def _begin(self, environment: Environment) -> tuple[StudyRecord, tuple[str, ...]]:
         plan = self._plan
@@ -374,7 +380,7 @@ class Coordinator:
             return stop
         if len(self._seen) >= plan.space.size:
             return _EXHAUSTED
-        return self._experience.nothing_left_to_win(trials, self._seen, self._crashes.avoids)
+        return self._experience.nothing_left_to_win(trials, self._seen, self._avoids)
 
 
 def startup_trials(trials: int | None) -> int:

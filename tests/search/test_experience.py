@@ -13,6 +13,7 @@ from service_windows import alone_s
 from autotune.environment import capture
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.prediction import PredictionOptions
 from autotune.repository import ModelSpec
 from autotune.search import Coordinator, SilentObserver, StudyPlan, StudyResult, Trial, TrialWatch
 from autotune.server import ModelStatistics
@@ -149,7 +150,8 @@ def test_a_second_study_starts_from_the_execution_times_of_the_first(tmp_path: P
     assert any("warm start: execution times are known from study" in text for text in notes.texts)
     starts = [sum(trial.question.profiled for trial in each.trials) for each in (second, first)]
     assert starts == [2, 4]
-    assert len(second.trials) <= len(first.trials)
+    # Rates here are not what the windows imply: a few trials go into learning why before the study ends.
+    assert len(second.trials) <= len(first.trials) + PredictionOptions().most_learning
     assert result.best is not None
     assert result.best.outcome.candidate is not None
     assert result.best.outcome.candidate["max_batch_size"] == 64
