@@ -277,20 +277,23 @@ def ablate(arguments: argparse.Namespace) -> None:
 def judge(arguments: argparse.Namespace) -> None:
     """Prints a row for each device."""
     found: dict[str, dict[str, float]] = {}
-    print("| device | delivered within 3% | regret, mean | 90% of seeds | restarts, median |\n|---|---|---|---|---|")
+    print(
+        "| device | delivered within 3% | regret, mean | 90% of seeds | restarts, median | ended by themselves "
+        "| of these left a better one |\n|---|---|---|---|---|---|---|"
+    )
     with remembered(arguments.arrivals):
         for name in arguments.devices or JUDGING:
             grid = _device(name)
             studies = replays(grid, (PREDICTING,), arguments.seeds, DEVICE_RESTARTS, NOISE, StudyPlan.final_rounds)[
                 PREDICTING
             ]
-            each = Judged.of(studies, grid.optimum_per_s)
+            each, ended = Judged.of(studies, grid.optimum_per_s), Stops.of(studies, grid.optimum_per_s)
             print(
                 f"| {name} | {each.within:.0%} of {each.seeds} | {each.regret:.1%} | {each.worst:.1%} "
-                f"| {each.restarts:.0f} |",
+                f"| {each.restarts:.0f} | {ended.ended} | {ended.left} |",
                 flush=True,
             )
-            found[name] = vars(each)
+            found[name] = vars(each) | vars(ended)
             _write(arguments.json, found)
 
 
@@ -328,7 +331,12 @@ def _write(path: Path | None, found: Any) -> None:
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Prints a table for each grid and writes its plot."""
+    """Prints a table for each grid and writes its plot; of simulated devices a row for each."""
+    named = [str(each) for each in arguments.grids]
+    if named and all(each in TUNING | JUDGING for each in named):
+        arguments.devices, arguments.json = named, None
+        judge(arguments)
+        return
     samplers = arguments.samplers.split(",")
     for sampler in samplers:
         check_sampler(sampler)
