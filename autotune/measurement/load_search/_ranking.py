@@ -42,8 +42,7 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
         level = max(1, min(options.max_concurrency, round(wanted)))
         factor = options.near_concurrency
         near = len(seen) > 1 and any(each / factor < level < each * factor for each in seen)
-        known = len(seen) > 1 and (best is not alone or prober.objective.load == "open")
-        if near or (known and prober.share_left_s() <= 0):
+        if near or (best is not alone and prober.share_left_s() <= 0):
             break
         least_s = prober.share_left_s() / (2 * options.rank_windows)
         length_s = max(options.rank_executions * alone_s, min(options.max_window_s, least_s))
