@@ -26,8 +26,8 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
     """About what a config sustains, by a few short windows of a closed loop.
 
     Outstanding requests are chosen so that their mean latency is a part of the limit (Little's law). For random
-    arrivals the throughput is lowered by what bursts take, see `sustained_part`. If too many were outstanding and no
-    time is left, fewer complete less in proportion at worst: throughput is concave in their number.
+    arrivals the throughput is lowered by what bursts take, see `sustained_part`. If too many were outstanding in each
+    window, fewer complete less in proportion at worst: throughput is concave in their number.
 
     Args:
         prober: Runs the windows.
@@ -36,13 +36,13 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
     """
     options = prober.options
     alone_s = alone.latency_s["avg"]
-    best, best_per_s = alone, alone.batch_size / alone_s * _part(prober, alone)
+    held, held_per_s, at_least_per_s = alone, alone.batch_size / alone_s * _part(prober, alone), 0.0
     wanted, seen = options.shy * prober.instances * _room(prober, alone_s), [1]
     for _ in range(options.rank_windows):
         level = max(1, min(options.max_concurrency, round(wanted)))
         factor = options.near_concurrency
         near = len(seen) > 1 and any(each / factor < level < each * factor for each in seen)
-        if near or (best is not alone and prober.share_left_s() <= 0):
+        if near or (held is not alone and prober.share_left_s() <= 0):
             break
         least_s = prober.share_left_s() / (2 * options.rank_windows)
         length_s = max(options.rank_executions * alone_s, min(options.max_window_s, least_s))
@@ -55,13 +55,13 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
         room = _room(prober, mean_s)
         if question.beat_per_s and per_s < (1 - options.collapse) * question.beat_per_s and room < options.most_growth:
             return Found(probe, per_s, reason=Infeasible.PRUNED)
-        if probe.holds and room >= 1 and per_s > best_per_s:
-            best, best_per_s = probe, per_s
-        elif min(1.0, room) * per_s > best_per_s:
-            best_per_s = min(1.0, room) * per_s
+        if not probe.holds or room < 1:
+            at_least_per_s = max(at_least_per_s, min(1.0, room) * per_s)
+        elif per_s > held_per_s:
+            held, held_per_s = probe, per_s
         wanted = level * min(options.most_growth, options.shy * room)
-    level = best.concurrency or 1
-    return Found(best, best_per_s, float(level) if prober.objective.load == "closed" else best_per_s)
+    found_per_s = max(held_per_s, at_least_per_s) if held is alone else held_per_s
+    return Found(held, found_per_s, float(held.concurrency or 1) if prober.objective.load == "closed" else found_per_s)
 
 
 def completed_per_s(probe: Probe, instances: int) -> float:
