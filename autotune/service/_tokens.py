@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from autotune.errors import UsageError
+from autotune.reading import Unreadable, parse_yaml, read_text
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEYS = ("name", "tenant", "scopes", "sha256")
@@ -112,12 +113,11 @@ def _digest(secret: str) -> str:
 
 def _entries(path: Path) -> list[Any]:
     try:
-        entries = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"--tokens: cannot read {path}: {reason}; 'autotune token NAME' makes one") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"--tokens: {path}: not YAML: {getattr(error, 'problem', error)}") from error
+        entries = parse_yaml(read_text(path))
+    except Unreadable as error:
+        raise UsageError(f"--tokens: cannot read {path}: {error}; 'autotune token NAME' makes one") from None
+    except ValueError as error:
+        raise UsageError(f"--tokens: {path}:{error}") from None
     if entries is None:
         return []
     if not isinstance(entries, list):

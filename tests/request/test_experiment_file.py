@@ -185,7 +185,7 @@ def test_a_config_file_needs_no_name_but_must_not_be_of_another_model(
     (config,) = entry.applied(ConfigSet.of(entry.request.config(spec)), (spec, *composing))
     assert (config.name, config.max_batch_size) == ("net", 2)
     (tmp_path / "own.pbtxt").write_text('name: "other" backend: "python"')
-    with pytest.raises(UsageError, match=r":3: variants.plain.config: is of model 'other', not 'net'"):
+    with pytest.raises(UsageError, match=r":3: variants.plain.config: .*own.pbtxt is of model 'other', not 'net'"):
         autotune.experiment(request.file, results=tmp_path / "results", launch="embedded")
 
 
