@@ -41,6 +41,8 @@ def _latency(name: str) -> Column:
     return Column(f"{name} latency (ms)", lambda probe, parts: probe.latency_s[name] * 1e3, 1e-3)
 
 
+_SLO: dict[str, str] = {"holds": "met", "fails": "violated", "invalid": "disturbed"}
+
 COLUMNS: dict[str, Column] = {
     "throughput": Column("Inferences/Second", lambda probe, parts: probe.achieved_per_s),
     "send": _part("Client Send (ms)", "client_send_s"),
@@ -54,6 +56,7 @@ COLUMNS: dict[str, Column] = {
     "mean_batch": Column("Mean Batch", lambda probe, parts: mean_batch(probe)),
     "requests": Column("Requests", lambda probe, parts: probe.requests - probe.failed),
     "errors": Column("Errors", lambda probe, parts: probe.failed),
+    "slo": Column("SLO", lambda probe, parts: _SLO[probe.verdict]),
 }
 """The columns that a table can have, by name."""
 

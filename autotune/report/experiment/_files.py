@@ -15,7 +15,7 @@ from autotune.report.document._write import write_report
 from autotune.report.document.sections._setup import environment_facts, file_tree
 from autotune.report.experiment._bottlenecks import bottleneck_lines
 from autotune.report.experiment._figures import figures
-from autotune.report.experiment._table import rounds_table, typical_table
+from autotune.report.experiment._table import error_lines, rounds_table, typical_table, with_failures
 from autotune.report.experiment._verdict import verdict_of
 from autotune.search.experiment import ExperimentResult
 
@@ -26,7 +26,7 @@ def write_files(result: ExperimentResult, directory: Path, columns: Sequence[str
     Raises:
         UsageError: They cannot be written.
     """
-    chosen = tuple(columns or REPORTED)
+    chosen = tuple(columns or with_failures(result, REPORTED))
     write_file(directory / "results.csv", csv_lines(rounds_table(result, chosen)).encode())
     _, path = write_report(document(result, chosen), "markdown", directory / "report.md", directory)
     return path or directory
@@ -52,7 +52,7 @@ def document(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> Doc
 
 
 def _verdict(result: ExperimentResult) -> tuple[Block, ...]:
-    lines = (*verdict_of(result), *bottleneck_lines(result))
+    lines = (*verdict_of(result), *error_lines(result), *bottleneck_lines(result))
     return (Paragraph(lines[0], tuple(lines[1:])),) if lines else ()
 
 

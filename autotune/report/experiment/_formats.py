@@ -19,11 +19,12 @@ from autotune.report._steps import steps_table
 from autotune.report._sweep_csv import csv_lines
 from autotune.report._sweep_markdown import markdown_lines
 from autotune.report.experiment._bottlenecks import bottleneck_lines
-from autotune.report.experiment._table import SHORT, rounds_table, typical_table
+from autotune.report.experiment._table import SHORT, error_lines, rounds_table, typical_table, with_failures
 from autotune.report.experiment._verdict import verdict_of
 from autotune.search.experiment import ExperimentResult
 
 Columns = Sequence[str] | None
+_TEXTS = ("Variant", "Client", "SLO")
 
 
 def check_printed(formats: Sequence[str], columns: Columns, error: Callable[[str, str], UsageError]) -> None:
@@ -57,12 +58,12 @@ def _table(result: ExperimentResult, columns: Columns) -> str:
     with console.capture() as captured:
         if result.about:
             console.print(Text(result.about, style="italic"), soft_wrap=True)
-        chosen = tuple(columns or SHORT)
+        chosen = tuple(columns or with_failures(result, SHORT))
         console.print(_rich(typical_table(result, chosen), chosen))
         if result.round_count > 1:
             console.print("Rows are the rounds with the median throughput.", style="dim")
         _print_steps(result, console)
-        for line in verdict_of(result):
+        for line in (*verdict_of(result), *error_lines(result)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
         for each in result.entrants:
             if each.kept_apart is not None:
@@ -89,7 +90,7 @@ def _rich(table: LoadTable, columns: Sequence[str]) -> Table:
     names = len(table.columns) - len(columns)
     for index, title in enumerate(table.columns):
         plain_title = title.removesuffix(" (ms)").removesuffix(" latency")
-        shown.add_column(plain_title, justify="left" if title in ("Variant", "Client") else "right", overflow="fold")
+        shown.add_column(plain_title, justify="left" if title in _TEXTS else "right", overflow="fold")
         shown.columns[index].no_wrap = index < names
     units = [0.0] * names + [COLUMNS[name].unit for name in columns]
     for row in table.rows:
@@ -132,18 +133,25 @@ def _json(result: ExperimentResult, columns: Columns) -> str:
             "experiment": result.name,
             "verdict": verdict_of(result),
             "bottlenecks": bottleneck_lines(result),
+            "errors": error_lines(result),
             "interrupted": result.interrupted,
             "entrants": plain(measured, without=("histogram",)),
         }
     )
 
 
+def _reported(result: ExperimentResult) -> tuple[str, ...]:
+    return with_failures(result, REPORTED)
+
+
 EXPERIMENT_FORMATS: dict[str, Callable[[ExperimentResult, Columns], str]] = {
     "table": _table,
     "lines": _each(_sweep_lines.sweep),
     "perf_analyzer": _each(_sweep_perf_analyzer.sweep),
-    "markdown": lambda result, columns: markdown_lines(typical_table(result, columns or REPORTED)),
-    "csv": lambda result, columns: csv_lines(rounds_table(result, columns or REPORTED)),
+    "markdown": lambda result, columns: markdown_lines(
+        typical_table(result, columns or with_failures(result, REPORTED))
+    ),
+    "csv": lambda result, columns: csv_lines(rounds_table(result, columns or with_failures(result, REPORTED))),
     "json": _json,
 }
 """The formats by name; a new one is a function of the experiment and the columns, and a line here."""

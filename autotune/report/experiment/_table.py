@@ -12,6 +12,24 @@ SHORT = ("throughput", "avg", "p50", "p90", "p95", "p99", "queue", "infer", "mea
 """The columns that fit into a terminal."""
 
 
+def with_failures(result: ExperimentResult, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns, with the SLO's if there is one, and with errors if there are any."""
+    failed = any(probe.failed for each in result.entrants for load in each.loads for _, probe in each.windows(load))
+    return (*columns, *(["slo"] if result.ceilings else []), *(["errors"] if failed else []))
+
+
+def error_lines(result: ExperimentResult) -> list[str]:
+    """A line for each entrant with failed requests: how many, and the first failure in words."""
+    lines = []
+    for entrant in result.entrants:
+        probes = [probe for load in entrant.loads for _, probe in entrant.windows(load)]
+        if any(probe.failed for probe in probes):
+            failed, sent = sum(probe.failed for probe in probes), sum(probe.requests for probe in probes)
+            example = next((f", such as {probe.error_example}" for probe in probes if probe.error_example), "")
+            lines.append(f"{entrant.name}: {failed:,} of {sent:,} requests failed{example}.")
+    return lines
+
+
 def typical_table(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> LoadTable:
     """The round with the median throughput of each entrant at each load."""
     rows = [

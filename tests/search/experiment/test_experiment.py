@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from stored_trials import probe
 
 from autotune.environment import Environment
 from autotune.load import ClosedLoop
+from autotune.objective import Ceiling
 from autotune.report.experiment import print_experiment, verdict_of
 from autotune.report.experiment._figures import figures
 from autotune.report.experiment._files import document
@@ -105,6 +107,24 @@ def test_rows_are_the_median_round_and_the_csv_has_every_round() -> None:
     assert [each.strip() for each in markdown[0].split("|")[4:-1]] == ["Inferences/Second", "p99 latency (ms)"]
     lines = print_experiment(result, ["lines"])
     assert "# plain\nConcurrency: 1, throughput: 200.00 infer/sec" in lines
+
+
+def test_failed_requests_and_a_violated_slo_are_shown() -> None:
+    load = _load(8)
+    sample = _sample(load, 100.0)
+    assert sample.probe is not None
+    broken = replace(sample.probe, errors={"503": 7}, requests=50, error_example="503 queue full", holds=False)
+    entrant = replace(_entrant("plain", {load: [100.0]}), rounds={1: {load: Sample(100.0, broken)}})
+    result = replace(_result(entrant, rounds=1), ceilings=(Ceiling("p99", 0.005),))
+    printed = print_experiment(result, ["table"])
+    assert "plain: 7 of 50 requests failed, such as 503 queue full." in printed
+    (row,) = (line for line in printed.splitlines() if line.startswith("plain "))
+    assert row.split()[-2:] == ["violated", "7"]
+    header, _, cells = print_experiment(result, ["markdown"]).splitlines()
+    assert [(header.split("|")[at].strip(), cells.split("|")[at].strip()) for at in (-3, -2)] == [
+        ("SLO", "violated"),
+        ("Errors", "7"),
+    ]
 
 
 def test_several_clients_have_a_column() -> None:
