@@ -73,8 +73,8 @@ def _rows_are(result: ExperimentResult) -> tuple[Block, ...]:
         return (Paragraph("One round. Times are in milliseconds."),)
     return (
         Paragraph(
-            f"{rounds} rounds, each on fresh servers and in turns; rows are the rounds with the median throughput."
-            " results.csv has all of them. Times are in milliseconds."
+            f"{rounds} rounds, each on fresh servers and in turns; rows are the rounds with the median"
+            f" {result.statistic or 'throughput'}. results.csv has all of them. Times are in milliseconds."
         ),
     )
 

@@ -61,7 +61,7 @@ def _table(result: ExperimentResult, columns: Columns) -> str:
         chosen = tuple(columns or with_failures(result, SHORT))
         console.print(_rich(typical_table(result, chosen), chosen))
         if result.round_count > 1:
-            console.print("Rows are the rounds with the median throughput.", style="dim")
+            console.print(f"Rows are the rounds with the median {result.statistic or 'throughput'}.", style="dim")
         _print_steps(result, console)
         for line in (*verdict_of(result), *error_lines(result)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -40,22 +40,23 @@ def _first_holds(result: ExperimentResult, ranking: Ranking) -> list[str]:
 
 
 def _by_load(result: ExperimentResult) -> list[str]:
-    winners: dict[tuple[str, ...], list[Load]] = {}
+    found: dict[str, list[Load]] = {}
     for load in result.loads:
-        ranking = rank(result.at(load))
-        names = [each.name for each in (ranking.fastest, *ranking.ties, *ranking.undecided) if each is not None]
-        order = [each.name for each in result.entrants if each.name in names]
-        winners.setdefault(tuple(order), []).append(load)
-    lines = []
-    for fastest, loads in winners.items():
-        where = _listed(loads)
-        if not fastest:
-            lines.append(f"At {where}: no variant could be compared.")
-        elif len(fastest) == 1:
-            lines.append(f"At {where}: {fastest[0]} is fastest.")
-        else:
-            lines.append(f"At {where}: tie of {', '.join(fastest[:-1])} and {fastest[-1]}.")
-    return lines
+        found.setdefault(_at_load(result, rank(result.at(load))), []).append(load)
+    return [f"At {_listed(loads)}: {words}." for words, loads in found.items()]
+
+
+def _at_load(result: ExperimentResult, ranking: Ranking) -> str:
+    """Who wins at one load; the same words if it is the same at another one."""
+    best = {each.name for each in (ranking.fastest, *ranking.ties) if each is not None}
+    unsure = {each.name for each in ranking.undecided}
+    names = [each.name for each in result.entrants if each.name in best | unsure]
+    if not best:
+        return "no variant could be compared"
+    if len(names) == 1:
+        return f"{names[0]} is fastest" if ranking.slower else f"only {names[0]} could be compared"
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"undecided between {listed}, too few rounds could be measured" if unsure else f"tie of {listed}"
 
 
 def _listed(loads: Sequence[Load]) -> str:

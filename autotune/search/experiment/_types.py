@@ -72,9 +72,17 @@ class Entrant:
             if load in samples and (probe := samples[load].probe) is not None:
                 yield number, probe
 
-    def typical(self, load: Load) -> Probe | None:
-        """The window whose throughput is the median of the rounds', the lower one of two; None without any."""
-        probes = sorted((probe for _, probe in self.windows(load)), key=lambda probe: probe.achieved_per_s)
+    def typical(self, load: Load, statistic: str = "") -> Probe | None:
+        """The window with the median of the statistic over the rounds, the lower one of two; None without any.
+
+        Args:
+            load: The load.
+            statistic: A latency statistic; empty for inferences/s.
+        """
+        probes = sorted(
+            (probe for _, probe in self.windows(load)),
+            key=lambda probe: probe.latency_s[statistic] if statistic else probe.achieved_per_s,
+        )
         return probes[(len(probes) - 1) // 2] if probes else None
 
 
@@ -134,8 +142,8 @@ class ExperimentResult:
         return self._comparison(words, tuple(contenders))
 
     def sweep(self, entrant: Entrant) -> SweepResult:
-        """An entrant as a measurement: at each load the window with the median throughput of the rounds."""
-        probes = (entrant.typical(load) for load in entrant.loads)
+        """An entrant as a measurement: at each load the window of the round that is the median of what decides."""
+        probes = (entrant.typical(load, self.statistic or "") for load in entrant.loads)
         return SweepResult(
             model=entrant.model,
             protocol=entrant.protocol,
@@ -163,7 +171,7 @@ def _mean(samples: Mapping[Load, Sample], loads: tuple[Load, ...]) -> Sample:
     of_loads = {load: samples.get(load, Sample(None, message="was not measured")) for load in loads}
     for load, sample in sorted(of_loads.items(), key=lambda item: item[1].out is None):
         if sample.value is None:
-            return replace(sample, message=f"{sample.message} at {load}")
+            return replace(sample, probe=None, message=f"{sample.message} at {load}")
     values = [sample.value for sample in of_loads.values() if sample.value is not None]
     if not values:
         return Sample(None, message="shares no load with the others")

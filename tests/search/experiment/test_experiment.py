@@ -88,6 +88,33 @@ def test_a_variant_that_does_not_load_is_out_and_named() -> None:
     assert "At concurrency 1: plain is fastest." in verdict_of(result)
 
 
+def test_rounds_that_say_nothing_leave_a_load_undecided() -> None:
+    load = _load(1)
+    disturbed = Sample(None, _sample(load, 100.0).probe, message="the machine was disturbed")
+    often = _entrant("often", {load: [100.0, 101.0, 102.0], _load(8): [100.0, 101.0, 102.0]})
+    once = _entrant("once", {load: [100.0, 101.0, 102.0], _load(8): [50.0, 51.0, 52.0]})
+    rounds = {
+        number: {**samples, load: disturbed if number > 1 else samples[load]} for number, samples in once.rounds.items()
+    }
+    lines = verdict_of(_result(often, replace(once, rounds=rounds)))
+    assert "At concurrency 1: undecided between often and once, too few rounds could be measured." in lines
+    assert "At concurrency 8: often is fastest." in lines
+
+
+def test_the_row_of_a_rate_is_the_round_with_the_median_latency() -> None:
+    load = _load(1)
+    probes = [_sample(load, 100.0).probe for _ in range(3)]
+    slow = [
+        Sample(p99, replace(probe, latency_s={**probe.latency_s, "p99": p99}))  # type: ignore[type-var,union-attr]
+        for p99, probe in zip((0.3, 0.1, 0.2), probes, strict=True)
+    ]
+    entrant = replace(
+        _entrant("plain", {load: [1.0]}), rounds={number: {load: each} for number, each in enumerate(slow, 1)}
+    )
+    (row,) = _result(entrant, statistic="p99").sweep(entrant).probes
+    assert row.latency_s["p99"] == 0.2
+
+
 def test_one_round_decides_nothing() -> None:
     result = _result(_entrant("plain", {_load(1): [200]}), _entrant("other", {_load(1): [900]}), rounds=1)
     assert verdict_of(result) == ["One round shows no deviation, so nothing is compared."]
