@@ -38,4 +38,6 @@ def network() -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    onnx.save(network(), HERE / "models" / "digits" / "1" / "model.onnx")
+    path = HERE / "models" / "digits" / "1" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(network(), path)

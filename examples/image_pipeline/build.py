@@ -56,7 +56,9 @@ def picture(seed: int) -> Image.Image:
 
 
 if __name__ == "__main__":
-    onnx.save(network(), HERE / "models" / "network" / "1" / "model.onnx")
+    path = HERE / "models" / "network" / "1" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(network(), path)
     (HERE / "images").mkdir(exist_ok=True)
     for number in range(IMAGES):
         picture(number).save(HERE / "images" / f"{number:02}.jpg", quality=90)

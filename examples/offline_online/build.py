@@ -40,4 +40,6 @@ def network() -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    onnx.save(network(), HERE / "models" / "convnet" / "1" / "model.onnx")
+    path = HERE / "models" / "convnet" / "1" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(network(), path)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pytest
 import yaml
 
 from autotune.repository import ConfigSet
 from autotune.request import CheckRequest, ExperimentRequest, options_of
 
 ROOT = Path(__file__).parents[2]
+EXPERIMENTS = sorted((ROOT / "examples").glob("*/*.yaml"))
 
 
 def test_the_mnist_experiment_has_the_four_configs_of_the_report() -> None:
@@ -28,6 +30,17 @@ def test_the_mnist_experiment_has_the_four_configs_of_the_report() -> None:
         "delay_2000us": (2000, 1),
         "two_instances": (1000, 2),
     }
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_an_experiment_is_read_and_run_by_make(path: Path) -> None:
+    request = ExperimentRequest(file=path)
+    file = request.read()
+    assert request.entries(file)
+    assert request.statistic(file, request.entries(file)) == ""
+    assert file.about
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"{path.parent.name}/{path.stem}" in makefile.split("EXPERIMENTS := ")[1].split("ARGS")[0]
 
 
 def test_the_workflow_gives_only_options_that_exist() -> None:

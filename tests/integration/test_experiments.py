@@ -25,7 +25,8 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def start(folder: str, file: str = "experiment", variants: str = "") -> dict[str, Any]:
         example = tmp_path / "examples" / folder
-        shutil.copytree(ROOT / "examples" / folder, example)
+        built = shutil.ignore_patterns("model.onnx", "images")
+        shutil.copytree(ROOT / "examples" / folder, example, ignore=built)
         (tmp_path / "model_repository").symlink_to(ROOT / "model_repository")
         if (example / "build.py").exists():
             subprocess.run([sys.executable, example / "build.py"], check=True)
