@@ -152,7 +152,8 @@ def _saturated(window: Window) -> bool:
 def _device_s(windows: Sequence[Window], alone_s: NDArray[np.float64], waited: float) -> NDArray[np.float64]:
     """Seconds that an execution of each size spends on what all instances share, shape as ``alone_s``.
 
-    It is 0 unless busy instances waited for each other in some window. Batches smaller than those that waited are
+    It is 0 unless busy instances waited for each other in some window. Between these windows what an execution does
+    alone is interpolated: where the time jumps, it is that of the device. Batches smaller than those that waited are
     extrapolated along the straight line through the larger ones, at least in proportion to their items.
     """
     waiting = sorted(_waiting(windows, alone_s, waited))
@@ -162,6 +163,9 @@ def _device_s(windows: Sequence[Window], alone_s: NDArray[np.float64], waited: f
     at, fraction, weight = (np.array(column) for column in zip(*waiting, strict=True))
     merged, values = _merged(np.log(at), fraction, weight)
     device_s = np.interp(np.log(sizes), merged, values) * alone_s
+    host_s = (1 - values) * np.interp(np.exp(merged), sizes, alone_s)
+    within = (np.log(sizes) >= merged[0]) & (np.log(sizes) <= merged[-1])
+    device_s = np.where(within, np.maximum(0.0, alone_s - np.interp(np.log(sizes), merged, host_s)), device_s)
     smallest = float(np.exp(merged[0]))
     if len(merged) > 1:
         smallest_s = float(values[0] * np.interp(smallest, sizes, alone_s))

@@ -215,3 +215,17 @@ def test_nothing_is_known_where_the_server_does_not_tell_how_long_executions_too
         return replace(each, probe=replace(each.probe, server=replace(each.probe.server, batch_compute_ns={})))
 
     assert service_times([untold(screen()), untold(saturated(8))], 8) is None
+
+
+def test_a_cliff_between_two_sizes_that_waited_is_the_devices() -> None:
+    host_s, sizes = 0.004, range(1, 33)
+    on_device_s = {size: (0.003 + 0.0001 * size) * (2 if size > 24 else 1) for size in sizes}
+    alone = {size: host_s + on_device_s[size] for size in sizes}
+    windows = [screen(), window(dict.fromkeys(sizes, 10), alone, purpose="sizes")]
+    for size in (8, 16, 32):
+        apart_s = max(on_device_s[size], alone[size] / 4)
+        windows.append(window({size: round(1 / apart_s)}, {size: 4 * apart_s}, instances=4))
+    found = service_times(windows, 32)
+    assert found is not None
+    assert found.device_s[23] == pytest.approx(on_device_s[24], rel=0.05)
+    assert found.device_s[24] == pytest.approx(on_device_s[25], rel=0.05)
