@@ -78,6 +78,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         check_gpu_search(launcher, each, searched.kinds if searched is not None else ())
         if searched is None or not searched.moves_off_gpus:
             check_gpu_instances(launcher, each.name, each.config)
+    _check_memory_limits(launcher, goal)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
@@ -149,6 +150,15 @@ def _log_run(request: RunRequest, result: StudyResult, observer: StudyObserver) 
         observer.note(f"warning: the study was not logged ({error}); log it with: {again}")
     else:
         observer.note(f"logged to {shown_uri(uri)}, experiment {experiment}, run {result.study}")
+
+
+def _check_memory_limits(launcher: Launcher, goal: Objective) -> None:
+    """Raises `UsageError` for a limit on memory that cannot be seen."""
+    if goal.memory_limits and launcher.name == "remote":
+        flag = "--max-memory" if goal.max_memory else "--max-gpu-memory"
+        raise UsageError(f"{flag}: the memory of a server at --url cannot be seen; drop it, or use --launch")
+    if goal.max_gpu_memory and launcher.finds_gpu() is False:
+        raise UsageError("--max-gpu-memory: there is no GPU; drop it, or limit --max-memory")
 
 
 def run_measurement(request: MeasureRequest, observer: StudyObserver | None = None) -> SweepResult:

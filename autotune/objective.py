@@ -25,6 +25,8 @@ _DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit
 _SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 _SHOWN = 40  # characters of a text in an error
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[kmgt])(i?b)?", re.IGNORECASE)
+_SIZE_UNITS = "bkmgt"
 
 GoalName = Literal["throughput", "latency"]
 LoadName = Literal["open", "closed"]
@@ -74,6 +76,25 @@ def format_duration(seconds: float) -> str:
 MEAN = "avg"
 FIRST_RESPONSE = "first-response-"
 _STATISTIC = re.compile(rf"(?P<first>{FIRST_RESPONSE})?p(?P<percent>\d+(\.\d+)?)")
+
+
+def parse_size(text: str, flag: str) -> int:
+    """Bytes in a size such as ``2g``, ``512m`` or ``1.5GiB``; units are powers of 1024, as Docker reads them.
+
+    Raises:
+        UsageError: No unit, an unknown one, not a number, or not above zero.
+    """
+    match = _SIZE.fullmatch(str(text).strip())
+    size = int(float(match["number"]) * 1024 ** _SIZE_UNITS.index(match["unit"].lower())) if match else 0
+    if size <= 0:
+        raise UsageError(f"{flag}: {text!r} is not a size above zero with a unit; write 2g or 512m")
+    return size
+
+
+def format_size(size: float) -> str:
+    """A size as a person would write it, three digits at most: ``512m``, ``1.5g``."""
+    power = max(1, min(len(_SIZE_UNITS) - 1, int(math.log(max(size, 1), 1000))))
+    return f"{size / 1024**power:.3g}{_SIZE_UNITS[power]}"
 
 
 @dataclass(frozen=True, order=True)
@@ -132,6 +153,22 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
+class MemoryLimit:
+    """An upper limit on the memory of the server.
+
+    Attributes:
+        of: ``"memory"`` or ``"GPU memory"``.
+        limit_bytes: The limit.
+    """
+
+    of: Literal["memory", "GPU memory"]
+    limit_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.of} <= {format_size(self.limit_bytes)}"
+
+
+@dataclass(frozen=True)
 class Objective:
     """What a study looks for.
 
@@ -145,6 +182,8 @@ class Objective:
             is followed by the next one, as perf_analyzer and Model Analyzer do.
         client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
         arrivals: How the requests of an open loop are spaced.
+        max_memory: Bytes of memory that the server may use in any window; None for no limit.
+        max_gpu_memory: The same of GPU memory, on all GPUs together.
     """
 
     goal: GoalName
@@ -154,6 +193,8 @@ class Objective:
     load: LoadName = "open"
     client_s: float = 0.0
     arrivals: Arrivals = POISSON
+    max_memory: int | None = None
+    max_gpu_memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
@@ -173,8 +214,14 @@ class Objective:
         """Whether a larger value is better."""
         return self.goal == "throughput"
 
+    @property
+    def memory_limits(self) -> tuple[MemoryLimit, ...]:
+        """The limits of memory that are given."""
+        limits = (MemoryLimit("memory", self.max_memory or 0), MemoryLimit("GPU memory", self.max_gpu_memory or 0))
+        return tuple(each for each in limits if each.limit_bytes)
+
     def __str__(self) -> str:
-        ceilings = ", ".join(str(ceiling) for ceiling in self.ceilings)
+        ceilings = ", ".join(map(str, (*self.ceilings, *self.memory_limits)))
         if self.goal == "throughput":
             client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
             loop = f" in a closed loop{client}" if self.load == "closed" else ""

@@ -3,7 +3,16 @@ import math
 import pytest
 
 from autotune.errors import UsageError
-from autotune.objective import Ceiling, Objective, format_duration, parse_ceilings, parse_duration, parse_objective
+from autotune.objective import (
+    Ceiling,
+    Objective,
+    format_duration,
+    format_size,
+    parse_ceilings,
+    parse_duration,
+    parse_objective,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +107,20 @@ def test_refuses_a_bad_ceiling_in_one_line(text: str, words: str) -> None:
         parse_ceilings([text], p99="5ms")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2g", 2 << 30), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("64 kb", 65536)]
+)
+def test_reads_a_size_with_its_unit(text: str, size: int) -> None:
+    assert parse_size(text, "--max-memory") == size
+    assert parse_size(format_size(size), "--max-memory") == size
+
+
+@pytest.mark.parametrize("text", ["2", "0g", "-1g", "much", "", "2x"])
+def test_refuses_a_bad_size_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--max-memory: .* is not a size above zero with a unit; write 2g or 512m$"):
+        parse_size(text, "--max-memory")
 
 
 def test_throughput_without_a_ceiling_is_refused() -> None:

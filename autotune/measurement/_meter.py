@@ -100,6 +100,8 @@ class Meter:
             self._measure_at_rate(question)
         else:
             self._measure_in_time(question)
+        if self._infeasible is None and self._over_memory():
+            self._infeasible = Infeasible.MEMORY
         if self._infeasible in _BY_A_WINDOW and self._decided_by and self._decided_by.verdict == "invalid":
             self._infeasible = Infeasible.DISTURBED
         self._done = True
@@ -167,6 +169,9 @@ class Meter:
             screened = self._decided_by = screen(self._prober)
             if not screened.holds and not may_wait_for_poll(self._prober):
                 self._infeasible = Infeasible.ALONE
+                return
+            if self._over_memory():  # no load takes less
+                self._infeasible = Infeasible.MEMORY
                 return
         if screened is not None and screened.holds and too_slow(self._prober, question, screened):
             self._rank(question, screened)
@@ -242,9 +247,20 @@ class Meter:
             return self._located_per_s
         return self._decided_by.asked_per_s if self._decided_by else 0.0
 
+    def _over_memory(self) -> bool:
+        return any(over > 0 for over in self._memory_missed().values())
+
+    def _memory_missed(self) -> dict[str, float]:
+        """How far the most memory of all windows is over its limits, (value / limit) - 1."""
+        usages = [probe.usage for probe in self.probes if probe.usage is not None]
+        return {
+            str(limit): max((each.of(limit.of) or 0 for each in usages), default=0) / limit.limit_bytes - 1
+            for limit in self._objective.memory_limits
+        }
+
     def _missed(self, probe: Probe) -> dict[str, float]:
         """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""
-        missed = violations(probe, self._objective.ceilings)
+        missed = {**violations(probe, self._objective.ceilings), **self._memory_missed()}
         if self._objective.goal == "latency" and not math.isfinite(
             probe.latency_s[self._objective.optimised_statistic]
         ):

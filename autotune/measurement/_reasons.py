@@ -106,4 +106,5 @@ class Infeasible(enum.Enum):
     PRUNED = "the incumbent sustains more"
     NOT_ROBUST = "neighbouring concurrencies violate a ceiling, or complete far less"
     NOT_SUSTAINED = "the rate that was asked for is not sustained"
+    MEMORY = "the server uses more memory than it may"
     DISTURBED = "the window that violates a ceiling was disturbed, which says nothing about the config"

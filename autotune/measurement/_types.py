@@ -96,6 +96,10 @@ class Usage:
     cores: int | None = None
     seconds: float | None = None
 
+    def of(self, memory: Literal["memory", "GPU memory"]) -> int | None:
+        """Bytes of one kind of memory; None where it cannot be seen."""
+        return self.memory_bytes if memory == "memory" else self.gpu_memory_bytes
+
 
 @dataclass(frozen=True)
 class Probe:

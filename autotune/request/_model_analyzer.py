@@ -14,6 +14,7 @@ from autotune.request._perf_analyzer import translate_flags
 from autotune.request._translation import Translation
 
 _SOURCE = "--from-model-analyzer"
+_MEMORY = {"gpu_used_memory": "max_gpu_memory", "cpu_used_ram": "max_memory"}
 _LATENCIES = {f"perf_latency_{name}": name for name in ("p99", "p95", "p90", "avg")}
 _RENAMED = {
     "model_repository": "model_repository",
@@ -150,6 +151,8 @@ def _constraints(value: Any, translation: Translation) -> None:
         for bound, limit in bounds.items() if isinstance(bounds, Mapping) else ():
             if name in _LATENCIES and bound == "max":
                 translation.options[_LATENCIES[name]] = f"{limit}ms"
+            elif name in _MEMORY and bound == "max":
+                translation.options[_MEMORY[name]] = f"{limit}m"  # Model Analyzer's MB
             elif (name, bound) == ("perf_throughput", "min"):
                 _min_throughput(limit, translation)
             else:

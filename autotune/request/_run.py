@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.arrivals import POISSON
 from autotune.errors import UsageError
-from autotune.objective import Objective, format_duration, parse_duration, parse_objective
+from autotune.objective import Objective, format_duration, format_size, parse_duration, parse_objective, parse_size
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
@@ -47,6 +47,10 @@ class RunRequest(
         panel=Panel.OBJECTIVE,
         aliases=("--rate",),
     )
+    max_memory: str | None = option(
+        None, "SIZE", "Most memory of the server, such as 2g or 512m.", panel=Panel.OBJECTIVE
+    )
+    max_gpu_memory: str | None = option(None, "SIZE", "Most GPU memory in use, such as 4g.", panel=Panel.OBJECTIVE)
     trials: int | None = option(
         None,
         "N",
@@ -129,8 +133,13 @@ class RunRequest(
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
-        return parse_objective(
+        found = parse_objective(
             self.objective, self.ceilings(), self.min_throughput, self.load, client_s, self.spacing()
+        )
+        return replace(
+            found,
+            max_memory=None if self.max_memory is None else parse_size(self.max_memory, "--max-memory"),
+            max_gpu_memory=None if self.max_gpu_memory is None else parse_size(self.max_gpu_memory, "--max-gpu-memory"),
         )
 
     def checks_outputs(self) -> bool:
@@ -176,6 +185,7 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     """Model, objective and launch mode in one word."""
     load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
+    slo += [f"{each.of.replace(' ', '-')}-{format_size(each.limit_bytes)}" for each in objective.memory_limits]
     loop = ["closed-loop"] if objective.load == "closed" else []
     spaced = [] if objective.arrivals == POISSON else [re.sub(r"[^A-Za-z0-9]+", "-", str(objective.arrivals))]
     return "-".join([model, *load, *slo, *loop, *spaced, launch])

@@ -36,12 +36,12 @@ def score(outcome: TrialOutcome, objective: Objective) -> float:
 
 
 def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
-    """One value per ceiling, one for the offered rate, one for having been measured; <= 0 is met.
+    """One value per ceiling and limit of memory, one for the offered rate, one for having been measured; <= 0 is met.
 
     A pruned config violated the ceilings at a rate that others sustain, which says nothing about lower
     rates: it counts as a near miss, by what was wanting to that rate.
     """
-    names = [*(str(ceiling) for ceiling in objective.ceilings), "rate"]
+    names = [*map(str, (*objective.ceilings, *objective.memory_limits)), "rate"]
     measured = outcome.measurement
     if measured is None or not measured.violations or outcome.failed:
         return (*(_WORST_VIOLATION for _ in names), _WORST_VIOLATION)

@@ -39,6 +39,8 @@ def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
             return ""
     if len(trials) < options.unpromising:
         return ""
+    if all(each.outcome.measurement and each.outcome.measurement.infeasible is Infeasible.MEMORY for each in trials):
+        return f"the first {len(trials)} configs used more memory than they may before any load"
     return f"the first {len(trials)} configs violated a ceiling with a single request at a time"
 
 

@@ -16,7 +16,7 @@ import optuna
 
 from autotune.environment import Environment
 from autotune.errors import UsageError
-from autotune.measurement import ROUGH_RATE, Question
+from autotune.measurement import ROUGH_RATE, Infeasible, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
 from autotune.repository import ConfigSet
@@ -315,6 +315,11 @@ class Coordinator:
             self._seen.add(trial.candidate.key)
         self._optuna.tell(asked, label, outcome)
         self._learn_what_to_avoid()
+        if label == BASELINE and outcome.measurement and outcome.measurement.infeasible is Infeasible.MEMORY:
+            self._note(
+                f"the baseline itself violates {', '.join(map(str, self._plan.objective.memory_limits))}; only smaller"
+                " batches or fewer instances can meet it, if the model itself does"
+            )
         best = best_of(self._trials, self._plan.objective)
         observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
