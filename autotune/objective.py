@@ -28,7 +28,7 @@ _SHOWN = 40  # characters of a text in an error
 _SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[kmgt])(i?b)?", re.IGNORECASE)
 _SIZE_UNITS = "bkmgt"
 
-GoalName = Literal["throughput", "latency"]
+GoalName = Literal["throughput", "latency", "goodput"]
 LoadName = Literal["open", "closed"]
 
 
@@ -175,13 +175,15 @@ class Objective:
     Attributes:
         goal: ``"throughput"``: the most inferences/s whose latency keeps every ceiling.
             ``"latency"``: the lowest latency (``optimised_statistic``) while ``rate_per_s`` is offered.
+            ``"goodput"``: the most inferences/s that are answered within ``goodput_s`` while ``rate_per_s`` is offered.
         ceilings: The latency ceilings, strictest statistic first; at least one for ``"throughput"``.
-        rate_per_s: Inferences/s that must be sustained; only for ``"latency"``.
+        rate_per_s: Inferences/s that are offered; not for ``"throughput"``. ``"latency"`` requires them sustained.
         load: How throughput is measured. ``"open"``: requests come without waiting for each other's answers, as of
             many clients who know nothing of each other. ``"closed"``: a number of outstanding requests, each of which
             is followed by the next one, as perf_analyzer and Model Analyzer do.
         client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
         arrivals: How the requests of an open loop are spaced.
+        goodput_s: Seconds within which an answer counts; only for ``"goodput"``.
         max_memory: Bytes of memory that the server may use in any window; None for no limit.
         max_gpu_memory: The same of GPU memory, on all GPUs together.
     """
@@ -193,12 +195,21 @@ class Objective:
     load: LoadName = "open"
     client_s: float = 0.0
     arrivals: Arrivals = POISSON
+    goodput_s: float | None = None
     max_memory: int | None = None
     max_gpu_memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
             raise UsageError("--p99: --objective throughput needs a latency ceiling; add one, such as --p99 5ms")
+        if self.goal == "goodput" and self.goodput_s is None:
+            raise UsageError("--goodput: --objective goodput counts answers within a limit; add it, such as 5ms")
+        if self.goal != "goodput" and self.goodput_s is not None:
+            raise UsageError(f"--goodput: --objective {self.goal} does not count answers; add --objective goodput")
+        if self.goal == "goodput" and self.rate_per_s is None:
+            raise UsageError("--rate: --objective goodput needs the load to offer; add --rate 1000")
+        if self.goal == "goodput" and self.load != "open":
+            raise UsageError("--load: --objective goodput offers the rate of --rate; drop --load closed")
         if self.goal == "latency" and self.rate_per_s is None:
             raise UsageError("--min-throughput: --objective latency needs the load to carry; add --min-throughput 1000")
         if self.goal == "throughput" and self.rate_per_s is not None:
@@ -212,7 +223,7 @@ class Objective:
     @property
     def maximise(self) -> bool:
         """Whether a larger value is better."""
-        return self.goal == "throughput"
+        return self.goal != "latency"
 
     @property
     def memory_limits(self) -> tuple[MemoryLimit, ...]:
@@ -227,6 +238,9 @@ class Objective:
             loop = f" in a closed loop{client}" if self.load == "closed" else ""
             return f"highest throughput{loop} with {ceilings}{self._spaced()}"
         held = f" with {ceilings}" if ceilings else ""
+        if self.goodput_s is not None:
+            within = f"answers within {format_duration(self.goodput_s)}"
+            return f"highest goodput ({within}) at {self.rate_per_s:g} inferences/s{held}{self._spaced()}"
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}{self._spaced()}"
 
     def _spaced(self) -> str:
@@ -278,6 +292,7 @@ def parse_objective(
     load: str = "open",
     client_s: float = 0.0,
     arrivals: Arrivals = POISSON,
+    goodput_s: float | None = None,
 ) -> Objective:
     """The objective that ``--objective`` and its companions describe.
 
@@ -290,7 +305,7 @@ def parse_objective(
     if load not in get_args(LoadName):
         raise UsageError(f"--load: {load!r} is unknown; use open or closed")
     if goal not in get_args(GoalName):
-        raise UsageError(f"--objective: {goal!r} is unknown; use throughput or latency")
+        raise UsageError(f"--objective: {goal!r} is unknown; use throughput, latency or goodput")
     return Objective(
         cast("GoalName", goal),
         ceilings,
@@ -298,4 +313,5 @@ def parse_objective(
         load=cast("LoadName", load),
         client_s=client_s,
         arrivals=arrivals,
+        goodput_s=goodput_s,
     )

@@ -133,6 +133,22 @@ def test_latency_without_a_rate_is_refused() -> None:
         parse_objective("latency", ())
 
 
+@pytest.mark.parametrize(
+    ("goal", "goodput_s", "rate", "load", "words"),
+    [
+        ("goodput", None, 100, "open", "--goodput: --objective goodput counts answers within a limit"),
+        ("goodput", 0.005, None, "open", "--rate: --objective goodput needs the load to offer"),
+        ("goodput", 0.005, 100, "closed", "--load: --objective goodput offers the rate of --rate"),
+        ("latency", 0.005, 100, "open", "--goodput: --objective latency does not count answers"),
+    ],
+)
+def test_goodput_needs_a_limit_and_a_rate(
+    goal: str, goodput_s: float | None, rate: float | None, load: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_objective(goal, (), rate, load, goodput_s=goodput_s)
+
+
 def test_throughput_with_a_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="only --objective latency takes a rate"):
         parse_objective("throughput", (Ceiling("p99", 0.005),), 1000)
@@ -145,7 +161,7 @@ def test_refuses_a_rate_that_cannot_be_offered(rate: float) -> None:
 
 
 def test_unknown_objective_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="--objective: 'speed' is unknown; use throughput or latency"):
+    with pytest.raises(UsageError, match="--objective: 'speed' is unknown; use throughput, latency or goodput"):
         parse_objective("speed", ())
 
 

@@ -96,7 +96,7 @@ class Meter:
         self._prober.options = self._options.within_share(question.share_s)
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
-        if self._objective.goal == "latency":
+        if self._objective.rate_per_s is not None:
             self._measure_at_rate(question)
         else:
             self._measure_in_time(question)
@@ -147,6 +147,10 @@ class Meter:
             screen(self._prober)  # nothing is decided by it
             self._profile()
         self._decided_by = probe = self._prober.at_rate("certify", rate_per_s, self._options.confirm_s)
+        if self._objective.goal == "goodput":  # a queue that grows is no fault but for the answers that are late
+            kept = all(missed <= 0 for missed in self._missed(probe).values())
+            self._infeasible = None if kept and probe.good_per_s else Infeasible.NOT_SUSTAINED
+            return
         self._infeasible = None if probe.holds else Infeasible.NOT_SUSTAINED
         self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
@@ -245,7 +249,10 @@ class Meter:
         """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""
         if not self._certified and self._located_per_s is not None:
             return self._located_per_s
-        return self._decided_by.asked_per_s if self._decided_by else 0.0
+        if self._decided_by is None:
+            return 0.0
+        good_per_s = self._decided_by.good_per_s
+        return self._decided_by.asked_per_s if good_per_s is None else good_per_s
 
     def _over_memory(self) -> bool:
         return any(over > 0 for over in self._memory_missed().values())
@@ -261,6 +268,8 @@ class Meter:
     def _missed(self, probe: Probe) -> dict[str, float]:
         """The probe's violations; lost requests break no ceiling where there is none, but leave no latency."""
         missed = {**violations(probe, self._objective.ceilings), **self._memory_missed()}
+        if self._objective.goal == "goodput":
+            missed["rate"] = 0.0
         if self._objective.goal == "latency" and not math.isfinite(
             probe.latency_s[self._objective.optimised_statistic]
         ):

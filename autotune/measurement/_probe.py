@@ -36,6 +36,7 @@ def run_probe(
     ceilings: Sequence[Ceiling] = (),
     judge: Judge | None = None,
     serving: Serving | None = None,
+    goodput_s: float | None = None,
     options: MeasureOptions = DEFAULTS,
 ) -> Probe:
     """Offers ``schedule`` for ``duration_s``, or until ``judge`` ends it, and says how the ceilings fared.
@@ -93,8 +94,14 @@ def run_probe(
         first_response_s=_first_responses(result, ceilings),
         steps=after.steps_since(before, serving),
         decoupled=serving.decoupled,
+        good_per_s=None if goodput_s is None else _good_per_s(result, goodput_s),
         histogram=histogram(result.latency_s),
     )
+
+
+def _good_per_s(result: LoadResult, limit_s: float) -> float:
+    """Inferences/s of the window that were answered within ``limit_s`` of their scheduled time."""
+    return float(np.count_nonzero(result.latency_s <= limit_s)) * result.batch_size / result.duration_s
 
 
 def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:

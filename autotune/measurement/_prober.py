@@ -169,6 +169,7 @@ class Prober:
                 options=self.options,
             ),
             serving=self.serving,
+            goodput_s=self.objective.goodput_s,
             options=self.options,
         )
         self.probes.append(probe)

@@ -132,6 +132,7 @@ class Probe:
         first_response_s: Streaming only: statistic to the seconds until the first response.
         steps: Of an ensemble, Triton's statistics of each step over the window.
         decoupled: Whether the model is decoupled.
+        good_per_s: Inferences/s that were answered within the objective's ``goodput_s``; None without one.
         histogram: Latency histogram as ``(upper edge in seconds, count)`` pairs, so that windows can be pooled.
     """
 
@@ -160,6 +161,7 @@ class Probe:
     first_response_s: dict[str, float] = field(default_factory=dict)
     steps: tuple[StepWindow, ...] = ()
     decoupled: bool = False
+    good_per_s: float | None = None
     histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from autotune.measurement import Measurement
 from autotune.measurement.statistics import Ratio
+from autotune.objective import format_duration
 from autotune.report._format import config_change, latency, rate, served_otherwise
 from autotune.report._measurement import unproved
 from autotune.search import Finals, StudyResult
@@ -113,6 +114,9 @@ def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:
         value = f"{objective.optimised_statistic} {latency(sustained.value)}"
         return f"Latency: {value} at {rate(objective.rate_per_s)} inferences/s ({interval}), {played}."
     interval = _interval(sustained, rate)
+    if objective.goodput_s is not None:
+        within = f"{rate(sustained.value)} of {rate(objective.rate_per_s)} inferences/s"
+        return f"Goodput: {within} within {format_duration(objective.goodput_s)} ({interval}), {played}."
     return f"Sustainable rate: {rate(sustained.value)} inferences/s with {ceilings} ({interval}), {played}."
 
 

@@ -63,7 +63,8 @@ def claim(measured: Measurement) -> str:
         most = latency(decided.mean_bounds_s[1])
         shown.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
     kept = f" with {_outstanding(decided.concurrency)}" if decided.concurrency else ""
-    sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(shown) or 'sustained'}"
+    plainly = "sustained" if decided.good_per_s is None else "answered in time"
+    sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(shown) or plainly}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
     for each in decided.evidence:

@@ -36,16 +36,22 @@ class RunRequest(
 
     objective: str = option(
         "throughput",
-        "throughput|latency",
-        "Highest throughput under the ceilings, or lowest p99 at --min-throughput.",
+        "throughput|latency|goodput",
+        "Highest throughput under the ceilings; at --rate lowest p99, or most answers in time.",
         panel=Panel.OBJECTIVE,
     )
     min_throughput: float | None = option(
         None,
         "RATE",
-        "Inferences/s to sustain; only with --objective latency.",
+        "Inferences/s to offer; with --objective latency or goodput.",
         panel=Panel.OBJECTIVE,
         aliases=("--rate",),
+    )
+    goodput: str | None = option(
+        None,
+        "DURATION",
+        "Latency within which an answer counts; with --objective goodput.",
+        panel=Panel.OBJECTIVE,
     )
     max_memory: str | None = option(
         None, "SIZE", "Most memory of the server, such as 2g or 512m.", panel=Panel.OBJECTIVE
@@ -134,7 +140,13 @@ class RunRequest(
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
         found = parse_objective(
-            self.objective, self.ceilings(), self.min_throughput, self.load, client_s, self.spacing()
+            self.objective,
+            self.ceilings(),
+            self.min_throughput,
+            self.load,
+            client_s,
+            self.spacing(),
+            None if self.goodput is None else parse_duration(self.goodput, "--goodput"),
         )
         return replace(
             found,
@@ -183,7 +195,9 @@ class RunRequest(
 
 def default_study_name(model: str, objective: Objective, launch: str) -> str:
     """Model, objective and launch mode in one word."""
-    load = [f"latency-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    load = [f"{objective.goal}-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    if objective.goodput_s is not None:
+        load.append(f"within-{format_duration(objective.goodput_s)}")
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
     slo += [f"{each.of.replace(' ', '-')}-{format_size(each.limit_bytes)}" for each in objective.memory_limits]
     loop = ["closed-loop"] if objective.load == "closed" else []

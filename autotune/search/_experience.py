@@ -57,6 +57,9 @@ class Experience:
         self.warm = False
         if plan.sampler != MODEL:
             return
+        if plan.objective.goal == "goodput":
+            self._tell(f"--sampler {MODEL}: goodput is not simulated; proposing by tpe instead")
+            return
         if plan.space.only and plan.spec.name in plan.space.spaces:
             self.predictor = Predictor.of_model(
                 plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain, requests=plan.requests

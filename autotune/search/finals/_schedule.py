@@ -181,7 +181,7 @@ class FinalComparison:
         """Tests what the delivered config sustains, from a little less than in its lowest round on."""
         plan = self._plan
         finals = self._finals(trials)
-        if (finals and finals.certificate) or not plan.objective.maximise:
+        if (finals and finals.certificate) or plan.objective.goal != "throughput":
             return
         if self._left_s() < _certificate_s(trials, plan.options):
             return

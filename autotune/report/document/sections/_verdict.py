@@ -52,7 +52,8 @@ def _tiles(source: Source) -> list[Tile]:
     sustained = result.finals.sustained if result.finals else None
     shown = rate if objective.maximise else latency
     unit = " inferences/s" if objective.maximise else ""
-    what = "Sustainable rate" if objective.maximise else f"{objective.optimised_statistic} latency"
+    what = objective.goal.capitalize() if objective.goal == "goodput" else "Sustainable rate"
+    what = what if objective.maximise else f"{objective.optimised_statistic} latency"
     if sustained is not None:
         rounds = f"{sustained.rounds} round{'' if sustained.rounds == 1 else 's'} on fresh servers"
         tiles.append(Tile(what, f"{shown(sustained.value)}{unit}", rounds))

@@ -1,0 +1,46 @@
+"""--objective goodput on the embedded Triton: answers within the limit count, at a rate that one instance misses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_models import write_model
+
+from autotune.cli import main
+
+MODEL = """
+import time
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        time.sleep(0.01 * len(requests))
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
+"""
+CONFIG = """
+backend: "python"
+input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
+output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
+instance_group { count: 1 kind: KIND_CPU }
+"""
+
+
+def test_more_answers_in_time_win_though_the_queue_of_the_baseline_grows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An instance completes 100 requests/s at most: at 130/s the queue grows, and what waits is late."""
+    write_model(tmp_path / "models", "slow", CONFIG, MODEL)
+    space = tmp_path / "space.yaml"
+    space.write_text("parameters:\n  instance_count: [1, 3]\n")
+    where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))
+    short = ("--window", "200ms", "--final-rounds", "0", "--share-machine", "--json")
+    search = ("--model", "slow", "--search-space", str(space), "--trials", "2")
+    assert main(["run", *where, *short, *search, "--objective", "goodput", "--goodput", "60ms", "--rate", "130"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    one, three = result["trials"]
+    assert one["outcome"] == three["outcome"] == "feasible"
+    assert 1.3 * one["value"] < three["value"] < 200
+    assert result["best"]["number"] == three["number"]
+    first = Path(result["config_path"]).read_text().splitlines()[0]
+    assert first == "# slow: highest goodput (answers within 60ms) at 130 inferences/s"
