@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo experiments test lint format docs pictures venv docker lock clean python
+.PHONY: help demo experiments test faults fuzz soak lint format docs pictures venv docker lock clean python
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -36,6 +36,12 @@ experiments: $(BIN)/.installed ## runs the five reports of examples/, under 15 m
 
 test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be lost, repeated or left (20 minutes)
+	PYTHONPATH=tests/fakes $(BIN)/python -m kill_campaign --kills 100
+
+fuzz: $(BIN)/.installed-dev ## tries 200,000 random inputs on everything that is read from outside
+	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest -q tests/fuzz
 
 lint: $(BIN)/.installed-dev ## checks style and types
 	$(BIN)/ruff check .

@@ -6,9 +6,10 @@ HTTP and gRPC alike).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from autotune.reading import parse_json
 
 MISSING = "missing output"
 """The kind under which such a response is counted as failed."""
@@ -39,7 +40,7 @@ def missing_in_http(declared: Sequence[str], body: bytes, header_bytes: int | No
         header_bytes: Length of the JSON that the body begins with; None if it is all JSON.
     """
     try:
-        outputs = json.loads(body[:header_bytes]).get("outputs", ())
+        outputs = parse_json(body[:header_bytes]).get("outputs", ())
         found = {output["name"] for output in outputs}
     except (ValueError, AttributeError, KeyError, TypeError):
         return ""

@@ -55,9 +55,18 @@ def read_model_analyzer(path: Path, model: str | None = None) -> Translation:
     Raises:
         UsageError: It cannot be read, is no such file, or names several models.
     """
+    document = _document(path)
+    try:
+        return _translated(path, document, model)
+    except (TypeError, AttributeError, ValueError) as error:  # sections take many forms, but not any
+        raise UsageError(
+            f"{_SOURCE}: {path} has a value of another type than Model Analyzer takes ({error})"
+        ) from error
+
+
+def _translated(path: Path, document: Mapping[str, Any], model: str | None) -> Translation:
     from autotune.space import BOUNDS, model_analyzer_space
 
-    document = _document(path)
     name, own = _chosen(path, document, model)
     settings = {**document, **{key: value for key, value in own.items() if value}}  # whole sections, as theirs
     translation = Translation(_SOURCE)
@@ -133,7 +142,7 @@ def _translate_objective(settings: Mapping[str, Any], translation: Translation) 
 
 def _translate_launch(settings: Mapping[str, Any], translation: Translation) -> None:
     mode = settings.get("triton_launch_mode")
-    if mode not in _LAUNCHED:
+    if not isinstance(mode, str) or mode not in _LAUNCHED:
         translation.left_out += [f"triton_launch_mode: {mode}"] if mode is not None else []
         return
     translation.options["launch"] = mode

@@ -111,7 +111,11 @@ def parse_mount(text: str) -> str:
     mode = parts.pop() if len(parts) == 3 else "ro"
     if len(parts) != 2 or not parts[1].startswith("/") or mode not in ("ro", "rw"):
         raise UsageError(f"--mount: {text!r} is not HOST:CONTAINER or HOST:CONTAINER:rw with an absolute CONTAINER")
-    host = Path(parts[0]).expanduser().absolute()
-    if not host.exists():
+    try:
+        host = Path(parts[0]).expanduser().absolute()
+        found = host.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, nobody's home, or no name at all
+        host, found = Path(parts[0]), False
+    if not found:
         raise UsageError(f"--mount: {host} does not exist; give a file or directory of this machine")
     return f"{host}:{parts[1]}:{mode}"

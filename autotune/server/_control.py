@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autotune.errors import AutotuneError
+from autotune.reading import parse_json
 from autotune.server._types import ModelStatistics
 
 
@@ -100,7 +101,7 @@ class ControlClient:
     def _json(self, method: str, path: str, body: object = None, timeout_s: float | None = None) -> Any:
         status, content = self._exchange(method, path, body, timeout_s)
         try:
-            answer = json.loads(content) if content else {}
+            answer = parse_json(content) if content else {}
         except ValueError:
             raise Unreachable(f"{self.host}:{self.port}{path} does not answer like Triton (HTTP {status})") from None
         if status != 200:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import numpy as np
 from autotune.load.answers._types import Answer, Output
 from autotune.load.http._request import build_http_request
 from autotune.load.payload import NUMPY_TYPES
+from autotune.reading import parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def _read(connection: socket.socket) -> Answer:
         response.begin()
         body = response.read()
         length = response.headers.get("Inference-Header-Content-Length")
-    header = json.loads(body[: int(length)] if length else body)
+    header = parse_json(body[: int(length)] if length else body)
     if response.status != http.client.OK:
         refused = response.status in (http.client.SERVICE_UNAVAILABLE, http.client.TOO_MANY_REQUESTS)
         return Answer(error=str(header.get("error", "unknown error")), refused=refused)

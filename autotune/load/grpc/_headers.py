@@ -32,6 +32,7 @@ _STATUS_NAMES = (
     "UNAUTHENTICATED",
 )
 _KEPT_BLOCKS = 64
+_MOST_DIGITS = 9  # of a status
 
 
 class HeaderReader:
@@ -129,7 +130,7 @@ def _grpc_failure(headers: dict[str, str]) -> Failure | None:
     status = headers.get("grpc-status", "")
     if status == "0":
         return None
-    if not (status.isascii() and status.isdigit()):
+    if not (status.isascii() and status.isdigit() and len(status) <= _MOST_DIGITS):
         return "bad response", f"grpc-status is {status[:40]!r}" if status else "no grpc-status"
     code = int(status)
     name = _STATUS_NAMES[code] if code < len(_STATUS_NAMES) else status

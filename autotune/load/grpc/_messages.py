@@ -65,6 +65,9 @@ class MessageReader:
         self.count += 1
 
 
+_MOST_BITS = 63  # the shift of the last byte of a number of 64 bits
+
+
 def error_message(message: bytes) -> str:
     """The error in a serialised ``inference.ModelStreamInferResponse``; empty without one.
 
@@ -103,3 +106,5 @@ def varint(message: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
+        if shift > _MOST_BITS:
+            raise IndexError("a number of more than 64 bits")

@@ -8,7 +8,8 @@ import re
 _MAX_HEAD_BYTES = 65536
 _MAX_LINE_BYTES = 8192
 _KEPT_ERROR_BYTES = 2048
-_HEADER_LENGTH = re.compile(rb"\r\nInference-Header-Content-Length: *(\d+)\r", re.IGNORECASE)
+_MOST_DIGITS = 18  # of a length in bytes; Python refuses to read thousands of them
+_HEADER_LENGTH = re.compile(rb"\r\nInference-Header-Content-Length: *(\d{1,18})\r", re.IGNORECASE)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -72,7 +73,7 @@ class ResponseReader:
         text = self._body.decode("utf-8", "replace")
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         error = answer.get("error") if isinstance(answer, dict) else None
         return " ".join((error if isinstance(error, str) else text).split())
@@ -151,7 +152,7 @@ class ResponseReader:
         if (
             len(parts) < 2
             or parts[0] not in ("HTTP/1.1", "HTTP/1.0")
-            or not (parts[1].isdigit() and len(parts[1]) == 3)
+            or not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) == 3)
         ):
             raise BadResponse(f"not an HTTP/1.1 response: {line[:40]!r}")
         self.status = int(parts[1])
@@ -173,7 +174,7 @@ class ResponseReader:
             self._state = "chunk size"
         elif "content-length" in headers:
             length = headers["content-length"]
-            if not (length.isascii() and length.isdigit()):
+            if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
                 raise BadResponse(f"Content-Length is {length[:40]!r}")
             self._state = "length"
             self.length = self.remaining = int(length)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
 from autotune.load.http._request import build_http_request
+from autotune.reading import parse_json
 from autotune.server import ControlError, Unreachable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def largest_outputs(endpoint: Endpoint, payloads: Sequence[Payload]) -> dict[str
 def _output_sizes(endpoint: Endpoint, payload: Payload) -> dict[str, int]:
     status, json_length, body = _infer(endpoint, payload)
     try:
-        answer = json.loads(body[:json_length])
+        answer = parse_json(body[:json_length])
         if status != 200:
             raise ControlError(f"the inference that measures the sizes of the outputs failed: {answer['error']}")
         return {
