@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -162,7 +163,7 @@ class Probe:
     steps: tuple[StepWindow, ...] = ()
     decoupled: bool = False
     good_per_s: float | None = None
-    histogram: tuple[tuple[float, int], ...] = field(default=(), repr=False)
+    histogram: Sequence[tuple[float, int]] = field(default=(), repr=False)
 
     @property
     def verdict(self) -> Verdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ _ABSENT: dict[str, Any] = {
     "dict": {},
     "Mapping": {},
     "tuple": (),
+    "Sequence": (),
 }
 """What stands for a field without default that the writer did not know, by the first word of its annotation."""
 
@@ -117,7 +118,7 @@ def encode(value: Any, without: tuple[str, ...] = ()) -> Any:  # noqa: PLR0911 -
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
             return {key: encode(item) for key, item in value.items()}
         return {"$map": [[encode(key), encode(item)] for key, item in value.items()]}
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, Sequence):
         return [encode(item) for item in value]
     if type(value).__name__ in _TYPES:
         fields = [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import inspect
@@ -15,6 +13,7 @@ from autotune.measurement import Measurement, Probe
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store._codec import decode, encode
+from autotune.store._packed import PackedHistogram
 from autotune.store._records import RunRole, StudyRecord, TrialRecord
 from autotune.store._tables import (
     EnvironmentRow,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from autotune.server import ModelStatistics
 
 T = TypeVar("T")
-_BIN = struct.Struct("<dq")
 
 
 def environment_row(environment: Environment) -> EnvironmentRow:
@@ -177,14 +175,15 @@ def _probe_row(position: int, probe: Probe) -> ProbeRow:
         holds=bool(probe.holds),
         verdict=probe.verdict,
         body=encode(probe, without=("server", "histogram")),
-        histogram=zlib.compress(b"".join(_BIN.pack(edge, count) for edge, count in probe.histogram)),
+        histogram=PackedHistogram.of(probe.histogram).packed,
         server=_server_row(probe.server),
     )
 
 
 def _probe(row: ProbeRow) -> Probe:
     read = "histogram" not in inspect(row).unloaded
-    histogram = tuple(_BIN.iter_unpack(zlib.decompress(row.histogram))) if read else ()
+    histogram = PackedHistogram(row.histogram) if read else ()
+    tuple(histogram)  # damage shows now, and not in the middle of a study
     return _expected(Probe, decode(row.body, server=decode(row.server.body), histogram=histogram))
 
 
