@@ -116,6 +116,16 @@ def test_the_best_trial_is_the_delivered_one(url: str, tuned: Store) -> None:
     assert told.number == TRIALS - 1
 
 
+def test_the_study_has_plots_of_the_report(url: str) -> None:
+    shown = study(url)
+    (plot,) = [each for each in shown["plotly_graph_objects"] if each["id"] == "throughput-latency"]
+    figure = json.loads(plot["graph_object"])
+    assert figure["layout"]["title"]["text"] == "Throughput against p99"
+    delivered = [each for each in figure["data"] if "delivered" in each["name"]]
+    assert len(delivered) == 1
+    assert "$" not in plot["graph_object"]  # colours are those of the palette
+
+
 def test_only_measured_values_are_shown(url: str, tuned: Store) -> None:
     trials = study(url)["trials"]
     assert [each["state"] for each in trials] == [
@@ -246,6 +256,7 @@ def test_in_a_browser_the_study_has_its_history_notes_and_artifacts(browser: Bro
     labels = page.locator("#plot-history .ytick text").all_text_contents()
     assert min(float(each.replace(",", "")) for each in labels) > 0  # nothing sits at 0
     page.wait_for_selector("text=report.html")
+    page.wait_for_selector("text=Throughput against p99", state="attached")
     page.goto(f"{url}/dashboard/studies/1/trials?numbers=2")
     page.wait_for_selector("text=Meets the SLO.")
     page.wait_for_selector("text=config.pbtxt")

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report.dashboard._artifacts import Artifact
 from autotune.report.dashboard._notes import study_note, trial_note
+from autotune.report.dashboard._plots import plot_attributes
 from autotune.search import OUTCOME, stored_result, user_attributes
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class ShownStudy:
         return shown
 
     def attributes(self, trial_ids: dict[int, int]) -> dict[str, Any]:
-        """System attributes of the study: the notes by `trial_ids` (Optuna's, by number), and its report."""
-        found: dict[str, Any] = dict([self.report.attribute])
+        """System attributes of the study: notes by `trial_ids` (Optuna's, by number), report and plots."""
+        found: dict[str, Any] = dict([self.report.attribute]) | plot_attributes(self._record, self._result)
         found |= _note_attributes("dashboard:", study_note(self._record, self._result))
         for number, trial in self._trials.items():
             if number in trial_ids:

@@ -6,7 +6,7 @@ It reads through: what is written goes to Optuna's tables as it is, and what a p
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, ItemsView, Sequence
+from collections.abc import Container, ItemsView, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +159,10 @@ class _Attributes(dict[str, Any]):
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
         self._complete()
         return super().items()
+
+    def __iter__(self) -> Iterator[str]:
+        self._complete()
+        return super().__iter__()
 
     def __contains__(self, key: object) -> bool:
         self._complete()

@@ -108,6 +108,11 @@ def read_source(store: Store, study: str | None, results: Path) -> Source:
     )
 
 
+def brief_source(record: StudyRecord, result: StudyResult) -> Source:
+    """A study without windows other than those that decided: enough for plots of its trials."""
+    return Source(result, record, (), (), tuple(_detailed(result, _chosen(result), ())))
+
+
 def _chosen(result: StudyResult) -> list[TrialRecord]:
     """The baseline, other finalists, and the delivered config or the nearest miss last, on top of all others."""
     finalists = [each.trial for each in result.finals.finalists] if result.finals else []
