@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
     from autotune.search.experiment import ExperimentResult
     from autotune.server import Diagnosis, Launcher, Leftover
-    from autotune.store import Store, Windows
+    from autotune.store import Store, StudyOutline, Windows
 
 _Fields = ParamSpec("_Fields")
 _Request = TypeVar("_Request")
@@ -743,6 +743,18 @@ def list_studies(
 
     with closing(open_store(results=results, storage=storage)) as store:
         return stored_results(store, Path(results), on_damaged)
+
+
+def outline_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyOutline]:
+    """Every study of a database in one line, the newest first; far quicker than `list_studies`.
+
+    Raises:
+        UsageError: There is no database.
+    """
+    from autotune.search import stored_outlines
+
+    with closing(open_store(results=results, storage=storage)) as store:
+        return stored_outlines(store, Path(results))
 
 
 def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:

@@ -19,12 +19,15 @@ REQUEST = _List
 
 
 def execute(request: _List) -> None:
-    """Prints the studies."""
+    """Prints the studies: all that is known of them as JSON, a line each as text."""
     from autotune import api
+    from autotune.report import find_format, outlines_text
 
-    output = request.output()
+    output, where = request.output(), {"results": request.results, "storage": request.storage}
+    if output is find_format("text"):
+        sys.stdout.write(outlines_text(api.outline_studies(**where)))
+        return
     damaged: list[AutotuneError] = []
-    found = api.list_studies(results=request.results, storage=request.storage, on_damaged=damaged.append)
-    sys.stdout.write(output.studies(found))
+    sys.stdout.write(output.studies(api.list_studies(**where, on_damaged=damaged.append)))
     if damaged:
         raise AutotuneError("; ".join(map(str, damaged)))

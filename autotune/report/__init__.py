@@ -9,6 +9,7 @@ from autotune.report._junit import junit_xml
 from autotune.report._measurement import claim
 from autotune.report._summary import study_summary, verdict
 from autotune.report._sweep import sweep_table
+from autotune.report._text import outlines as outlines_text
 
 __all__ = [
     "DATA_FORMATS",
@@ -30,6 +31,7 @@ __all__ = [
     "latency",
     "load_label",
     "outcome_style",
+    "outlines_text",
     "rate",
     "study_summary",
     "sweep_table",

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from autotune.report._format import latency, rate, wide_console
-from autotune.search import StudyResult, score
+from autotune.store import StudyOutline
 
 
-def studies_table(results: Sequence[StudyResult], console: Console | None = None) -> None:
+def studies_table(outlines: Sequence[StudyOutline], console: Console | None = None) -> None:
     """Prints one row a study."""
     console = console or wide_console()
-    if not results:
+    if not outlines:
         console.print("No studies yet; 'autotune run' begins one.")
         return
     table = Table(pad_edge=False, box=None)
@@ -22,20 +22,19 @@ def studies_table(results: Sequence[StudyResult], console: Console | None = None
         table.add_column(name, overflow="fold")
     for name in ("trials", "best", "gain"):
         table.add_column(name, justify="right")
-    for result in results:
+    for each in outlines:
         table.add_row(
-            result.study,
-            result.model,
-            str(result.objective),
-            str(len(result.trials)),
-            _best(result),
-            f"{result.gain:.2f}x" if result.gain is not None else "-",
+            each.study,
+            each.model,
+            str(each.objective),
+            str(each.trials),
+            _best(each),
+            f"{each.gain:.2f}x" if each.gain is not None else "-",
         )
     console.print(table)
 
 
-def _best(result: StudyResult) -> str:
-    if result.best is None:
+def _best(outline: StudyOutline) -> str:
+    if outline.best is None:
         return "none feasible"
-    value = score(result.best.outcome, result.objective)
-    return f"{rate(value)}/s" if result.objective.maximise else latency(value)
+    return f"{rate(outline.best)}/s" if outline.objective.maximise else latency(outline.best)

@@ -14,12 +14,14 @@ from autotune.report._format import wide_console
 from autotune.report._studies import studies_table
 from autotune.report._summary import study_summary
 from autotune.report._sweep import sweep_table
+from autotune.search import outline_of
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
     from autotune.search import StudyResult
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
+    from autotune.store import StudyOutline
 
 
 def study(result: StudyResult) -> str:
@@ -49,7 +51,12 @@ def diff(first: StudyResult, second: StudyResult) -> str:
 
 def studies(results: Sequence[StudyResult]) -> str:
     """A row per study."""
-    return _printed(lambda console: studies_table(results, console))
+    return outlines([outline_of(each) for each in results])
+
+
+def outlines(found: Sequence[StudyOutline]) -> str:
+    """A row per study, of studies that were not read as a whole."""
+    return _printed(lambda console: studies_table(found, console))
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:

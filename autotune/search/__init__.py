@@ -12,7 +12,7 @@ from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score
 from autotune.search._served import ChangeNotes
 from autotune.search._single import measure_config
 from autotune.search._starts import Start, starts
-from autotune.search._stored import find_record, stored_result, stored_results
+from autotune.search._stored import find_record, outline_of, stored_outlines, stored_result, stored_results
 from autotune.search._study import Coordinator
 from autotune.search.finals import Finalist, Finals, levels, ratios_to_baseline
 from autotune.search.samplers import check_sampler, create_sampler
@@ -43,9 +43,11 @@ __all__ = [
     "kind_of_failure",
     "levels",
     "measure_config",
+    "outline_of",
     "ratios_to_baseline",
     "score",
     "starts",
+    "stored_outlines",
     "stored_result",
     "stored_results",
     "study_lock",

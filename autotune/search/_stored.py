@@ -8,8 +8,8 @@ from pathlib import Path
 
 from autotune.errors import AutotuneError, UsageError
 from autotune.search._result import StudyResult, summarise
-from autotune.search._score import MIN_GAIN
-from autotune.store import Store, StudyRecord, Windows
+from autotune.search._score import MIN_GAIN, score
+from autotune.store import Store, StudyOutline, StudyRecord, Windows
 
 
 def stored_results(
@@ -31,6 +31,17 @@ def stored_results(
                 raise
             on_damaged(error)
     return found
+
+
+def stored_outlines(store: Store, results: Path) -> list[StudyOutline]:
+    """Every study of the database in one line, the newest first."""
+    return store.outlines(lambda name: outline_of(stored_result(store, name, results, "deciding")))
+
+
+def outline_of(result: StudyResult) -> StudyOutline:
+    """A study in one line."""
+    best = score(result.best.outcome, result.objective) if result.best else None
+    return StudyOutline(result.study, result.model, result.objective, len(result.trials), best, result.gain)
 
 
 def stored_result(store: Store, name: str | None, results: Path, windows: Windows = "all") -> StudyResult:

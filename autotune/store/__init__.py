@@ -1,7 +1,7 @@
 """Everything a person measured, in tables beside Optuna's in the same database."""
 
 from autotune.store._jobs import Job, JobState, JobStore, TooManyJobs
-from autotune.store._records import RunRole, StudyRecord, TrialRecord, WindowCount, Windows
+from autotune.store._records import RunRole, StudyOutline, StudyRecord, TrialRecord, WindowCount, Windows
 from autotune.store._store import Store, database_url
 from autotune.store._tables import now
 
@@ -11,6 +11,7 @@ __all__ = [
     "JobStore",
     "RunRole",
     "Store",
+    "StudyOutline",
     "StudyRecord",
     "TooManyJobs",
     "TrialRecord",

@@ -30,6 +30,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "repository": "directory of the model repository, as of the last run",
         "environment_id": "where it was begun",
     },
+    "autotune_outline": {
+        "study_id": "the study",
+        "rows": "trials and runs of the study as the line was made; with more of them it is made anew",
+        "trials": "finished trials",
+        "best": "inferences/s, or seconds of the optimised statistic, of the delivered config; empty without one",
+        "gain": "its value over the baseline's, by the final comparison; empty if unknown",
+    },
     "autotune_trial": {
         "id": "row",
         "study_id": "the study; empty for `autotune measure`",

@@ -45,6 +45,27 @@ class WindowCount:
 
 
 @dataclass(frozen=True)
+class StudyOutline:
+    """A study in one line.
+
+    Attributes:
+        study: Its name.
+        model: The model's name.
+        objective: What it looks for.
+        trials: Finished trials.
+        best: The delivered config's value by its trial: inferences/s, or seconds of latency; None without one.
+        gain: That value over the baseline's, by the final comparison; None if unknown.
+    """
+
+    study: str
+    model: str
+    objective: Objective
+    trials: int
+    best: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """One study.
 

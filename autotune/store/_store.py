@@ -29,6 +29,7 @@ from autotune.store._faults import database_file, readable, reported, shown
 from autotune.store._foreign import check_tables
 from autotune.store._frames import probe_frame
 from autotune.store._jobs import JobStore
+from autotune.store._outlines import forget, read_outlines
 from autotune.store._read import count_windows, read_trials
 from autotune.store._rows import environment_row, fill_trial, fingerprint, study_changes, study_record, trial_record
 from autotune.store._tables import (
@@ -43,7 +44,7 @@ from autotune.store._unsaved import keep, kept
 from autotune.store._upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import optuna
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
     from autotune.prediction import Explanation
-    from autotune.store._records import RunRole, StudyRecord, TrialRecord, WindowCount, Windows
+    from autotune.store._records import RunRole, StudyOutline, StudyRecord, TrialRecord, WindowCount, Windows
 
 
 def database_url(results: Path) -> str:
@@ -283,10 +284,16 @@ class Store:
         """All studies, the earliest first; raises `AutotuneError` if one cannot be read."""
         return [record for name in self.study_names() if (record := self.study(name))]
 
+    def outlines(self, make: Callable[[str], StudyOutline]) -> list[StudyOutline]:
+        """Every study in one line, the newest first; ``make`` is asked for lines that are not kept."""
+        with reported(self._engine.url):
+            return read_outlines(self._engine, make)
+
     def save_explanation(self, study: StudyRecord, explanation: Explanation) -> None:
         """Stores why a study's winner won, in place of what an earlier run said."""
         with self._writing() as session:
             session.get_one(StudyRow, study.id).explanation = encode(explanation)
+            forget(session, study.id)
 
     def save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
         """Stores a trial of a study in one transaction; a trial saved before under that number is replaced.
@@ -423,6 +430,7 @@ class Store:
     def _filled(self, session: Session, row: TrialRow, outcome: TrialOutcome, probes: Sequence[Probe]) -> TrialRecord:
         fill_trial(row, outcome, probes)
         session.flush()
+        forget(session, row.study_id)
         return trial_record(row)
 
     def _environment_id(self, session: Session, environment: Environment) -> int:

@@ -63,6 +63,17 @@ class StudyRow(Base):
     environment: Mapped[EnvironmentRow] = relationship()
 
 
+class OutlineRow(Base):
+    """A study's line in `autotune studies list`, kept so that the list need not read every trial."""
+
+    __tablename__ = "autotune_outline"
+    study_id: Mapped[int] = mapped_column(ForeignKey("autotune_study.id", ondelete="CASCADE"), primary_key=True)
+    rows: Mapped[int]
+    trials: Mapped[int]
+    best: Mapped[float | None]
+    gain: Mapped[float | None]
+
+
 class TrialRow(Base):
     """One config on one fresh server: a trial of a study, or a run.
 
