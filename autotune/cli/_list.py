@@ -23,11 +23,12 @@ def execute(request: _List) -> None:
     from autotune import api
     from autotune.report import find_format, outlines_text
 
-    output, where = request.output(), {"results": request.results, "storage": request.storage}
+    output, results, storage = request.output(), request.results, request.storage
     if output is find_format("text"):
-        sys.stdout.write(outlines_text(api.outline_studies(**where)))
+        sys.stdout.write(outlines_text(api.outline_studies(results=results, storage=storage)))
         return
     damaged: list[AutotuneError] = []
-    sys.stdout.write(output.studies(api.list_studies(**where, on_damaged=damaged.append)))
+    found = api.list_studies(results=results, storage=storage, on_damaged=damaged.append)
+    sys.stdout.write(output.studies(found))
     if damaged:
         raise AutotuneError("; ".join(map(str, damaged)))

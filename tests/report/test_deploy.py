@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import datetime, timezone
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from stored_trials import HERE, OBJECTIVE, outcome
@@ -148,6 +151,29 @@ def test_kubernetes_manifests_are_valid() -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": kserve["metadata"]}
     for each in (*manifests, claim, {**pod, "spec": {**predictor, "containers": [container]}}):
         validate(each, "1.30", strict=True)
+
+
+@pytest.mark.parametrize("limits", ["memory=4g gpus=0,1", "cpuset-cpus=0-3 gpus=none", "gpus=all"])
+def test_a_compose_file_is_valid(limits: str) -> None:
+    package = pytest.importorskip("check_jsonschema.builtin_schemas", reason="it has the schema of Compose files")
+    schema = resources.files(package) / "vendor" / "compose-spec.json"
+    described = yaml.safe_load(render(FORMATS["compose"], service(limits=limits)))
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text("utf-8")))
+    assert [error.message for error in validator.iter_errors(described)] == []
+    described["services"]["triton-mnist"]["helth"] = {}  # the schema would find a misspelled key
+    assert list(validator.iter_errors(described))
+
+
+def test_helm_values_are_those_that_the_chart_has() -> None:
+    # Read by templates/deployment.yaml of deploy/k8s-onprem, triton-inference-server/server, r25.01 and later.
+    (values,) = yaml.safe_load_all(render(FORMATS["helm-values"], service()))
+    assert values.keys() == {"image", "serverArgs", "resources", "volumes", "volumeMounts"}
+    assert values["image"].keys() == {"imageName", "pullPolicy", "numGpus"}
+    validate = pytest.importorskip("kubernetes_validate").validate
+    container = {"name": "triton", "image": values["image"]["imageName"], "args": values["serverArgs"]}
+    container |= {"resources": values["resources"], "volumeMounts": values["volumeMounts"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "triton"}}
+    validate({**pod, "spec": {"containers": [container], "volumes": values["volumes"]}}, "1.30", strict=True)
 
 
 def test_the_study_s_limits_are_the_container_s() -> None:
