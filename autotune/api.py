@@ -745,8 +745,15 @@ def list_studies(
         return stored_results(store, Path(results), on_damaged)
 
 
-def outline_studies(*, results: str | Path = "results", storage: str | None = None) -> list[StudyOutline]:
+def outline_studies(
+    *,
+    results: str | Path = "results",
+    storage: str | None = None,
+    on_damaged: Callable[[AutotuneError], None] | None = None,
+) -> list[StudyOutline]:
     """Every study of a database in one line, the newest first; far quicker than `list_studies`.
+
+    ``on_damaged`` gets the error of each study that cannot be read; without it, the first one is raised.
 
     Raises:
         UsageError: There is no database.
@@ -754,7 +761,7 @@ def outline_studies(*, results: str | Path = "results", storage: str | None = No
     from autotune.search import stored_outlines
 
     with closing(open_store(results=results, storage=storage)) as store:
-        return stored_outlines(store, Path(results))
+        return stored_outlines(store, Path(results), on_damaged)
 
 
 def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:

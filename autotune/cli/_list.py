@@ -24,11 +24,12 @@ def execute(request: _List) -> None:
     from autotune.report import find_format, outlines_text
 
     output, results, storage = request.output(), request.results, request.storage
-    if output is find_format("text"):
-        sys.stdout.write(outlines_text(api.outline_studies(results=results, storage=storage)))
-        return
     damaged: list[AutotuneError] = []
-    found = api.list_studies(results=results, storage=storage, on_damaged=damaged.append)
-    sys.stdout.write(output.studies(found))
+    if output is find_format("text"):
+        lines = api.outline_studies(results=results, storage=storage, on_damaged=damaged.append)
+        sys.stdout.write(outlines_text(lines))
+    else:
+        found = api.list_studies(results=results, storage=storage, on_damaged=damaged.append)
+        sys.stdout.write(output.studies(found))
     if damaged:
         raise AutotuneError("; ".join(map(str, damaged)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from autotune.errors import AutotuneError, UsageError
@@ -22,20 +23,34 @@ def stored_results(
         results: The results directory.
         on_damaged: Gets the error of each study that cannot be read; without it, the first one is raised.
     """
-    found = []
-    for name in reversed(store.study_names()):
-        try:
-            found.append(stored_result(store, name, results, "deciding"))
-        except AutotuneError as error:
-            if on_damaged is None:
-                raise
-            on_damaged(error)
-    return found
+    names = reversed(store.study_names())
+    found = (_or_damaged(partial(stored_result, store, name, results, "deciding"), on_damaged) for name in names)
+    return [each for each in found if each is not None]
 
 
-def stored_outlines(store: Store, results: Path) -> list[StudyOutline]:
-    """Every study of the database in one line, the newest first."""
-    return store.outlines(lambda name: outline_of(stored_result(store, name, results, "deciding")))
+def stored_outlines(
+    store: Store, results: Path, on_damaged: Callable[[AutotuneError], None] | None = None
+) -> list[StudyOutline]:
+    """Every study of the database in one line, the newest first; arguments as for `stored_results`."""
+
+    def make(name: str) -> StudyOutline | None:
+        result = _or_damaged(partial(stored_result, store, name, results, "deciding"), on_damaged)
+        return outline_of(result) if result else None
+
+    return store.outlines(make)
+
+
+def _or_damaged(
+    read: Callable[[], StudyResult], on_damaged: Callable[[AutotuneError], None] | None
+) -> StudyResult | None:
+    """A study; None if it cannot be read and ``on_damaged`` got the error."""
+    try:
+        return read()
+    except AutotuneError as error:
+        if on_damaged is None:
+            raise
+        on_damaged(error)
+        return None
 
 
 def outline_of(result: StudyResult) -> StudyOutline:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Text, cast, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 
-def read_outlines(engine: Engine, make: Callable[[str], StudyOutline]) -> list[StudyOutline]:
+def read_outlines(engine: Engine, make: Callable[[str], StudyOutline | None]) -> list[StudyOutline]:
     """The line of every study, the newest study first.
 
     A line is kept together with the number of trials and runs that it was made from. It is made anew if that number has
@@ -28,13 +29,15 @@ def read_outlines(engine: Engine, make: Callable[[str], StudyOutline]) -> list[S
 
     Args:
         engine: The database.
-        make: Makes the line of the study of that name.
+        make: Makes the line of the study of that name; None if it cannot be read.
     """
     with suppress(SQLAlchemyError):  # a database that is only read may lack the table; lines are made each time then
         OutlineRow.metadata.create_all(engine, tables=[OutlineRow.metadata.tables[OutlineRow.__tablename__]])
     with Session(engine.execution_options(**READ_ONLY)) as session:
         studies = session.execute(
-            select(StudyRow.id, StudyRow.name, StudyRow.model, StudyRow.objective_body).order_by(StudyRow.id.desc())
+            select(StudyRow.id, StudyRow.name, StudyRow.model, cast(StudyRow.objective_body, Text)).order_by(
+                StudyRow.id.desc()
+            )
         ).all()
         counted = select(TrialRow.study_id, func.count()).group_by(TrialRow.study_id)
         rows = {row.study_id: row[1] for row in session.execute(counted)}
@@ -43,9 +46,12 @@ def read_outlines(engine: Engine, make: Callable[[str], StudyOutline]) -> list[S
     for study_id, name, model, body in studies:
         row, count = kept.get(study_id), rows.get(study_id, 0)
         if row is not None and row.rows == count:
-            found.append(StudyOutline(name, model, decode(body), row.trials, row.best, row.gain))
-            continue
+            with suppress(ValueError, KeyError, TypeError):  # a damaged row: `make` says so
+                found.append(StudyOutline(name, model, decode(json.loads(body)), row.trials, row.best, row.gain))
+                continue
         outline = make(name)
+        if outline is None:
+            continue
         found.append(outline)
         made.append(
             OutlineRow(study_id=study_id, rows=count, trials=outline.trials, best=outline.best, gain=outline.gain)

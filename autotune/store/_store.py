@@ -284,7 +284,7 @@ class Store:
         """All studies, the earliest first; raises `AutotuneError` if one cannot be read."""
         return [record for name in self.study_names() if (record := self.study(name))]
 
-    def outlines(self, make: Callable[[str], StudyOutline]) -> list[StudyOutline]:
+    def outlines(self, make: Callable[[str], StudyOutline | None]) -> list[StudyOutline]:
         """Every study in one line, the newest first; ``make`` is asked for lines that are not kept."""
         with reported(self._engine.url):
             return read_outlines(self._engine, make)
