@@ -74,6 +74,9 @@ class MeasureOptions:
         patience: ... up to this multiple of the time [located_rate].
         rough_widths: Width of the interval, in resolutions, with which a rough answer is good enough: 90% are 3.3
             standard errors.
+        step_down: While no rate has held, the fraction of the lowest failing one that is offered at most, from the
+            second failing window on: late requests that do not come from a queue, such as refusals, become fewer more
+            slowly with the rate than the fit expects [guess].
         step_back: The fraction of a rate that held at which it goes on where neighbours speak against it [guess].
         mean_of_limit: The mean latency as a fraction of the limit where a closed loop just meets it [guess].
         near_concurrency: Up to this factor a concurrency that fills batches is offered instead [guess].
@@ -182,6 +185,7 @@ class MeasureOptions:
     narrow: float = 1.08
     patience: float = 2.5
     rough_widths: float = 3.3
+    step_down: float = 0.75
     step_back: float = 0.93
     mean_of_limit: float = 0.7
     near_concurrency: float = 1.2

@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Callable
 
-from autotune.measurement import Measurement
+from autotune.measurement import Infeasible, Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
 from autotune.report._format import config_change, latency, rate, served_otherwise
@@ -127,7 +127,9 @@ def _certified(finals: Finals | None) -> str:
         return ""
     measured = run.outcome.measurement
     if measured is None or not measured.feasible or measured.decided_by is None:
-        why = run.outcome.message or "the ceilings were violated at every rate that was tried"
+        disturbed = measured is not None and measured.infeasible is Infeasible.DISTURBED
+        violated = "in disturbed windows" if disturbed else "at the lowest rate that was tried"
+        why = run.outcome.message or f"the ceilings were violated {violated}"
         return f"Certified: nothing, {why}."
     shown = f"{rate(measured.rate_per_s)} inferences/s"
     if measured.certificate_missing_s:

@@ -74,9 +74,9 @@ class SimulatedServer:
         else:
             arrivals, latency = self._open_loop(schedule, duration_s)
         self.cold_requests = max(0, self.cold_requests - len(arrivals))
-        stopped_s = _stopped_s(watch, arrivals, latency, duration_s)
-        if stopped_s is not None:
-            duration_s = stopped_s
+        ended_s = stopped_s(watch, arrivals, latency, duration_s)
+        if ended_s is not None:
+            duration_s = ended_s
             latency = latency[arrivals <= duration_s]
             arrivals = arrivals[arrivals <= duration_s]
         lost = arrivals + latency > duration_s + timeout_s
@@ -97,7 +97,7 @@ class SimulatedServer:
             errors={"timeout" if self.answers else "http 500": int(lost.sum())} if lost.any() else {},
             error_example="" if self.answers else "out of cheese",
             client_cpu_s=0.0,
-            stopped=stopped_s is not None,
+            stopped=ended_s is not None,
         )
 
     def close(self) -> None: ...
@@ -135,7 +135,7 @@ class SimulatedServer:
         return np.sort(rng.uniform(0, duration_s, count))
 
 
-def _stopped_s(watch: Watch | None, arrivals: np.ndarray, latency: np.ndarray, duration_s: float) -> float | None:
+def stopped_s(watch: Watch | None, arrivals: np.ndarray, latency: np.ndarray, duration_s: float) -> float | None:
     """When the watch ended the window, told every block as by a real generator; None where it did not."""
     if watch is None:
         return None

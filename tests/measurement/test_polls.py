@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from polling_server import QueueOfOne
 from simulated_server import SimulatedServer
 
 from autotune.load import ClosedLoop, LoadResult, Schedule, Watch
-from autotune.measurement import LOCATED_RATE, Infeasible, LimitKind, Meter
+from autotune.measurement import LOCATED_RATE, ROUGH_RATE, Infeasible, LimitKind, MeasureOptions, Meter
 from autotune.objective import Ceiling, Objective
 from autotune.server import ModelStatistics
 
@@ -56,8 +57,8 @@ def test_requests_that_are_all_over_the_ceiling_are_not_the_policys_doing() -> N
 
 
 @dataclass
-class QueueOfOne(SimulatedServer):
-    """Refuses whoever comes while a request waits, and needs longer than the ceiling for nobody."""
+class RefusesAtAnyLoad(SimulatedServer):
+    """Refuses a quarter of the requests at any load but one at a time."""
 
     def model_config(self, model: str = "") -> dict[str, Any]:
         return {**super().model_config(), "dynamic_batching": {"default_queue_policy": {"max_queue_size": 1}}}
@@ -73,7 +74,7 @@ class QueueOfOne(SimulatedServer):
 
 
 def test_a_config_that_refuses_requests_at_every_load_is_limited_by_errors() -> None:
-    server = QueueOfOne(0.002)
+    server = RefusesAtAnyLoad(0.002)
     measured = Meter(server, server, Objective("throughput", (Ceiling("p99", 0.02),))).measure(LOCATED_RATE)
     assert not measured.feasible
     assert measured.limited_by is not None
@@ -103,3 +104,19 @@ def test_a_closed_loop_that_stands_still_does_not_bound_the_rates_that_are_searc
     polling, plain = StandsStill(0.002), SimulatedServer(0.002)
     found = Meter(polling, polling, objective).measure(LOCATED_RATE).rate_per_s
     assert found == pytest.approx(Meter(plain, plain, objective).measure(LOCATED_RATE).rate_per_s, rel=0.1)
+
+
+@pytest.mark.parametrize(("asleep_s", "starts"), [(20e-6, 2), (200e-6, 5)])
+def test_a_queue_of_one_gets_the_same_verdict_from_every_start(asleep_s: float, starts: int) -> None:
+    """Refusals become fewer slowly as the rate falls: the search steps down until some rate holds."""
+    objective, found = Objective("throughput", (Ceiling("p99", 0.05),)), []
+    for seed in range(starts):
+        server = QueueOfOne(0.0052, asleep_s=asleep_s, seed=seed)
+        measured = Meter(server, server, objective, MeasureOptions.of(1.0)).measure(ROUGH_RATE)
+        assert measured.feasible, f"start {seed}: {measured.infeasible}"
+        assert measured.limited_by is not None
+        assert measured.limited_by.kind is LimitKind.ERRORS
+        found.append(measured.rate_per_s)
+    # More than (5.2 ms)^2 rate^2 / 2 = 1% of random arrivals are refused beyond 27/s, polls aside.
+    assert min(found) > 10
+    assert max(found) < 60

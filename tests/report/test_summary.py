@@ -297,7 +297,7 @@ def test_a_comparison_that_nobody_survived_says_so(won: StudyResult) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({}, "the ceilings were violated at every rate that was tried"),
+        ({}, "the ceilings were violated at the lowest rate that was tried"),
         ({"kind": OutcomeKind.CRASHED, "measurement": None, "message": "killed by signal 9"}, "killed by signal 9"),
     ],
 )

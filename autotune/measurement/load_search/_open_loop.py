@@ -79,6 +79,8 @@ class RateAxis:
         if probes and self.level(probes[-1]) == self._highest:
             self._highest = math.inf  # it held beyond what saturated
         level = min(self._next(probes, each) for each in self.prober.objective.ceilings)
+        if len(probes) > 1 and not any(probe.holds for probe in probes):
+            level = min(level, self.prober.options.step_down * min(probe.asked_per_s for probe in probes))
         if level < self._least:
             return None
         return min(level, self._highest)
