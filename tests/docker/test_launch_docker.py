@@ -15,11 +15,15 @@ from launch_suite import LaunchSuite, example, infer, interrupt
 from tiny_models import write_double
 
 from autotune.errors import UsageError
+from autotune.load import ClosedLoop
+from autotune.measurement import Deployment, Served, run_probe
+from autotune.repository import ConfigSet, ModelRepository
 from autotune.server import (
     DockerLauncher,
     Launcher,
     LaunchOptions,
     LoadFailed,
+    ModelCrashed,
     RunningServer,
     ServerCrashed,
     choose_launcher,
@@ -27,6 +31,11 @@ from autotune.server import (
 from autotune.server._container import _labels
 from autotune.server._engine import CPU_IMAGE, connect, find_image
 
+_DIES = """
+        import os
+        if sum(len(pb_utils.get_input_tensor_by_name(each, "input").as_numpy()) for each in requests) >= 4:
+            os._exit(7)
+        return ["""
 _TRIES = """
     def initialize(self, args):
         import os
@@ -67,6 +76,12 @@ def engine() -> Iterator[Any]:
 
 def containers_of(engine: Any, pid: int) -> list[Any]:
     return list(engine.containers.list(all=True, filters={"label": f"autotune.pid={pid}"}, ignore_removed=True))
+
+
+def two_windows(served: Served) -> None:
+    """The first may end before Triton's words."""
+    for _ in range(2):
+        run_probe(served.server, served.generator, ClosedLoop(8), purpose="load", duration_s=0.5, timeout_s=0.5)
 
 
 class TestDocker(LaunchSuite):
@@ -162,6 +177,21 @@ class TestDocker(LaunchSuite):
             launcher.launch(tmp_path / "models", "double", tmp_path / "log"),
         ):
             pass
+
+    def test_model_process_that_dies_under_load_is_a_crash_with_its_batch(self, tmp_path: Path) -> None:
+        """Triton goes on, and its container with it: only the model's requests fail."""
+        batching = "max_batch_size: 8 dynamic_batching { }"
+        source = write_double(tmp_path / "models", extra=batching) / "1" / "model.py"
+        source.write_text(source.read_text().replace("        return [", _DIES, 1))
+        spec = ModelRepository(tmp_path / "models").model("double")
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, start_timeout_s=30))
+        deployment = Deployment(spec, launcher, tmp_path)
+        with (
+            pytest.raises(ModelCrashed, match="of model double died") as crash,
+            deployment.serve(ConfigSet.of(spec.config), tmp_path / "log") as served,
+        ):
+            two_windows(served)
+        assert crash.value.batch_size >= 4
 
     def test_servers_listen_on_the_loopback_only(self, launcher: Launcher, repository: Path, tmp_path: Path) -> None:
         with launcher.launch(repository, "double", tmp_path / "log") as server:
