@@ -79,6 +79,8 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         if searched is None or not searched.moves_off_gpus:
             check_gpu_instances(launcher, each.name, each.config)
     _check_memory_limits(launcher, goal)
+    spec, *called = (_completed_there(each, launcher) for each in (spec, *composing))
+    composing = tuple(called)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
@@ -853,6 +855,13 @@ def _named_config_notes(specs: Sequence[ModelSpec]) -> list[str]:
         for each in specs
         if each.config_file != "config.pbtxt"
     ]
+
+
+def _completed_there(spec: ModelSpec, launcher: Launcher) -> ModelSpec:
+    """The model as a server that already runs completes its config."""
+    from autotune.server import RemoteLauncher
+
+    return replace(spec, completion=launcher.completion_of(spec)) if isinstance(launcher, RemoteLauncher) else spec
 
 
 def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequence[ModelConfig]) -> list[str]:

@@ -6,17 +6,17 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.errors import AutotuneError, UsageError
-from autotune.repository import ModelConfig, ModelSpec
+from autotune.repository import Completion, ModelConfig, ModelSpec, completed_config
 from autotune.server._control import ControlClient, ControlError, Unreachable
 from autotune.server._model_control import ModelControl, model_control
 from autotune.server._options import LaunchOptions
 from autotune.server._readiness import ReadyServer
 from autotune.server._reason import compact
-from autotune.server._types import Endpoint, LoadFailed, RunningServer, ServerCrashed, StartTimedOut
+from autotune.server._types import Endpoint, LoadFailed, RunningServer, ServerCrashed, ServerFailure, StartTimedOut
 
 _POLL_S = 0.02
 _UNLOAD_S = 10.0  # guess; a model that ends its instances more slowly than that is loaded beside them
@@ -87,6 +87,22 @@ class RemoteLauncher:
 
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
+
+    def completion_of(self, spec: ModelSpec) -> Completion:
+        """How that server completes the model's config, by loading it once: the server does not say its arguments.
+
+        Only a model whose batch size the server decides is loaded; what was loaded before is restored. If the server
+        refuses the config, the answer is the spec's own.
+
+        Raises:
+            UsageError: See `launch`.
+        """
+        if spec.config.max_batch_size or completed_config(spec) == spec.config:
+            return spec.completion
+        with contextlib.suppress(ServerFailure), self.launch(spec.path.parent, spec.name, Path()) as server:
+            size = int(str(server.model_config().get("max_batch_size", 0)))
+            return replace(spec.completion, max_batch_size=size) if size else spec.completion
+        return spec.completion
 
     def has_gpu(self) -> None:
         """See `Launcher.has_gpu`."""

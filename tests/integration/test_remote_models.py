@@ -1,6 +1,7 @@
 """The remote mode on someone else's Triton: what it loads it unloads, and nobody else waits for it."""
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tiny_models import write_double, write_model
+from tiny_models import write_double, write_model, write_onnx
 
+from autotune.cli import main
+from autotune.repository import ModelConfig
 from autotune.server import EmbeddedLauncher, LaunchOptions, RemoteLauncher, RunningServer
 from autotune.server._control import ControlClient
 
@@ -126,3 +129,23 @@ def test_connections_from_before_are_answered_during_a_load(
             pass
     assert len(rounds_s) > 3
     assert max(rounds_s) < 1.0
+
+
+def test_the_default_batch_size_of_a_running_server_is_found_and_is_what_trials_start_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Triton 2.51 does not say its arguments; what it makes of a config without a batch size does."""
+    write_onnx(tmp_path / "models", "plain", None)
+    space = tmp_path / "space.yaml"
+    space.write_text("parameters:\n  instance_count: [2]\n")
+    options = LaunchOptions(start_timeout_s=60, triton_args=("--backend-config=default-max-batch-size=6",))
+    with EmbeddedLauncher(options).launch(tmp_path / "models", "plain", tmp_path / "theirs.log") as host:
+        endpoint = host.endpoint
+        where = ["--model-repository", str(tmp_path / "models"), "--results", str(tmp_path / "results")]
+        there = ["--launch", "remote", "--url", f"{endpoint.host}:{endpoint.http_port},{endpoint.grpc_port}"]
+        load = ["--objective", "latency", "--rate", "200", "--window", "50ms", "--warm-up", "50ms"]
+        how = ["--search-space", str(space), "--sampler", "grid", "--final-rounds", "0", "--json"]
+        assert main(["run", *where, *there, *load, *how]) == 0
+        assert host.model_config()["max_batch_size"] == 6  # served again as before
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [ModelConfig.parse(each["config"], "trial").max_batch_size for each in trials] == [6, 6]
