@@ -77,7 +77,7 @@ class MeasureRequest(
             raise UsageError(f"--model-config: cannot read {path}: {error}") from None
         if config.name not in ("", spec.name):
             raise UsageError(f"--model-config: {path} is of model {config.name!r}, not {spec.name!r}; name its --model")
-        return config
+        return config.with_value("name", spec.name)
 
     def duration_s(self) -> float | None:
         """Seconds of each window; None for the default."""

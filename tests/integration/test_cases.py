@@ -79,6 +79,10 @@ ROWS = {
         values={**FEASIBLE, "trials.0.served_otherwise": []},
         config={BATCH: 8, DYNAMIC: True, INSTANCES: 2},
     ),
+    "a config file without a name": Row(
+        "measure --model ranker --concurrency 1 --model-config models/ranker/configs/large.pbtxt",
+        config={BATCH: 8, DYNAMIC: True, INSTANCES: 2},
+    ),
     "a model that decides its config": Row(
         "run --model levels --search-space levels.yaml --sampler grid --rate 200",
         says=("the model's auto_complete_config raises max_batch_size to 16 and switches dynamic batching on",),
