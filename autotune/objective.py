@@ -105,10 +105,12 @@ class Ceiling:
         statistic: ``"avg"``, a percentile such as ``"p99"`` or ``"p99.9"``, or one of the latency until the first
             response of a stream, such as ``"first-response-p99"``.
         limit_s: The limit in seconds.
+        model: The model whose requests it is for, of several that share a server; empty for the only one.
     """
 
     statistic: str
     limit_s: float
+    model: str = ""
 
     def __post_init__(self) -> None:
         if not self.is_mean and not 0 < self.quantile < 1:
@@ -148,8 +150,18 @@ class Ceiling:
         """The latency as a multiple of the limit; at most 1 meets the ceiling."""
         return latency_s / self.limit_s
 
+    @property
+    def key(self) -> str:
+        """What it limits: ``p99``, or ``p99 of MODEL``."""
+        return latency_key(self.statistic, self.model)
+
     def __str__(self) -> str:
-        return f"{self.statistic} <= {format_duration(self.limit_s)}"
+        return f"{self.key} <= {format_duration(self.limit_s)}"
+
+
+def latency_key(statistic: str, model: str = "") -> str:
+    """The name under which a window keeps a statistic of all its requests, or of those to one of several models."""
+    return f"{statistic} of {model}" if model else statistic
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,8 @@ class Objective:
         goodput_s: Seconds within which an answer counts; only for ``"goodput"``.
         max_memory: Bytes of memory that the server may use in any window; None for no limit.
         max_gpu_memory: The same of GPU memory, on all GPUs together.
+        weights: Several models share the load: each with its weight, its part of the requests relative to the others'.
+            Throughput is then that of all together, which grows by the same factor for each. Empty for one model.
     """
 
     goal: GoalName
@@ -198,6 +212,7 @@ class Objective:
     goodput_s: float | None = None
     max_memory: int | None = None
     max_gpu_memory: int | None = None
+    weights: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.goal == "throughput" and not self.ceilings:
@@ -231,8 +246,22 @@ class Objective:
         limits = (MemoryLimit("memory", self.max_memory or 0), MemoryLimit("GPU memory", self.max_gpu_memory or 0))
         return tuple(each for each in limits if each.limit_bytes)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The fraction of the requests that each of several models gets; empty for one model."""
+        whole = sum(weight for _, weight in self.weights)
+        return {model: weight / whole for model, weight in self.weights}
+
+    @property
+    def least_share(self) -> float:
+        """The smallest of the `shares`; 1 for one model."""
+        return min(self.shares.values(), default=1.0)
+
     def __str__(self) -> str:
         ceilings = ", ".join(map(str, (*self.ceilings, *self.memory_limits)))
+        if self.weights:
+            models = ", ".join(f"{model}={weight:g}" for model, weight in self.weights)
+            return f"highest throughput shared as {models} with {ceilings}"
         if self.goal == "throughput":
             client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
             loop = f" in a closed loop{client}" if self.load == "closed" else ""

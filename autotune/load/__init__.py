@@ -9,6 +9,7 @@ from autotune.load._generators import (
     protocols,
 )
 from autotune.load._histogram import Histogram, histogram
+from autotune.load._mix import Mix
 from autotune.load._outputs import declared_outputs
 from autotune.load._request_check import check_requests
 from autotune.load._result import LoadResult, percentile_s
@@ -45,6 +46,7 @@ __all__ = [
     "LoadGeneratorFailed",
     "LoadOptions",
     "LoadResult",
+    "Mix",
     "OpenLoop",
     "Payload",
     "PayloadData",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autotune.load._generator import LoadGenerator
+    from autotune.load._mix import Mix
     from autotune.load._schedule import Schedule
     from autotune.load._sequences import SequencePlan
     from autotune.load._transport import Transport
@@ -89,12 +90,14 @@ def create_generator(
     shared: SharedTensors | None = None,
     outputs: tuple[str, ...] = (),
     sequences: SequencePlan | None = None,
+    mix: Mix | None = None,
 ) -> LoadGenerator:
     """A generator that sends ``payloads`` in turn to ``endpoint``; close it when done.
 
     It runs in a process of its own, so that this one's work does not disturb it, or in several where the rate
     needs them, unless ``in_process``. With ``shared`` its requests use that memory; close it after the generator.
-    A response that lacks one of ``outputs`` is an error. With ``sequences`` the requests form those.
+    A response that lacks one of ``outputs`` is an error. With ``sequences`` the requests form those; with
+    ``mix`` they go to several models.
 
     Raises:
         UsageError: An unknown protocol, or a host that does not resolve.
@@ -113,7 +116,7 @@ def create_generator(
         return chosen.serialise(payload, endpoint, placement, sequences.text_ids if sequences else None)
 
     requests = shared.requests(serialise) if shared else tuple(map(serialise, payloads))
-    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options, outputs, sequences)
+    target = Target(protocol, endpoint.host, port, requests, payloads[0].batch_size, options, outputs, sequences, mix)
     if in_process:
         return generator_in_this_process(target.for_one_generator())
     from autotune.load.worker._fleet import Fleet
@@ -127,10 +130,11 @@ def generator_for(
     payloads: Sequence[Payload],
     outputs: tuple[str, ...] = (),
     sequences: SequencePlan | None = None,
+    mix: Mix | None = None,
 ) -> LoadGenerator:
     """The generator for the user's choices; close it when done. A response that lacks one of ``outputs`` is an error.
 
-    With ``sequences`` the requests form those.
+    With ``sequences`` the requests form those; with ``mix`` they go to several models.
 
     Raises:
         UsageError: A host that does not resolve, a client that cannot run, or a server that cannot reach this
@@ -155,7 +159,9 @@ def generator_for(
             ),
             endpoint.shared_memory,
         )
-    return create_generator(traffic.protocol, endpoint, payloads, options=options, outputs=outputs, sequences=sequences)
+    return create_generator(
+        traffic.protocol, endpoint, payloads, options=options, outputs=outputs, sequences=sequences, mix=mix
+    )
 
 
 def check_client(traffic: Traffic) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,7 @@ class LoadResult:
         receive_s: Seconds spent in taking the responses, all together, from the first byte of each to the last.
         mid_flow: Whether the window began with requests outstanding; those answered in it count.
         endings: Requests that ended sequences after the window; they are in no other field.
+        stream: Which model each request went to, shape (n,), by place; None where all went to one.
         real_time: Whether the client had real-time priority: no other process of the machine keeps it waiting then.
     """
 
@@ -71,6 +72,21 @@ class LoadResult:
     mid_flow: bool = False
     endings: int = 0
     real_time: bool = False
+    stream: NDArray[np.int64] | None = None
+
+    def of_stream(self, place: int) -> LoadResult:
+        """The requests to one of several models. The client's times, and its failures by kind, stay those of all."""
+        if self.stream is None:
+            return self
+        own = self.stream == place
+        return replace(
+            self,
+            scheduled_s=self.scheduled_s[own],
+            latency_s=self.latency_s[own],
+            lateness_s=self.lateness_s[own],
+            stream=None,
+            mid_flow=True,  # of a closed loop of all models, a turn of one means nothing
+        )
 
     @property
     def requests(self) -> int:

@@ -45,13 +45,17 @@ class SocketGenerator:
         options = self._target.options
         due_s = None if isinstance(schedule, ClosedLoop) else schedule.arrivals(duration_s)
         outcomes = Outcomes(due_s, streaming=options.streaming)
+        mix = self._target.mix
+        turns = mix.turns(schedule, None if due_s is None else len(due_s)) if mix else None
         transport = self._transport = self._transport or self._connect(self._target)
+        if turns is not None:
+            transport.take_turns(turns)
         collecting = gc.isenabled()
         gc.disable()
         cpu_s = time.process_time()
         sequences = self._sequences_of(schedule)
         run: Run
-        window = (transport, outcomes, duration_s, timeout_s, ProgressReporter(watch, outcomes), options)
+        window = (transport, outcomes, duration_s, timeout_s, ProgressReporter(watch, outcomes, turns), options)
         if isinstance(schedule, ClosedLoop):
             run = ClosedRun(*window, schedule.concurrency, schedule.client_s, sequences)
         else:
@@ -72,6 +76,8 @@ class SocketGenerator:
             send_s=transport.send_s,
             receive_s=transport.receive_s,
         )
+        if turns is not None:
+            result = replace(result, stream=turns.between(0, result.requests))
         return replace(result, endings=sequences.ended) if sequences else result
 
     def _sequences_of(self, schedule: Schedule) -> Sequences | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from autotune.load._mix import Mix
 from autotune.load._sequences import SequencePlan
 
 
@@ -54,6 +55,7 @@ class Target:
         options: How to send them.
         outputs: The outputs that each response must have; empty if that is not known.
         sequences: How the requests form sequences; None where the model takes none.
+        mix: How several models share the requests; None where all go to one.
     """
 
     protocol: str
@@ -64,6 +66,7 @@ class Target:
     options: LoadOptions = LoadOptions()
     outputs: tuple[str, ...] = ()
     sequences: SequencePlan | None = None
+    mix: Mix | None = None
 
     def for_one_generator(self) -> Target:
         """The same with correlation ids that no other generator has."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import select
 
+    from autotune.load._mix import Turns
     from autotune.load._sequences import Step
 
 Failure = tuple[str, str]
@@ -43,6 +44,9 @@ class Transport(Protocol):
 
     def prepare(self, results: Results) -> None:
         """Gets ready for a run: closes connections that ended since the last one."""
+
+    def take_turns(self, turns: Turns) -> None:
+        """Sends the requests of several models in this order from now on."""
 
     def begin(self, index: int, step: Step | None = None) -> bool:
         """Begins request ``index``; False where no connection can take another one now.

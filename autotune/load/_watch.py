@@ -24,12 +24,14 @@ class Progress:
         late: For each limit of the watch, those of first responses last, how many of them were late, per block. Failed
             requests are late.
         pending: Requests that are due and unanswered now, whether sent or waiting to be sent.
+        by_stream: Requests of each block for each of several models; empty where all go to one.
     """
 
     now_s: float
     requests: tuple[int, ...]
     late: tuple[tuple[int, ...], ...]
     pending: int
+    by_stream: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class Watch:
         first_limits_s: Latencies until the first response of a stream beyond which it does.
         on_progress: Called about every `BLOCK_S`; if it returns True no more requests are sent, and outstanding ones
             are awaited as at the window's end.
+        streams: The model whose requests each limit is for, by place; empty: all requests.
     """
 
     limits_s: tuple[float, ...]
     on_progress: Callable[[Progress], bool]
     first_limits_s: tuple[float, ...] = ()
+    streams: tuple[int, ...] = ()

@@ -10,10 +10,10 @@ from autotune.measurement._probe import run_probe
 from autotune.measurement._prober import OnProbe, TimeIsUp
 from autotune.measurement._question import CERTIFIED_RATE, LOCATED_RATE, ROUGH_RATE, ROUND, Question
 from autotune.measurement._reasons import Disturbance, DisturbanceKind, Infeasible, Limit, LimitKind
-from autotune.measurement._serving import Serving, Step, StepWindow
+from autotune.measurement._serving import Serving, Step, StepWindow, Stream
 from autotune.measurement._sizes import between_jumps, sizes_up_to
 from autotune.measurement._sweep import Slo, SweepResult, sweep
-from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, Usage, Verdict
+from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, StreamWindow, Usage, Verdict
 
 __all__ = [
     "CERTIFIED_RATE",
@@ -43,6 +43,8 @@ __all__ = [
     "Step",
     "StepTimes",
     "StepWindow",
+    "Stream",
+    "StreamWindow",
     "SweepResult",
     "TimeIsUp",
     "Usage",

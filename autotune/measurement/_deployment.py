@@ -24,6 +24,7 @@ from autotune.load import (
     make_streams,
     sequence_plan,
 )
+from autotune.measurement._asked import AskedModel, generator_of_several
 from autotune.measurement._options import DEFAULTS
 from autotune.measurement._sizes import Sized
 from autotune.repository import (
@@ -37,7 +38,7 @@ from autotune.repository import (
     compare_served,
     step_kept_apart,
 )
-from autotune.server import Launcher, RunningServer
+from autotune.server import Launcher, OneOf, RunningServer
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Served:
         inputs: Different requests of the traffic's kind; none if they are not known.
         batch_size: Inferences in a request of ``generator``.
         client_of: Makes a client whose requests have so many inferences each; None if there is only ``generator``.
+        shares: The fraction of the requests that each of several models gets; empty for one model.
+        beside: The other models that get requests, each with its config and different requests.
     """
 
     server: RunningServer
@@ -65,6 +68,8 @@ class Served:
     inputs: Sequence[Payload] = ()
     batch_size: int = 1
     client_of: Callable[[int], LoadGenerator] | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    beside: Sequence[tuple[str, Mapping[str, Any], Sequence[Payload]]] = ()
 
     @contextmanager
     def with_batch_size(self, size: int) -> Iterator[Served]:
@@ -85,10 +90,14 @@ class Served:
             WrongAnswers: They differ.
             ServerCrashed: The model died of it.
         """
-        if not self.inputs:
-            return ""
-        ragged = any(tensor.get("allow_ragged_batch") for tensor in self.config.get("input", ()))
-        return check_answers(self.server, self.config, fixed_inputs(self.inputs, ragged=ragged))
+        unchecked = []
+        for model, config, inputs in (("", self.config, self.inputs), *self.beside):
+            if not inputs:
+                continue
+            server = OneOf(self.server, model) if model else self.server
+            ragged = any(tensor.get("allow_ragged_batch") for tensor in config.get("input", ()))
+            unchecked.append(check_answers(server, config, fixed_inputs(inputs, ragged=ragged)))
+        return "; ".join(dict.fromkeys(filter(None, unchecked)))
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,9 @@ class Deployment:
         traffic: What requests carry and how they are sent.
         composing: The models that it needs (an ensemble's steps, models that it calls); staged beside it.
         accepted: The models that are known to answer such requests, so that each is asked once.
+        shares: The fraction of the requests that each of several models gets, of which ``spec`` is the first and the
+            others are among ``composing``; empty for one model.
+        traffics: What the requests to each of several models carry.
     """
 
     spec: ModelSpec
@@ -110,6 +122,8 @@ class Deployment:
     traffic: Traffic = field(default_factory=Traffic)
     composing: Sequence[ModelSpec] = ()
     accepted: set[str] = field(default_factory=set, compare=False, repr=False)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    traffics: Mapping[str, Traffic] = field(default_factory=dict)
 
     @contextmanager
     def serve(self, configs: ConfigSet, log_path: Path) -> Iterator[Served]:
@@ -123,8 +137,12 @@ class Deployment:
         with self._area.staged((self.spec, *self.composing), configs) as repository:
             called = [each.name for each in self.composing]
             with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
-                answer, metadata = server.model_config(), server.model_metadata()
                 served = self._compare(configs, server)
+                if self.shares:
+                    with self._serve_several(server, served) as several:
+                        yield several
+                    return
+                answer, metadata = server.model_config(), server.model_metadata()
                 streams = make_streams(self.spec.name, metadata, answer, self.traffic)
                 payloads = tuple(payload for stream in streams for payload in stream)
                 sequences = sequence_plan(self._called_with_ids(server, answer), streams, self.traffic)
@@ -150,6 +168,33 @@ class Deployment:
                     yield Served(
                         server, generator, served, apart, sized, answer, inputs, self.traffic.batch_size, client_of
                     )
+
+    @contextmanager
+    def _serve_several(self, server: RunningServer, configs: ServedSet) -> Iterator[Served]:
+        """The server with one client for all models that share the load."""
+        asked = [AskedModel.of(server, model, self.traffics[model]) for model in self.shares]
+        for each in asked:
+            if each.model not in self.accepted:
+                check_requests(server.endpoint, each.traffic, each.payloads, list(self.shares))
+                self.accepted.add(each.model)
+
+        def client_of(size: int) -> LoadGenerator:
+            return generator_of_several(server, [each.sized(size) for each in asked], tuple(self.shares.values()))
+
+        size = self.traffic.batch_size
+        with closing(client_of(size)) as generator:
+            yield Served(
+                server,
+                generator,
+                configs,
+                kept_apart=next(filter(None, (each.kept_apart(server) for each in asked)), None),
+                config=asked[0].config,
+                inputs=asked[0].different(),
+                batch_size=size,
+                client_of=client_of,
+                shares=self.shares,
+                beside=[(each.model, each.config, each.different()) for each in asked[1:]],
+            )
 
     def _called_with_ids(self, server: RunningServer, answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The configs of the models that a request's correlation id reaches; those called by name get other ids."""

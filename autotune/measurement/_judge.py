@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +52,7 @@ class Judge:
         requests_per_s: The rate that is offered; None in a closed loop, which cannot queue up.
         window_s: How long the whole window would be.
         options: When a queue is a backlog, and what of a window is left out.
+        shares: The part of the requests that each of several models gets; empty for one model.
 
     Attributes:
         decided: What ended the window; empty where nothing did.
@@ -69,6 +70,7 @@ class Judge:
         requests_per_s: float | None = None,
         window_s: float = math.inf,
         options: MeasureOptions = DEFAULTS,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         self._options = options
         self.decided: Literal["", "holds", "fails"] = ""
@@ -76,6 +78,10 @@ class Judge:
         self.stopped = ""
         percentiles = [ceiling for ceiling in ceilings if not ceiling.is_mean]
         self._ceilings = tuple(sorted(percentiles, key=lambda each: each.of_first_response))  # as a watch counts
+        shares = shares or {}
+        self._streams = tuple(list(shares).index(each.model) if shares else 0 for each in self._ceilings)
+        self._shares = tuple(shares.get(each.model, 1.0) for each in self._ceilings)
+        self._mixed = bool(shares)
         self._rule = rule
         self._clustering = clustering
         self._counts = self._fresh_counts()
@@ -93,22 +99,32 @@ class Judge:
         if self._rule == StopRule() or not self._ceilings:
             return None
         ends, firsts = (
-            tuple(
-                limit_s
-                for ceiling in self._ceilings
+            [
+                (limit_s, stream)
+                for ceiling, stream in self._of_streams()
                 if ceiling.of_first_response is first
                 for limit_s in self._limits_s(ceiling)
-            )
+            ]
             for first in (False, True)
         )
-        return Watch(ends, self.on_progress, firsts)
+        return Watch(
+            tuple(limit_s for limit_s, _ in ends),
+            self.on_progress,
+            tuple(limit_s for limit_s, _ in firsts),
+            tuple(stream for _, stream in ends) if self._mixed else (),
+        )
+
+    def _of_streams(self) -> Iterator[tuple[Ceiling, int]]:
+        """Each ceiling with the place of the model that it is for."""
+        return zip(self._ceilings, self._streams, strict=True)
 
     def on_progress(self, progress: Progress) -> bool:
         """Takes news of the window; True once it is decided."""
         each = 1 + len(self._options.statistics.slow_fractions)
         for index, counts in enumerate(self._counts):
             late = progress.late[index * each : (index + 1) * each]
-            _count(counts, progress.requests, late)
+            requests = progress.by_stream[self._streams[index]] if self._mixed else progress.requests
+            _count(counts, requests, late)
         self._backlogged = self._backlogged + 1 if progress.pending > self._backlog else 0
         if self._rule.fails_alpha is not None and self._backlogged >= self._options.backlog_reports:
             self.decided, self.certain = "fails", True
@@ -132,7 +148,9 @@ class Judge:
             verdict = counts.verdict(fails_alpha or self._options.fails_alpha)
             e_value = self._e_value(verdict)
             self._confidence[index] = max(self._confidence[index], confidence(e_value))
-            hopeless = self._rule.hopeless and verdict.late > (1 - ceiling.quantile) * self._planned
+            hopeless = (
+                self._rule.hopeless and verdict.late > (1 - ceiling.quantile) * self._planned * self._shares[index]
+            )
             if fails_alpha and (hopeless or verdict.decision == "fails"):
                 self.decided, self.certain = "fails", verdict.decision == "fails"
                 self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
@@ -161,6 +179,7 @@ class Judge:
         )
 
     def _evidence(self, index: int, ceiling: Ceiling, counts: LateCounts, result: LoadResult) -> Evidence:
+        result = result.of_stream(self._streams[index])
         latency_s = latencies_s(result, ceiling)
         requests, late = blocks(result.scheduled_s, latency_s, self._limits_s(ceiling))
         _count(counts, requests, late)

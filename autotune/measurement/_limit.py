@@ -78,8 +78,13 @@ def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:
 
 
 def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | None:
-    """What the server's own statistics of a window show, of an ensemble its bottleneck's; None where it has none."""
+    """What the server's own statistics of a window show, of an ensemble its bottleneck's, of several models
+    the busiest one's; None where it has none.
+    """
     server, model = seen.server, ""
+    if seen.streams:
+        busiest = max(seen.streams, key=lambda each: each.busy(seen.duration_s))
+        server, model, instances = busiest.server, busiest.stream.model, busiest.stream.instances
     if seen.steps:
         bottleneck = max(slowest_way(seen.steps), key=lambda each: each.mean_s)
         server, model, instances = bottleneck.server, bottleneck.step.model, bottleneck.step.instances

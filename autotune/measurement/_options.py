@@ -273,11 +273,12 @@ class MeasureOptions:
     def window_s(self, at_least_s: float, requests_per_s: float, objective: Objective) -> float:
         """A window that holds enough requests for the strictest percentile and outlasts the longest limit tenfold.
 
+        Of several models the one that gets the fewest requests decides.
         Bounded at ``max_window_s``, so a slow model is judged on fewer requests rather than not at all.
         """
         wanted_s = max((10 * ceiling.limit_s for ceiling in objective.ceilings), default=0.0)
         if requests_per_s > 0:
-            wanted_s = max(wanted_s, requests_needed(objective) / requests_per_s)
+            wanted_s = max(wanted_s, requests_needed(objective) / (requests_per_s * objective.least_share))
         return max(at_least_s, min(wanted_s, self.max_window_s))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from autotune.measurement._options import DEFAULTS, MeasureOptions
 from autotune.measurement._reasons import DisturbanceKind
 from autotune.measurement._serving import Serving
 from autotune.measurement._settled import Counters, settled
-from autotune.measurement._types import ClientTimes, Probe, Purpose
+from autotune.measurement._types import ClientTimes, Probe, Purpose, StreamWindow
 from autotune.measurement.statistics import mean_bounds
-from autotune.objective import FIRST_RESPONSE, Ceiling
+from autotune.objective import FIRST_RESPONSE, Ceiling, latency_key
 from autotune.server import RunningServer
 
 _REPORTED = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
@@ -46,8 +46,8 @@ def run_probe(
     Raises:
         ServerCrashed: The server, or a process of its model, has died.
     """
-    judge = judge or Judge(ceilings, options=options)
     serving = serving or Serving.of(server)
+    judge = judge or Judge(ceilings, options=options, shares={each.model: each.share for each in serving.streams})
     before = Counters.now(server, serving)
     began = Surroundings.now(server)
     started_at = time.time()
@@ -55,18 +55,28 @@ def run_probe(
     check_model(server, generator, result)
     usage, invalid = Surroundings.now(server).since(began, result, ceilings)
     after = settled(server, serving, before, result, options)
-    latency_s = {name: result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
-    latency_s["avg"] = result.mean_s
+    parts = {each.model: result.of_stream(place) for place, each in enumerate(serving.streams)}
+    latency_s = {
+        key: value for model, part in {"": result, **parts}.items() for key, value in _latencies(part, model).items()
+    }
     for ceiling in ceilings:
-        if ceiling.statistic not in latency_s:
-            latency_s[ceiling.statistic] = percentile_s(latencies_s(result, ceiling), ceiling.quantile)
-    mean_bounds_s = _mean_bounds(result, options) if any(ceiling.is_mean for ceiling in ceilings) else None
-    kept = result.requests > 0 and all(ceiling.met_by(latency_s[ceiling.statistic]) for ceiling in ceilings)
-    if purpose == "certify" and mean_bounds_s is not None:  # a mean is shown by its bound, not by what was seen
-        kept = kept and all(each.met_by(mean_bounds_s[1]) for each in ceilings if each.is_mean)
-    kept_up = _kept_up(result, options)
+        if ceiling.key not in latency_s:
+            own = latencies_s(parts.get(ceiling.model, result), ceiling)
+            latency_s[ceiling.key] = percentile_s(own, ceiling.quantile)
+    means = [each for each in ceilings if each.is_mean]
+    mean_bounds_s = _mean_bounds(result, options) if means and not parts else None
+    seen = [each for each in ceilings if parts.get(each.model, result).requests]  # a short window may lack a model
+    kept = result.requests > 0 and all(ceiling.met_by(latency_s[ceiling.key]) for ceiling in seen)
+    if purpose == "certify":  # a mean is shown by its bound, not by what was seen
+        kept = kept and all(each.met_by(_mean_bounds(parts.get(each.model, result), options)[1]) for each in means)
+    streams = _streams(serving, parts, before, after, options)
+    kept_up = _kept_up(result, options) and all(each.kept_up for each in streams)
     holds = kept and kept_up and judge.decided != "fails"
-    if not holds and not _was_kept_waiting(result, ceilings) and _breaks_without_lateness(result, ceilings):
+    if (
+        not holds
+        and not _was_kept_waiting(result, ceilings)
+        and any(_breaks_without_lateness(parts.get(each.model, result), each) for each in ceilings)
+    ):
         invalid = tuple(each for each in invalid if each.kind is not DisturbanceKind.CLIENT_LATE)
     return Probe(
         purpose=purpose,
@@ -95,6 +105,7 @@ def run_probe(
         steps=after.steps_since(before, serving),
         decoupled=serving.decoupled,
         good_per_s=None if goodput_s is None else _good_per_s(result, goodput_s),
+        streams=streams,
         histogram=histogram(result.latency_s),
     )
 
@@ -104,18 +115,40 @@ def _good_per_s(result: LoadResult, limit_s: float) -> float:
     return float(np.count_nonzero(result.latency_s <= limit_s)) * result.batch_size / result.duration_s
 
 
-def _breaks_without_lateness(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
+def _latencies(result: LoadResult, model: str) -> dict[str, float]:
+    """The statistics that are always kept, of all requests or of those to one of several models."""
+    found = {latency_key(name, model): result.percentile_s(quantile) for name, quantile in _REPORTED.items()}
+    return {**found, latency_key("avg", model): result.mean_s}
+
+
+def _streams(
+    serving: Serving, parts: Mapping[str, LoadResult], before: Counters, after: Counters, options: MeasureOptions
+) -> tuple[StreamWindow, ...]:
+    """What the window shows of each of several models."""
+    return tuple(
+        StreamWindow(
+            stream=each,
+            offered_per_s=parts[each.model].offered_per_s,
+            achieved_per_s=parts[each.model].achieved_per_s,
+            requests=parts[each.model].requests,
+            failed=parts[each.model].failed,
+            kept_up=not parts[each.model].requests or _kept_up(parts[each.model], options),
+            server=after.streams[each.model] - before.streams[each.model],
+        )
+        for each in serving.streams
+    )
+
+
+def _breaks_without_lateness(result: LoadResult, ceiling: Ceiling) -> bool:
     """Whether a percentile ceiling is broken even by what the server took after each request was really sent.
 
     A client that shares its cores with the server is late because of it. Latency from the scheduled time blames the
     server for that, latency from the sending does not: where both break a ceiling, it is not the client that did.
     """
-    return any(
-        np.count_nonzero(~ceiling.met_by(latencies_s(result, ceiling) - result.lateness_s))
-        > (1 - ceiling.quantile) * result.requests
-        for ceiling in ceilings
-        if not math.isnan(ceiling.quantile)
-    )
+    if math.isnan(ceiling.quantile):
+        return False
+    served_s = latencies_s(result, ceiling) - result.lateness_s
+    return bool(np.count_nonzero(~ceiling.met_by(served_s)) > (1 - ceiling.quantile) * result.requests)
 
 
 def _was_kept_waiting(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
@@ -132,7 +165,8 @@ def _was_kept_waiting(result: LoadResult, ceilings: Sequence[Ceiling]) -> bool:
 
 def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
     """How far each ceiling was missed, (value / limit) - 1, and the rate; at or under 0 where it was kept."""
-    missed = {str(ceiling): ceiling.ratio(probe.latency_s[ceiling.statistic]) - 1.0 for ceiling in ceilings}
+    seen_s = {ceiling: probe.latency_s[ceiling.key] for ceiling in ceilings}
+    missed = {str(ceiling): ceiling.ratio(at_s) - 1.0 for ceiling, at_s in seen_s.items() if not math.isnan(at_s)}
     carried = probe.achieved_per_s / probe.offered_per_s if probe.offered_per_s else 0.0
     return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - carried, 0.001)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ class Prober:
         self._clock = clock
         self._repeats = options.repeats_in_all
         self._first_seed = options.seed * 1_000_003
-        self.serving = Serving.of(server)
+        self.serving = Serving.of(server, objective.shares)
         self.instances = self.serving.instances
 
     def left_s(self) -> float:
@@ -110,8 +111,8 @@ class Prober:
         bursts = max(1.0, self.objective.arrivals.dispersion)
         for probe in reversed(self.probes):
             if probe.server.execution_count:
-                models = (probe.server, *(each.server for each in probe.steps))
-                return max(bursts, *(each.mean_batch_size / self.batch_size for each in models))
+                parts = [each.server for each in probe.steps] + [each.server for each in probe.streams]
+                return max(bursts, *(each.mean_batch_size / self.batch_size for each in (probe.server, *parts)))
         return bursts
 
     def disregard(self, probes: Sequence[Probe]) -> None:
@@ -167,6 +168,7 @@ class Prober:
                 requests_per_s=rate,
                 window_s=duration_s,
                 options=self.options,
+                shares=self.objective.shares,
             ),
             serving=self.serving,
             goodput_s=self.objective.goodput_s,
@@ -204,12 +206,18 @@ class Prober:
     def capacity_per_s(self) -> float:
         """Inferences/s that instances which are always busy would complete, by the executions so far.
 
-        Of an ensemble those of its slowest step. Instances that share a device complete less.
+        Of an ensemble those of its slowest step, of several models what the first busy one
+        allows. Instances that share a device complete less.
         """
         models = [[(probe.server, self.instances)] for probe in self.probes]
         if self.serving.steps:
             models = [[(each.server, each.step.instances) for each in probe.steps] for probe in self.probes]
-        return min(max(map(_most_per_s, windows), default=0.0) for windows in zip(*models, strict=True))
+        parts = [1.0]
+        if self.serving.streams:
+            models = [[(each.server, each.stream.instances) for each in probe.streams] for probe in self.probes]
+            parts = [each.share for each in self.serving.streams]
+        most = [max(map(_most_per_s, windows), default=0.0) for windows in zip(*models, strict=True)]
+        return min(per_s / part for per_s, part in zip(most, itertools.cycle(parts), strict=False))
 
     def execution_s(self) -> float:
         """Mean seconds of an execution lately, by the instances that run side by side; 0 where none was seen."""

@@ -61,7 +61,7 @@ class Limit:
 
     Attributes:
         kind: What limits.
-        model: The step of an ensemble that limits; empty for other models.
+        model: The step of an ensemble, or the one of several models, that limits; empty for a single model.
         rate_limited: Whether instances may wait for the rate limiter.
         instances: Instances of the model.
         busy: Fraction of the time that instances or cores are busy.

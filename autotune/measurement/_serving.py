@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotune.repository import has_queue_policy, has_rate_limiter, has_response_cache, instances_of, queue_limit
-from autotune.server import ModelStatistics, RunningServer
+from autotune.server import ModelStatistics, OneOf, RunningServer
 
 Config = Mapping[str, Any]
 
@@ -52,15 +52,31 @@ class StepWindow:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """One of several models that get requests of their own.
+
+    Attributes:
+        model: Its name.
+        share: The fraction of all requests that it gets.
+        instances: Its instances.
+    """
+
+    model: str
+    share: float
+    instances: int = 1
+
+
+@dataclass(frozen=True)
 class Serving:
     """What a server makes of the config that it serves.
 
     Attributes:
-        instances: The model's instances; of an ensemble 1.
+        instances: The model's instances; of an ensemble 1, of several models those of all.
         largest_batch: Its ``max_batch_size``; 1 if it does not batch.
         saturating: Requests that fill every instance's batch and the next one behind it; of an ensemble those of the
             step that takes most.
         steps: Of an ensemble, each after those that it waits for; empty for other models.
+        streams: Of several models that share the load, each one's; empty for one model.
         decoupled: Whether a request may have any number of responses, sent at any time.
         polls: Whether Triton may leave a request waiting for a 500 ms poll, see `has_queue_policy`.
         queue_size: Requests that may wait, by the queue policy's ``max_queue_size``; 0 for any number.
@@ -79,14 +95,17 @@ class Serving:
     queue_field: str = ""
     rate_limited: bool = False
     cached: bool = False
+    streams: tuple[Stream, ...] = ()
 
     @classmethod
-    def of(cls, server: RunningServer) -> Serving:
-        """The facts of what ``server`` serves.
+    def of(cls, server: RunningServer, shares: Mapping[str, float] | None = None) -> Serving:
+        """The facts of what ``server`` serves; with ``shares``, of the models that share the load so.
 
         Raises:
             ServerCrashed: It no longer answers.
         """
+        if shares:
+            return cls._of_several(server, shares)
         config: Config = server.model_config()
         steps = _steps(config, server.model_config) if _entries(config) else ()
         own = Step("", _instances(config), _largest_batch(config))
@@ -103,6 +122,20 @@ class Serving:
             queue_field=queue_field if queue_size else "",
             rate_limited=any(map(has_rate_limiter, configs)),
             cached=any(map(has_response_cache, configs)),
+        )
+
+    @classmethod
+    def _of_several(cls, server: RunningServer, shares: Mapping[str, float]) -> Serving:
+        each = {model: cls.of(OneOf(server, model)) for model in shares}
+        return cls(
+            instances=sum(one.instances for one in each.values()),
+            largest_batch=max(one.largest_batch for one in each.values()),
+            saturating=sum(one.saturating for one in each.values()),
+            streams=tuple(Stream(model, share, each[model].instances) for model, share in shares.items()),
+            polls=any(one.polls for one in each.values()),
+            queue_size=max(one.queue_size for one in each.values()),
+            rate_limited=any(one.rate_limited for one in each.values()),
+            cached=any(one.cached for one in each.values()),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autotune.load import LoadResult
 from autotune.measurement._options import DEFAULTS, MeasureOptions
@@ -19,16 +19,21 @@ class Counters:
     """Triton's cumulative statistics at one moment.
 
     Attributes:
-        model: Of the model that requests are sent to.
+        model: Of the model that requests are sent to; of several models, of all together.
         steps: Of the models that it is composed of, by name.
+        streams: Of each of several models that share the load, by name.
     """
 
     model: ModelStatistics
     steps: dict[str, ModelStatistics]
+    streams: dict[str, ModelStatistics] = field(default_factory=dict)
 
     @classmethod
     def now(cls, server: RunningServer, serving: Serving) -> Counters:
         """The counters now."""
+        if serving.streams:
+            streams = {each.model: server.statistics(each.model) for each in serving.streams}
+            return cls(sum(streams.values(), ModelStatistics()), {}, streams)
         return cls(server.statistics(), {step.model: server.statistics(step.model) for step in serving.steps})
 
     @property

@@ -9,7 +9,7 @@ from typing import Literal
 
 from autotune.load import ClosedLoop, Schedule
 from autotune.measurement._reasons import Disturbance, Infeasible, Limit
-from autotune.measurement._serving import Serving, StepWindow
+from autotune.measurement._serving import Serving, StepWindow, Stream
 from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
@@ -103,6 +103,35 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class StreamWindow:
+    """What one window shows of one of several models that share the load.
+
+    Its latencies are in `Probe.latency_s`, by `autotune.objective.latency_key`.
+
+    Attributes:
+        stream: The model.
+        offered_per_s: Inferences/s scheduled.
+        achieved_per_s: Inferences/s completed within the window.
+        requests: Requests scheduled.
+        failed: Requests that failed or were unfinished at the deadline.
+        kept_up: Whether the server completed what was offered, rather than queueing it up.
+        server: Triton's statistics of the model.
+    """
+
+    stream: Stream
+    offered_per_s: float
+    achieved_per_s: float
+    requests: int
+    failed: int
+    kept_up: bool
+    server: ModelStatistics
+
+    def busy(self, seconds: float) -> float:
+        """The part of the time that its instances were busy."""
+        return min(1.0, self.server.busy_s / (self.stream.instances * seconds))
+
+
+@dataclass(frozen=True)
 class Probe:
     """One window of load on one running server.
 
@@ -115,10 +144,11 @@ class Probe:
         achieved_per_s: Inferences/s completed within the window, as `autotune.load.LoadResult` counts them.
         requests: Requests scheduled.
         errors: Failed or unfinished requests by kind.
-        latency_s: Statistic (``p50``, ``p90``, ``p95``, ``p99``, ``avg``, and each ceiling's) to seconds.
+        latency_s: Statistic (``p50``, ``p90``, ``p95``, ``p99``, ``avg``, and each ceiling's) to seconds; of several
+            models also each one's (``p99 of MODEL``).
             Failed requests count as infinite.
         lateness_p99_s: 99th percentile of the client's dispatch lateness.
-        server: Triton's statistics over the window.
+        server: Triton's statistics over the window; of several models those of all.
         kept_up: Whether the server completed what was offered (open loop), rather than queueing it up.
         holds: Whether every ceiling was met and the server kept up, as far as this window shows.
         client: The client's share of the latency.
@@ -134,6 +164,7 @@ class Probe:
         steps: Of an ensemble, Triton's statistics of each step over the window.
         decoupled: Whether the model is decoupled.
         good_per_s: Inferences/s that were answered within the objective's ``goodput_s``; None without one.
+        streams: Each of several models that share the load; empty for one model.
         histogram: Latency histogram as ``(upper edge in seconds, count)`` pairs, so that windows can be pooled.
     """
 
@@ -163,6 +194,7 @@ class Probe:
     steps: tuple[StepWindow, ...] = ()
     decoupled: bool = False
     good_per_s: float | None = None
+    streams: tuple[StreamWindow, ...] = ()
     histogram: Sequence[tuple[float, int]] = field(default=(), repr=False)
 
     @property
@@ -191,6 +223,10 @@ class Probe:
     def concurrency(self) -> int | None:
         """Requests that were kept outstanding; None in an open loop."""
         return self.schedule.concurrency if isinstance(self.schedule, ClosedLoop) else None
+
+    def of_model(self, model: str) -> StreamWindow | None:
+        """What it shows of one of several models; None if it is of one model."""
+        return next((each for each in self.streams if each.stream.model == model), None)
 
     @property
     def fastest_s(self) -> float:

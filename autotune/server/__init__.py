@@ -12,6 +12,7 @@ from autotune.server._embedded import EmbeddedLauncher
 from autotune.server._gpu_instances import check_gpu_instances, check_gpu_search
 from autotune.server._leftovers import leftovers
 from autotune.server._local import LocalLauncher
+from autotune.server._one_of import OneOf
 from autotune.server._options import LaunchOptions
 from autotune.server._remote import RemoteLauncher
 from autotune.server._types import (
@@ -43,6 +44,7 @@ __all__ = [
     "LocalLauncher",
     "ModelCrashed",
     "ModelStatistics",
+    "OneOf",
     "RemoteLauncher",
     "RunningServer",
     "ServerCrashed",

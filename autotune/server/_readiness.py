@@ -97,9 +97,9 @@ class ReadyServer:
         """See `RunningServer`."""
         return self._ask(self.control.metadata)
 
-    def model_metadata(self) -> dict[str, object]:
+    def model_metadata(self, model: str = "") -> dict[str, object]:
         """See `RunningServer`."""
-        return self._ask(lambda: self.control.model_metadata(self.model))
+        return self._ask(lambda: self.control.model_metadata(model or self.model))
 
     def model_config(self, model: str = "") -> dict[str, object]:
         """See `RunningServer`."""

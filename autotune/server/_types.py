@@ -107,6 +107,13 @@ class ModelStatistics:
     batch_executions: Mapping[int, int] = field(default_factory=dict)
     batch_compute_ns: Mapping[int, int] = field(default_factory=dict)
 
+    def __add__(self, other: ModelStatistics) -> ModelStatistics:
+        sums: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            one, two = getattr(self, name), getattr(other, name)
+            sums[name] = _summed(one, two) if isinstance(one, Mapping) else one + two
+        return ModelStatistics(**sums)
+
     def __sub__(self, earlier: ModelStatistics) -> ModelStatistics:
         changes: dict[str, Any] = {}
         for name in self.__dataclass_fields__:
@@ -140,6 +147,10 @@ class ModelStatistics:
         return sum(self.batch_compute_ns.values()) / 1e9
 
 
+def _summed(one: Mapping[int, int], two: Mapping[int, int]) -> dict[int, int]:
+    return {size: one.get(size, 0) + two.get(size, 0) for size in sorted({*one, *two})}
+
+
 def _grown(now: Mapping[int, int], then: Mapping[int, int]) -> dict[int, int]:
     """The growth of each entry, without unchanged ones."""
     grown = {size: count - then.get(size, 0) for size, count in sorted(now.items())}
@@ -166,8 +177,8 @@ class RunningServer(Protocol):
     def metadata(self) -> dict[str, object]:
         """The server's ``/v2`` metadata: name, version, extensions."""
 
-    def model_metadata(self) -> dict[str, object]:
-        """The model's ``/v2/models/M`` metadata: inputs and outputs with datatype and shape."""
+    def model_metadata(self, model: str = "") -> dict[str, object]:
+        """The ``/v2/models/M`` metadata of the model, or of another one: inputs and outputs with datatype and shape."""
 
     def model_config(self, model: str = "") -> dict[str, object]:
         """The complete config as Triton completed it, from ``/v2/models/M/config``.

@@ -30,6 +30,8 @@ from autotune.measurement import (
     Serving,
     Step,
     StepWindow,
+    Stream,
+    StreamWindow,
     Usage,
 )
 from autotune.objective import Ceiling, Objective
@@ -77,6 +79,8 @@ _TYPES: dict[str, type] = {
         SpacedRate,
         Step,
         StepWindow,
+        Stream,
+        StreamWindow,
         Trace,
         TrialOutcome,
         Usage,

@@ -47,7 +47,7 @@ class SimulatedServer:
     def metadata(self) -> dict[str, object]:
         return {"name": "simulated"}
 
-    def model_metadata(self) -> dict[str, object]:
+    def model_metadata(self, model: str = "") -> dict[str, object]:
         return {}
 
     def model_config(self, model: str = "") -> dict[str, object]:

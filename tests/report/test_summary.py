@@ -104,7 +104,7 @@ def test_json_is_plain_and_complete(won: StudyResult) -> None:
     assert shown["best"]["number"] == 2
     assert shown["gain"] is None
     assert shown["estimated_gain"] == won.estimated_gain
-    assert shown["objective"]["ceilings"] == [{"statistic": "p99", "limit_s": 0.005}]
+    assert shown["objective"]["ceilings"] == [{"statistic": "p99", "limit_s": 0.005, "model": ""}]
     assert [each["outcome"] for each in shown["trials"]] == ["feasible", "failed to load", "feasible", "infeasible"]
     assert shown["trials"][2]["parameters"] == {"max_batch_size": 8, "instance_count": 2}
     assert shown["trials"][2]["probes"][-1]["purpose"] == "certify"

@@ -13,6 +13,7 @@ from autotune.load.grpc._connections import Connections
 from autotune.load.grpc._outputs import missing_outputs
 
 if TYPE_CHECKING:
+    from autotune.load._mix import Turns
     from autotune.load._sequences import Step
     from autotune.load._target import Target
     from autotune.load._transport import Failure, Results
@@ -33,7 +34,8 @@ class GrpcTransport:
     def __init__(self, target: Target) -> None:
         self.send_s = 0.0
         self.receive_s = 0.0
-        self._calls = calls_of(target)
+        self._all_calls = self._calls = calls_of(target)
+        self._turns: Turns | None = None
         self._call_of = call_maker(target) if target.sequences else None
         self._outputs = target.outputs
         self._good_sizes: set[int] = set()
@@ -48,6 +50,11 @@ class GrpcTransport:
         self._connections.drop_stale()
         self._results = results
         self.send_s = self.receive_s = 0.0
+
+    def take_turns(self, turns: Turns) -> None:
+        """Sends the calls in this order from now on; see `Transport`."""
+        self._turns = turns
+        self._calls = tuple(self._all_calls[each] for each in turns.order)
 
     def begin(self, index: int, step: Step | None = None) -> bool:
         """Begins the call of request ``index``, which `flush` writes; see `Transport`."""
@@ -124,7 +131,8 @@ class GrpcTransport:
     def _missing_outputs(self, stream: Stream) -> Failure | None:
         """Of several responses of one size the first is looked at: without an output it would be smaller."""
         message = stream.beginning[PREFIX_BYTES:]
-        missing = missing_outputs(self._outputs, message, stream.received - PREFIX_BYTES) if self._outputs else ""
+        outputs = self._turns.outputs_of(stream.index) if self._turns else self._outputs
+        missing = missing_outputs(outputs, message, stream.received - PREFIX_BYTES) if outputs else ""
         if missing == "":
             self._good_sizes.add(stream.received)
         return (MISSING, missing) if missing else None

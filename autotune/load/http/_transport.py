@@ -13,6 +13,7 @@ from autotune.load.http._request import Stamps
 from autotune.load.http._response import BadResponse, ResponseReader
 
 if TYPE_CHECKING:
+    from autotune.load._mix import Turns
     from autotune.load._sequences import Step
     from autotune.load._target import Target
     from autotune.load._transport import Failure, Results
@@ -31,7 +32,9 @@ class HttpTransport:
     def __init__(self, target: Target) -> None:
         self.send_s = 0.0
         self.receive_s = 0.0
+        self._target = target
         self._requests = target.requests
+        self._turns: Turns | None = None
         self._stamps = Stamps(target.requests, text_ids=target.sequences.text_ids) if target.sequences else None
         self._outputs = target.outputs
         self._connections = Connections(target.host, target.port)
@@ -49,6 +52,11 @@ class HttpTransport:
         self._known_heads.clear()
         self._results = results
         self.send_s = self.receive_s = 0.0
+
+    def take_turns(self, turns: Turns) -> None:
+        """Sends the requests in this order from now on; see `Transport`."""
+        self._turns = turns
+        self._requests = tuple(self._target.requests[each] for each in turns.order)
 
     def begin(self, index: int, step: Step | None = None) -> bool:
         """Sends request ``index``; see `Transport`."""
@@ -151,7 +159,7 @@ class HttpTransport:
             if not data:
                 self._break(connection, "reset", "the server closed the connection without a response")
                 return
-            connection.reader = ResponseReader(KEPT_BYTES if self._outputs else 0)
+            connection.reader = ResponseReader(KEPT_BYTES if self._outputs or self._turns else 0)
         try:
             if data:
                 connection.reader.feed(data)
@@ -166,7 +174,7 @@ class HttpTransport:
     def _complete(self, connection: Connection, reader: ResponseReader) -> None:
         connection.reader = None
         reusable = reader.keep_alive and connection.unsent is None
-        failure = self._failure_of(reader)
+        failure = self._failure_of(reader, connection.index)
         if failure is None:
             if reader.length >= 0 and reusable:
                 self._known_heads[len(reader.head) + reader.length] = reader.head
@@ -179,10 +187,11 @@ class HttpTransport:
                 self._connections.drop(connection)
             self._results.fail(index, failure, time.perf_counter(), answered=True)
 
-    def _failure_of(self, reader: ResponseReader) -> Failure | None:
+    def _failure_of(self, reader: ResponseReader, index: int) -> Failure | None:
         if not 200 <= reader.status < 300:
             return f"http {reader.status}", reader.error
-        missing = missing_in_http(self._outputs, reader.kept, reader.header_bytes) if self._outputs else ""
+        outputs = self._turns.outputs_of(index) if self._turns else self._outputs
+        missing = missing_in_http(outputs, reader.kept, reader.header_bytes) if outputs else ""
         return (MISSING, missing) if missing else None
 
     def _succeed(self, connection: Connection, reusable: bool = True) -> None:

@@ -186,6 +186,7 @@ def _joined(news: list[Progress]) -> Progress:
         requests=summed([each.requests for each in news]),
         late=tuple(summed([each.late[limit] for each in news]) for limit in range(limits)),
         pending=sum(each.pending for each in news),
+        by_stream=tuple(summed([each.by_stream[place] for each in news]) for place in range(len(news[0].by_stream))),
     )
 
 

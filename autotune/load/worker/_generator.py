@@ -19,7 +19,7 @@ from autotune.load._generator import LoadGeneratorFailed
 from autotune.load._result import LoadResult
 from autotune.load._schedule import check_schedule
 from autotune.load._watch import Progress
-from autotune.load.worker._messages import READY, STOP, Job
+from autotune.load.worker._messages import ARRAYS, READY, STOP, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +170,7 @@ class WorkerGenerator:
             raise LoadGeneratorFailed(f"the load generator failed: {answer}")
         fields, requests, arrays = answer
         for name in arrays:
-            values = np.empty(requests, np.float64)
+            values = np.empty(requests, ARRAYS[name])
             if requests:
                 self._connection.recv_bytes_into(values)
             fields[name] = values

@@ -10,13 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from autotune.load._schedule import Schedule
     from autotune.load._watch import Watch
 
 STOP, READY = "stop", "ready"
-ARRAYS = ("scheduled_s", "latency_s", "lateness_s", "first_response_s")
-"""Fields of a result that are arrays with one value per request."""
+ARRAYS = {
+    "scheduled_s": np.float64,
+    "latency_s": np.float64,
+    "lateness_s": np.float64,
+    "first_response_s": np.float64,
+    "stream": np.int64,
+}
+"""Fields of a result that are arrays with one value per request, and the type of a value."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Job:
     Attributes:
         schedule, duration_s, timeout_s: See `autotune.load.LoadGenerator.run`.
         limits_s: The limits of the watch; None without one.
-        first_limits_s: Its limits on first responses.
+        first_limits_s, streams: See `Watch`.
         start_at: When to begin, in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
     """
 
@@ -36,6 +44,7 @@ class Job:
     limits_s: tuple[float, ...] | None = None
     start_at: float = 0.0
     first_limits_s: tuple[float, ...] = ()
+    streams: tuple[int, ...] = ()
 
     @classmethod
     def watched(
@@ -44,4 +53,4 @@ class Job:
         """A window with the limits of a watch, which itself stays with the parent."""
         if watch is None:
             return cls(schedule, duration_s, timeout_s, start_at=start_at)
-        return cls(schedule, duration_s, timeout_s, watch.limits_s, start_at, watch.first_limits_s)
+        return cls(schedule, duration_s, timeout_s, watch.limits_s, start_at, watch.first_limits_s, watch.streams)

@@ -53,7 +53,9 @@ def _serve(connection: Connection[Any, Any], generator: LoadGenerator, job: Job)
         connection.send(progress)
         return connection.poll() and connection.recv() == STOP
 
-    watch = None if job.limits_s is None else Watch(job.limits_s, on_progress, job.first_limits_s)
+    watch = None
+    if job.limits_s is not None:
+        watch = Watch(job.limits_s, on_progress, job.first_limits_s, job.streams)
     try:
         time.sleep(max(0.0, job.start_at - time.perf_counter()))
         result = generator.run(job.schedule, job.duration_s, job.timeout_s, watch)

@@ -197,7 +197,7 @@ class ConcurrencyAxis:
     def _room(self, probe: Probe) -> float:
         """The limit as a multiple of the latency, of the ceiling that is nearest to it."""
         ceilings = self.prober.objective.ceilings
-        ratio = max(each.ratio(probe.latency_s[each.statistic]) for each in ceilings)
+        ratio = max(each.ratio(probe.latency_s[each.key]) for each in ceilings)
         return 1 / ratio if ratio else math.inf
 
     def _filling(self, requests: float, within: float) -> int:

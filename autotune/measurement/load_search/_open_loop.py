@@ -108,7 +108,8 @@ class RateAxis:
             return spent_s >= most_s and ends.holds_per_s > 0
         if not ends.holds_per_s:
             return False
-        enough = options.enough_requests * self.prober.batch_size / location.rate_per_s
+        share = self.prober.objective.shares.get(ceiling.model, 1.0)
+        enough = options.enough_requests * self.prober.batch_size / (location.rate_per_s * share)
         lengths = min(options.most_lengths, max(options.least_lengths, enough))
         spent = spent_s / (effort * lengths * options.probe_s)
         narrow = ends.fails_per_s <= ends.holds_per_s * options.narrow

@@ -32,7 +32,7 @@ def process_start(pid):
 
 
 class Device:
-    """The device that all instances of a model on one server share.
+    """The device that all instances of a model on one server share; models whose ``device`` is the same share it too.
 
     Each instance is a process, so the device is a file. It stores the time at which all booked work ends, in
     nanoseconds of CLOCK_MONOTONIC, which all processes share. An instance adds its own work to that time under a file
@@ -42,11 +42,11 @@ class Device:
     The server's process id is part of the file's name, so each server has its own device.
     """
 
-    def __init__(self, model):
-        self._fd = os.open(self._path(model), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, name):
+        self._fd = os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @classmethod
-    def _path(cls, model):
+    def _path(cls, name):
         folder = Path("/dev/shm")  # noqa: S108
         if not os.access(folder, os.W_OK):
             folder = Path(tempfile.gettempdir())
@@ -54,7 +54,7 @@ class Device:
         # process ids are unique only inside one PID namespace
         scope = f"{FILE_PREFIX}.{os.getuid()}.{os.stat('/proc/self/ns/pid').st_ino}"
         cls._remove_leftovers(folder, scope)
-        return folder / f"{scope}.{server}.{process_start(server)}.{model}"
+        return folder / f"{scope}.{server}.{process_start(server)}.{name}"
 
     @staticmethod
     def _remove_leftovers(folder, scope):
@@ -100,7 +100,8 @@ class TritonPythonModel:
         self._host_ns = times_ns["host_ms"]
         self._fixed_ns = times_ns["device_fixed_ms"]
         self._per_item_ns = times_ns["device_per_item_ms"]
-        self._device = Device(config["name"])
+        device = config.get("parameters", {}).get("device", {}).get("string_value")
+        self._device = Device(device or config["name"])
         # Linux lengthens a sleep by 50 microseconds by default
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
 

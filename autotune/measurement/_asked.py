@@ -1,0 +1,77 @@
+"""One of several models that share the load: its requests, and the client of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autotune.load import (
+    DIFFERENT,
+    LoadGenerator,
+    Mix,
+    Payload,
+    Traffic,
+    declared_outputs,
+    generator_for,
+    make_payloads,
+)
+from autotune.repository import KeptApart, RequestShapes, step_kept_apart
+from autotune.server import RunningServer
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """A model on a running server with the requests for it.
+
+    Attributes:
+        model: Its name.
+        metadata: ``/v2/models/M``.
+        config: The config that the server has, ``/v2/models/M/config``.
+        traffic: What its requests carry.
+        payloads: Its requests, sent in turn.
+    """
+
+    model: str
+    metadata: Mapping[str, Any]
+    config: Mapping[str, Any]
+    traffic: Traffic
+    payloads: tuple[Payload, ...]
+
+    @classmethod
+    def of(cls, server: RunningServer, model: str, traffic: Traffic) -> AskedModel:
+        """The model as the server has it; raises `UsageError` if the traffic does not fit it."""
+        metadata, config = server.model_metadata(model), server.model_config(model)
+        return cls(model, metadata, config, traffic, make_payloads(model, metadata, config, traffic))
+
+    def sized(self, size: int) -> AskedModel:
+        """The same with ``size`` inferences in each request."""
+        if size == self.traffic.batch_size:
+            return self
+        traffic = replace(self.traffic, batch_size=size)
+        return replace(self, traffic=traffic, payloads=make_payloads(self.model, self.metadata, self.config, traffic))
+
+    def different(self) -> Sequence[Payload]:
+        """Its requests, or enough different ones where they are random, so that answers can be compared."""
+        if self.traffic.input_data != "random":
+            return self.payloads
+        traffic = replace(self.traffic, payloads=max(DIFFERENT, self.traffic.payloads))
+        return make_payloads(self.model, self.metadata, self.config, traffic)
+
+    def kept_apart(self, server: RunningServer) -> KeptApart | None:
+        """What keeps its requests from being batched together; None if nothing does."""
+        shapes = RequestShapes(each.shapes for each in self.payloads)
+        return step_kept_apart(server.model_config, self.model, shapes, self.traffic.batch_size)
+
+
+def generator_of_several(
+    server: RunningServer, asked: Sequence[AskedModel], shares: tuple[float, ...]
+) -> LoadGenerator:
+    """One client that sends each model its share of the requests; close it when done."""
+    mix = Mix(
+        shares,
+        tuple(len(each.payloads) for each in asked),
+        tuple(declared_outputs(each.metadata, each.config) for each in asked),
+    )
+    payloads = [payload for each in asked for payload in each.payloads]
+    return generator_for(asked[0].traffic, server.endpoint, payloads, mix=mix)
