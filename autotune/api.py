@@ -68,11 +68,13 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     if request.mlflow is not None:
         _check_mlflow(request.mlflow)
     observer = observer or SilentObserver()
-    spec, composing = request.find_model(request.triton_arg, allow_batching=request.allow_batching)
-    traffic = request.traffic(spec, spec.config, composing=composing, seed=request.seed)
-    space, notes = JointSpace.of(request.space(), (spec, *composing))
+    asked, composing = request.find_models(request.triton_arg, allow_batching=request.allow_batching)
+    traffics = request.traffics([(each, each.config) for each in asked], composing, seed=request.seed)
+    models, spec, beside = (*asked, *composing), asked[0], (*asked[1:], *composing)
+    traffic = traffics[spec.name]
+    space, notes = JointSpace.of(request.space(), models, asked=len(asked))
     launcher, why = request.launcher(share_memory=request.shares_memory)
-    for each in (spec, *composing):
+    for each in models:
         launcher.check_model(each)
         searched = space.spaces.get(each.name)
         check_gpu_search(launcher, each, searched.kinds if searched is not None else ())
@@ -87,18 +89,19 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     only_cpus = launcher.has_gpu() is False
     advised = [
         note
-        for each in (spec, *composing)
+        for each in models
         if each.name in space.spaces
         for note in advice(each, space.spaces[each.name], only_cpus=only_cpus)
     ]
-    config_notes = _config_notes(launcher, request.triton_arg, [each.config for each in (spec, *composing)])
-    shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
-    if spec.name in space.spaces:
-        advised += shape_advice(spec, space.spaces[spec.name], shapes)
-    said = (*translated, why, *_named_config_notes((spec, *composing)), *notes, *advised, *config_notes)
+    config_notes = _config_notes(launcher, request.triton_arg, [each.config for each in models])
+    for each in asked:
+        shapes = RequestShapes(payload.shapes for payload in expected_payloads(each, each.config, traffics[each.name]))
+        if each.name in space.spaces:
+            advised += shape_advice(each, space.spaces[each.name], shapes)
+    said = (*translated, why, *_named_config_notes(models), *notes, *advised, *config_notes)
     plan = StudyPlan(
         name=name,
-        models=(spec, *composing),
+        models=models,
         space=space,
         objective=goal,
         sampler=request.sampler,
@@ -108,9 +111,9 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         min_gain=request.min_gain,
         final_rounds=request.final_rounds,
         cold_start=request.cold_start,
-        conditions=f"{traffic.conditions()}, {options.conditions()}",
-        files="".join(file_listing(each) for each in (spec, *composing)),
-        requests=shapes,
+        conditions=f"{_conditions(traffics)}, {options.conditions()}",
+        files="".join(file_listing(each) for each in models),
+        requests=None if goal.weights else shapes,
     )
     with (
         _holding_machine(request, launcher, f"autotune run --study {name}"),
@@ -121,9 +124,11 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
             observer.note(note)
         with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
             _remove_abandoned(directory)
-            deployment = stack.enter_context(closing(Deployment(spec, launcher, directory, traffic, composing)))
+            deployment = stack.enter_context(
+                closing(Deployment(spec, launcher, directory, traffic, beside, shares=goal.shares, traffics=traffics))
+            )
             executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
-            environment = _environment(launcher, spec, composing)
+            environment = _environment(launcher, spec, beside)
             with store.in_use():
                 result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
@@ -185,14 +190,15 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
 
     observer = observer or SilentObserver()
     ready = _prepare(request)
-    request, spec, composing, launcher = ready.request, ready.spec, ready.composing, ready.launcher
+    request, spec, beside, launcher = ready.request, ready.spec, ready.composing, ready.launcher
     ceilings, duration_s, options, loads = ready.ceilings, ready.duration_s, ready.options, ready.loads
+    models = ", ".join(request.shares()) or spec.name
     results = request.writable_directory()
     directory = results / "measurements"
     deployment = ready.deployment(directory)
     log_path = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     with (
-        _holding_machine(request, launcher, f"autotune measure --model {spec.name}"),
+        _holding_machine(request, launcher, f"autotune measure --model {models}"),
         closing(create_store(results, request.storage)) as store,
         closing(deployment),
     ):
@@ -200,16 +206,16 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
         for note in ready.notes:
             observer.note(note)
         _remove_abandoned(directory)
-        observer.study_started(f"measuring {spec.name}", 0, sum(map(len, loads.values())) or None)
+        observer.study_started(f"measuring {models}", 0, sum(map(len, loads.values())) or None)
         outcome, probes, failure = measure_config(
             deployment, ready.configs, log_path, ready.objective, options, loads, duration_s, ceilings, observer
         )
         if probes or outcome.message:
             store.save_run(
-                model=spec.name,
+                model=models,
                 label=str(request.model_config or BASELINE),
                 outcome=outcome,
-                environment=_environment(launcher, spec, composing),
+                environment=_environment(launcher, spec, beside),
                 probes=probes,
             )
     if isinstance(failure, LoadFailed) and request.model_config is not None:
@@ -218,7 +224,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     if failure is not None and not interrupted:
         raise failure
     return SweepResult(
-        model=spec.name,
+        model=models,
         protocol=ready.traffic.protocol,
         client=ready.traffic.client,
         ceilings=ceilings,
@@ -239,9 +245,9 @@ class _Ready:
     Attributes:
         request: It, with the options of its scenario or perf_analyzer command.
         spec: The model.
-        composing: The models that it needs.
-        configs: Its config, and those of the models that it needs.
-        traffic: What requests carry and how they are sent.
+        composing: The models that it needs, or that share the load with it.
+        configs: Its config, and those of the other models.
+        traffics: What requests to each model that is asked carry and how they are sent.
         loads: The loads by batch size; empty if a rate is searched.
         objective: What is searched; None if loads are given.
         ceilings: The SLO.
@@ -255,7 +261,7 @@ class _Ready:
     spec: ModelSpec
     composing: tuple[ModelSpec, ...]
     configs: ConfigSet
-    traffic: Traffic
+    traffics: Mapping[str, Traffic]
     loads: Mapping[int, Sequence[Schedule]]
     objective: Objective | None
     ceilings: tuple[Ceiling, ...]
@@ -268,7 +274,20 @@ class _Ready:
         """How it is served; ``directory`` is where models are staged."""
         from autotune.measurement import Deployment
 
-        return Deployment(self.spec, self.launcher, directory, self.traffic, self.composing)
+        return Deployment(
+            self.spec,
+            self.launcher,
+            directory,
+            self.traffic,
+            self.composing,
+            shares=self.request.shares(),
+            traffics=self.traffics,
+        )
+
+    @property
+    def traffic(self) -> Traffic:
+        """That of the model that is asked first."""
+        return self.traffics[self.spec.name]
 
 
 def _prepare(
@@ -287,14 +306,17 @@ def _prepare(
     from autotune.repository import ConfigSet
     from autotune.server import check_gpu_instances
 
-    spec, composing = request.find_model(request.triton_arg)
-    written = [each.config for each in composing if each.has_config]
+    asked, composing = request.find_models(request.triton_arg)
+    spec, composing = asked[0], (*asked[1:], *composing)
+    written = [each.config for each in composing if each.has_config or each in asked]
     configs = change(ConfigSet.of(request.config(spec), *written), (spec, *composing))
     config = configs.asked
     sizes, left_out = request.batch_sizes_for(config)
     loads = request.loads(sizes)
-    traffic = request.traffic(spec, config, composing=composing, batch_size=max(sizes), seed=request.seed)
     objective = None if loads else request.goal()
+    configured = [(each, configs.get(each.name) or each.config) for each in asked]
+    traffics = request.traffics(configured, composing, batch_size=max(sizes), seed=request.seed)
+    traffic = traffics[spec.name]
     options = request.measure_options()
     for size, schedules in loads.items():
         sized = replace(traffic, batch_size=size)
@@ -315,7 +337,7 @@ def _prepare(
         spec,
         composing,
         configs,
-        traffic,
+        traffics,
         loads,
         objective,
         ceilings,
@@ -862,6 +884,13 @@ def _completed_there(spec: ModelSpec, launcher: Launcher) -> ModelSpec:
     from autotune.server import RemoteLauncher
 
     return replace(spec, completion=launcher.completion_of(spec)) if isinstance(launcher, RemoteLauncher) else spec
+
+
+def _conditions(traffics: Mapping[str, Traffic]) -> str:
+    """How requests are sent, in words; of several models each one's."""
+    if len(traffics) == 1:
+        return next(iter(traffics.values())).conditions()
+    return "; ".join(f"{model}: {traffic.conditions()}" for model, traffic in traffics.items())
 
 
 def _config_notes(launcher: Launcher, arguments: Sequence[str], configs: Sequence[ModelConfig]) -> list[str]:

@@ -109,8 +109,8 @@ def _incumbent(number: int, outcome: TrialOutcome) -> tuple[str, str]:
         nearest = max(measured.ceilings, key=lambda each: measured.violations.get(str(each), -1.0), default=None)
         if nearest is not None:
             margin = -measured.violations.get(str(nearest), 0.0)
-            seen = latency(measured.latency_s.get(nearest.statistic))
-            said.append(f"{nearest.statistic} {seen}, {margin:.0%} below the ceiling")
+            seen = latency(measured.latency_s.get(nearest.key))
+            said.append(f"{nearest.key} {seen}, {margin:.0%} below the ceiling")
     return ", ".join(said), f"  {describe_candidate(outcome.values)}"
 
 

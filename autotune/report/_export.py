@@ -150,15 +150,20 @@ def _header(model: str, result: StudyResult, trial: TrialRecord, *, named: bool 
     is_best = result.best is not None and result.best.number == trial.number
     measured = result.measured if is_best else outcome.measurement
     lines = [
-        f"{model}: {result.objective}" if model == result.model else f"{model}, for {result.model}: {result.objective}",
+        f"{model}: {result.objective}"
+        if model in result.models
+        else f"{model}, for {result.model}: {result.objective}",
         f"{_FOUND_BY.removeprefix('# ')}{version('triton-autotune')}, study {result.study}, trial {trial.number}"
         f" of {len(result.trials)}, {trial.finished_at:%Y-%m-%d}.",
     ]
     if measured is not None and measured.decided_by is not None:
-        seen = ", ".join(f"{name} {latency(value)}" for name, value in measured.latency_s.items())
+        whose = f" of {model}" if len(result.models) > 1 else ""
+        seen = ", ".join(
+            f"{name} {latency(value)}" for name, value in measured.latency_s.items() if name.endswith(whose)
+        )
         held = "met every ceiling" if outcome.feasible else "violated a ceiling"
         lines.append(
-            f"At {rate(measured.decided_by.asked_per_s)} inferences/s for"
+            f"At {rate(measured.decided_by.asked_per_s)} inferences/s{_shared(result)} for"
             f" {format_duration(measured.decided_by.duration_s)} it {held}: {seen}."
         )
     if is_best and result.gain is None and result.estimated_gain is not None:
@@ -173,6 +178,11 @@ def _header(model: str, result: StudyResult, trial: TrialRecord, *, named: bool 
         lines.append(f"Save it as configs/{name}.pbtxt, which the server reads by --model-config-name.")
     lines.append(f"{_LAST.removeprefix('# ')}{describe_candidate(outcome.values)}")
     return lines
+
+
+def _shared(result: StudyResult) -> str:
+    """Which models share the rate; empty for one model."""
+    return f" of {', '.join(result.models)} together" if len(result.models) > 1 else ""
 
 
 def chosen_trial(result: StudyResult, number: int | None) -> TrialRecord:

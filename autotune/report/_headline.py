@@ -11,6 +11,7 @@ from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
 from autotune.report._format import config_change, latency, rate, served_otherwise
 from autotune.report._measurement import unproved
+from autotune.report._streams import shared_rate
 from autotune.search import Finals, StudyResult
 
 _MOST_CHANGES = 10  # lines of a diff that a summary shows
@@ -32,6 +33,7 @@ def headline(result: StudyResult) -> list[str]:
     certified = _certified(finals)
     if certified:
         lines.append(certified)
+    lines += _of_each(result)
     lines.append(f"Delivered: trial {best.number} ({best.label}), {config_change(best.outcome)}{_ties(finals)}.")
     lines += [f"As served: {text}." for text in served_otherwise(best.outcome)]
     return lines
@@ -118,6 +120,19 @@ def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:
         within = f"{rate(sustained.value)} of {rate(objective.rate_per_s)} inferences/s"
         return f"Goodput: {within} within {format_duration(objective.goodput_s)} ({interval}), {played}."
     return f"Sustainable rate: {rate(sustained.value)} inferences/s with {ceilings} ({interval}), {played}."
+
+
+def _of_each(result: StudyResult) -> list[str]:
+    """What the rates are for each of several models, and its latency beside its ceiling; nothing for one model."""
+    shares, finals, measured = result.objective.shares, result.finals, result.measured
+    if not shares:
+        return []
+    lines = []
+    if finals is not None and finals.sustained is not None:
+        lines.append(f"Sustainable for each: {shared_rate(finals.sustained.value, shares)} inferences/s.")
+    if finals is not None and finals.certificate is not None and measured is not None and measured.certified:
+        lines.append(f"Certified for each: {shared_rate(measured.rate_per_s, shares)} inferences/s, jointly.")
+    return lines
 
 
 def _certified(finals: Finals | None) -> str:

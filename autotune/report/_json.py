@@ -95,6 +95,7 @@ def _study(result: StudyResult) -> dict[str, Any]:
     return {
         "study": result.study,
         "model": result.model,
+        "models": list(result.models),
         "objective": result.objective,
         "stopped": result.stopped,
         "search_seconds": result.search_s,

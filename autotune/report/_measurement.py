@@ -10,6 +10,7 @@ from autotune.objective import Ceiling, format_duration, format_size
 from autotune.report._format import latency, load_label, rate
 from autotune.report._reasons import disturbance, limit, notes, warnings
 from autotune.report._steps import step_lines
+from autotune.report._streams import stream_lines
 
 _PARTS = {
     "client_send_s": "client send",
@@ -36,11 +37,12 @@ def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[s
     if decided is None:
         return []
     lines = [claim(measured)] if headline else []
-    parts = breakdown(decided)
+    lines += stream_lines(measured)
+    parts = breakdown(decided) if not decided.streams else None
     if parts is not None:
         lines.append(f"Mean latency {latency(decided.client.total_s if decided.client else None)}: {_spent(parts)}.")
         lines += step_lines(parts)
-    if decided.server.batch_executions and not decided.steps:
+    if decided.server.batch_executions and not decided.steps and not decided.streams:
         lines.append(f"Mean batch formed: {decided.server.mean_batch_size:.1f}.")
     if measured.limited_by:
         lines.append(f"Limited by {limit(measured.limited_by)}.")
@@ -64,12 +66,13 @@ def claim(measured: Measurement) -> str:
         shown.append(f"mean latency {latency(decided.latency_s['avg'])}, at most {most} at 95% confidence")
     kept = f" with {_outstanding(decided.concurrency)}" if decided.concurrency else ""
     plainly = "sustained" if decided.good_per_s is None else "answered in time"
-    sentence = f"{rate(measured.rate_per_s)} inferences/s{kept}: {'; '.join(shown) or plainly}"
+    together = " of all models together" if decided.streams else ""
+    sentence = f"{rate(measured.rate_per_s)} inferences/s{together}{kept}: {'; '.join(shown) or plainly}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
         sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
     for each in decided.evidence:
         if math.isfinite(each.high_s) and math.isfinite(each.low_s):
-            statistic = _ceiling(each, measured).statistic
+            statistic = _ceiling(each, measured).key
             sentence += f"; {statistic} at it between {latency(each.low_s)} and {latency(each.high_s)}"
     return sentence + "."
 
@@ -79,7 +82,8 @@ def _shown(each: Evidence, measured: Measurement) -> str:
     decided = measured.decided_by
     seconds = format_duration(decided.duration_s) if decided else ""
     in_closed_loop = decided is not None and decided.concurrency is not None
-    at_most = f"at most {each.allowed * 100:.4g}% of requests over {format_duration(ceiling.limit_s)}"
+    whose = f"{ceiling.model}'s requests" if ceiling.model else "requests"
+    at_most = f"at most {each.allowed * 100:.4g}% of {whose} over {format_duration(ceiling.limit_s)}"
     seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
     if not measured.certified:
         below = "the window" if in_closed_loop else "the nearest window below"

@@ -25,7 +25,7 @@ def studies_table(outlines: Sequence[StudyOutline], console: Console | None = No
     for each in outlines:
         table.add_row(
             each.study,
-            each.model,
+            ", ".join(model for model, _ in each.objective.weights) or each.model,
             str(each.objective),
             str(each.trials),
             _best(each),

@@ -112,7 +112,8 @@ def _value(outcome: TrialOutcome, objective: Objective) -> str:
 
 
 def _trials_table(result: StudyResult, narrow: bool) -> Table:
-    statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p99"]))
+    of_all = [] if result.objective.weights else ["p99"]
+    statistics = list(dict.fromkeys([*(ceiling.key for ceiling in result.objective.ceilings), *of_all]))
     table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
     aside = () if narrow else ("mean batch", "start", "took")
     foreseen = not narrow and any(trial.outcome.forecast for trial in result.trials)

@@ -15,6 +15,7 @@ from autotune.report._format import latency, load_label, mean_batch, rate, wide_
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small, disturbance, from_cache, queue_size
 from autotune.report._steps import bottleneck, steps_table
+from autotune.report._streams import streams_table
 from autotune.repository import ModelConfig, queue_limit
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def _full_queue(result: SweepResult) -> str:
 
 
 def _print_steps(result: SweepResult, console: Console) -> None:
-    """An ensemble's steps at each load, and its bottleneck."""
+    """An ensemble's steps at each load, and its bottleneck; each of several models at each load."""
+    if result.measurement is None and any(probe.streams for probe in result.probes):
+        console.print(streams_table(result.probes))
     pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.steps]
     if not pipelines or result.measurement is not None:
         return

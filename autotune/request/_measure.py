@@ -12,14 +12,12 @@ from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, parse_duration, parse_objective
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
-from autotune.request._model import ModelRequest
+from autotune.request._models import ModelsRequest
 from autotune.request._option import Panel, option
 from autotune.request._perf_analyzer import read_perf_analyzer
 from autotune.request._scenario import scenario_options
 from autotune.request._server import ServerRequest
-from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
-from autotune.request._traffic import TrafficRequest
 
 if TYPE_CHECKING:
     from autotune.load import Schedule
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureRequest(
-    SloRequest, ModelRequest, MeasurementRequest, ArrivalsRequest, TrafficRequest, ServerRequest, StoreRequest
-):
+class MeasureRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerRequest, StoreRequest):
     """A measurement: each field is the option of ``autotune measure`` of that name. Durations are texts."""
 
     scenario: str | None = option(
@@ -186,8 +182,8 @@ class MeasureRequest(
     def goal(self) -> Objective:
         """What is looked for if no load is given; raises `UsageError` if the options do not go together."""
         client_s = self._think_time_s()
-        return parse_objective(
-            "throughput", self.ceilings(), load=self.load, client_s=client_s, arrivals=self.spacing()
+        return self.jointly(
+            parse_objective("throughput", self.ceilings(), load=self.load, client_s=client_s, arrivals=self.spacing())
         )
 
     def _think_time_s(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +13,11 @@ from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, format_size, parse_duration, parse_objective, parse_size
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
-from autotune.request._model import ModelRequest
 from autotune.request._model_analyzer import SERVER_OPTIONS, read_model_analyzer
+from autotune.request._models import ModelsRequest
 from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, option
 from autotune.request._server import ServerRequest
-from autotune.request._slo import SloRequest
 from autotune.request._store import StoreRequest
-from autotune.request._traffic import TrafficRequest
 from autotune.request._translation import Translation
 
 if TYPE_CHECKING:
@@ -29,9 +28,7 @@ _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest(
-    SloRequest, ModelRequest, MeasurementRequest, ArrivalsRequest, TrafficRequest, ServerRequest, StoreRequest
-):
+class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerRequest, StoreRequest):
     """A study: each field is the option of ``autotune run`` of that name. Durations are texts such as ``"5ms"``."""
 
     objective: str = option(
@@ -139,14 +136,16 @@ class RunRequest(
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
-        found = parse_objective(
-            self.objective,
-            self.ceilings(),
-            self.min_throughput,
-            self.load,
-            client_s,
-            self.spacing(),
-            None if self.goodput is None else parse_duration(self.goodput, "--goodput"),
+        found = self.jointly(
+            parse_objective(
+                self.objective,
+                self.ceilings(),
+                self.min_throughput,
+                self.load,
+                client_s,
+                self.spacing(),
+                None if self.goodput is None else parse_duration(self.goodput, "--goodput"),
+            )
         )
         return replace(
             found,
@@ -202,4 +201,15 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     slo += [f"{each.of.replace(' ', '-')}-{format_size(each.limit_bytes)}" for each in objective.memory_limits]
     loop = ["closed-loop"] if objective.load == "closed" else []
     spaced = [] if objective.arrivals == POISSON else [re.sub(r"[^A-Za-z0-9]+", "-", str(objective.arrivals))]
+    if objective.weights:
+        return "-".join([*_shared_words(objective), *spaced, launch])
     return "-".join([model, *load, *slo, *loop, *spaced, launch])
+
+
+def _shared_words(objective: Objective) -> Iterator[str]:
+    """Each of several models with its weight and its ceilings."""
+    for model, weight in objective.weights:
+        yield from (model, f"{weight:g}")
+        for each in objective.ceilings:
+            if each.model == model:
+                yield from (each.statistic, format_duration(each.limit_s))

@@ -41,7 +41,7 @@ class SloRequest(TrafficRequest):
             UsageError: One cannot be read, two are on the same statistic, or one is on the first response of a stream
                 and there is none.
         """
-        found = parse_ceilings(texts(self.ceiling), p99=self.p99, p95=self.p95, p90=self.p90, avg=self.avg)
+        found = parse_ceilings(texts(self.ceiling), **self.statistics())
         first = next((each for each in found if each.of_first_response), None)
         if first and not self.streaming:
             raise UsageError(
@@ -51,3 +51,7 @@ class SloRequest(TrafficRequest):
         if first and self.client != "autotune":
             raise UsageError(f"--ceiling: {self.client} does not time each first response; drop --client for it")
         return found
+
+    def statistics(self) -> dict[str, str | None]:
+        """The limit of each statistic that has an option of its own, as it was written; None if not given."""
+        return {"p99": self.p99, "p95": self.p95, "p90": self.p90, "avg": self.avg}

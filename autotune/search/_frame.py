@@ -56,7 +56,7 @@ def trial_frame(trials: Sequence[TrialRecord], objective: Objective) -> pd.DataF
     """One line for each trial; the columns are those of `TRIAL_COLUMNS`."""
     import pandas as pd
 
-    statistics = list(dict.fromkeys(["p50", "p90", "p95", "p99", "avg", *(c.statistic for c in objective.ceilings)]))
+    statistics = list(dict.fromkeys(["p50", "p90", "p95", "p99", "avg", *(c.key for c in objective.ceilings)]))
     frame = pd.DataFrame([_line(trial, objective, statistics) for trial in trials])
     names = dict.fromkeys(name for trial in trials for name, _ in trial.outcome.candidate or ())
     for name in names:

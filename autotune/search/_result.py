@@ -27,7 +27,7 @@ class StudyResult:
 
     Attributes:
         study: The study's name.
-        model: The model's name.
+        model: The model's name; the first of several that share the load.
         objective: What was looked for.
         trials: Every finished trial, by number.
         baseline: The baseline's trial; None if it never finished.
@@ -63,6 +63,11 @@ class StudyResult:
     finals: Finals | None = None
     explanation: Explanation | None = None
     uncompared: Uncompared | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that got requests: mostly the one."""
+        return tuple(self.objective.shares) or (self.model,)
 
     @property
     def measured(self) -> Measurement | None:

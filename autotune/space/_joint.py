@@ -37,8 +37,15 @@ class JointSpace:
     spaces: Mapping[str, SearchSpace]
 
     @classmethod
-    def of(cls, space: SearchSpace, models: Sequence[ModelSpec]) -> tuple[JointSpace, tuple[str, ...]]:
+    def of(
+        cls, space: SearchSpace, models: Sequence[ModelSpec], *, asked: int = 1
+    ) -> tuple[JointSpace, tuple[str, ...]]:
         """The space of each model that ``space`` has something to search for, and notes on what was left out.
+
+        Args:
+            space: What may be changed in each.
+            models: The models that get requests, and those that the only one of them needs.
+            asked: How many get requests.
 
         Raises:
             UsageError: There is nothing to search for any of them, or a field contradicts a model's config.
@@ -48,7 +55,7 @@ class JointSpace:
         for spec in models:
             try:
                 each, found = space.restricted_to(spec)
-                if spec is not models[0]:
+                if spec not in models[:asked]:
                     each, note = each.batching_at_least(models[0].config, spec.config)
                     found = (*found, *([note] if note else ()))
                 if each.parameters:

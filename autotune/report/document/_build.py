@@ -23,7 +23,7 @@ def build(source: Source, now: datetime | None = None) -> Document:
     sections = (_with_data(section) for each in SECTIONS if (section := each(source)) is not None)
     result = source.result
     return Document(
-        title=f"{result.model}: study {result.study}",
+        title=f"{', '.join(result.models)}: study {result.study}",
         subtitle=f"{str(result.objective)[:1].upper()}{str(result.objective)[1:]}",
         made=f"Written by autotune {version('triton-autotune')} on {made:%Y-%m-%d %H:%M} UTC from {result.storage}",
         sections=tuple(section for section in sections if section.blocks),

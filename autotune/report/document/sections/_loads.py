@@ -147,13 +147,13 @@ def _conclusion(source: Source, found: dict[str, list[Load]]) -> str:
     for each in (source.main, source.baseline):
         if each is None:
             continue
-        kept = [load for load in found[each.name] if ceiling.met_by(load.latency_s(ceiling.statistic))]
+        kept = [load for load in found[each.name] if ceiling.met_by(load.latency_s(ceiling.key))]
         if kept:
             most = max(kept, key=lambda load: load.value)
-            seen = latency(most.latency_s(ceiling.statistic))
+            seen = latency(most.latency_s(ceiling.key))
             sentences.append(
                 f"{each.name[:1].upper()}{each.name[1:]} meets {ceiling} in single windows of up to"
-                f" {_load(most.value, objective)} ({ceiling.statistic} {seen})."
+                f" {_load(most.value, objective)} ({ceiling.key} {seen})."
             )
         else:
             sentences.append(f"{each.name[:1].upper()}{each.name[1:]} meets {ceiling} in no window.")

@@ -35,7 +35,7 @@ class Point:
 def tradeoff(source: Source) -> Section | None:
     """One point for each measured trial."""
     objective = source.result.objective
-    statistic = objective.ceilings[0].statistic if objective.ceilings else objective.optimised_statistic
+    statistic = objective.ceilings[0].key if objective.ceilings else objective.optimised_statistic
     points = _points(source.result.trials, statistic)
     if not points:
         return None
@@ -58,9 +58,7 @@ def tradeoff(source: Source) -> Section | None:
             if detailed is not None
         ),
     ]
-    limits = tuple(
-        Limit(each.limit_s * _MS, f"ceiling {each}") for each in objective.ceilings if each.statistic == statistic
-    )
+    limits = tuple(Limit(each.limit_s * _MS, f"ceiling {each}") for each in objective.ceilings if each.key == statistic)
     values = [each.latency_s * _MS for each in points]
     figure = Figure(
         "throughput-latency",
@@ -132,7 +130,7 @@ def _conclusion(source: Source, points: Sequence[Point], front: Sequence[Point],
             f" {what}: trial {point.trial.number}. The search measured {rate(point.per_s)} inferences/s"
             f" at {statistic} {latency(point.latency_s)}"
         )
-        ceiling = next((each for each in result.objective.ceilings if each.statistic == statistic), None)
+        ceiling = next((each for each in result.objective.ceilings if each.key == statistic), None)
         if ceiling is not None:
             room = 1 - ceiling.ratio(point.latency_s)
             limit = format_duration(ceiling.limit_s)

@@ -26,7 +26,7 @@ def trials(source: Source) -> Section | None:
     result = source.result
     if not result.trials:
         return None
-    statistics = list(dict.fromkeys([*(ceiling.statistic for ceiling in result.objective.ceilings), "p50", "p99"]))
+    statistics = list(dict.fromkeys([*(ceiling.key for ceiling in result.objective.ceilings), "p50", "p99"]))
     statistics.sort(key=lambda name: (name == "avg", name))
     foreseen = any(trial.outcome.forecast for trial in result.trials)
     names = ["trial", *(["predicted"] if foreseen else []), "inferences/s", *statistics]

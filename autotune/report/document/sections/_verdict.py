@@ -63,7 +63,7 @@ def _tiles(source: Source) -> list[Tile]:
     if measured.certified and measured.feasible and measured.confidence >= SAYS_SOMETHING:
         certified = f"{math.floor(measured.confidence * 100)}% confidence that every ceiling is met"
         tiles.append(Tile("Certified rate", f"{rate(measured.rate_per_s)} inferences/s", certified))
-    tiles += [_ceiling_tile(measured.decided_by, each.statistic, str(each)) for each in objective.ceilings]
+    tiles += [_ceiling_tile(measured.decided_by, each.key, str(each)) for each in objective.ceilings]
     return tiles
 
 
