@@ -158,12 +158,16 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
         seed: int = 0,
     ) -> dict[str, Traffic]:
         """The traffic for each model that gets requests, by name; see `TrafficRequest.traffic`."""
-        return {
-            spec.name: self.of_model(spec.name).traffic(
-                spec, config, composing=composing, batch_size=batch_size, seed=seed
-            )
-            for spec, config in asked
-        }
+        found = {}
+        for spec, config in asked:
+            request = self.of_model(spec.name)
+            try:
+                found[spec.name] = request.traffic(spec, config, composing=composing, batch_size=batch_size, seed=seed)
+            except UsageError as error:
+                if self.models is None:
+                    raise
+                raise UsageError(f"{error} (of model {spec.name!r}: write {spec.name}= before the value)") from error
+        return found
 
     def of_model(self, model: str) -> Self:
         """This request with the input data and the shapes of one of several models.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ def starts(
     simulates: bool,
     ready: bool,
     requests: RequestShapes | None = None,
+    asked: Sequence[str] = (),
 ) -> Iterator[Start]:
     """The baseline, then Triton's default batching: as it is, with the largest batch, with most instances.
 
@@ -47,6 +48,8 @@ def starts(
     upon it. What the most instances do side by side only a simulation must know. Where the shapes of the requests keep
     batches small, the largest batch is tried with ragged batches, if the space has them: else no batch would form. The
     largest batch of all steps of a pipeline says little: mostly one step decides, and not every step gains by batches.
+    Of models that share a server, each one's largest batch is tried alone and all of them together: a long batch of one
+    model keeps the device from the others.
 
     Args:
         written: The models' configs as a person wrote them.
@@ -55,8 +58,13 @@ def starts(
         simulates: Whether configs are to be simulated.
         ready: Whether there is enough to simulate from already: then the first two will do.
         requests: The shapes of the requests that are sent in turn; None if they are not known.
+        asked: The models that share the server's load; empty if only one gets requests.
     """
     yield Start(BASELINE, written, space.locate(base))
+    if asked:
+        for label, each in _of_several(base, space, asked):
+            yield Start(label, space.apply(each, base), each)
+        return
     wanted = [(TRITON_DEFAULT, False, False)]
     if space.only is None:
         wanted += [(ALL_INSTANCES, False, True)] if simulates and not ready else []
@@ -69,6 +77,20 @@ def starts(
             candidate = _with_ragged_batches(candidate, base, space, requests)
         if candidate is not None:
             yield Start(label, space.apply(candidate, base), candidate)
+
+
+def _of_several(base: ConfigSet, space: JointSpace, asked: Sequence[str]) -> Iterator[tuple[str, Candidate]]:
+    """Triton's default batching, the largest batch of each model alone, and of all."""
+    plain = space.triton_default(base)
+    if plain is not None:
+        yield TRITON_DEFAULT, plain
+    largest = space.triton_default(base, largest_batch=True)
+    if plain is None or largest is None:
+        return
+    for model in space.spaces if len(space.spaces) > 1 else ():
+        if model in asked:
+            yield f"{LARGEST_BATCH} of {model}", space.with_part(plain, model, space.part(largest, model))
+    yield LARGEST_BATCH, largest
 
 
 def _with_ragged_batches(

@@ -216,6 +216,7 @@ class Coordinator:
             simulates=self._experience.simulates,
             ready=self._experience.warm,
             requests=plan.requests,
+            asked=tuple(plan.objective.shares),
         ):
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)

@@ -84,3 +84,28 @@ def test_a_ceiling_on_first_responses_counts_those_and_is_watched_by_its_own_lim
     late = ((0,) * 20, (0,) * 20, (0,) * 20, (0,) * 20, (9,) * 20, (9,) * 20, (9,) * 20, (9,) * 20)
     assert watch.on_progress(Progress(1.0, (10,) * 20, late, 0))
     assert judge.stopped == "180 of 200 requests broke first-response-p90 <= 20ms"
+
+
+def test_a_ceiling_is_judged_by_its_own_models_requests() -> None:
+    """One model's requests are all late by the other's ceiling, which says nothing about the other."""
+    ceilings = (Ceiling("p99", 0.01, "quick"), Ceiling("p99", 0.1, "slow"))
+    judge = Judge(ceilings, shares={"quick": 0.5, "slow": 0.5})
+    both = replace(result([0.0, 0.01, 0.06, 0.07], [0.001, 0.05, 0.001, 0.05]), stream=np.array([0, 1, 0, 1]))
+    assert [(each.ceiling, each.requests, each.late) for each in judge.evidence(both)] == [
+        ("p99 of quick <= 10ms", 2, 0),
+        ("p99 of slow <= 100ms", 2, 0),
+    ]
+
+
+def test_a_window_of_several_models_ends_once_one_of_them_violates_its_ceiling() -> None:
+    ceilings = (Ceiling("p99", 0.01, "quick"), Ceiling("p99", 0.1, "slow"))
+    rule = StopRule(fails_alpha=0.01)
+    judge = Judge(ceilings, rule, requests_per_s=400.0, window_s=1.0, shares={"quick": 0.5, "slow": 0.5})
+    watch = judge.watch
+    assert watch is not None
+    assert watch.streams == (0,) * (len(watch.streams) // 2) + (1,) * (len(watch.streams) // 2)
+    none, all_late = (0,) * 20, (10,) * 20
+    late = [none if stream == 0 else all_late for stream in watch.streams]
+    judge.on_progress(Progress(1.0, (20,) * 20, tuple(late), 0, by_stream=((10,) * 20, (10,) * 20)))
+    assert judge.decided == "fails"
+    assert "p99 of slow" in judge.stopped

@@ -35,3 +35,25 @@ def test_the_largest_batch_is_tried_with_ragged_batches_if_shapes_differ() -> No
     assert [label for label, ragged in _ragged(lengths).items() if ragged] == [LARGEST_BATCH]
     assert not any(_ragged(None).values())
     assert not any(_ragged(RequestShapes([{"tokens": (1, 3)}])).values())
+
+
+def test_models_that_share_a_server_are_tried_with_the_largest_batch_of_each_alone() -> None:
+    """A long batch of one model keeps the device from the others, which only trials of each alone show."""
+    plain = 'max_batch_size: 4 dynamic_batching { } input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }'
+    base = ConfigSet.of(*(ModelConfig.parse(f'name: "{name}" {plain}', name) for name in ("a", "b")))
+    sizes = SearchSpace.parse(
+        "parameters: {max_batch_size: [4, 64], dynamic_batching: [true], instance_count: [1]}", "space.yaml"
+    )
+    found = {
+        start.label: [config.max_batch_size for config in start.configs]
+        for start in starts(
+            base, base, JointSpace({"a": sizes, "b": sizes}), simulates=False, ready=False, asked=("a", "b")
+        )
+    }
+    assert found == {
+        "baseline": [4, 4],
+        "Triton's default batching": [4, 4],
+        "largest batch of a": [64, 4],
+        "largest batch of b": [4, 64],
+        "largest batch": [64, 64],
+    }
