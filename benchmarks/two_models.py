@@ -53,7 +53,7 @@ class Model:
 
 MODELS = (
     Model("fast", 4, "20ms", {"host_ms": 0.5, "device_fixed_ms": 1, "device_per_item_ms": 0.1}),
-    Model("slow", 1, "150ms", {"host_ms": 20, "device_fixed_ms": 4, "device_per_item_ms": 1}),
+    Model("slow", 1, "100ms", {"host_ms": 10, "device_fixed_ms": 6, "device_per_item_ms": 0.5}),
 )
 WEIGHTS = ",".join(f"{each.name}={each.weight:g}" for each in MODELS)
 CEILINGS = ",".join(f"{each.name}={each.p99}" for each in MODELS)

@@ -14,6 +14,7 @@ from autotune.request import RunRequest, options_of
 
 JOB_OPTIONS = (
     "model",
+    "models",
     "composing_models",
     "objective",
     "min_throughput",
@@ -69,7 +70,7 @@ def check_job(repository: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     request.checks_outputs()
     request.time_budget_s()
     request.measure_options()
-    request.find_model(allow_batching=request.allow_batching)
+    request.find_models(allow_batching=request.allow_batching)
     return {known[name].flag.removeprefix("--"): value for name, value in given.items()}
 
 

@@ -101,6 +101,7 @@ class TritonPythonModel:
         self._fixed_ns = times_ns["device_fixed_ms"]
         self._per_item_ns = times_ns["device_per_item_ms"]
         device = config.get("parameters", {}).get("device", {}).get("string_value")
+        self._shared = bool(device)
         self._device = Device(device or config["name"])
         # Linux lengthens a sleep by 50 microseconds by default
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -125,9 +126,12 @@ class TritonPythonModel:
             items += len(values) if self._batches else 1
             output = pb_utils.Tensor("output", values * np.float32(2))
             responses.append(pb_utils.InferenceResponse([output]))
-        # Books the device now, from the end of the host part on. Every batch has the same host part, so the order is
-        # the same, and one sleep is more precise than two.
-        sleep_until(self._device.run(begun_ns + self._host_ns, self._fixed_ns + items * self._per_item_ns))
+        ready_ns = begun_ns + self._host_ns
+        if self._shared:  # models with other host parts come first to the device though they began later
+            sleep_until(ready_ns)
+        # Else books the device now, from the end of the host part on. Every batch has the same host part, so the order
+        # is the same, and one sleep is more precise than two.
+        sleep_until(self._device.run(ready_ns, self._fixed_ns + items * self._per_item_ns))
         return responses
 
     def finalize(self):
