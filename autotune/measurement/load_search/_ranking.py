@@ -17,7 +17,12 @@ from autotune.measurement.load_search._axis import Found
 
 
 def too_slow(prober: Prober, question: Question, alone: Probe) -> bool:
-    """Whether the question's share of the time is too short for windows that the strictest percentile takes."""
+    """Whether the question's share of the time is too short for windows that the strictest percentile takes.
+
+    Never of several models: a closed loop of all of them says little of each one's latency.
+    """
+    if prober.objective.weights:
+        return False
     requests = prober.options.share_windows * requests_needed(prober.objective)
     return requests * alone.latency_s["avg"] > question.share_s
 
