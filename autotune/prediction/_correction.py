@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,12 +87,25 @@ class Residual:
         errors: Logarithms of measured by simulated, shape (n,).
         scale: Standard deviation of the errors between configs before any was measured.
         options: The other scales, and the weight of the prior.
+        believed: How many of the errors, the last ones, were not measured: they say nothing of the scale.
     """
 
     features: NDArray[np.float64]
     errors: NDArray[np.float64]
     scale: float = DEFAULTS.deviation
     options: PredictionOptions = DEFAULTS
+    believed: int = 0
+
+    def believing(self, features: NDArray[np.float64]) -> Residual:
+        """The same if configs with these features, shape (m, d), had shown the errors that are expected of them."""
+        expected, _ = self.predict(features)
+        known = np.concatenate([self.features, features]) if len(self.errors) else features
+        return replace(
+            self,
+            features=known,
+            errors=np.concatenate([self.errors, expected]),
+            believed=self.believed + len(features),
+        )
 
     def predict(
         self, features: NDArray[np.float64], beside: NDArray[np.float64] | None = None
@@ -119,7 +132,7 @@ class Residual:
             cross = cross - self._kernel(beside[None], self.features)
         variance = prior - np.einsum("ij,ji->i", cross, cho_solve(factor, cross.T))
         fit = options.prior_trials * self.scale**2 + float(self.errors @ weighted)
-        scale = fit / (options.prior_trials + len(self.errors))
+        scale = fit / (options.prior_trials + len(self.errors) - self.believed)
         return mean, np.sqrt(scale * np.maximum(variance, 0.0))
 
     def _kernel(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

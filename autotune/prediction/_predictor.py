@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 
@@ -56,6 +57,7 @@ class Predictor:
         self._correction: Correction | None = None
         self._apart = np.zeros(0)  # standard deviation of each candidate's predicted difference from the incumbent
         self._come_true = 1.0
+        self._incumbent: int | None = None  # its place among the candidates
         self._wins: NDArray[np.float64] | None = None  # probabilities; None before there is an incumbent
 
     @classmethod
@@ -174,9 +176,15 @@ class Predictor:
         probability = win_probability(self._over(self.best), self._deviation(), self._min_gain)
         return np.asarray(self._space.open & (self._come_true * probability >= self._options.likely))
 
-    def proposals(self) -> Iterator[Candidate]:
-        """The candidates in the order in which they are worth a trial."""
-        return (self.candidates[place] for place in by_merit(self.improvement(), self.may_win()))
+    def proposals(self, running: Sequence[Candidate] = ()) -> Iterator[Candidate]:
+        """The candidates in the order in which they are worth a trial.
+
+        Args:
+            running: Candidates that are being measured: they are taken to come to what is expected of them (the Kriging
+                believer of Ginsbourger, Le Riche and Carraro, 2010), so that the others have to beat them too.
+        """
+        believed = self._believing(running)
+        return (self.candidates[place] for place in by_merit(believed.improvement(), believed.may_win()))
 
     def rank_correlation(self, outcomes: Sequence[TrialOutcome]) -> float | None:
         """Spearman's correlation of simulated and measured values; None if there are too few trials."""
@@ -219,10 +227,27 @@ class Predictor:
         if not found:
             return
         self.best, candidate = max(found, key=lambda each: merit_of(each[0], self._objective))
-        index = self._space.index(candidate)
+        self._incumbent = index = self._space.index(candidate)
         if index is not None:
             features = self._space.features
             _, self._apart = correction.residual.predict(features, beside=features[index])
+
+    def _believing(self, running: Sequence[Candidate]) -> Predictor:
+        """This predictor as if what is expected of the running candidates had been measured."""
+        places = [place for each in running if (place := self._space.index(each)) is not None]
+        if self.best is None or self._correction is None or not places:
+            return self
+        believed, features, residual = copy.copy(self), self._space.features, self._correction.residual
+        at = [features[place] for place in places]
+        expected = [each.expected for place in places if (each := self.forecast(self.candidates[place])) and each.keeps]
+        if expected:
+            believed.best = max(self.best, *expected) if self._objective.maximise else min(self.best, *expected)
+        incumbent = self._incumbent
+        if believed.best != self.best:
+            incumbent = max(places, key=lambda place: self._merits()[place])
+        beside = None if incumbent is None else features[incumbent]
+        _, believed._apart = residual.believing(np.array(at)).predict(features, beside=beside)
+        return believed
 
     def _best_of(self, outcomes: Sequence[TrialOutcome]) -> list[Candidate]:
         """The candidates of the best trials: those within `AS_GOOD`, whose order may be chance."""

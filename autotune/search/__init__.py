@@ -14,6 +14,7 @@ from autotune.search._single import measure_config
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, outline_of, stored_outlines, stored_result, stored_results
 from autotune.search._study import Coordinator
+from autotune.search._workers import Ended, OneWorker, Workers
 from autotune.search.finals import Finalist, Finals, levels, ratios_to_baseline
 from autotune.search.samplers import check_sampler, create_sampler
 
@@ -25,10 +26,12 @@ __all__ = [
     "TRIAL_COLUMNS",
     "ChangeNotes",
     "Coordinator",
+    "Ended",
     "Executor",
     "Finalist",
     "Finals",
     "LocalExecutor",
+    "OneWorker",
     "SearchOptions",
     "SilentObserver",
     "Start",
@@ -37,6 +40,7 @@ __all__ = [
     "StudyResult",
     "Trial",
     "TrialWatch",
+    "Workers",
     "check_sampler",
     "create_sampler",
     "find_record",

@@ -79,6 +79,11 @@ class Experience:
         """Whether configs of this model can be simulated."""
         return self.predictor is not None and not self.predictor.inapplicable
 
+    @property
+    def awaits_starts(self) -> bool:
+        """Whether configs are to be simulated, but no trial has shown how long executions take."""
+        return self.simulates and self.predictor is not None and not self.predictor.ready
+
     def learn(self, trials: Sequence[TrialRecord]) -> None:
         """Takes the trials of this study so far; does nothing if there are no new ones."""
         if len(trials) == self._learnt:

@@ -11,11 +11,11 @@ from autotune.search._repeated_failures import way
 from autotune.store import TrialRecord
 
 
-def enough_trials(trials: Sequence[TrialRecord], wanted: int | None) -> str:
-    """All that were asked for were run."""
-    if wanted is None or len(trials) < wanted:
+def enough_trials(done: int, running: int, wanted: int | None) -> str:
+    """All that were asked for were run, or are running."""
+    if wanted is None or done + running < wanted:
         return ""
-    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'} done"
+    return f"{done} trial{'' if done == 1 else 's'} done"
 
 
 def failing_alike(trials: Sequence[TrialRecord], options: SearchOptions) -> str:

@@ -1,4 +1,4 @@
-"""The coordinator: runs a study's trials one at a time, then its finals.
+"""The coordinator: runs a study's trials, as many at a time as there are workers, then its finals.
 
 It alone touches the study and the store. Whoever executes a trial gets a config and returns an outcome.
 """
@@ -10,14 +10,14 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import optuna
 
 from autotune.environment import Environment
 from autotune.errors import UsageError
 from autotune.measurement import ROUGH_RATE, Infeasible, Question
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
 from autotune.prediction import explain
 from autotune.repository import ConfigSet
 from autotune.search._ask_tell import AskTell
@@ -33,6 +33,7 @@ from autotune.search._score import BASELINE, PROPOSED, best_of
 from autotune.search._served import ChangeNotes, as_served, measured_alike
 from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
+from autotune.search._workers import OneWorker, Workers
 from autotune.search._wrong_answers import unbatched
 from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
 from autotune.search.samplers import SpaceExhausted, create_sampler
@@ -40,6 +41,23 @@ from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, TrialRecord
 
 _EXHAUSTED = "every config of the search space was tried"
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A trial that was submitted and has not ended.
+
+    Attributes:
+        asked: Optuna's trial.
+        label: Whose config it is.
+        trial: What is executed.
+        forecast: What its config was expected to measure; None for a start.
+    """
+
+    asked: optuna.Trial
+    label: str
+    trial: Trial
+    forecast: Forecast | None = None
 
 
 class Coordinator:
@@ -52,6 +70,7 @@ class Coordinator:
         environment: Where it runs.
         observer: Who watches.
         clock: Monotonic seconds.
+        workers: What runs the search's trials, several at a time; by default the executor, one at a time.
     """
 
     def __init__(
@@ -62,10 +81,13 @@ class Coordinator:
         environment: Environment,
         observer: StudyObserver,
         clock: Callable[[], float] = time.monotonic,
+        workers: Workers | None = None,
     ) -> None:
         self._plan = plan
         self._store = store
         self._executor = executor
+        self._workers = workers or OneWorker(executor)
+        self._running: dict[int, _Running] = {}  # by trial number
         self._observer = observer
         self._base = plan.base
         self._record, notes = self._begin(environment)
@@ -91,6 +113,8 @@ class Coordinator:
                 finished=self._seen,
                 predictor=self._experience.predictor,
                 avoids=self._avoids,
+                parallel=self._workers.count > 1,
+                running=self._running_candidates,
             ),
         )
         self._learn_what_to_avoid()
@@ -147,30 +171,62 @@ class Coordinator:
     def _run_trials(self) -> tuple[str, bool, bool]:
         """Why no more trials were run, whether a person wanted so, and whether nothing works any more."""
         waiting = self._starts()
+        unfinished: TrialOutcome | None = None
         try:
             while True:
-                start = next(waiting, None)
-                if start is None:  # nobody asks before what the starts teach
-                    self._experience.learn(self._trials)
-                if broken := self._machine.diagnosis(self._trials):
-                    return broken, False, True
-                stop = self._reason_to_stop(before_search=start is not None)
-                if stop:
-                    return stop, False, False
-                self._estimate()
-                asked, label, trial = self._ask_for(start) if start else self._ask_sampler()
-                if label != BASELINE and self._is_alike(asked, label, trial):
-                    continue
-                outcome = self._execute(asked, label, trial)
+                stop, broken, waiting = self._submit(waiting) if unfinished is None else ("", False, waiting)
+                if broken:
+                    self._give_up()
+                    return stop, False, True
+                if not self._running:
+                    if unfinished is not None:
+                        stop = unfinished.message
+                    return stop, unfinished is not None and unfinished.kind is OutcomeKind.INTERRUPTED, False
+                outcome = self._finish_next()
                 if outcome.kind.unfinished:
-                    return outcome.message, outcome.kind is OutcomeKind.INTERRUPTED, False
-                if outcome.kind is OutcomeKind.WRONG_ANSWERS:
+                    unfinished = outcome
+                    if outcome.kind is OutcomeKind.INTERRUPTED:
+                        self._give_up()
+                elif outcome.kind is OutcomeKind.WRONG_ANSWERS:
                     waiting = itertools.chain(self._unbatched(), waiting)
-        except SpaceExhausted:
-            return _EXHAUSTED + self._crashes.left_out, False, False
         except KeyboardInterrupt:  # between two trials
+            self._give_up()
             self._optuna.close_stale(self._trials)
             return "interrupted", True, False
+
+    def _submit(self, waiting: Iterator[Start]) -> tuple[str, bool, Iterator[Start]]:
+        """Submits trials until all workers have one, or there is a reason not to.
+
+        Returns:
+            The reason, empty if all have one; whether nothing works any more; the starts that are left.
+        """
+        while len(self._running) < self._workers.count:
+            start = next(waiting, None)
+            if start is None:  # nobody asks before what the starts teach
+                self._experience.learn(self._trials)
+            if broken := self._machine.diagnosis(self._trials):
+                return broken, True, waiting
+            stop = self._reason_to_stop(before_search=start is not None)
+            if stop or (start is None and self._running and self._experience.awaits_starts):
+                return stop, False, waiting if start is None else itertools.chain((start,), waiting)
+            self._estimate()
+            try:
+                running = self._ask_for(start) if start else self._ask_sampler()
+            except SpaceExhausted:
+                return _EXHAUSTED + self._crashes.left_out, False, waiting
+            if running.label == BASELINE or not self._is_alike(running):
+                self._start(running)
+        return "", False, waiting
+
+    def _give_up(self) -> None:
+        """Gives up the trials that are running; their candidates may be proposed again."""
+        self._workers.cancel()
+        for running in self._running.values():
+            self._optuna.abandon(running.asked)
+        self._running.clear()
+
+    def _running_candidates(self) -> list[Candidate]:
+        return [each.trial.candidate for each in self._running.values() if each.trial.candidate is not None]
 
     def _compare(self) -> Uncompared | None:
         """Makes the final comparison; why there was none, or none to its end."""
@@ -199,7 +255,8 @@ class Coordinator:
         wanted = self._wanted()
         if wanted is not None and self._trials:
             trial_s = statistics.mean(trial.outcome.seconds for trial in self._trials)
-            left_s = min(left_s, (wanted - len(self._trials)) * trial_s + finals_s(self._trials, plan))
+            search_s = (wanted - len(self._trials)) * trial_s / self._workers.count
+            left_s = min(left_s, search_s + finals_s(self._trials, plan))
         if math.isfinite(left_s):
             self._observer.estimated(max(0.0, left_s))
 
@@ -221,7 +278,7 @@ class Coordinator:
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
             elif start.candidate is not None:
-                done = start.candidate.key in self._seen or self._crashes.avoids(start.candidate)
+                done = start.candidate.key in self._taken() or self._avoids(start.candidate)
             else:
                 done = False
             if not done:
@@ -231,7 +288,9 @@ class Coordinator:
         """The baseline without dynamic batching, unless that was tried."""
         start = unbatched(self._base, self._plan.space)
         tried = any(each.label == start.label or each.outcome.configs == start.configs.texts() for each in self._trials)
-        if not tried:  # the model may switch the batcher on again
+        if not tried and all(
+            each.label != start.label for each in self._running.values()
+        ):  # the model may switch the batcher on again
             yield start
 
     def _note(self, text: str) -> None:
@@ -240,33 +299,38 @@ class Coordinator:
             self._noted.add(text)
             self._observer.note(text)
 
-    def _ask_for(self, start: Start) -> tuple[optuna.Trial, str, Trial]:
+    def _ask_for(self, start: Start) -> _Running:
         asked = self._optuna.ask_for(start.candidate)
         # All configs are compared with the baseline, so its rate is estimated in any case.
         question = ROUGH_RATE if start.label == BASELINE else self._question()
         question = replace(question, profiled=self._experience.simulates)
-        return asked, start.label, Trial(asked.number, start.candidate, start.configs, question)
+        return _Running(asked, start.label, Trial(asked.number, start.candidate, start.configs, question))
 
-    def _ask_sampler(self) -> tuple[optuna.Trial, str, Trial]:
+    def _ask_sampler(self) -> _Running:
         asked, candidate = self._optuna.ask()
         configs = self._plan.space.apply(candidate, self._base)
-        forecast = self._experience.forecast(candidate) if self._plan.objective.maximise else None
+        forecast = self._experience.forecast(candidate)
         question = self._question()
-        if forecast:
+        if forecast and self._plan.objective.maximise:
             question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
-        return asked, PROPOSED, Trial(asked.number, candidate, configs, question)
+        return _Running(asked, PROPOSED, Trial(asked.number, candidate, configs, question), forecast)
 
-    def _is_alike(self, asked: optuna.Trial, label: str, trial: Trial) -> bool:
+    def _is_alike(self, running: _Running) -> bool:
         """Whether a trial's config is known to be served like an earlier one's: then its outcome holds for both."""
+        trial = running.trial
         earlier = measured_alike(trial.configs, self._trials)
         if earlier is None:
             return False
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
             self._alike.append(trial.candidate)
-        self._optuna.tell(asked, label, earlier.outcome)
+        self._optuna.tell(running.asked, running.label, earlier.outcome)
         self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
         return True
+
+    def _taken(self) -> set[str]:
+        """Keys of the candidates that were measured or are being measured."""
+        return self._seen | {candidate.key for candidate in self._running_candidates()}
 
     def _question(self) -> Question:
         return replace(ROUGH_RATE, beat_per_s=self._to_beat())
@@ -283,30 +347,44 @@ class Coordinator:
             return None
         return best * (1 - self._plan.min_gain)
 
-    def _execute(self, asked: optuna.Trial, label: str, trial: Trial) -> TrialOutcome:
-        """Executes one trial, stores it and tells the study; an error of ours closes the trial as failed."""
-        observer = self._observer
-        observer.trial_started(trial.number, label, trial.candidate)
-        watch = TrialWatch(
-            on_ready=lambda startup_s: observer.server_ready(trial.number, startup_s),
-            on_served=self._on_served,
-            on_probe=lambda probe: observer.probed(trial.number, probe),
-            on_note=self._note,
-        )
+    def _start(self, running: _Running) -> None:
+        """Submits a trial. It has to beat the best so far; what is found meanwhile does not change that."""
+        observer, number = self._observer, running.trial.number
+        trial = replace(running.trial, question=self._in_time(running.trial.question))
+        self._running[number] = replace(running, trial=trial)
         try:
-            trial = replace(trial, question=self._in_time(trial.question))
-            outcome = self._executor.execute(trial, watch)
+            observer.trial_started(number, running.label, trial.candidate)
+            watch = TrialWatch(
+                on_ready=lambda startup_s: observer.server_ready(number, startup_s),
+                on_served=self._on_served,
+                on_probe=lambda probe: observer.probed(number, probe),
+                on_note=self._note,
+            )
+            self._workers.submit(trial, watch)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _finish_next(self) -> TrialOutcome:
+        """Waits for the next trial that ends, stores it and reports it to Optuna.
+
+        An error of ours closes all that are running as failed.
+        """
+        try:
+            ended = self._workers.wait()
         except BaseException as error:
-            self._optuna.abandon(asked)
+            self._give_up()
             if isinstance(error, UsageError) and not self._trials:  # the request was at fault: nothing was found out
                 self._optuna.discard()
             raise
+        running = self._running.pop(ended.number)
+        asked, label, trial, outcome = running.asked, running.label, running.trial, ended.outcome
         if outcome.differences and trial.candidate is not None:
             served = ConfigSet.parse(outcome.configs, "served")
             values = self._plan.space.as_served(trial.candidate, trial.configs, served)
             outcome = replace(outcome, served_values=values if values != trial.candidate else None)
         if label == PROPOSED:  # the starts are what predictions are learnt from
-            outcome = replace(outcome, forecast=self._experience.forecast(trial.candidate))
+            outcome = replace(outcome, forecast=running.forecast)
         record = self._store.save_trial(self._record, trial.number, label, outcome)
         if outcome.kind.unfinished:
             self._optuna.abandon(asked)
@@ -322,7 +400,7 @@ class Coordinator:
                 " batches or fewer instances can meet it, if the model itself does"
             )
         best = best_of(self._trials, self._plan.objective)
-        observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
+        self._observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
         return outcome
 
     def _in_time(self, question: Question) -> Question:
@@ -375,7 +453,7 @@ class Coordinator:
         """Why no further trial should start; empty to go on."""
         plan, trials = self._plan, self._trials
         stop = (
-            enough_trials(trials, plan.trials)
+            enough_trials(len(trials), len(self._running), plan.trials)
             or failing_alike(trials, plan.options)
             or unpromising(trials, plan.options)
             or answered_by_cache(trials, plan.options)
@@ -384,9 +462,10 @@ class Coordinator:
         )
         if stop or before_search:
             return stop
-        if len(self._seen) >= plan.space.size:
+        taken = self._taken()
+        if len(taken) >= plan.space.size:
             return _EXHAUSTED
-        return self._experience.nothing_left_to_win(trials, self._seen, self._avoids)
+        return self._experience.nothing_left_to_win(trials, taken, self._avoids)
 
 
 def startup_trials(trials: int | None) -> int:

@@ -16,6 +16,7 @@ from autotune.space import JointSpace
 from autotune.store import Store
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid
+from benchmarks.replay._workers import SimulatedWorkers
 
 _NOWHERE = Environment("", 0, 1, 1.0, 0, (), "", "", "")
 
@@ -37,7 +38,7 @@ class Replay:
         seed: Its seed.
         chosen_per_s: After each restart, the recorded rate of the config that had measured best so far; 0 for none.
         tried_per_s: After each restart, the highest recorded rate of any config that was tried and kept the ceiling.
-        elapsed_s: Seconds that the trials took until then.
+        elapsed_s: Seconds from the start until then.
         stopped: Why it ended.
         delivered_per_s: The recorded rate of the config that it delivers, after its finals where they were held.
         gain: What it tells that this carries by the config it began with; None where it tells none.
@@ -53,7 +54,9 @@ class Replay:
     gain: Ratio | None = None
 
 
-def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, final_rounds: int = 0) -> Replay:
+def replay(
+    grid: Grid, sampler: str, seed: int, restarts: int, noise: float, final_rounds: int = 0, workers: int = 1
+) -> Replay:
     """One study on the grid.
 
     Args:
@@ -63,6 +66,7 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, fin
         restarts: Trials at most; each is a restart of the server.
         noise: Standard deviation of the logarithm of a measurement's error.
         final_rounds: Rounds of the finals, in which each measurement errs anew; 0 for none.
+        workers: Trials that run at a time.
     """
     plan = StudyPlan(
         name="replay",
@@ -76,8 +80,10 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, fin
         final_rounds=final_rounds,
     )
     store = MemoryStore.open("sqlite://")  # a new one for each study: nothing is known from earlier ones
+    executor = LookupExecutor(grid, noise, seed)
+    pool = SimulatedWorkers(executor, workers)
     try:
-        result = Coordinator(plan, store, LookupExecutor(grid, noise, seed), _NOWHERE, SilentObserver()).run()
+        result = Coordinator(plan, store, executor, _NOWHERE, SilentObserver(), pool.clock, pool).run()
     finally:
         store.close()
     rates_per_s = [grid.rate_of(trial.outcome.candidate) for trial in result.trials]
@@ -92,7 +98,7 @@ def replay(grid: Grid, sampler: str, seed: int, restarts: int, noise: float, fin
         seed,
         chosen_per_s,
         tried_per_s=np.maximum.accumulate(rates_per_s).tolist(),
-        elapsed_s=np.cumsum([trial.outcome.seconds for trial in result.trials]).tolist(),
+        elapsed_s=list(pool.ended_s.values()),
         stopped=result.stopped,
         delivered_per_s=grid.rate_of(result.best.outcome.candidate) if result.best else 0.0,
         gain=result.interval,

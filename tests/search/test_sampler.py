@@ -247,7 +247,7 @@ class Proposing:
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
 
-    def proposals(self):
+    def proposals(self, running: object = ()):
         return sorted(self._space.candidates(), key=lambda each: -each["instance_count"])
 
 

@@ -13,7 +13,7 @@ from autotune.errors import UsageError
 from autotune.search.samplers._candidate_sampler import CandidateSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
     from optuna import Study
@@ -36,11 +36,15 @@ class Context:
         space: The search space.
         startup_trials: Random trials before ``tpe`` and ``gp`` start to learn.
         predictor: Predicts every candidate; only ``model`` asks it.
+        parallel: Whether trials run side by side.
+        running: The candidates of the trials that run now.
     """
 
     space: JointSpace
     startup_trials: int
     predictor: Predictor | None = None
+    parallel: bool = False
+    running: Callable[[], Sequence[Candidate]] = tuple
 
 
 class _InSpace:
@@ -70,6 +74,8 @@ def create_sampler(
     finished: AbstractSet[str],
     predictor: Predictor | None = None,
     avoids: Callable[[Candidate], bool] = lambda candidate: False,
+    parallel: bool = False,
+    running: Callable[[], Sequence[Candidate]] = tuple,
 ) -> CandidateSampler:
     """The sampler that ``--sampler NAME`` asks for.
 
@@ -81,12 +87,14 @@ def create_sampler(
         finished: Keys of candidates not to propose, besides those of the study's own trials.
         predictor: What ``model`` asks; without one, or before it is ready, that proposes like ``tpe``.
         avoids: Whether a candidate must not be proposed for another reason, asked at each proposal.
+        parallel: Whether trials run side by side: ``tpe`` then takes a running one for a bad one (constant liar).
+        running: The candidates of the trials that run now: ``model`` takes them for as good as expected.
 
     Raises:
         UsageError: An unknown sampler, or one whose package is missing.
     """
     check_sampler(name)
-    strategy = SAMPLERS[name](Context(space, startup_trials, predictor))
+    strategy = SAMPLERS[name](Context(space, startup_trials, predictor, parallel, running))
     return CandidateSampler(strategy, space, seed, finished, avoids)
 
 
@@ -106,7 +114,9 @@ def _tpe(context: Context) -> Strategy:
     """Tree-structured Parzen estimator over all parameters jointly, feasible trials first."""
 
     def sampler(seed: int) -> BaseSampler:
-        return TPESampler(n_startup_trials=context.startup_trials, multivariate=True, constant_liar=False, seed=seed)
+        return TPESampler(
+            n_startup_trials=context.startup_trials, multivariate=True, constant_liar=context.parallel, seed=seed
+        )
 
     return _asking(sampler, tries=_TRIES)
 
@@ -159,7 +169,7 @@ def _model(context: Context) -> Strategy:
         if predictor is None or not predictor.ready or predictor.doubt:
             yield from otherwise(study, trial, search_space, rng)
             return
-        for candidate in predictor.proposals():
+        for candidate in predictor.proposals(context.running()):
             yield context.space.optuna_params(candidate)
 
     return proposals
