@@ -3,7 +3,7 @@
 `tune`, `measure`, `compare`, `check` and `experiment` do what ``autotune run`` and the commands of these names do, and
 return the same results. Their arguments are the fields of `RunRequest`, `MeasureRequest`, `CompareRequest`,
 `CheckRequest` and `ExperimentRequest`; `run_study`, `run_measurement`, `run_comparison`, `run_check` and
-`run_experiment` take such a request.
+`run_experiment` take such a request. `tune_all` and `run_fleet` tune several models.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ __all__ = [
     "run_check",
     "run_comparison",
     "run_experiment",
+    "run_fleet",
     "run_measurement",
     "run_study",
     "tune",
+    "tune_all",
 ]
 
 

@@ -25,6 +25,7 @@ from autotune.request import (
 )
 
 if TYPE_CHECKING:
+    from autotune.cluster import Cluster
     from autotune.environment import Environment
     from autotune.load import Schedule, Traffic
     from autotune.measurement import Deployment, MeasureOptions, Probe, SweepResult
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
     from autotune.report.deploy import ExportedRepository
     from autotune.repository import ConfigSet, ModelConfig, ModelSpec
-    from autotune.search import StudyObserver, StudyResult
+    from autotune.search import FleetResult, StudyObserver, StudyResult
     from autotune.search.comparison import Baseline, CheckResult, ComparisonResult, Contender
     from autotune.search.experiment import ExperimentResult
     from autotune.server import Diagnosis, Launcher, Leftover
@@ -53,27 +54,96 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
     """
+    if request.all or request.each:
+        raise UsageError(f"--{'all' if request.all else 'each'}: tunes several models; call run_fleet")
     request, translated = request.completed()
+    request.goal(), request.time_budget_s(), request.measure_options(), request.checks_outputs()
+
+    from autotune.search import check_sampler
+
+    check_sampler(request.sampler)
+    if request.mlflow is not None:
+        _check_mlflow(request.mlflow)
+    if not request.on_ray():
+        return _run_study(request, translated, observer)
+
+    from autotune.cluster import cluster_of
+
+    request.writable_directory()
+    spec, composing = request.find_model(request.triton_arg, allow_batching=request.allow_batching)
+    with cluster_of(request, spec, composing) as cluster:
+        return _run_study(request, (*translated, *cluster.notes), observer, cluster)
+
+
+def run_fleet(request: RunRequest, observer: StudyObserver | None = None) -> FleetResult:
+    """Tunes the models of ``all`` or ``each`` one after the other, the longest expected first.
+
+    A model that cannot be tuned does not keep the others from it. Trials and time budget are those of each model.
+
+    Returns:
+        The study of each model, or why there is none.
+
+    Raises:
+        UsageError: The request is at fault, or no model can be tuned.
+    """
+    from autotune.search import FleetResult, ModelStudy, SilentObserver, longest_first
+    from autotune.store import Store, database_url
+
+    observer = observer or SilentObserver()
+    models, results = request.fleet(), request.writable_directory()
+    url = request.storage or database_url(results)
+    try:
+        known = Store.open_existing(url, "--storage")
+    except UsageError:  # no study was run yet
+        known = None
+    with closing(known) if known else nullcontext():
+        waiting = longest_first(models, known)
+    done: list[ModelStudy] = []
+    first: UsageError | None = None
+    try:
+        while waiting:
+            name = waiting[0]
+            observer.note(f"model {name}, {len(done) + 1} of {len(models)}")
+            single = replace(request, all=False, each=(), model=name)
+            try:
+                done.append(ModelStudy(name, run_study(single, observer)))
+            except AutotuneError as error:
+                first = first or (error if isinstance(error, UsageError) else None)
+                observer.note(f"{name}: {error}")
+                done.append(ModelStudy(name, error=str(error)))
+            waiting.pop(0)
+            if done[-1].result is not None and done[-1].result.interrupted:
+                break
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    if first is not None and all(each.result is None for each in done):
+        raise first
+    return FleetResult(tuple(done), tuple(waiting))
+
+
+def _run_study(
+    request: RunRequest, translated: Sequence[str], observer: StudyObserver | None, cluster: Cluster | None = None
+) -> StudyResult:
+    """The study of a completed request, on this machine or on a cluster."""
     goal, time_budget_s, options = request.goal(), request.time_budget_s(), request.measure_options()
     check_outputs = request.checks_outputs()
 
     from autotune.measurement import Deployment
     from autotune.report import export_best
     from autotune.repository import RequestShapes, file_listing
-    from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, check_sampler, study_lock
+    from autotune.search import Coordinator, LocalExecutor, SilentObserver, StudyPlan, study_lock
     from autotune.server import check_gpu_instances, check_gpu_search
     from autotune.space import JointSpace, advice, shape_advice
 
-    check_sampler(request.sampler)
-    if request.mlflow is not None:
-        _check_mlflow(request.mlflow)
     observer = observer or SilentObserver()
-    asked, composing = request.find_models(request.triton_arg, allow_batching=request.allow_batching)
+    launcher, why = cluster.served_by if cluster else request.launcher(share_memory=request.shares_memory)
+    found = request.find_models(request.triton_arg, allow_batching=request.allow_batching)
+    asked, composing = (tuple(_completed_there(each, launcher) for each in part) for part in found)
     traffics = request.traffics([(each, each.config) for each in asked], composing, seed=request.seed)
     models, spec, beside = (*asked, *composing), asked[0], (*asked[1:], *composing)
     traffic = traffics[spec.name]
     space, notes = JointSpace.of(request.space(), models, asked=len(asked))
-    launcher, why = request.launcher(share_memory=request.shares_memory)
     for each in models:
         launcher.check_model(each)
         searched = space.spaces.get(each.name)
@@ -81,8 +151,6 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         if searched is None or not searched.moves_off_gpus:
             check_gpu_instances(launcher, each.name, each.config)
     _check_memory_limits(launcher, goal)
-    spec, *called = (_completed_there(each, launcher) for each in (spec, *composing))
-    composing = tuple(called)
     name = request.study_name(spec.name, launcher.name)
     results = request.writable_directory()
     directory = results / name
@@ -116,7 +184,7 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         requests=None if goal.weights else shapes,
     )
     with (
-        _holding_machine(request, launcher, f"autotune run --study {name}"),
+        _holding_machine(request, launcher, f"autotune run --study {name}") if cluster is None else nullcontext(),
         closing(create_store(results, request.storage)) as store,
     ):
         _create_directory(directory)
@@ -124,12 +192,19 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
             observer.note(note)
         with study_lock(store.directory or directory, name), store.exclusive(name), ExitStack() as stack:
             _remove_abandoned(directory)
-            deployment = stack.enter_context(
-                closing(Deployment(spec, launcher, directory, traffic, beside, shares=goal.shares, traffics=traffics))
-            )
-            executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
-            environment = _environment(launcher, spec, beside)
-            with store.in_use():
+            stack.enter_context(store.in_use())
+            if cluster is not None:
+                workers = cluster.workers(directory / "logs", observer.note, request.workers)
+                result = Coordinator(plan, store, workers, cluster.environment, observer, workers=workers).run()
+                workers.compare_hosts(result, store, time_budget_s)
+            else:
+                deployment = stack.enter_context(
+                    closing(
+                        Deployment(spec, launcher, directory, traffic, beside, shares=goal.shares, traffics=traffics)
+                    )
+                )
+                executor = LocalExecutor(deployment, goal, options, directory / "logs", check_outputs)
+                environment = _environment(launcher, spec, beside)
                 result = Coordinator(plan, store, executor, environment, observer).run()
     if result.best is not None:
         result = replace(result, config_path=export_best(result, directory))
@@ -605,6 +680,7 @@ def _by_keywords(
 
 
 tune = _by_keywords(RunRequest, run_study)
+tune_all = _by_keywords(RunRequest, run_fleet)
 measure = _by_keywords(MeasureRequest, run_measurement)
 compare = _by_keywords(CompareRequest, run_comparison)
 check = _by_keywords(CheckRequest, run_check)

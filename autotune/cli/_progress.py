@@ -71,7 +71,7 @@ class _ProgressObserver:
         self._interruption = interruption
         self._console = console
         self._view = view
-        self._label = PROPOSED
+        self._labels: dict[int, str] = {}  # several trials may run at a time
 
     def note(self, text: str) -> None:
         self._print(Text(text, style="dim"))
@@ -88,7 +88,7 @@ class _ProgressObserver:
 
     def trial_started(self, number: int, label: str, candidate: Candidate | None) -> None:
         self._interruption.check()
-        self._label = label
+        self._labels[number] = label
         config = describe_candidate(candidate) if label == PROPOSED else label
         self._view.title, self._view.phase = f"trial {number} ({config})", "starting the server"
 
@@ -105,7 +105,7 @@ class _ProgressObserver:
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
         self._view.finished(number, outcome, best)
-        self._print(_line(number, self._label, outcome, best))
+        self._print(_line(number, self._labels.get(number, PROPOSED), outcome, best))
 
     def run_finished(self, label: str, outcome: TrialOutcome) -> None:
         self._print(_again(label, outcome))

@@ -14,7 +14,7 @@ from autotune.report import _json, _sweep_csv, _sweep_lines, _sweep_markdown, _s
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
-    from autotune.search import StudyResult
+    from autotune.search import FleetResult, StudyResult
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
 
@@ -39,6 +39,9 @@ class Format(Protocol):
 
     def studies(self, results: Sequence[StudyResult], /) -> str:
         """The studies of a database."""
+
+    def fleet(self, result: FleetResult, /) -> str:
+        """The models of a repository, and what each gains."""
 
     def doctor(self, findings: Sequence[Diagnosis], /) -> str:
         """What each launch mode finds and what is missing."""

@@ -16,6 +16,7 @@ from autotune.search.comparison import rank, speedup
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
+    from autotune.search import FleetResult
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
     from autotune.store import TrialRecord
@@ -39,6 +40,15 @@ def diff(first: StudyResult, second: StudyResult) -> str:
 def studies(results: Sequence[StudyResult]) -> str:
     """The studies of a database, each as `study` has it but without its trials."""
     return dumps([{**_study(result), "trials": len(result.trials)} for result in results])
+
+
+def fleet(result: FleetResult) -> str:
+    """Each model with its study as `studies` has it, or with the error; those whose turn did not come."""
+    models = [
+        {"model": each.model, "error": each.error, "study": each.result and _study(each.result)}
+        for each in result.models
+    ]
+    return dumps({"models": models, "waiting": result.waiting})
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:

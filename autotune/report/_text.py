@@ -10,6 +10,7 @@ from rich.console import Console
 from autotune.report._comparison import check_lines, comparison_table
 from autotune.report._diff import diff_lines
 from autotune.report._doctor import doctor_table
+from autotune.report._fleet import fleet_table
 from autotune.report._format import wide_console
 from autotune.report._studies import studies_table
 from autotune.report._summary import study_summary
@@ -18,7 +19,7 @@ from autotune.search import outline_of
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
-    from autotune.search import StudyResult
+    from autotune.search import FleetResult, StudyResult
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
     from autotune.store import StudyOutline
@@ -57,6 +58,11 @@ def studies(results: Sequence[StudyResult]) -> str:
 def outlines(found: Sequence[StudyOutline]) -> str:
     """A row per study, of studies that were not read as a whole."""
     return _printed(lambda console: studies_table(found, console))
+
+
+def fleet(result: FleetResult) -> str:
+    """A row per model."""
+    return _printed(lambda console: fleet_table(result, console))
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:

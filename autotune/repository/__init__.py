@@ -5,7 +5,7 @@ from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
 from autotune.repository._config_set import ConfigSet
 from autotune.repository._features import has_queue_policy, has_rate_limiter, has_response_cache, queue_limit
-from autotune.repository._files import content_digest, file_listing
+from autotune.repository._files import content_digest, file_listing, model_files
 from autotune.repository._keep_text import edited_text
 from autotune.repository._kept_apart import KeptApart, RequestShapes, kept_apart, step_kept_apart
 from autotune.repository._repository import ModelRepository
@@ -54,6 +54,7 @@ __all__ = [
     "instances_of",
     "is_known_alike",
     "kept_apart",
+    "model_files",
     "queue_limit",
     "remove_abandoned",
     "repository_tree",

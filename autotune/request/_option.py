@@ -53,6 +53,7 @@ class Panel(str, Enum):
     SEARCH = "Search"
     LOAD = "Load"
     SERVER = "Server"
+    EXECUTOR = "Executor"
     ADDRESS = "Address"
     OUTPUT = "Output"
 

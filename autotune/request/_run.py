@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from autotune.arrivals import POISSON
 from autotune.errors import UsageError
 from autotune.objective import Objective, format_duration, format_size, parse_duration, parse_objective, parse_size
 from autotune.request._arrivals import ArrivalsRequest
+from autotune.request._executor import ExecutorRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model_analyzer import SERVER_OPTIONS, read_model_analyzer
 from autotune.request._models import ModelsRequest
@@ -28,7 +29,7 @@ _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerRequest, StoreRequest):
+class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerRequest, ExecutorRequest, StoreRequest):
     """A study: each field is the option of ``autotune run`` of that name. Durations are texts such as ``"5ms"``."""
 
     objective: str = option(
@@ -95,10 +96,50 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         panel=Panel.SEARCH,
     )
     cold_start: bool = option(False, "", "Ignore earlier studies of this model in the database.", panel=Panel.SEARCH)
+    all: bool = option(False, "", "Tune every model of the repository, one after the other.", panel=Panel.MODEL)
+    each: Sequence[str] = option(
+        (), "NAME[,NAME]", "Tune these models, one after the other; may be repeated.", panel=Panel.MODEL
+    )
     study: str | None = option(None, "NAME", "Name of the study; the same name resumes it.", panel=Panel.SEARCH)
     mlflow: str | None = option(
         None, "URI", "MLflow server that gets the result, such as http://127.0.0.1:5000.", panel=Panel.OUTPUT
     )
+
+    def fleet(self) -> tuple[tuple[str, int], ...]:
+        """The models that are tuned one after the other, with the bytes of their files; none if one model is tuned.
+
+        With ``all`` those that are steps of an ensemble are left out: they are tuned with it.
+
+        Raises:
+            UsageError: Options that name one model or one study, or no such model.
+        """
+        if not self.all and not self.each:
+            return ()
+        flag = "--all" if self.all else "--each"
+        one = {
+            "--each": self.all and self.each,
+            "--model": self.model,
+            "--study": self.study,
+            "--composing-models": self.composing_models,
+            "--from-model-analyzer": self.from_model_analyzer,
+        }
+        for other in (name for name, given in one.items() if given and name != flag):
+            raise UsageError(f"{flag}: tunes several models and {other} names one; drop one of them")
+
+        from autotune.repository import ModelRepository, model_files
+
+        repository = ModelRepository(Path(self.model_repository))
+        if self.all:
+            specs = [repository.model(name) for name in repository.names()]
+            steps = {each.name for spec in specs for each in repository.composing_models(spec)}
+            specs = [spec for spec in specs if spec.name not in steps]
+        else:
+            names = dict.fromkeys(name for each in self.each for name in each.split(","))
+            specs = [repository.model(name, "--each") for name in names]
+        return tuple(
+            (spec.name, sum(path.stat().st_size for _, path in model_files(spec.path) if path.is_file()))
+            for spec in specs
+        )
 
     def completed(self) -> tuple[RunRequest, tuple[str, ...]]:
         """This request with the options of its Model Analyzer file, and notes on how that was read.

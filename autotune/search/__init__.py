@@ -2,6 +2,7 @@
 
 from autotune.search._attributes import OUTCOME, user_attributes
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
+from autotune.search._fleet import FleetResult, ModelStudy, longest_first
 from autotune.search._frame import TRIAL_COLUMNS
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
@@ -30,7 +31,9 @@ __all__ = [
     "Executor",
     "Finalist",
     "Finals",
+    "FleetResult",
     "LocalExecutor",
+    "ModelStudy",
     "OneWorker",
     "SearchOptions",
     "SilentObserver",
@@ -46,6 +49,7 @@ __all__ = [
     "find_record",
     "kind_of_failure",
     "levels",
+    "longest_first",
     "measure_config",
     "outline_of",
     "ratios_to_baseline",

@@ -278,7 +278,7 @@ class Coordinator:
             if start.label == BASELINE:
                 done = any(trial.label == BASELINE for trial in self._trials)
             elif start.candidate is not None:
-                done = start.candidate.key in self._taken() or self._avoids(start.candidate)
+                done = start.candidate.key in self._taken() or self._crashes.avoids(start.candidate)
             else:
                 done = False
             if not done:
@@ -288,9 +288,8 @@ class Coordinator:
         """The baseline without dynamic batching, unless that was tried."""
         start = unbatched(self._base, self._plan.space)
         tried = any(each.label == start.label or each.outcome.configs == start.configs.texts() for each in self._trials)
-        if not tried and all(
-            each.label != start.label for each in self._running.values()
-        ):  # the model may switch the batcher on again
+        running = any(each.label == start.label for each in self._running.values())
+        if not tried and not running:  # the model may switch the batcher on again
             yield start
 
     def _note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Where trials are executed, one or several at a time: the coordinator submits them and waits for the next that ends."""
+"""Where trials are executed: the coordinator submits them and waits for the next one that ends."""
 
 from __future__ import annotations
 

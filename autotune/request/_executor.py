@@ -1,0 +1,90 @@
+"""Where trials are executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autotune.errors import UsageError
+from autotune.request._option import AT_LEAST_ONE, Panel, Request, option
+
+EXECUTORS = ("local", "ray")
+STAGING = ("auto", "path", "copy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorRequest(Request):
+    """This machine, or the workers of a Ray cluster."""
+
+    executor: str = option("local", "local|ray", "Where trials run.", panel=Panel.EXECUTOR)
+    address: str | None = option(
+        None, "HOST:PORT|auto", "The Ray cluster of --executor ray; auto is the one here.", panel=Panel.EXECUTOR
+    )
+    worker_cpus: int | None = option(
+        None,
+        "N",
+        "CPUs that each trial takes on the cluster instead of one GPU.",
+        panel=Panel.EXECUTOR,
+        allowed=AT_LEAST_ONE,
+    )
+    worker_resource: str | None = option(
+        None, "NAME=N", "Custom Ray resource that each trial takes instead of one GPU.", panel=Panel.EXECUTOR
+    )
+    workers: int | None = option(
+        None,
+        "N",
+        "Most trials at a time on the cluster; all that fit by default.",
+        panel=Panel.EXECUTOR,
+        allowed=AT_LEAST_ONE,
+    )
+    staging: str = option(
+        "auto",
+        "auto|path|copy",
+        "Whether workers read the repository by its path or get a copy.",
+        panel=Panel.EXECUTOR,
+    )
+
+    def on_ray(self) -> bool:
+        """Whether trials run on a Ray cluster; raises `UsageError` if the options do not go together."""
+        if self.executor not in EXECUTORS:
+            raise UsageError(f"--executor: {self.executor!r} is unknown; use {' or '.join(EXECUTORS)}")
+        if self.staging not in STAGING:
+            raise UsageError(f"--staging: {self.staging!r} is unknown; use {', '.join(STAGING)}")
+        given = {
+            "--address": self.address,
+            "--worker-cpus": self.worker_cpus,
+            "--worker-resource": self.worker_resource,
+            "--workers": self.workers,
+            "--staging": None if self.staging == "auto" else self.staging,
+        }
+        if self.executor == "local":
+            for flag, value in given.items():
+                if value is not None:
+                    raise UsageError(f"{flag}: only --executor ray uses it; drop it, or add --executor ray")
+            return False
+        if self.address is None:
+            raise UsageError("--executor: ray needs a cluster; add --address HOST:PORT, or --address auto")
+        if self.worker_cpus is not None and self.worker_resource is not None:
+            raise UsageError("--worker-resource: given with --worker-cpus; use one of them")
+        self.resources()
+        return True
+
+    def resources(self) -> dict[str, float]:
+        """What a trial takes of a node, by Ray's name of the resource.
+
+        Raises:
+            UsageError: The custom resource cannot be read.
+        """
+        if self.worker_cpus is not None:
+            return {"CPU": float(self.worker_cpus)}
+        if self.worker_resource is None:
+            return {"GPU": 1.0}
+        name, _, amount = self.worker_resource.partition("=")
+        try:
+            number = float(amount or 1)
+        except ValueError:
+            number = 0.0
+        if not name or number <= 0 or name in ("CPU", "GPU", "memory"):
+            raise UsageError(
+                f"--worker-resource: {self.worker_resource!r} is no custom resource; use NAME=N as in a100_slice=1"
+            )
+        return {name: number}
