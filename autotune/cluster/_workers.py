@@ -196,6 +196,8 @@ class RayWorkers:
             found = differences(self.environment, report.facts.environment) if report.facts else []
             self._note(f"{report.host} joined the cluster and is of another kind, so it is not used ({found[0]})")
         self._counted_s = -_COUNT_S
+        if not self.nodes():
+            raise UsageError(f"--executor: ray, no node of the study's kind is left; {report.host} is of another")
         self.submit(submitted.trial, submitted.watch, self.home)
 
     def _with_log(self, trial: Trial, report: Report) -> TrialOutcome:
