@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def losses(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Runs a study while workers are killed; two kills in five take a node, and another one joins."""
+    """Runs a study while workers are killed; one kill in five takes a node, and another one joins."""
     from ray.cluster_utils import Cluster
 
     from autotune.cluster import Job, RayWorkers
@@ -97,37 +97,38 @@ def losses(arguments: argparse.Namespace) -> dict[str, Any]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
     nodes = [cluster.add_node(num_cpus=2, resources={"trial": 2}, **small) for _ in range(arguments.workers // 2)]
     killed: Counter[str] = Counter()
-    over = threading.Event()
 
     with tempfile.TemporaryDirectory(prefix="losses-") as name, connected(cluster.address) as ray:
         directory = Path(name)
         (starts := directory / "starts").mkdir()
 
-        def kill() -> None:
-            while sum(killed.values()) < arguments.kills and not over.wait(rng.expovariate(1 / arguments.every)):
-                if len(nodes) > 1 and rng.random() < 0.4:
-                    cluster.remove_node(nodes.pop(rng.randrange(len(nodes))), allow_graceful=False)
-                    killed["nodes"] += 1
-                    nodes.append(cluster.add_node(num_cpus=2, resources={"trial": 2}, **small))
-                    continue
-                latest = sorted(starts.iterdir(), key=lambda path: path.stat().st_mtime)[-arguments.workers :]
-                alive = [process for each in latest if (process := _worker(int(each.name.split("-")[1])))]
-                if alive:
-                    with suppress(ProcessLookupError):
-                        os.kill(rng.choice(alive), signal.SIGKILL)
-                        killed["workers"] += 1
-
         job = Job(f"losses-{os.getpid()}", EmulatedSetup(grid_path, arguments.pace, starts), DEVICE.digest)
         workers = RayWorkers(ray, job, {"trial": 1.0}, DEVICE, directory / "logs", print, losses=20)
         plan = replace(_plan(grid, "tpe", arguments.seed), trials=arguments.trials)
         store = Store.open(database_url(directory))
-        thread = threading.Thread(target=kill)
+        stopped = []
+
+        def study() -> None:
+            run = Coordinator(plan, store, workers, DEVICE, SilentObserver(), workers=workers).run()
+            stopped.append(run.stopped)
+
+        thread = threading.Thread(target=study)  # nodes are started in the main thread only
         thread.start()
-        try:
-            result = Coordinator(plan, store, workers, DEVICE, SilentObserver(), workers=workers).run()
-        finally:
-            over.set()
-            thread.join()
+        while thread.is_alive():
+            thread.join(rng.expovariate(1 / arguments.every))
+            if not any(starts.iterdir()) or sum(killed.values()) >= arguments.kills or not thread.is_alive():
+                continue
+            if len(nodes) > 1 and rng.random() < 0.2:
+                cluster.remove_node(nodes.pop(rng.randrange(len(nodes))), allow_graceful=False)
+                killed["nodes"] += 1
+                nodes.append(cluster.add_node(num_cpus=2, resources={"trial": 2}, **small))
+                continue
+            latest = sorted(starts.iterdir(), key=lambda path: path.stat().st_mtime)[-arguments.workers :]
+            alive = [process for each in latest if (process := _worker(int(each.name.split("-")[1])))]
+            if alive:
+                with suppress(ProcessLookupError):
+                    os.kill(rng.choice(alive), signal.SIGKILL)
+                    killed["workers"] += 1
         stored = [trial.number for trial in store.trials(store.studies()[0])]
         begun = len(list(starts.iterdir()))
         store.close()
@@ -145,7 +146,7 @@ def losses(arguments: argparse.Namespace) -> dict[str, Any]:
         "starts": begun,
         "processes_left": len(left),
         "directory_left": ray_left,
-        "stopped": result.stopped,
+        "stopped": "".join(stopped),
     }
     print(json.dumps(found, indent=1))
     return found

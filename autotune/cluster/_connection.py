@@ -44,6 +44,7 @@ def connected(address: str) -> Iterator[Any]:
             "--executor: ray is not installed; run pip install 'triton-autotune[ray]', or use --executor local"
         ) from error
     _check_reachable(address)
+    _keep_output_clean()
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except Exception as error:
@@ -52,6 +53,18 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _keep_output_clean() -> None:
+    """Keeps Ray's messages about its own processes off standard output, where results go.
+
+    Ray 2.60 prints there what its nodes report, such as 30 lines of log for a node that was lost, also with
+    ``log_to_driver=False`` (``listen_error_messages`` in ``ray/_private/worker.py``).
+    """
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _check_reachable(address: str) -> None:

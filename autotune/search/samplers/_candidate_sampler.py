@@ -195,7 +195,7 @@ class CandidateSampler(BaseSampler):
         names = space.distributions().keys()
         good = [
             each
-            for each in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            for each in _read_once(study, TrialState.COMPLETE)
             if each.value is not None and abs(each.value - best) <= worst and names <= each.params.keys()
         ]
         for each in good:
@@ -222,9 +222,7 @@ class CandidateSampler(BaseSampler):
         """
         names = self._space.distributions().keys()
         tried = set(self._finished)
-        for other in study.get_trials(
-            deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        ):
+        for other in _read_once(study, TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING):
             if other.number != trial.number and names <= other.params.keys():
                 if other.number not in self._key_of_trial:
                     self._key_of_trial[other.number] = self._space.canonical(other.params).key
@@ -235,6 +233,11 @@ class CandidateSampler(BaseSampler):
         # Optuna has created the trial already: left RUNNING, it would look like one of a dead process.
         study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         raise SpaceExhausted(f"every config of the search space was tried ({self._space.size})")
+
+
+def _read_once(study: Study, *states: TrialState) -> list[FrozenTrial]:
+    """The trials in these states, as the storage had them when Optuna first read them for this proposal."""
+    return study._get_trials(deepcopy=False, states=states, use_cache=True)
 
 
 def _only_value(distribution: BaseDistribution) -> Any:
