@@ -1,0 +1,73 @@
+"""Options of executors and of several models: what does not go together is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_models import write_double
+
+from autotune.errors import UsageError
+from autotune.request import RunRequest
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"executor": "dask"}, "--executor: 'dask' is unknown; use local or ray"),
+        ({"executor": "ray"}, "--executor: ray needs a cluster; add --address"),
+        ({"address": "auto"}, "--address: only --executor ray uses it"),
+        ({"workers": 4}, "--workers: only --executor ray uses it"),
+        ({"staging": "copy"}, "--staging: only --executor ray uses it"),
+        ({"executor": "ray", "address": "auto", "staging": "s3"}, "--staging: 's3' is unknown; use auto, path, copy"),
+        ({"executor": "ray", "address": "auto", "worker_cpus": 2, "worker_resource": "a"}, "--worker-resource: given"),
+        ({"executor": "ray", "address": "auto", "worker_resource": "a=none"}, "--worker-resource: 'a=none' is no"),
+        ({"executor": "ray", "address": "auto", "worker_resource": "GPU=1"}, "--worker-resource: 'GPU=1' is no"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: dict[str, object], line: str) -> None:
+    with pytest.raises(UsageError) as error:
+        RunRequest(**options).on_ray()
+    assert str(error.value).startswith(line)
+
+
+def test_a_trial_takes_one_gpu_unless_another_resource_is_named() -> None:
+    assert RunRequest().resources() == {"GPU": 1.0}
+    assert RunRequest(worker_cpus=4).resources() == {"CPU": 4.0}
+    assert RunRequest(worker_resource="slice").resources() == {"slice": 1.0}
+    assert RunRequest(worker_resource="slice=0.5").resources() == {"slice": 0.5}
+
+
+def ensemble(repository: Path, name: str, step: str) -> None:
+    (repository / name / "1").mkdir(parents=True)
+    (repository / name / "config.pbtxt").write_text(
+        f'name: "{name}"\nplatform: "ensemble"\nmax_batch_size: 8\n'
+        'input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [1] }]\n'
+        f'ensemble_scheduling {{ step [{{ model_name: "{step}" model_version: -1 '
+        'input_map { key: "x" value: "x" } output_map { key: "y" value: "y" } }] }\n'
+    )
+
+
+def test_all_leaves_out_the_steps_of_an_ensemble(tmp_path: Path) -> None:
+    write_double(tmp_path)
+    ensemble(tmp_path, "pipeline", "double")
+
+    assert [name for name, _ in RunRequest(tmp_path, all=True).fleet()] == ["pipeline"]
+    assert [name for name, _ in RunRequest(tmp_path, each=("double,pipeline",)).fleet()] == ["double", "pipeline"]
+    assert RunRequest(tmp_path).fleet() == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"all": True, "model": "double"}, "--all: tunes several models and --model names one"),
+        ({"each": ("double",), "study": "s"}, "--each: tunes several models and --study names one"),
+        ({"all": True, "each": ("double",)}, "--all: tunes several models and --each names one"),
+        ({"each": ("dobule",)}, r"--each: no model 'dobule'"),
+    ],
+)
+def test_one_model_among_several_is_refused(tmp_path: Path, options: dict[str, object], line: str) -> None:
+    write_double(tmp_path)
+    with pytest.raises(UsageError) as error:
+        RunRequest(tmp_path, **options).fleet()
+    assert str(error.value).startswith(line)
