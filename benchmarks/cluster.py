@@ -62,9 +62,9 @@ def main() -> None:
     losing = commands.add_parser("losses", help="kill workers and nodes of a real cluster at random")
     losing.add_argument("--kills", type=int, default=20)
     losing.add_argument("--workers", type=int, default=8)
-    losing.add_argument("--trials", type=int, default=80)
+    losing.add_argument("--trials", type=int, default=160)
     losing.add_argument("--pace", type=float, default=0.5, help="seconds that pass for each recorded second")
-    losing.add_argument("--every", type=float, default=2.0, help="mean seconds between two kills")
+    losing.add_argument("--every", type=float, default=1.0, help="mean seconds between two kills")
     losing.add_argument("--seed", type=int, default=0)
     racing = commands.add_parser("speed", help="time until a good config is known, by workers")
     racing.add_argument("--seeds", type=int, default=20)
@@ -88,7 +88,8 @@ def losses(arguments: argparse.Namespace) -> dict[str, Any]:
     from ray.cluster_utils import Cluster
 
     from autotune.cluster import Job, RayWorkers
-    from autotune.cluster._connection import connected
+    from autotune.cluster._connection import connected, on_each
+    from autotune.cluster._worker import clean
 
     rng = random.Random(arguments.seed)
     grid_path = GRIDS / "accelerator.json"
@@ -132,7 +133,8 @@ def losses(arguments: argparse.Namespace) -> dict[str, Any]:
         stored = [trial.number for trial in store.trials(store.studies()[0])]
         begun = len(list(starts.iterdir()))
         store.close()
-        ray_left = job.directory.exists()
+        on_each(ray, workers.nodes(), clean, job)
+        directory_left = job.directory.exists()
     cluster.shutdown()
     time.sleep(1)
     left = [each for each in psutil.Process().children(recursive=True) if "ray::" in " ".join(_command(each))]
@@ -145,7 +147,7 @@ def losses(arguments: argparse.Namespace) -> dict[str, Any]:
         "counted_twice": len(stored) - len(set(stored)),
         "starts": begun,
         "processes_left": len(left),
-        "directory_left": ray_left,
+        "directory_left": directory_left,
         "stopped": "".join(stopped),
     }
     print(json.dumps(found, indent=1))
