@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -915,6 +916,7 @@ def clean(*, results: str | Path = "results", dry_run: bool = False) -> list[Lef
     That is: repositories staged in the results directory, and on this machine processes, shared memory, temporary
     directories and containers. What belongs to a run that lives, or to another user, is left out.
     """
+    from autotune.cluster import abandoned_directories
     from autotune.repository import abandoned_areas, remove_abandoned
     from autotune.server import Leftover, leftovers
 
@@ -926,6 +928,10 @@ def clean(*, results: str | Path = "results", dry_run: bool = False) -> list[Lef
         for directory in sorted(Path(results).glob("*"))
         if directory.is_dir()
         for area in abandoned_areas(directory)
+    ]
+    found += [
+        Leftover("directory of a Ray worker", str(each), functools.partial(shutil.rmtree, each, ignore_errors=True))
+        for each in abandoned_directories()
     ]
     with leftovers() as on_this_machine:
         found += on_this_machine

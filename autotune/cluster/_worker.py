@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autotune.cluster._directory import directory_of, hold, remove
 from autotune.cluster._setup import Facts, Opened, Setup
 from autotune.errors import UsageError
 from autotune.repository import abandoned_areas, remove_abandoned
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from autotune.outcome import TrialOutcome
 
 _LOG_BYTES = 1_000_000  # the end of a server's log that comes back
-_DIRECTORY = "autotune-worker-"
 _opened: dict[str, Opened] = {}  # by job and GPUs: a worker's process serves many trials
 
 
@@ -43,7 +40,7 @@ class Job:
     @property
     def directory(self) -> Path:
         """Where a host keeps what the study stages and logs."""
-        return Path(tempfile.gettempdir()) / f"{_DIRECTORY}{self.name}"
+        return directory_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -153,13 +150,13 @@ def clean(job: Job) -> None:
     for opened in _opened.values():
         opened.close()
     _opened.clear()
-    shutil.rmtree(job.directory, ignore_errors=True)
+    remove(job.directory)
 
 
 def _open(job: Job, gpus: Sequence[int]) -> Opened:
     key = f"{job.name} {gpus}"
     if key not in _opened:
-        job.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hold(job.directory)
         for area in abandoned_areas(job.directory):  # of a process that was lost here
             remove_abandoned(area)
         _opened[key] = job.setup.open(job.directory, gpus)
@@ -171,8 +168,3 @@ def _node() -> str:
 
     node: str = ray.get_runtime_context().get_node_id()
     return node
-
-
-def process() -> int:
-    """This worker's process."""
-    return os.getpid()

@@ -15,7 +15,8 @@ import pytest
 from killed_runs import wait_until
 
 from autotune.cluster import Job, RayWorkers
-from autotune.cluster._connection import connected, fitting_nodes
+from autotune.cluster._connection import connected, fitting_nodes, on_each
+from autotune.cluster._worker import clean
 from autotune.errors import UsageError
 from autotune.search import Coordinator, SilentObserver, StudyPlan
 from autotune.space import JointSpace
@@ -70,6 +71,8 @@ def test_no_trial_is_lost_or_counted_twice_when_workers_and_a_node_are_killed(cl
         thread.join()
         stored = store.trials(store.studies()[0])
         store.close()
+        on_each(ray, workers.nodes(), clean, job)
+        assert not job.directory.exists()
 
     assert len(killed) == 3
     assert sorted(trial.number for trial in stored) == list(range(12))
@@ -88,6 +91,7 @@ def test_a_node_of_another_kind_gets_no_trial(cluster: Any, tmp_path: Path) -> N
         with pytest.raises(UsageError, match="no node of the study's kind is left"):
             Coordinator(study(3), store, workers, DEVICE, SilentObserver(), workers=workers).run()
         store.close()
+        on_each(ray, fitting_nodes(ray, {"trial": 1.0}), clean, job)
     assert any("is of another kind, so it is not used (CPU: emulated before, another now)" in note for note in notes)
 
 
