@@ -41,8 +41,14 @@ def run(address: str, tmp_path: Path, *flags: str) -> subprocess.CompletedProces
     return subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
 
 
+def worker_directories() -> set[Path]:
+    """Those of real studies, whose names are random."""
+    found = Path(tempfile.gettempdir()).glob("autotune-worker-*")
+    return {each for each in found if re.fullmatch(r"autotune-worker-[0-9a-f]{12}", each.name)}
+
+
 def test_a_study_runs_on_the_nodes_from_a_copy_of_the_models_and_leaves_nothing(address: str, tmp_path: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("autotune-worker-*"))
+    before = worker_directories()
     flags = ("--worker-resource", "trial=1", "--staging", "copy", "--trials", "4", "--final-rounds", "0")
     ended = run(address, tmp_path, *flags, "--study", "s")
 
@@ -54,7 +60,7 @@ def test_a_study_runs_on_the_nodes_from_a_copy_of_the_models_and_leaves_nothing(
     assert sorted(trial.number for trial in found.trials) == [0, 1, 2, 3]
     logs = [trial.outcome.log_path for trial in found.trials]
     assert all(log is not None and log.read_text().startswith("# on ") for log in logs)
-    assert set(Path(tempfile.gettempdir()).glob("autotune-worker-*")) <= before
+    assert worker_directories() <= before
     servers = [
         each for each in psutil.process_iter(["cmdline"]) if "--model-repository" in (each.info["cmdline"] or ())
     ]
