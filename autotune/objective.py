@@ -97,6 +97,18 @@ def format_size(size: float) -> str:
     return f"{size / 1024**power:.3g}{_SIZE_UNITS[power]}"
 
 
+def parse_percent(text: str, flag: str) -> float:
+    """The fraction in a percentage from 0% to below 100%, such as ``5%``.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*%\s*", str(text), re.ASCII)
+    if found is None or not 0 <= float(found[1]) < 100:
+        raise UsageError(f"{flag}: {text!r} is no percentage from 0% to below 100%; write 5%")
+    return float(found[1]) / 100
+
+
 @dataclass(frozen=True, order=True)
 class Ceiling:
     """An upper limit on one latency statistic, as a client sees it.
@@ -196,6 +208,7 @@ class Objective:
         client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
         arrivals: How the requests of an open loop are spaced.
         goodput_s: Seconds within which an answer counts; only for ``"goodput"``.
+        within: Fraction of the best value that may be given up for fewer instances.
         max_memory: Bytes of memory that the server may use in any window; None for no limit.
         max_gpu_memory: The same of GPU memory, on all GPUs together.
         weights: Several models share the load: each with its weight, its part of the requests relative to the others'.
@@ -210,6 +223,7 @@ class Objective:
     client_s: float = 0.0
     arrivals: Arrivals = POISSON
     goodput_s: float | None = None
+    within: float = 0.0
     max_memory: int | None = None
     max_gpu_memory: int | None = None
     weights: tuple[tuple[str, float], ...] = ()
@@ -273,7 +287,8 @@ class Objective:
         return f"lowest {self.optimised_statistic} at {self.rate_per_s:g} inferences/s{held}{self._spaced()}"
 
     def _spaced(self) -> str:
-        return "" if self.arrivals == POISSON else f", arrivals {self.arrivals}"
+        fewest = f", fewest instances within {self.within * 100:.3g}%" if self.within else ""
+        return fewest if self.arrivals == POISSON else f", arrivals {self.arrivals}{fewest}"
 
 
 def parse_ceilings(given: Iterable[str] = (), **statistics: str | None) -> tuple[Ceiling, ...]:

@@ -11,6 +11,7 @@ from autotune.objective import (
     parse_ceilings,
     parse_duration,
     parse_objective,
+    parse_percent,
     parse_size,
 )
 
@@ -147,6 +148,12 @@ def test_goodput_needs_a_limit_and_a_rate(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         parse_objective(goal, (), rate, load, goodput_s=goodput_s)
+
+
+@pytest.mark.parametrize("text", ["5", "100%", "-1%", "much"])
+def test_refuses_a_bad_percentage_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--within: .* is no percentage from 0% to below 100%; write 5%$"):
+        parse_percent(text, "--within")
 
 
 def test_throughput_with_a_rate_is_refused() -> None:

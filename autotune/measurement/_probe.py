@@ -111,8 +111,17 @@ def run_probe(
 
 
 def _good_per_s(result: LoadResult, limit_s: float) -> float:
-    """Inferences/s of the window that were answered within ``limit_s`` of their scheduled time."""
-    return float(np.count_nonzero(result.latency_s <= limit_s)) * result.batch_size / result.duration_s
+    """Inferences/s that are answered within ``limit_s`` of their scheduled time.
+
+    The part of the requests that were, of the rate that was asked for: how many came by chance does not count.
+    """
+    if not result.requests:
+        return 0.0
+    schedule = result.schedule
+    offered_per_s = (
+        result.offered_per_s if isinstance(schedule, ClosedLoop) else schedule.rate_per_s * result.batch_size
+    )
+    return float(np.mean(result.latency_s <= limit_s)) * offered_per_s
 
 
 def _latencies(result: LoadResult, model: str) -> dict[str, float]:

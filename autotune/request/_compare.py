@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.objective import Objective, parse_duration, parse_objective
+from autotune.objective import Objective, parse_duration, parse_objective, parse_percent
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model import ModelRequest
@@ -192,12 +192,7 @@ class CheckRequest(ComparisonRequest):
 
     def allowed(self) -> float:
         """The fraction by which the config may be slower; raises `UsageError` if it cannot be read."""
-        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*%\s*", str(self.fail_if_slower))
-        if found is None or not 0 <= float(found[1]) < 100:
-            raise UsageError(
-                f"--fail-if-slower: {self.fail_if_slower!r} is no percentage from 0% to below 100%; write 5%"
-            )
-        return float(found[1]) / 100
+        return parse_percent(self.fail_if_slower, "--fail-if-slower")
 
     def baseline_path(self) -> Path | None:
         """The recorded file; None if the config is only recorded.

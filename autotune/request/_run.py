@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from autotune.arrivals import POISSON
 from autotune.errors import UsageError
-from autotune.objective import Objective, format_duration, format_size, parse_duration, parse_objective, parse_size
+from autotune.objective import (
+    Objective,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_objective,
+    parse_percent,
+    parse_size,
+)
 from autotune.request._arrivals import ArrivalsRequest
 from autotune.request._executor import ExecutorRequest
 from autotune.request._measurement import MeasurementRequest
@@ -49,6 +57,12 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         None,
         "DURATION",
         "Latency within which an answer counts; with --objective goodput.",
+        panel=Panel.OBJECTIVE,
+    )
+    within: str | None = option(
+        None,
+        "PERCENT",
+        "Deliver the fewest instances that come within this of the best config, such as 5%.",
         panel=Panel.OBJECTIVE,
     )
     max_memory: str | None = option(
@@ -176,6 +190,8 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
 
     def goal(self) -> Objective:
         """What the study looks for; raises `UsageError` if the options do not go together."""
+        if self.within is not None and not self.final_rounds:
+            raise UsageError("--within: the final comparison decides it; drop --final-rounds 0")
         client_s = self.client_s(closed=self.load == "closed", remedy="--load closed")
         found = self.jointly(
             parse_objective(
@@ -190,6 +206,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         )
         return replace(
             found,
+            within=0.0 if self.within is None else parse_percent(self.within, "--within"),
             max_memory=None if self.max_memory is None else parse_size(self.max_memory, "--max-memory"),
             max_gpu_memory=None if self.max_gpu_memory is None else parse_size(self.max_gpu_memory, "--max-gpu-memory"),
         )
@@ -240,6 +257,7 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
         load.append(f"within-{format_duration(objective.goodput_s)}")
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
     slo += [f"{each.of.replace(' ', '-')}-{format_size(each.limit_bytes)}" for each in objective.memory_limits]
+    slo += [f"within-{objective.within * 100:.3g}-percent"] if objective.within else []
     loop = ["closed-loop"] if objective.load == "closed" else []
     spaced = [] if objective.arrivals == POISSON else [re.sub(r"[^A-Za-z0-9]+", "-", str(objective.arrivals))]
     if objective.weights:

@@ -344,7 +344,7 @@ class Coordinator:
         best = self._experience.best_value(self._trials)
         if best is None or not self._plan.objective.maximise:
             return None
-        return best * (1 - self._plan.min_gain)
+        return best * (1 - max(self._plan.min_gain, self._plan.objective.within))
 
     def _start(self, running: _Running) -> None:
         """Submits a trial. It has to beat the best so far; what is found meanwhile does not change that."""

@@ -43,8 +43,10 @@ def choose(
         (trial for trial in feasible if trial not in baseline),
         key=lambda trial: (-_merit(trial, objective), trial.number),
     )
-    close = [trial for trial in others if _merit(trial, objective) >= options.close * threshold]
-    chosen = _worth_their_complexity(close, objective, estimates or {}, min_gain)[: options.contenders] or [best]
+    nearest = min(options.close, 1 - objective.within)
+    close = [trial for trial in others if _merit(trial, objective) >= nearest * threshold]
+    worth = _worth_their_complexity(close, objective, estimates or {}, max(min_gain, objective.within))
+    chosen = worth[: options.contenders] or [best]
     return list({trial.id: trial for trial in (*chosen, *baseline)}.values())
 
 
@@ -72,6 +74,11 @@ def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:
         bool(values.get("max_queue_delay_microseconds")),
         _whole(values.get("max_batch_size")),
     )
+
+
+def instances(trial: TrialRecord) -> int:
+    """The instances that a config's server had, of the model that got the requests; 0 if unknown."""
+    return trial.outcome.measurement.instances if trial.outcome.measurement else 0
 
 
 def _whole(value: object) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from autotune.measurement.statistics import Ratio, paired_ratio
 from autotune.objective import Objective
 from autotune.search._options import SearchOptions
-from autotune.search.finals._choose import complexity
+from autotune.search.finals._choose import complexity, instances
 from autotune.search.finals._types import Finalist
 
 
@@ -62,6 +62,10 @@ class Comparison:
         """Whether one came out better by what matters, significant or not."""
         return self.advantage(one, other).value > 1 + self.min_gain
 
+    def is_within(self, one: Finalist, leader: Finalist) -> bool:
+        """Whether one comes so close to the leader that fewer instances are worth more."""
+        return one is leader or self.advantage(one, leader).value >= 1 - self.objective.within
+
     def is_better(self, one: Finalist, other: Finalist) -> bool:
         """Whether one is better by what matters, and significantly so; a single round shows no deviation."""
         advantage = self.advantage(one, other)
@@ -96,10 +100,13 @@ def decide(comparison: Comparison) -> Decision:
     """Delivers the baseline unless a contender is significantly better, else the simplest of the best contenders.
 
     A config that violated a ceiling in any round does not win: a user's server is a fresh one too. Contenders within
-    ``min_gain`` of the best one count as equal, because few rounds cannot show a difference of some percent.
+    ``min_gain`` of the best one count as equal, because few rounds cannot show a difference of some percent. With the
+    objective's ``within``, the fewest instances that come so close to the best are delivered, the baseline's or not.
     """
     kept = [each for each in comparison.finalists if each.kept and each.rounds]
     baseline = next((each for each in kept if each.is_baseline), None)
+    if comparison.objective.within and kept:
+        return _fewest_instances(comparison, kept, baseline)
     contenders = [each for each in kept if each is not baseline]
     if baseline is not None:
         better = [each for each in contenders if comparison.is_better(each, baseline)]
@@ -115,6 +122,14 @@ def decide(comparison: Comparison) -> Decision:
     ties = [each for each in (leader, *rivals) if each is not winner and not comparison.is_better(winner, each)]
     contested = [each for each in rivals if comparison.is_open(leader, each)]
     return Decision(winner, baseline, tuple(ties), (), (leader, *contested) if contested else ())
+
+
+def _fewest_instances(comparison: Comparison, kept: Sequence[Finalist], baseline: Finalist | None) -> Decision:
+    leader = max(kept, key=lambda each: _merit(each, comparison.objective))
+    near = [each for each in kept if comparison.is_within(each, leader)]
+    winner = min(near, key=lambda each: (instances(each.trial), complexity(each.trial)))
+    others = [each for each in kept if each is not winner and each is not baseline]
+    return Decision(winner, baseline, tuple(each for each in others if not comparison.is_better(winner, each)))
 
 
 def level(finalist: Finalist, finalists: Sequence[Finalist], confidence: float) -> Ratio:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from finalists import OWN, comparing, finalist, trial
+from pretended_studies import OBJECTIVE
 
 from autotune.search import Finalist
 from autotune.search.finals import decide, level
+from autotune.store import TrialRecord
 
 
 def drawn(seed: int, configs: int, rounds: int) -> list[list[float]]:
@@ -73,6 +76,23 @@ def test_of_contenders_that_come_to_the_same_the_simplest_is_delivered() -> None
     assert decision.winner.trial is one
     assert [each.trial.number for each in decision.ties] == [1]
     assert decision.contested == ()  # 0.5% is not worth more rounds
+
+
+def having(record: TrialRecord, count: int) -> TrialRecord:
+    """The trial with so many instances on its server."""
+    measurement = record.outcome.measurement
+    assert measurement is not None
+    return replace(record, outcome=replace(record.outcome, measurement=replace(measurement, instances=count)))
+
+
+@pytest.mark.parametrize(("within", "delivered"), [(0.0, 1), (0.05, 2), (0.4, 2), (0.6, 0)])
+def test_within_a_part_of_the_best_the_fewest_instances_are_delivered(within: float, delivered: int) -> None:
+    """Four instances sustain 2,000/s, two 1,940/s, the baseline's one 1,000/s."""
+    four, two, own = having(trial(1, 1), 4), having(trial(2, 1), 2), having(OWN, 1)
+    finalists = (finalist(four, 2000, 2004), finalist(two, 1940, 1944), finalist(own, 1000, 1001))
+    decision = decide(replace(comparing(*finalists), objective=replace(OBJECTIVE, within=within)))
+    assert decision.winner is not None
+    assert decision.winner.trial.number == delivered
 
 
 def test_of_contenders_that_differ_but_not_significantly_the_better_is_delivered_and_both_are_contested() -> None:
