@@ -43,6 +43,9 @@ faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be l
 fuzz: $(BIN)/.installed-dev ## tries 200,000 random inputs on everything that is read from outside
 	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest -q tests/fuzz
 
+soak: $(BIN)/.installed-dev ## 300 trials with servers that are killed; prints what grows in the tuner (one hour)
+	PYTHONPATH=tests/fakes $(BIN)/python -m soak --trials 300
+
 lint: $(BIN)/.installed-dev ## checks style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
