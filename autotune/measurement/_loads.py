@@ -70,7 +70,7 @@ def _parse_range(part: str, text: str, flag: str, *, whole: bool, most: float) -
             f"{flag}: {text!r} is not understood; write N, START:END or START:END:STEP in {kind}, or a list of them"
         )
     if not all(0 < number < float("inf") for number in numbers):
-        raise UsageError(f"{flag}: {text!r} has a value that is not above zero")
+        raise UsageError(f"{flag}: {text!r} has a value that is not above zero; use positive values")
     if max(numbers) > most:
         raise UsageError(f"{flag}: {text!r} has a value above {most:,}; give at most that")
     start, end, step = (*numbers, numbers[0], 1.0)[:3] if len(numbers) == 1 else (*numbers, 1.0)[:3]

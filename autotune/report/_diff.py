@@ -18,8 +18,9 @@ def diff_lines(first: StudyResult, second: StudyResult, console: Console | None 
     """Prints the results of both, their ratio, and what differs."""
     console = console or wide_console()
     lines = [f"A {_result(first)}", f"B {_result(second)}", _ratio_sentence(first, second)]
-    for title, found in (("Differences:", _facts(first, second)), ("Delivered configs:", _config_diff(first, second))):
-        lines += [title, *(f"  {line}" for line in found)] if found else [f"{title} none."]
+    facts, configs = _facts(first, second), _config_diff(first, second)
+    lines += ["Differences:", *(f"  {line}" for line in facts)] if facts else ["Differences: none."]
+    lines += ["Delivered configs:", *(f"  {line}" for line in configs)] if configs else ["Delivered configs: equal."]
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 

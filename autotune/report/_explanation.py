@@ -35,7 +35,7 @@ def _effects(explanation: Explanation, *, maximise: bool) -> list[str]:
     if not shown:
         return []
     what = "inferences/s" if maximise else "latency"
-    lead = f"What each parameter buys in {what}, the best config against itself with only that one taken from"
+    lead = f"Effect of each parameter on {what}, compared with the best config with that parameter from"
     return [f"{lead} {explanation.against}:", *map(_effect, shown)]
 
 

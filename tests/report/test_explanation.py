@@ -60,8 +60,8 @@ def printed(shown: StudyResult, width: int) -> str:
 
 def test_the_summary_says_what_each_parameter_buys_predicted_and_measured(won: StudyResult) -> None:
     said = verdict(won)
-    start = next(index for index, line in enumerate(said) if line.startswith("What each parameter buys"))
-    assert said[start].endswith("with only that one taken from the baseline:")
+    start = next(index for index, line in enumerate(said) if line.startswith("Effect of each parameter on"))
+    assert said[start].endswith("with that parameter from the baseline:")
     assert said[start + 1 : start + 4] == [
         "  dynamic instead of no dynamic batching: 8.87 times predicted",
         "  batch 32 instead of 8: 1.90 times predicted, 1.84 times measured (trial 3)",
