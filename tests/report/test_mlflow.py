@@ -20,6 +20,7 @@ import pytest
 from documented_studies import infeasible_study, tuned_study
 
 from autotune import api
+from autotune.api._run import _log_run
 from autotune.cli import main
 from autotune.errors import UsageError
 from autotune.request import RunRequest
@@ -176,7 +177,7 @@ def test_a_server_that_ended_meanwhile_does_not_lose_the_study(results: Path) ->
     pytest.importorskip("mlflow")
     notes: list[str] = []
     request = RunRequest(mlflow="http://127.0.0.1:9", results=results)
-    api._log_run(request, api.find_study(results=results), Mock(note=notes.append))
+    _log_run(request, api.find_study(results=results), Mock(note=notes.append))
     (note,) = notes
     assert note.startswith("warning: the study was not logged (--mlflow: http://127.0.0.1:9: ")
     assert note.endswith(f"log it with: autotune report mnist-p99 --mlflow http://127.0.0.1:9 --results {results}")
