@@ -10,7 +10,7 @@ from autotune.measurement import Infeasible, Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
 from autotune.report._format import config_change, latency, rate, served_otherwise
-from autotune.report._measurement import unproved
+from autotune.report._measurement import SAYS_SOMETHING, unproved
 from autotune.report._streams import shared_rate
 from autotune.search import Finals, StudyResult
 
@@ -147,8 +147,8 @@ def _certified(finals: Finals | None) -> str:
         why = run.outcome.message or f"the ceilings were violated {violated}"
         return f"Certified: nothing, {why}."
     shown = f"{rate(measured.rate_per_s)} inferences/s"
-    if measured.certificate_missing_s:
-        return f"Certified: nothing. {shown} held ({_evidence(measured)}), but was not proved: {unproved(measured)}."
+    if measured.certificate_missing_s or measured.confidence < SAYS_SOMETHING:
+        return f"Certified: nothing, {unproved(measured)}; {shown} met the SLO ({_evidence(measured)})."
     return f"Certified: {shown} at {_confidence(measured)} ({_evidence(measured)})."
 
 

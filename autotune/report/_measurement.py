@@ -96,10 +96,10 @@ def _shown(each: Evidence, measured: Measurement) -> str:
 def unproved(measured: Measurement) -> str:
     """How much more load a proof would have taken, in words."""
     missing_s = measured.certificate_missing_s
-    if missing_s is None:
-        return "the window was too short"
+    if not missing_s:
+        return "the windows were too short for a proof"
     if not math.isfinite(missing_s):
-        return "no longer time is likely to do"
+        return "no window showed how much more load would do"
     return f"about {format_duration(missing_s)} more of such load would do; see --certify-time"
 
 
