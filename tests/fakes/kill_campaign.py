@@ -43,7 +43,7 @@ class Figures:
         kills: Kills by phase.
         studies: Studies that were finished.
         lost: Rows that were committed before a kill and are missing or changed later.
-        repeated: Trials that were started although their outcome was committed.
+        repeated: Trials that were measured although their outcome was committed.
         left: Processes, files and directories of a killed run that are there once the next one serves.
         broken: Runs that ended by themselves with an error.
     """
@@ -126,7 +126,7 @@ class Campaign:
         if phase != "start":
             for last in run.stderr:
                 event = _event(last)
-                if event.get("event") == "trial started":
+                if event.get("event") == "trial finished":  # finals start trials again, and end as "run finished"
                     self._check_repeated(int(event["trial"]))
                 if event.get("event") == "server ready":
                     self._check_left()
@@ -200,7 +200,7 @@ class Campaign:
     def _check_repeated(self, number: int) -> None:
         row = f"study-{self.figures.studies} trial {number}"
         if row in self._committed:
-            self.figures.repeated.append(f"started again: {row}")
+            self.figures.repeated.append(f"measured again: {row}")
 
     def _check_left(self) -> None:
         """What runs left that were killed; called once the next one serves."""
