@@ -158,9 +158,8 @@ def autotune(command: str, repository: Path, *flags: str) -> str:
         timeout=_LIMIT_S,
         check=False,
     )
-    if ended.returncode not in (0, 3) and not (
-        command == "measure" and ended.stdout
-    ):  # 1: undecided, which counts as 0
+    undecided = command == "measure" and ended.stdout  # exit code 1: no rate, which counts as 0
+    if ended.returncode not in (0, 3) and not undecided:
         raise SystemExit(f"autotune {command} ended with {ended.returncode}: {ended.stderr[-500:]}")
     return ended.stdout
 
