@@ -5,6 +5,8 @@ import signal
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from autotune.environment import _machine_lock
 
 # A shell starts what it puts into the background with the interrupt ignored, and children inherit that.
@@ -12,3 +14,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Runs in this process take a lock of its own; those that tests start in others say --share-machine.
 _machine_lock.PLACE = Path(tempfile.gettempdir()) / f"autotune-machine-{os.getpid()}.lock"
+
+_TESTS = Path(__file__).parent
+_MEASURING = ("cluster", "docker", "examples", "faults", "integration")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: what starts servers runs one after the other, the rest beside it by file."""
+    for item in items:
+        folder = item.path.relative_to(_TESTS).parts[0]
+        item.add_marker(pytest.mark.xdist_group("servers" if folder in _MEASURING else str(item.path)))
