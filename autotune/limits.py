@@ -11,6 +11,9 @@ LONGEST_TEXT = 4096
 LONGEST_S = 366 * 86400.0
 """The longest duration, in seconds: timers of the system overflow at some hundred years."""
 
+MOST_BYTES = 1024**5
+"""The largest size: a pebibyte, more than any machine's memory."""
+
 MOST_CONCURRENCY = 65_535
 """Outstanding requests: each takes a connection, and TCP has so many ports at one address."""
 

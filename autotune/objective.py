@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args, overload
 
 from autotune.arrivals import POISSON, Arrivals
 from autotune.errors import UsageError
-from autotune.limits import LONGEST_S, MOST_RATE_PER_S
+from autotune.limits import LONGEST_S, MOST_BYTES, MOST_RATE_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ _DURATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit
 _SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 _SHOWN = 40  # characters of a text in an error
-_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[kmgt])(i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[kmgt])(i?b)?", re.IGNORECASE | re.ASCII)
 _SIZE_UNITS = "bkmgt"
 
 GoalName = Literal["throughput", "latency", "goodput"]
@@ -82,13 +82,13 @@ def parse_size(text: str, flag: str) -> int:
     """Bytes in a size such as ``2g``, ``512m`` or ``1.5GiB``; units are powers of 1024, as Docker reads them.
 
     Raises:
-        UsageError: No unit, an unknown one, not a number, or not above zero.
+        UsageError: No unit, an unknown one, not a number, not above zero, or beyond any machine.
     """
     match = _SIZE.fullmatch(str(text).strip())
-    size = int(float(match["number"]) * 1024 ** _SIZE_UNITS.index(match["unit"].lower())) if match else 0
-    if size <= 0:
-        raise UsageError(f"{flag}: {text!r} is not a size above zero with a unit; write 2g or 512m")
-    return size
+    size = float(match["number"]) * 1024 ** _SIZE_UNITS.index(match["unit"].lower()) if match else 0.0
+    if not 1 <= size <= MOST_BYTES:
+        raise UsageError(f"{flag}: {text!r} is not a size above zero and up to 1024t, with a unit; write 2g or 512m")
+    return int(size)
 
 
 def format_size(size: float) -> str:

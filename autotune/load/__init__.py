@@ -26,7 +26,7 @@ from autotune.load._schedule import (
 from autotune.load._sequence_plan import sequence_plan, takes_sequences
 from autotune.load._sequences import SequencePlan
 from autotune.load._target import LoadOptions
-from autotune.load._trace_file import TRACE_UNITS, read_trace
+from autotune.load._trace_file import TRACE_UNITS, check_trace_words, read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._watch import BLOCK_S, Progress, Watch
 from autotune.load.answers import DIFFERENT, WrongAnswers, check_answers, fixed_inputs
@@ -64,6 +64,7 @@ __all__ = [
     "check_client",
     "check_offerable",
     "check_requests",
+    "check_trace_words",
     "create_generator",
     "declared_outputs",
     "fixed_inputs",

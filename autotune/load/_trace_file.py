@@ -43,10 +43,7 @@ def read_trace(path: Path, kind: str, flag: str = "--trace", unit: str = "s") ->
     Raises:
         UsageError: It cannot be read or is no file, holds no number, or one that is not a time; it names the line.
     """
-    if unit not in TRACE_UNITS:
-        raise UsageError(f"{flag}-unit: {unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
-    if kind not in TRACE_FORMATS:
-        raise UsageError(f"{flag}-format: {kind!r} is unknown; use {' or '.join(TRACE_FORMATS)}")
+    check_trace_words(kind, unit, flag)
     try:
         lines = read_text(path, _MOST_BYTES).splitlines()
     except Unreadable as error:
@@ -57,6 +54,14 @@ def read_trace(path: Path, kind: str, flag: str = "--trace", unit: str = "s") ->
         return Trace.of(str(path), _arrivals(words, kind, flag, word) * seconds)
     except ValueError as error:
         raise UsageError(f"{flag}: {path}: {error}") from None
+
+
+def check_trace_words(kind: str, unit: str, flag: str = "--trace") -> None:
+    """Raises `UsageError` if the format or the unit of a trace is unknown; arguments as for `read_trace`."""
+    if unit not in TRACE_UNITS:
+        raise UsageError(f"{flag}-unit: {unit!r} is unknown; use {', '.join(TRACE_UNITS)}")
+    if kind not in TRACE_FORMATS:
+        raise UsageError(f"{flag}-format: {kind!r} is unknown; use {' or '.join(TRACE_FORMATS)}")
 
 
 def _arrivals(words: list[str], kind: str, flag: str, unit: str) -> NDArray[np.float64]:

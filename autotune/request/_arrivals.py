@@ -38,8 +38,9 @@ class ArrivalsRequest(Request):
         Raises:
             UsageError: The file, its format or its unit is at fault.
         """
-        from autotune.load import read_trace
+        from autotune.load import check_trace_words, read_trace
 
+        check_trace_words(self.trace_format, self.trace_unit)
         if self.trace is None:
             return None
         if "arrivals" in self.given:

@@ -169,10 +169,12 @@ def make_directory(file: Path) -> None:
     """Creates the directory of a SQLite file.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: It cannot be created, or the file is something else.
     """
     if file.parent.exists() and not file.parent.is_dir():
         raise NotADirectoryError(f"{file.parent} is not a directory")
+    if file.exists() and not file.is_file():
+        raise FileExistsError(f"{file} is no regular file")
     file.parent.mkdir(parents=True, exist_ok=True)
 
 

@@ -247,7 +247,10 @@ def test_help_is_quick_because_heavy_packages_are_imported_where_they_are_used()
     [
         (["--rate", "100", "--concurrency", "4"], "--rate: give either --concurrency or --rate, not both"),
         (["--rate", "0"], "--rate: '0' has a value that is not above zero"),
-        (["--rate", "100", "--arrivals", "bursts"], "--arrivals: 'bursts' is unknown; use poisson or constant"),
+        (
+            ["--rate", "100", "--arrivals", "bursts"],
+            "--arrivals: 'bursts' is unknown; use poisson, constant, or gamma:CV",
+        ),
         (["--trace", "nowhere.txt"], "--trace: cannot read nowhere.txt"),
         (["--trace", "nowhere.txt", "--trace-unit", "m"], "--trace-unit: 'm' is unknown; use s, ms, us, ns"),
         (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune import api
+from autotune.api import _compare, _experiment, _measure, _run
 from autotune.cli import main
 from autotune.request import Option, options_of
 
@@ -105,7 +105,8 @@ def refused(place: Place, words: list[str], monkeypatch: pytest.MonkeyPatch, *, 
         names: What the line must begin with or hold: the flag or the file.
         code: The exit code.
     """
-    monkeypatch.setattr(api, "_create_directory", _go_on)  # what follows the checks
+    for module in (_compare, _experiment, _measure, _run):
+        monkeypatch.setattr(module, "create_directory", _go_on)  # what follows the checks
     before = place.files()
     out, err = io.StringIO(), io.StringIO()
     started = time.process_time()  # other processes may keep the machine busy
