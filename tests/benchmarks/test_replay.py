@@ -235,9 +235,9 @@ def test_a_seed_replays_the_same_study_and_another_one_another(grid: Grid) -> No
 def test_seeds_that_share_arrivals_simulate_once(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
 
-    def counting(candidates, service, ceilings, *, requests, seed):
+    def counting(candidates, service, ceilings, *, seed, **how):
         seeds.append(seed)
-        return highest_rates(candidates, service, ceilings, requests=requests, seed=seed)
+        return highest_rates(candidates, service, ceilings, seed=seed, **how)
 
     monkeypatch.setattr(_simulated_space, "highest_rates", counting)
     with remembered(arrivals=2):

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from autotune.arrivals import Constant
 from autotune.errors import UsageError
-from autotune.load import ConstantRate, PoissonRate, Trace
+from autotune.load import ConstantRate, PoissonRate, Trace, read_trace
 from autotune.measurement import parse_sweep, schedules
 
 
@@ -51,7 +52,7 @@ def test_no_load_is_none() -> None:
 
 
 def test_a_rate_may_be_constant() -> None:
-    assert schedules(None, 100, arrivals="constant", seed=0, batch_size=4) == (ConstantRate(25),)
+    assert schedules(None, 100, arrivals=Constant(), seed=0, batch_size=4) == (ConstantRate(25),)
 
 
 @pytest.mark.parametrize(
@@ -59,21 +60,10 @@ def test_a_rate_may_be_constant() -> None:
 )
 def test_a_trace_is_replayed_from_its_file(tmp_path: Path, text: str, kind: str, times: list[float]) -> None:
     (tmp_path / "arrivals.txt").write_text(text)
-    (trace,) = schedules(None, None, tmp_path / "arrivals.txt", trace_format=kind, seed=0, batch_size=1)
+    file = read_trace(tmp_path / "arrivals.txt", kind)
+    (trace,) = schedules(None, None, file, seed=0, batch_size=1)
     assert isinstance(trace, Trace)
     assert trace.arrivals(10.0) == pytest.approx(times)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"arrivals": "bursty"}, "--arrivals: 'bursty' is unknown; use poisson or constant"),
-        ({"trace_format": "csv"}, "--trace-format: 'csv' is unknown; use timestamps or gaps"),
-    ],
-)
-def test_refuses_unknown_kinds_of_arrivals(settings: dict[str, str], words: str) -> None:
-    with pytest.raises(UsageError, match=f"^{words}$"):
-        schedules(None, 100, seed=0, batch_size=1, **settings)
 
 
 def test_a_rate_is_in_inferences_and_each_step_has_its_own_seed() -> None:
