@@ -35,7 +35,7 @@ experiments: $(BIN)/.installed ## runs the five reports of examples/, under 15 m
 		$(BIN)/autotune experiment examples/$$name.yaml --launch embedded --results results $(ARGS) || exit; done
 
 test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup)
 
 faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be lost, repeated or left (20 minutes)
 	PYTHONPATH=tests/fakes $(BIN)/python -m kill_campaign --kills 100

@@ -81,7 +81,7 @@ def test_a_quick_search_is_read(tmp_path: Path) -> None:
     assert sizes["max_batch_size"] == (1, 2, 4, 8)
     assert sizes["instance_count"] == (1, 2)
     assert "read as --model plus --load closed --launch local" in notes
-    assert "without counterpart: constraints: gpu_used_memory: max: 100" in notes
+    assert "--max-gpu-memory 100m" in notes
     assert (
         "searches parameters {max_batch_size: {low: 1, high: 8, scale: log2}, dynamic_batching: [true, false]" in notes
     )
