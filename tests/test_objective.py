@@ -120,7 +120,9 @@ def test_reads_a_size_with_its_unit(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["2", "0g", "-1g", "much", "", "2x"])
 def test_refuses_a_bad_size_in_one_line(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--max-memory: .* is not a size above zero with a unit; write 2g or 512m$"):
+    with pytest.raises(
+        UsageError, match=r"^--max-memory: .* is not a size above zero and up to 1024t, with a unit; write 2g or 512m$"
+    ):
         parse_size(text, "--max-memory")
 
 

@@ -369,7 +369,7 @@ def test_an_optuna_database_without_our_tables_holds_no_results(tmp_path):
             lambda tmp: f"sqlite:///{tmp}/file/autotune.db",
             ".*file/autotune.db: .*is not a directory",
         ),
-        (lambda tmp: f"sqlite:///{tmp}/folder", "cannot open the database .*folder: unable to open database file"),
+        (lambda tmp: f"sqlite:///{tmp}/folder", "cannot open the database .*folder: .*folder is no regular file"),
         (lambda tmp: "sqlite:////proc/none/autotune.db", "cannot open the database /proc/none/autotune.db"),
         (lambda tmp: f"sqlite:///{tmp}/file", "is not a SQLite database"),
         (lambda tmp: f"{tmp}/autotune.db", "is not a database URL"),
