@@ -226,10 +226,9 @@ class Meter:
             alone = screened if screened and screened.holds else None
             return ConcurrencyAxis(prober, question, alone, max(met, default=None))
         alone_per_s = None
-        if (
-            screened is not None
-        ):  # the window may be shorter than a request takes, and the mean one that waits for polls
-            alone_per_s = max(screened.achieved_per_s, screened.batch_size / screened.latency_s["p50"])
+        if screened is not None:  # the window may be shorter than a single request takes
+            typical = "p50" if prober.serving.polls else "avg"  # the mean is one that waits for Triton's polls
+            alone_per_s = max(screened.achieved_per_s, screened.batch_size / screened.latency_s[typical])
         return RateAxis(prober, question, alone_per_s, saturated.achieved_per_s if saturated else None)
 
     def _known_level(self, question: Question) -> float | None:

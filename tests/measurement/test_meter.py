@@ -557,3 +557,19 @@ def test_a_config_that_is_too_slow_for_certain_is_screened_twice() -> None:
     measured = _measure(SimulatedServer(0.01), Objective("throughput", (Ceiling("p99", 0.005),)))
     assert [probe.certain for probe in measured.probes if probe.purpose == "screen"] == [True, True]
     assert not measured.feasible
+
+
+class UnevenServer(SimulatedServer):
+    """Every fourth request takes a hundred times as long as the others: the median says little of what it sustains."""
+
+    def _services_s(self, requests: int) -> np.ndarray:
+        return np.where(np.arange(requests) % 4 == 0, 100 * self.service_s, self.service_s)
+
+
+def test_a_model_whose_requests_differ_much_is_not_given_up_above_what_it_sustains() -> None:
+    server = UnevenServer(0.0002)
+    objective = Objective("throughput", (Ceiling("p99", 0.2),))
+    found = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0).measure(LOCATED_RATE)
+    capacity_per_s = 1 / (0.25 * 0.02 + 0.75 * 0.0002)
+    assert found.feasible
+    assert 0.4 * capacity_per_s < found.rate_per_s < capacity_per_s
