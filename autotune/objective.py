@@ -203,8 +203,8 @@ class Objective:
         ceilings: The latency ceilings, strictest statistic first; at least one for ``"throughput"``.
         rate_per_s: Inferences/s that are offered; not for ``"throughput"``. ``"latency"`` requires them sustained.
         load: How throughput is measured. ``"open"``: requests come without waiting for each other's answers, as of
-            many clients who know nothing of each other. ``"closed"``: a number of outstanding requests, each of which
-            is followed by the next one, as perf_analyzer and Model Analyzer do.
+            many clients who know nothing of each other. ``"closed"``: a number of outstanding requests: each
+            answer is followed by the next request, as in perf_analyzer and Model Analyzer.
         client_s: Seconds that the client of the closed loop takes for each answer; see `autotune.load.ClosedLoop`.
         arrivals: How the requests of an open loop are spaced.
         goodput_s: Seconds within which an answer counts; only for ``"goodput"``.

@@ -100,7 +100,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
 
 @dataclass(frozen=True)
 class Ready:
-    """A measurement of which everything was checked; nothing is started yet.
+    """A measurement after all checks; nothing is started yet.
 
     Attributes:
         request: It, with the options of its scenario or perf_analyzer command.

@@ -160,7 +160,7 @@ def list_studies(
     storage: str | None = None,
     on_damaged: Callable[[AutotuneError], None] | None = None,
 ) -> list[StudyResult]:
-    """Every study of a database as it stands, the newest first; its trials have only the windows that decided.
+    """Every study of a database, the newest first; trials have only the windows that decided.
 
     ``on_damaged`` gets the error of each study that cannot be read; without it, the first one is raised.
 
@@ -193,7 +193,7 @@ def outline_studies(
 
 
 def find_study(study: str | None = None, *, results: str | Path = "results", storage: str | None = None) -> StudyResult:
-    """One study as it stands; ``study`` is not needed if the database holds only one.
+    """One study; ``study`` is not needed if the database holds only one.
 
     Raises:
         UsageError: There is no database or no such study.

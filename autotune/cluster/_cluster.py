@@ -45,8 +45,8 @@ class WorkerLauncher:
         """The workers have checked it."""
 
     def launch(self, repository: Path, model: str, log_path: Path, called: Sequence[str] = ()) -> NoReturn:
-        """Servers are started by workers."""
-        raise NotImplementedError
+        """Raises `AutotuneError`: only workers start servers."""
+        raise AutotuneError(f"{model}: only the workers of the cluster start servers")
 
     def has_gpu(self) -> bool | None:
         """See `autotune.server.Launcher`."""

@@ -33,7 +33,7 @@ def compare_hosts(
     What is found is stored as runs of the study and noted; the gain of the result is that of the first host.
 
     Args:
-        workers: The workers of the study, none of which is busy.
+        workers: The workers of the study, all idle.
         result: The study after its final comparison.
         store: Where runs are kept.
         note: Says what was found.

@@ -17,7 +17,7 @@ from autotune.simulator import Batching, ServiceTimes, simulate
 _TRIALS = 50
 _SIMULATED = 20_000  # requests
 _LEAST_REQUESTS = 100  # of an interval that is judged by its latency
-_SLOWER = 0.5  # more latency than simulated, as a fraction; the simulation errs by a few percent [guess]
+_SLOWER = 0.5  # more latency than simulated, as a fraction; the simulation's error is a few percent [guess]
 
 
 class Drift(str, Enum):

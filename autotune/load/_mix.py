@@ -48,7 +48,7 @@ class Mix:
         return Turns(streams, order, self.outputs)
 
     def _streams(self, schedule: Schedule, count: int) -> NDArray[np.int64]:
-        if isinstance(schedule, Share):  # as drawn for the whole, of which a process sends every n-th request
+        if isinstance(schedule, Share):  # drawn for the whole; a process sends every n-th request
             return self._streams(schedule.whole, count * schedule.of)[schedule.index :: schedule.of]
         parts = np.array(self.weights) / sum(self.weights)
         if isinstance(schedule, ConstantRate):

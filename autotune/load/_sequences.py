@@ -112,7 +112,7 @@ class _Sequence:
 class Sequences:
     """The sequences of one client process, over all its windows. Times are seconds of `time.perf_counter`.
 
-    A sequence of which a request failed begins anew with the same id: Triton then ends the old one and gives the new
+    After a failed request the sequence begins anew with the same id: Triton then ends the old one and gives the new
     one its place, so that failures leave no slot occupied.
 
     Attributes:

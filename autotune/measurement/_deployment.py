@@ -111,8 +111,8 @@ class Deployment:
         traffic: What requests carry and how they are sent.
         composing: The models that it needs (an ensemble's steps, models that it calls); staged beside it.
         accepted: The models that are known to answer such requests, so that each is asked once.
-        shares: The fraction of the requests that each of several models gets, of which ``spec`` is the first and the
-            others are among ``composing``; empty for one model.
+        shares: The fraction of the requests that each of several models gets: ``spec`` and some of ``composing``.
+            Empty for one model.
         traffics: What the requests to each of several models carry.
     """
 

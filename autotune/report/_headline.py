@@ -90,8 +90,8 @@ def _gain(result: StudyResult) -> str:
     estimated = f"{result.estimated_gain:.2f} times" if result.estimated_gain is not None else "unknown"
     why = f": {result.uncompared.value}" if result.uncompared else ""
     return (
-        f"No confirmed gain over the baseline ({estimated} by single measurements, the best of which is partly lucky);"
-        f" no final comparison was made{why}."
+        f"No confirmed gain over the baseline ({estimated} by single measurements; the best of several is partly"
+        f" lucky); no final comparison was made{why}."
     )
 
 

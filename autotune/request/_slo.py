@@ -53,5 +53,5 @@ class SloRequest(TrafficRequest):
         return found
 
     def statistics(self) -> dict[str, str | None]:
-        """The limit of each statistic that has an option of its own, as it was written; None if not given."""
+        """The text of each limit that has an option of its own; None if not given."""
         return {"p99": self.p99, "p95": self.p95, "p90": self.p90, "avg": self.avg}

@@ -91,7 +91,7 @@ def jobs_router(settings: ServiceSettings, access: Access) -> APIRouter:
 
     @router.post("/jobs/{name}/cancel", responses=NO_JOB)
     def cancel(name: JobName, token: Token = submitter) -> JobResponse:
-        """Cancels a job; what it measured is kept. A job that has ended stays as it is."""
+        """Cancels a job; what it measured is kept. A job that has ended does not change."""
         jobs.cancel(found(name, token).name)
         return _response(found(name, token))
 

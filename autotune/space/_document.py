@@ -37,7 +37,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """A single value as it is written: YAML would take ``1:257:64`` for a number in base 60."""
+        """The text of a single value: YAML would take ``1:257:64`` for a number in base 60."""
         return str(self.node.value)
 
     @property

@@ -61,7 +61,7 @@ class JobRow(Base):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it was when it was read.
+    """A job, read at one moment.
 
     Attributes:
         name: Its identity, which is also the study's name.
@@ -95,7 +95,7 @@ class Job:
 
 
 class TooManyJobs(Exception):
-    """A tenant has as many unfinished jobs as it may have."""
+    """A tenant has the most unfinished jobs that it may have."""
 
 
 class JobStore:

@@ -479,7 +479,7 @@ class Store:
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
-    """What tells a file from another one of its name; None if there is none."""
+    """Device and inode of a file; None if there is none."""
     if file is None or not file.exists():
         return None
     found = file.stat()

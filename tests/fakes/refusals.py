@@ -96,7 +96,7 @@ class Place:
 
 
 def refused(place: Place, words: list[str], monkeypatch: pytest.MonkeyPatch, *, names: str, code: int = 2) -> str:
-    """The one line with which a command ends that is refused; fails if it is not refused as it should be.
+    """The one line of a command that is refused; fails if it is not refused properly.
 
     Args:
         place: Where it may write nothing.

@@ -83,7 +83,7 @@ def write_sums(
 
 @dataclass(frozen=True)
 class Told:
-    """The requests that the model was told to be one sequence: their inputs and the last sum; ``ended``: by END."""
+    """The requests that the model got as one sequence: their inputs and the last sum; ``ended``: by END."""
 
     steps: tuple[int, ...]
     total: int

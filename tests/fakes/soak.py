@@ -1,6 +1,6 @@
 """Hundreds of restarts with random faults, and what grows meanwhile in the tuner: ``make soak``.
 
-A study serves each config on a real Triton, some of which are killed. ``python -m soak --trials 300`` (with
+A study serves each config on a real Triton; some servers are killed. ``python -m soak --trials 300`` (with
 ``tests/fakes`` on ``PYTHONPATH``) prints the slopes of memory, descriptors, threads and disk, and ends with 1 if memory
 grows by 0.05 MiB a trial or more, or if anything else grows at all.
 """

@@ -1,4 +1,4 @@
-"""Sequence models on a real Triton: what each sequence was told is what its stream says, whoever sent it."""
+"""Sequence models on a real Triton: each sequence gets what its stream says, whoever sent it."""
 
 from __future__ import annotations
 
@@ -82,16 +82,16 @@ def test_two_processes_give_every_sequence_its_own_id_and_its_requests_in_order(
     results = _load(server, model, protocol, schedules, two)
     assert [result.processes for result in results] == [1, 2, 2]
     assert [result.errors for result in results] == [{}, {}, {}]
-    told = read_sequences(log)
-    assert sum(len(each.steps) for each in told.values()) == sum(each.requests + each.endings for each in results)
-    assert len({int(who) >> 20 for who in told}) == 2  # one range of ids for each process
+    received = read_sequences(log)
+    assert sum(len(each.steps) for each in received.values()) == sum(each.requests + each.endings for each in results)
+    assert len({int(who) >> 20 for who in received}) == 2  # one range of ids for each process
     whole = 0
-    for who, each in told.items():
+    for who, each in received.items():
         assert each.ended, f"{who} still has its slot"
         assert each.total == sum(each.steps)
         assert any(each.steps == stream[: len(each.steps)] for stream in _STREAMS)
         whole += each.steps in _STREAMS
-    assert whole > len(told) / 2
+    assert whole > len(received) / 2
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -146,7 +146,7 @@ def test_measure_sends_the_streams_of_a_file_as_sequences(tmp_path):
         results=tmp_path / "results",
     )
     assert [probe.errors for probe in measured.probes] == [{}] * len(measured.probes)
-    told = read_sequences(log).values()
-    assert all(each.ended and each.total == sum(each.steps) for each in told)
-    assert {each.steps for each in told} >= set(_STREAMS)
+    received = read_sequences(log).values()
+    assert all(each.ended and each.total == sum(each.steps) for each in received)
+    assert {each.steps for each in received} >= set(_STREAMS)
     assert max(probe.server.mean_batch_size for probe in measured.probes) <= 4

@@ -168,7 +168,7 @@ class PerfAnalyzerGenerator:
     ) -> LoadResult:
         if ended.cause == "memory":
             raise LoadGeneratorFailed(
-                "perf_analyzer took more than half of the free memory, as it keeps every value of every request;"
+                "perf_analyzer took more than half of the free memory, because it keeps every value of every request;"
                 " use a shorter window, smaller inputs or --client autotune"
             )
         if ended.cause == "export":

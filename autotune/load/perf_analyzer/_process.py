@@ -67,7 +67,7 @@ def run_bounded(command: Sequence[str], directory: Path, load_limit_s: float, ex
     It may take ``load_limit_s`` until it has written its report, and ``export_limit_s`` from then on.
 
     The export goes through a named pipe, since it may be larger than the disk has room for. The process is ended
-    when it takes more than half of the memory that was free, as it keeps every value of every request.
+    when it takes more than half of the memory that was free, because it keeps every value of every request.
 
     Raises:
         OSError: It cannot be started.

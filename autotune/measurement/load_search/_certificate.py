@@ -1,4 +1,4 @@
-"""Proves, with a stated confidence, that a level meets every ceiling: as long as it takes, up to a time limit."""
+"""Proves, with a stated confidence and within a time limit, that a level meets every ceiling."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Optuna's dashboard on a study database, with what the database knows beyond Optuna's tables.
 
 Notes, artifacts and values are made from our tables when they are asked for (`_shown`, `_storage`): what samplers learn
-from stays as it was, and databases of earlier versions show the same.
+from does not change, and databases of earlier versions show the same.
 """
 
 from autotune.report.dashboard._serve import dashboard_application, serve_dashboard

@@ -89,7 +89,7 @@ def _variants(result: ExperimentResult) -> list[Block]:
         said = each.changes or ("the config in the repository",)
         blocks.append(Paragraph(f"{each.variant}: model {each.model}", said))
         blocks += [
-            Code(text, "protobuf", f"{each.variant}: config.pbtxt of {model} as it was served")
+            Code(text, "protobuf", f"{each.variant}: served config.pbtxt of {model}")
             for model, text in each.configs.items()
         ]
     return blocks

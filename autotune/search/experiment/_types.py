@@ -45,7 +45,7 @@ class Entrant:
         loads: What it is measured under.
         changes: What its variant says of its config, a line each.
         generator: What generated the load.
-        configs: The text of each model's config as it was served, by model.
+        configs: The text of each served config, by model.
         rounds: Round, from 1, to what was measured at each load in it.
         failed: Why it could not be measured; None if it could.
         startup_s: Seconds from launch to ready, in the latest round.
