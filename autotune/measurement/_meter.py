@@ -92,6 +92,7 @@ class Meter:
             TimeIsUp: ``question.within_s`` was over before any load of the search met the ceilings, or none can.
         """
         self._prober.deadline = self._clock() + question.within_s
+        self._prober.share_s = question.share_s
         self._prober.share_ends = self._clock() + question.share_s - question.spent_s
         self._prober.options = self._options.within_share(question.share_s)
         self._prober.reseed(question.seed)
@@ -177,7 +178,7 @@ class Meter:
             if self._over_memory():  # no load takes less
                 self._infeasible = Infeasible.MEMORY
                 return
-        if screened is not None and screened.holds and too_slow(self._prober, question, screened):
+        if screened is not None and screened.holds and too_slow(self._prober, screened):
             self._rank(question, screened)
             return
         axis = self._axis(question, screened)
@@ -227,8 +228,7 @@ class Meter:
             return ConcurrencyAxis(prober, question, alone, max(met, default=None))
         alone_per_s = None
         if screened is not None:  # the window may be shorter than a single request takes
-            typical = "p50" if prober.serving.polls else "avg"  # the mean is one that waits for Triton's polls
-            alone_per_s = max(screened.achieved_per_s, screened.batch_size / screened.latency_s[typical])
+            alone_per_s = max(screened.achieved_per_s, screened.batch_size / prober.alone_s(screened))
         return RateAxis(prober, question, alone_per_s, saturated.achieved_per_s if saturated else None)
 
     def _known_level(self, question: Question) -> float | None:

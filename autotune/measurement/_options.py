@@ -248,7 +248,7 @@ class MeasureOptions:
         """Options in proportion to the length of a window."""
         return cls(
             probe_s=probe_s,
-            certify_s=60 * probe_s,
+            certify_s=max(60 * probe_s, cls.least_certify_s),
             confirm_s=3 * probe_s,
             screen_s=0.3 * probe_s,
             seed=seed,

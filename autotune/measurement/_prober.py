@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from autotune.errors import AutotuneError
 from autotune.load import ClosedLoop, LoadGenerator, Schedule, open_loop
 from autotune.measurement._judge import Judge, StopRule
-from autotune.measurement._options import MeasureOptions, drain_timeout_s
+from autotune.measurement._options import MeasureOptions, drain_timeout_s, requests_needed
 from autotune.measurement._probe import run_probe, violations
 from autotune.measurement._serving import Serving
 from autotune.measurement._types import Probe, Purpose
@@ -60,7 +60,7 @@ class Prober:
         batch_size: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.deadline = self.share_ends = math.inf
+        self.deadline = self.share_s = self.share_ends = math.inf
         self.server = server
         self.objective = objective
         self.options = options
@@ -82,6 +82,19 @@ class Prober:
     def share_left_s(self) -> float:
         """Seconds until the measurement should end; infinite if it may take its time."""
         return self.share_ends - self._clock()
+
+    def alone_s(self, probe: Probe) -> float:
+        """What one request takes by a window of one at a time, in seconds.
+
+        The mean, or the median where the mean is infinite (a request failed) or one that waits for Triton's polls.
+        """
+        mean_s = probe.latency_s["avg"]
+        return probe.latency_s["p50"] if self.serving.polls or not math.isfinite(mean_s) else mean_s
+
+    def is_slow(self, alone_s: float) -> bool:
+        """Whether the measurement's share of the time is too short for windows that the strictest percentile takes."""
+        requests = self.options.share_windows * requests_needed(self.objective)
+        return requests * alone_s > self.share_s
 
     def reseed(self, number: int) -> None:
         """Draws other arrivals from here on, the same for the same number."""

@@ -14,22 +14,21 @@ from autotune.measurement._types import Probe
 def warm_up(prober: Prober, clock: Callable[[], float]) -> None:
     """Offers bursts that fill the batches of all instances until latency stops falling.
 
-    Bounded by ``warm_up_s``, and by ``warm_up_part`` of the time left. Bursts grow from one request for each instance,
-    so that every instance meets batches of all sizes, and a slow server has answered them all before anything is
-    measured.
+    Bounded by ``warm_up_s``, and by ``warm_up_part`` of the time left, or of the trial's share of it where the model is
+    slow. Bursts grow from one request for each instance, so that every instance meets batches of all sizes, and a slow
+    server has answered them all before anything is measured.
     """
-    options = prober.options
-    left_s = min(prober.left_s(), prober.share_left_s())
-    bound_s = max(0.0, min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * left_s))
-    deadline = clock() + bound_s
+    options, began = prober.options, clock()
+    bound_s = min(options.warm_up_bound_s(prober.server.startup_s), options.warm_up_part * prober.left_s())
+    share_s = options.warm_up_part * max(0.0, prober.share_left_s())
     most_s = options.burst_part * drain_timeout_s(prober.objective)
-    if math.isfinite(prober.share_left_s()):
-        most_s = min(most_s, bound_s)
     concurrency, settled_s = max(1, prober.instances), math.inf
-    while clock() < deadline:
+    while clock() < began + bound_s:
         p50_s = prober.closed_loop("warm-up", concurrency, options.warm_up_window_s, repeat=False).latency_s["p50"]
         if not math.isfinite(p50_s):
             break
+        if prober.is_slow(p50_s):
+            bound_s, most_s = min(bound_s, share_s), min(most_s, share_s)
         larger = min(prober.saturating_concurrency(), int(concurrency * most_s / p50_s))
         if larger > concurrency:
             concurrency, settled_s = larger, math.inf

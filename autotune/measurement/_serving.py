@@ -127,13 +127,15 @@ class Serving:
     @classmethod
     def _of_several(cls, server: RunningServer, shares: Mapping[str, float]) -> Serving:
         each = {model: cls.of(OneOf(server, model)) for model in shares}
+        longest = max(each.values(), key=lambda one: one.queue_size)
         return cls(
             instances=sum(one.instances for one in each.values()),
             largest_batch=max(one.largest_batch for one in each.values()),
             saturating=sum(one.saturating for one in each.values()),
             streams=tuple(Stream(model, share, each[model].instances) for model, share in shares.items()),
             polls=any(one.polls for one in each.values()),
-            queue_size=max(one.queue_size for one in each.values()),
+            queue_size=longest.queue_size,
+            queue_field=longest.queue_field,
             rate_limited=any(one.rate_limited for one in each.values()),
             cached=any(one.cached for one in each.values()),
         )

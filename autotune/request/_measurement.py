@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autotune.objective import parse_duration
+from autotune.errors import UsageError
+from autotune.objective import format_duration, parse_duration
 from autotune.request._option import AT_LEAST_ZERO, CONCURRENCIES, Allowed, Panel, Request, option
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ class MeasurementRequest(Request):
         options = MeasureOptions.of(parse_duration(self.window, "--window"), self.seed)
         options = replace(options, confidence=self.confidence)
         if self.certify_time is not None:
-            options = replace(options, certify_s=parse_duration(self.certify_time, "--certify-time"))
+            certify_s = parse_duration(self.certify_time, "--certify-time")
+            if certify_s < options.least_certify_s:
+                least = format_duration(options.least_certify_s)
+                raise UsageError(f"--certify-time: {self.certify_time} is less than one window; give {least} or more")
+            options = replace(options, certify_s=certify_s)
         if self.warm_up is not None:
             options = replace(options, warm_up_s=parse_duration(self.warm_up, "--warm-up"))
         if self.max_concurrency is not None:

@@ -304,9 +304,10 @@ def test_a_certificate_keeps_to_the_time_it_is_given(load: LoadName) -> None:
     assert sum(probe.duration_s for probe in attempts) <= 3.0 * 1.01
 
 
-def test_a_certificate_that_only_lacked_time_goes_on_at_the_same_level() -> None:
-    axis = axis_for("open", certify_windows=1.0, confidence=1 - 1e-9)
-    level = 0.15 * truth_per_s("open", 4)
+@pytest.mark.parametrize("load", LOADS)
+def test_a_certificate_that_only_lacked_time_goes_on_at_the_same_level(load: LoadName) -> None:
+    axis = axis_for(load, least_certify_s=0.3, certify_windows=0.3, confidence=1 - 1e-9)
+    level = 0.15 * truth_per_s(load, 4) if load == "open" else 2.0
     certificate = certify(axis, level)
     attempts = [probe for probe in axis.prober.probes if probe.purpose == "certify"]
     assert len(attempts) > 1
@@ -314,10 +315,10 @@ def test_a_certificate_that_only_lacked_time_goes_on_at_the_same_level() -> None
     assert certificate.confidence >= 1 - 1e-9
 
 
-@pytest.mark.parametrize("load", LOADS)
-def test_a_level_far_too_high_is_lowered_until_one_is_met(load: LoadName) -> None:
+@pytest.mark.parametrize(("load", "times"), [("open", 1.7), ("open", 20.0), ("closed", 0.0)])
+def test_a_level_far_too_high_is_lowered_until_one_is_met(load: LoadName, times: float) -> None:
     axis = axis_for(load)
-    start = 1.7 * truth_per_s(load, 4) if load == "open" else 60
+    start = times * truth_per_s(load, 4) if load == "open" else 60
     certificate = certify(axis, start)
     assert certificate.kept
     assert certificate.probe.holds
@@ -336,3 +337,13 @@ def test_without_the_time_for_a_proof_it_says_how_much_is_missing_and_claims_no_
     assert certificate.kept
     assert certificate.confidence == 0
     assert 0.5 < certificate.missing_s < 60
+
+
+def test_a_mean_is_proved_by_the_first_window_whose_bound_meets_it() -> None:
+    server = server_for("open", 4)
+    objective = Objective("throughput", (Ceiling("avg", 0.001),))
+    measured = Meter(server, server, objective, MeasureOptions(), clock=lambda: 0.0).measure(CERTIFIED_RATE)
+    windows = [probe for probe in measured.probes if probe.purpose == "certify"]
+    assert measured.confidence == 0.95
+    assert measured.certificate_missing_s == 0
+    assert sum(probe.holds for probe in windows) == 1

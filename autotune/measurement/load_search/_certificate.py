@@ -19,8 +19,8 @@ class Certificate:
 
     Attributes:
         probe: The window that decided, the last one where no level held.
-        confidence: That its level meets every percentile ceiling; what earlier attempts spent is taken off. 0 where
-            nothing was proved.
+        confidence: That its level meets every ceiling; what earlier attempts spent is taken off. 0 where nothing was
+            proved.
         kept: Whether its level met the ceilings.
         missing_s: Seconds of further load that would have proved it; 0 where it was proved, infinite where unknown.
     """
@@ -56,8 +56,9 @@ def certify(axis: LoadAxis, level: float, within_s: float = math.inf, failing: f
     against the ceilings, the next test begins anew with a smaller chance of being wrong, so that all together stay
     within 1 - confidence.
 
-    Where nothing was proved, the highest level that held below every one that failed is the answer, without any
-    confidence. Where none held, short windows look for one that does.
+    Where nothing was proved, the level that held below every one that failed and lacks the least further load is the
+    answer, without any confidence. Where none held, short windows look for one that does. If only means have ceilings,
+    the first window in which their upper bounds meet them is the proof.
 
     Args:
         axis: What the level is of.
@@ -82,6 +83,8 @@ def certify(axis: LoadAxis, level: float, within_s: float = math.inf, failing: f
             if probe is None:
                 raise
             break
+        if probe.holds and all(each.is_mean for each in prober.objective.ceilings):
+            return Certificate(probe, options.bounds_confidence, kept=True)
         left_s -= probe.duration_s
         sure = min((each.confidence for each in probe.evidence), default=0.0)
         missing_s = max((each.missing_s for each in probe.evidence), default=math.inf)
@@ -98,7 +101,8 @@ def certify(axis: LoadAxis, level: float, within_s: float = math.inf, failing: f
             test.restart()
         window_s = shortest_s
         if goes_on:
-            window_s = max(window_s, options.missing_margin * missing_s)
+            # Without a proof nothing is missing where the window was too short to show how requests cluster.
+            window_s = max(window_s, options.missing_margin * missing_s if missing_s else 2 * probe.duration_s)
             continue
         lower = step
         if promising and left_s > 0:

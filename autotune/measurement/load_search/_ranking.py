@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 from autotune.measurement._judge import StopRule
-from autotune.measurement._options import requests_needed
 from autotune.measurement._prober import Prober
 from autotune.measurement._question import Question
 from autotune.measurement._reasons import Infeasible
@@ -16,15 +15,16 @@ from autotune.measurement._types import Probe
 from autotune.measurement.load_search._axis import Found
 
 
-def too_slow(prober: Prober, question: Question, alone: Probe) -> bool:
+def too_slow(prober: Prober, alone: Probe) -> bool:
     """Whether the question's share of the time is too short for windows that the strictest percentile takes.
 
-    Never of several models: a closed loop of all of them says little of each one's latency.
+    Never of several models, or under a ceiling on first responses: the mean latency of a closed loop says little of
+    each model's, or of when answers begin.
     """
-    if prober.objective.weights:
+    objective = prober.objective
+    if objective.weights or any(each.of_first_response for each in objective.ceilings):
         return False
-    requests = prober.options.share_windows * requests_needed(prober.objective)
-    return requests * alone.latency_s["avg"] > question.share_s
+    return prober.is_slow(prober.alone_s(alone))
 
 
 def rank(prober: Prober, question: Question, alone: Probe) -> Found:
@@ -40,7 +40,7 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
         alone: One request at a time, which met every ceiling.
     """
     options = prober.options
-    alone_s = alone.latency_s["avg"]
+    alone_s = prober.alone_s(alone)
     held, held_per_s, at_least_per_s = alone, alone.batch_size / alone_s * _part(prober, alone), 0.0
     wanted, seen = options.shy * prober.instances * _room(prober, alone_s), [1]
     for _ in range(options.rank_windows):
@@ -72,26 +72,30 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
 def completed_per_s(probe: Probe, instances: int) -> float:
     """Inferences/s: of instances that were busy beyond the window's end by the time that they took."""
     server = probe.server
-    if not server.inference_count or not server.busy_s:
+    if probe.steps or not server.inference_count or not server.busy_s:  # an ensemble has no instances of its own
         return probe.achieved_per_s
     return server.inference_count / max(probe.duration_s, server.busy_s / instances)
 
 
-def sustained_part(instances: int, execution_s: float, slack_s: float, allowed: float) -> float:
+def sustained_part(
+    instances: int, execution_s: float, slack_s: float, allowed: float, dispersion: float = 1.0
+) -> float:
     """The part of a closed loop's throughput that random arrivals may have for a wait of ``slack_s`` to be rare.
 
-    The wait for n servers of constant service time S has a tail of about exp(-2 n (1 - rho) / (rho S) t) near
-    saturation (Kingman, On Queues in Heavy Traffic, J. Royal Stat. Soc. B 24, 1962); solved for rho.
+    The wait for n servers of constant service time S has a tail of about exp(-2 n (1 - rho) / (rho c S) t) near
+    saturation, for arrivals of dispersion c (Kingman, On Queues in Heavy Traffic, J. Royal Stat. Soc. B 24, 1962);
+    solved for rho.
 
     Args:
         instances: n.
         execution_s: S in seconds.
         slack_s: Seconds that a request may wait; with none or less it is as much as one execution leaves.
         allowed: Fraction of the requests that may wait longer.
+        dispersion: c, see `autotune.arrivals.Arrivals.dispersion`.
     """
     if slack_s <= 0:
-        return 1 / (1 - math.log(allowed))
-    return 1 / (1 - math.log(allowed) * execution_s / (2 * instances * slack_s))
+        return 1 / (1 - dispersion * math.log(allowed))
+    return 1 / (1 - dispersion * math.log(allowed) * execution_s / (2 * instances * slack_s))
 
 
 def _part(prober: Prober, probe: Probe) -> float:
@@ -100,9 +104,10 @@ def _part(prober: Prober, probe: Probe) -> float:
     if prober.objective.load == "closed" or not server.execution_count:
         return 1.0
     execution_s = server.busy_s / server.execution_count
+    dispersion = prober.objective.arrivals.dispersion
     return min(
         (
-            sustained_part(prober.instances, execution_s, each.limit_s - execution_s, 1 - each.quantile)
+            sustained_part(prober.instances, execution_s, each.limit_s - execution_s, 1 - each.quantile, dispersion)
             for each in prober.objective.ceilings
             if not math.isnan(each.quantile)
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from autotune.objective import Objective
@@ -76,9 +77,13 @@ def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:
     )
 
 
-def instances(trial: TrialRecord) -> int:
-    """The instances that a config's server had, of the model that got the requests; 0 if unknown."""
-    return trial.outcome.measurement.instances if trial.outcome.measurement else 0
+def instances(trial: TrialRecord) -> float:
+    """The instances that a config's server had, of an ensemble those of its steps; infinite if unknown."""
+    measured = trial.outcome.measurement
+    if measured is None:
+        return math.inf
+    steps = measured.serving.steps if measured.serving else ()
+    return sum(each.instances for each in steps) or measured.instances or math.inf
 
 
 def _whole(value: object) -> int:
