@@ -1,4 +1,4 @@
-"""Makes signals work in every test, and lets tests run beside other runs on this machine."""
+"""Makes signals work in every test, and lets tests run in any shell, beside other runs on this machine."""
 
 import os
 import signal
@@ -12,6 +12,10 @@ from autotune.environment import _machine_lock
 # A shell starts what it puts into the background with interrupts ignored, nohup with hangups; children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# An option that the caller's shell has set would be an option of every run here. What tests read is called TEST_*.
+for _name in [name for name in os.environ if name.startswith("AUTOTUNE_")]:
+    del os.environ[_name]
 
 # Runs in this process take a lock of its own; those that tests start in others say --share-machine.
 _machine_lock.PLACE = Path(tempfile.gettempdir()) / f"autotune-machine-{os.getpid()}.lock"

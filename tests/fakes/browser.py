@@ -17,11 +17,11 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Skips where there is no Chromium, unless AUTOTUNE_REQUIRE_BROWSER is set, as in continuous integration."""
+    """Skips where there is no Chromium, unless TEST_REQUIRE_BROWSER is set, as in continuous integration."""
     binary = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if binary is None:
         reason = "no Chromium here: apt install chromium"
-        if os.environ.get("AUTOTUNE_REQUIRE_BROWSER"):
+        if os.environ.get("TEST_REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
     from playwright.sync_api import sync_playwright

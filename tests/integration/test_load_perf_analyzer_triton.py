@@ -1,4 +1,4 @@
-"""The real perf_analyzer against a real Triton; needs the binary on PATH or in AUTOTUNE_PERF_ANALYZER."""
+"""The real perf_analyzer against a real Triton; needs the binary on PATH or in TEST_PERF_ANALYZER."""
 
 import os
 import signal
@@ -50,13 +50,13 @@ _INPUTS = {"number": ("TYPE_FP32", 2), "text": ("TYPE_STRING", 3), "half": ("TYP
 
 @pytest.fixture(scope="module")
 def binary():
-    given = os.environ.get("AUTOTUNE_PERF_ANALYZER")
+    given = os.environ.get("TEST_PERF_ANALYZER")
     try:
         return find_perf_analyzer(Path(given) if given else None)
     except UsageError as error:
         if given:
             raise
-        pytest.skip(f"{error} (here: AUTOTUNE_PERF_ANALYZER=FILE)")
+        pytest.skip(f"{error} (here: TEST_PERF_ANALYZER=FILE)")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A study in a real MLflow server, that of this environment or the one whose command AUTOTUNE_MLFLOW names."""
+"""A study in a real MLflow server, that of this environment or the one whose command TEST_MLFLOW names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ START_S = 180.0  # a busy machine takes long to import MLflow's server
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An MLflow server that this test starts; MLflow's SQLite store where only its client is installed."""
     mlflow = pytest.importorskip("mlflow", reason="MLflow's client is not installed: pip install mlflow-skinny")
-    named = os.environ.get("AUTOTUNE_MLFLOW")
+    named = os.environ.get("TEST_MLFLOW")
     if not named and importlib.util.find_spec("flask") is None:
         folder = tmp_path_factory.mktemp("mlflow")
         uri = f"sqlite:///{folder}/mlflow.db"
