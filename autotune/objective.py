@@ -240,14 +240,20 @@ class Objective:
         if self.goal == "goodput" and self.load != "open":
             raise UsageError("--load: --objective goodput offers the rate of --rate; drop --load closed")
         if self.goal == "latency" and self.rate_per_s is None:
-            raise UsageError("--min-throughput: --objective latency needs the load to carry; add --min-throughput 1000")
+            raise UsageError(
+                "--min-throughput: --objective latency needs the load to sustain; add --min-throughput 1000"
+            )
         if self.goal == "throughput" and self.rate_per_s is not None:
-            raise UsageError("--min-throughput: only --objective latency takes a rate; drop it or change --objective")
+            raise UsageError(
+                "--min-throughput: only --objective latency and goodput take a rate; drop it or change --objective"
+            )
         if self.goal == "latency" and self.load != "open":
             raise UsageError("--load: --objective latency offers the rate of --min-throughput; drop --load closed")
 
         if self.load == "closed" and self.arrivals != POISSON:
-            raise UsageError("--arrivals: a closed loop sends a request when an answer came; drop it or --load closed")
+            raise UsageError(
+                "--arrivals: a closed loop sends a request after each answer; drop --load closed, or this and --trace"
+            )
 
     @property
     def maximise(self) -> bool:
@@ -275,7 +281,7 @@ class Objective:
         ceilings = ", ".join(map(str, (*self.ceilings, *self.memory_limits)))
         if self.weights:
             models = ", ".join(f"{model}={weight:g}" for model, weight in self.weights)
-            return f"highest throughput shared as {models} with {ceilings}"
+            return f"highest throughput shared as {models} with {ceilings}{self._spaced()}"
         if self.goal == "throughput":
             client = f", by a client that takes {format_duration(self.client_s)} a request," if self.client_s else ""
             loop = f" in a closed loop{client}" if self.load == "closed" else ""

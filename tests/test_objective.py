@@ -132,7 +132,7 @@ def test_throughput_without_a_ceiling_is_refused() -> None:
 
 
 def test_latency_without_a_rate_is_refused() -> None:
-    with pytest.raises(UsageError, match="needs the load to carry"):
+    with pytest.raises(UsageError, match="needs the load to sustain"):
         parse_objective("latency", ())
 
 
@@ -159,7 +159,7 @@ def test_refuses_a_bad_percentage_in_one_line(text: str) -> None:
 
 
 def test_throughput_with_a_rate_is_refused() -> None:
-    with pytest.raises(UsageError, match="only --objective latency takes a rate"):
+    with pytest.raises(UsageError, match="only --objective latency and goodput take a rate"):
         parse_objective("throughput", (Ceiling("p99", 0.005),), 1000)
 
 

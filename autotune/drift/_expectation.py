@@ -65,7 +65,7 @@ class Expectation:
         sustained = result.finals.sustained if result.finals else None
         searched = best.outcome.measurement.rate_per_s if best.outcome.measurement else measured.rate_per_s
         self.sustained_per_s = sustained.value if sustained else searched
-        self.certified_per_s = measured.rate_per_s if measured.confidence else None
+        self.certified_per_s = measured.proved_per_s
         batching = Batching.of(config)
         outcomes = [trial.outcome for trial in result.trials]
         self._batching = batching

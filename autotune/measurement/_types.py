@@ -14,6 +14,7 @@ from autotune.objective import Ceiling
 from autotune.server import ModelStatistics
 
 Purpose = Literal["warm-up", "screen", "sizes", "profile", "race", "saturate", "locate", "certify", "load"]
+_SAYS_SOMETHING = 0.5  # the confidence of a coin; earlier versions gave certificates with less
 _MOST_OF_A_POLL_S = 0.3
 
 Verdict = Literal["holds", "fails", "invalid"]
@@ -301,6 +302,12 @@ class Measurement:
     infeasible: Infeasible | None = None
     instances: int = 0
     serving: Serving | None = None
+
+    @property
+    def proved_per_s(self) -> float | None:
+        """Inferences/s that a certificate proved; None without one, or with one that says less than a coin."""
+        proved = self.certified and self.feasible and not self.certificate_missing_s
+        return self.rate_per_s if proved and self.confidence >= _SAYS_SOMETHING else None
 
     @property
     def polled(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from autotune.measurement import Infeasible, Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
 from autotune.report._format import config_change, latency, rate, served_otherwise
-from autotune.report._measurement import SAYS_SOMETHING, unproved
+from autotune.report._measurement import unproved
 from autotune.report._streams import shared_rate
 from autotune.search import Finals, StudyResult
 
@@ -130,8 +130,8 @@ def _of_each(result: StudyResult) -> list[str]:
     lines = []
     if finals is not None and finals.sustained is not None:
         lines.append(f"Sustainable for each: {shared_rate(finals.sustained.value, shares)} inferences/s.")
-    if finals is not None and finals.certificate is not None and measured is not None and measured.certified:
-        lines.append(f"Certified for each: {shared_rate(measured.rate_per_s, shares)} inferences/s, jointly.")
+    if finals is not None and finals.certificate is not None and measured is not None and measured.proved_per_s:
+        lines.append(f"Certified for each: {shared_rate(measured.proved_per_s, shares)} inferences/s, jointly.")
     return lines
 
 
@@ -147,7 +147,7 @@ def _certified(finals: Finals | None) -> str:
         why = run.outcome.message or f"the ceilings were violated {violated}"
         return f"Certified: nothing, {why}."
     shown = f"{rate(measured.rate_per_s)} inferences/s"
-    if measured.certificate_missing_s or measured.confidence < SAYS_SOMETHING:
+    if measured.proved_per_s is None:
         return f"Certified: nothing, {unproved(measured)}; {shown} met the SLO ({_evidence(measured)})."
     return f"Certified: {shown} at {_confidence(measured)} ({_evidence(measured)})."
 

@@ -28,9 +28,6 @@ _PARTS_OF_STREAMS = {
 }
 
 
-SAYS_SOMETHING = 0.5  # confidence below which a certificate says less than a coin
-
-
 def measurement_lines(measured: Measurement, *, headline: bool = True) -> list[str]:
     """Where the latency goes, what limits the rate, what disturbed; the rate and its evidence first, as a headline."""
     decided = measured.decided_by
@@ -88,7 +85,7 @@ def _shown(each: Evidence, measured: Measurement) -> str:
     if not measured.certified:
         below = "the window" if in_closed_loop else "the nearest window below"
         return f"estimated, not certified, for {at_most} ({below}: {seen})"
-    if measured.confidence < SAYS_SOMETHING:
+    if measured.proved_per_s is None:
         return f"{at_most} as far as the window shows, which proves nothing: {unproved(measured)} ({seen})"
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from autotune.errors import AutotuneError
 from autotune.search._result import StudyResult
 from autotune.store import Store
 
@@ -52,11 +54,21 @@ def longest_first(models: Sequence[tuple[str, int]], store: Store | None) -> lis
         models: Name and bytes of each.
         store: Where earlier studies are; None if there is none.
     """
-    taken_s: dict[str, float] = {}
-    for study in store.studies() if store else ():
-        seconds = [trial.outcome.seconds for trial in store.trials(study)] if store else []
-        if study.model not in taken_s and seconds:
-            taken_s[study.model] = sum(seconds) / len(seconds)
+    taken_s = _taken_s(store, {name for name, _ in models}) if store else {}
     return [
         name for name, _ in sorted(models, key=lambda each: (each[0] in taken_s, -taken_s.get(each[0], 0.0), -each[1]))
     ]
+
+
+def _taken_s(store: Store, models: set[str]) -> dict[str, float]:
+    """Mean seconds of a trial in the latest study of each model that has one."""
+    taken_s: dict[str, float] = {}
+    for name in reversed(store.study_names()):
+        with suppress(AutotuneError):  # a damaged study says nothing
+            study = store.study(name)
+            if study is None or study.model in taken_s or study.model not in models:
+                continue
+            seconds = [trial.outcome.seconds for trial in store.trials(study, windows="deciding")]
+            if seconds:
+                taken_s[study.model] = sum(seconds) / len(seconds)
+    return taken_s

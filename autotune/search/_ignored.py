@@ -73,9 +73,10 @@ class IgnoredFields:
             if measured is None or values is None or values.as_dict().get(name) != value:
                 continue
             for probe in measured.probes:
-                for size, count in _settled(probe.purpose, probe.server.batch_executions).items():
+                server = (probe.of_model(self._asked) or probe).server
+                for size, count in _settled(probe.purpose, server.batch_executions).items():
                     executions[measured.instances, size] += count
-                    taken_ns[measured.instances, size] += probe.server.batch_compute_ns.get(size, 0)
+                    taken_ns[measured.instances, size] += server.batch_compute_ns.get(size, 0)
         return {cell: (count, taken_ns[cell]) for cell, count in executions.items() if taken_ns[cell]}
 
     def _equal(self, one: Cells, other: Cells) -> bool:

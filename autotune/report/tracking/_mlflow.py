@@ -183,8 +183,8 @@ def _study_metrics(result: StudyResult) -> dict[str, Any]:
         figures |= {name: finals.sustained.value, f"{name}_low": finals.sustained.low}
         figures[f"{name}_high"] = finals.sustained.high
     certificate = finals.certificate.outcome.measurement if finals and finals.certificate else None
-    if certificate is not None and certificate.feasible:
-        figures |= {"certified_rate_per_s": certificate.rate_per_s, "confidence": certificate.confidence}
+    if certificate is not None and certificate.proved_per_s is not None:
+        figures |= {"certified_rate_per_s": certificate.proved_per_s, "confidence": certificate.confidence}
     if measured is not None:
         figures |= {f"{name}_s": value for name, value in measured.latency_s.items()}
     return figures

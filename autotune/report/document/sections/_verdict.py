@@ -10,7 +10,7 @@ from autotune.measurement import Measurement, Probe
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import latency, rate
 from autotune.report._headline import headline
-from autotune.report._measurement import SAYS_SOMETHING, measurement_lines
+from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small
 from autotune.report._summary import nothing_feasible, time_spent
 from autotune.report.document._blocks import Block, Code, Paragraph, Section, Tile, Tiles
@@ -60,9 +60,9 @@ def _tiles(source: Source) -> list[Tile]:
     else:
         value = measured.rate_per_s if objective.maximise else measured.latency_s.get(objective.optimised_statistic)
         tiles.append(Tile(what, f"{shown(value)}{unit}", "by a single measurement"))
-    if measured.certified and measured.feasible and measured.confidence >= SAYS_SOMETHING:
+    if measured.proved_per_s is not None:
         certified = f"{math.floor(measured.confidence * 100)}% confidence that every ceiling is met"
-        tiles.append(Tile("Certified rate", f"{rate(measured.rate_per_s)} inferences/s", certified))
+        tiles.append(Tile("Certified rate", f"{rate(measured.proved_per_s)} inferences/s", certified))
     tiles += [_ceiling_tile(measured.decided_by, each.key, str(each)) for each in objective.ceilings]
     return tiles
 
