@@ -87,7 +87,7 @@ def run_fleet(request: RunRequest, observer: StudyObserver | None = None) -> Fle
         while waiting:
             name = waiting[0]
             observer.note(f"model {name}, {len(done) + 1} of {len(models)}")
-            single = replace(request, all=False, each=(), model=name)
+            single = request.changed(all=False, each=(), model=name)
             try:
                 done.append(ModelStudy(name, run_study(single, observer)))
             except AutotuneError as error:

@@ -96,7 +96,7 @@ class ServingSetup:
             changes["model_repository"] = unpack(self.fetch, directory / "repository")
         if gpus and request.gpus == "auto":
             changes["gpus"] = ",".join(map(str, gpus))
-        launch_request = replace(request, **changes)
+        launch_request = request.changed(**changes)
         spec, composing = _models(launch_request)
         try:
             launcher, why = launch_request.launcher(share_memory=request.shares_memory)

@@ -78,6 +78,10 @@ class Turns:
         places: NDArray[np.int64] = np.arange(first, last) % max(1, len(self.streams))
         return self.streams.take(places)
 
+    def stream_of(self, index: int) -> int:
+        """The stream of request ``index``."""
+        return int(self.streams[index % len(self.streams)])
+
     def outputs_of(self, index: int) -> tuple[str, ...]:
         """The outputs that the response to request ``index`` must have."""
-        return self.outputs[self.streams[index % len(self.streams)]]
+        return self.outputs[self.stream_of(index)]

@@ -23,7 +23,7 @@ def schedules(
     """Closed loops for ``--concurrency``, open ones for ``--rate`` (inferences/s) and ``--trace``; none for none.
 
     Raises:
-        UsageError: More than one of them, or a load that cannot be read.
+        UsageError: More than one of them, arrivals of a closed loop, or a load that cannot be read.
     """
     given = [
         flag
@@ -32,6 +32,10 @@ def schedules(
     ]
     if len(given) > 1:
         raise UsageError(f"{given[1]}: give either {given[0]} or {given[1]}, not both")
+    if concurrency is not None and arrivals != POISSON:
+        raise UsageError(
+            "--concurrency: a closed loop sends a request after each answer; give --rate, or drop --arrivals/--trace"
+        )
     if trace is not None:
         return (trace,)
     if rate is not None:

@@ -45,6 +45,8 @@ class MeasureOptions:
         screen_attempts: Windows of the screen at most; two where the answer is certain [guess].
         sizes_s: Seconds of a window that shows how long executions of each batch size take: without it a cliff between
             two sizes is found by trials only [replay ablate].
+        rough_sizes: Length of that window for a slow model, in lone requests: enough for four sizes where a doubling
+            takes half as long again [guess].
         sizes_per_octave: Batch sizes that are asked for to every doubling [guess].
         size_jump: Growth of the time between two sizes, as a multiple of that on both sides, that hides a jump [guess].
         notable_jump: ... and at least this fraction of the execution beyond it [guess].
@@ -158,6 +160,7 @@ class MeasureOptions:
     burst_part: float = 0.5
     screen_attempts: int = 3
     sizes_s: float = 1.0
+    rough_sizes: float = 8.0
     sizes_per_octave: int = 4
     size_jump: float = 1.5
     notable_jump: float = 0.05

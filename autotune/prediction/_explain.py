@@ -17,6 +17,7 @@ from autotune.repository import ConfigSet
 from autotune.space import SIMULATED, Candidate, JointSpace, ParameterValue
 
 _NO_PREDICTOR = "only --sampler model simulates"
+_GOODPUT = "goodput is not simulated"
 _SEVERAL = "models that share a server are not simulated"
 _NOTHING_SEEN = "no trial showed how long executions take"
 _BATCH = "max_batch_size"
@@ -174,4 +175,6 @@ def _coverage(space: JointSpace, tried: AbstractSet[Candidate], predictor: Predi
 def _why_not(predictor: Predictor | None, objective: Objective) -> str:
     if objective.weights:
         return _SEVERAL
+    if objective.goal == "goodput":
+        return _GOODPUT
     return (predictor.inapplicable or _NOTHING_SEEN) if predictor is not None else _NO_PREDICTOR

@@ -42,6 +42,9 @@ class ArrivalsRequest(Request):
 
         check_trace_words(self.trace_format, self.trace_unit)
         if self.trace is None:
+            for name in ("trace_format", "trace_unit"):
+                if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                    raise UsageError(f"--{name.replace('_', '-')}: says how --trace is read; add --trace FILE")
             return None
         if "arrivals" in self.given:
             raise UsageError("--trace: give either --arrivals or --trace, not both")

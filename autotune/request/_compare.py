@@ -152,8 +152,8 @@ class CompareRequest(ComparisonRequest):
     def _in_directory(self, path: Path) -> tuple[ModelSpec, tuple[ModelSpec, ...]]:
         if (path / "config.pbtxt").is_file() or any(_VERSION.fullmatch(each.name) for each in path.iterdir()):
             where = path.absolute()
-            return replace(self, model_repository=where.parent, model=where.name).find_model()
-        return replace(self, model_repository=path).find_model(self.triton_arg)
+            return self.changed(model_repository=where.parent, model=where.name).find_model()
+        return self.changed(model_repository=path).find_model(self.triton_arg)
 
     def _contender(self, name: str, path: Path) -> Named:
         """A file is a config for ``--model``; a directory is a model with its own files, or a repository."""

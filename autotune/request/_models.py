@@ -175,12 +175,13 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
         Raises:
             UsageError: Some of them do not say which model they are for.
         """
+        from autotune.load import GENERATED
+
         names = self.weights()
         if not names:
             return self
-        return replace(
-            self,
-            input_data=_of_model(texts(self.input_data), "--input-data", model, names, for_all=("random", "zero")),
+        return self.changed(
+            input_data=_of_model(texts(self.input_data), "--input-data", model, names, for_all=GENERATED),
             shape=_of_model(texts(self.shape), "--shape", model, names),
         )
 

@@ -193,11 +193,13 @@ class Request:
 
     def completed_with(self, options: Mapping[str, Any]) -> Self:
         """This request with ``options`` where it was given none."""
-        completed = dataclasses.replace(
-            self, **{name: value for name, value in options.items() if name not in self.given}
-        )
-        completed.__dict__["_given"] = self.given | frozenset(options)
-        return completed
+        return self.changed(**{name: value for name, value in options.items() if name not in self.given})
+
+    def changed(self, **options: Any) -> Self:
+        """This request with other ``options``: given are those, and what was given before."""
+        made = dataclasses.replace(self, **options)
+        made.__dict__["_given"] = self.given | frozenset(options)
+        return made
 
     def __post_init__(self) -> None:
         for name, each in options_of(type(self)).items():

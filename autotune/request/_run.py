@@ -133,12 +133,13 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         one = {
             "--each": self.all and self.each,
             "--model": self.model,
+            "--models": self.models,
             "--study": self.study,
             "--composing-models": self.composing_models,
             "--from-model-analyzer": self.from_model_analyzer,
         }
         for other in (name for name, given in one.items() if given and name != flag):
-            raise UsageError(f"{flag}: tunes several models and {other} names one; drop one of them")
+            raise UsageError(f"{flag}: tunes one model after the other; drop it or {other}")
 
         from autotune.repository import ModelRepository, model_files
 
@@ -256,12 +257,12 @@ def default_study_name(model: str, objective: Objective, launch: str) -> str:
     if objective.goodput_s is not None:
         load.append(f"within-{format_duration(objective.goodput_s)}")
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]
+    if objective.weights:
+        model, slo = "-".join(_shared_words(objective)), []
     slo += [f"{each.of.replace(' ', '-')}-{format_size(each.limit_bytes)}" for each in objective.memory_limits]
     slo += [f"within-{objective.within * 100:.3g}-percent"] if objective.within else []
     loop = ["closed-loop"] if objective.load == "closed" else []
     spaced = [] if objective.arrivals == POISSON else [re.sub(r"[^A-Za-z0-9]+", "-", str(objective.arrivals))]
-    if objective.weights:
-        return "-".join([*_shared_words(objective), *spaced, launch])
     return "-".join([model, *load, *slo, *loop, *spaced, launch])
 
 

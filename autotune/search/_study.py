@@ -407,7 +407,7 @@ class Coordinator:
         budget_s, options = self._plan.time_budget_s, self._plan.options
         if budget_s is None:
             return question
-        share_s = options.search_part * budget_s / options.least_configs
+        share_s = options.search_part * budget_s * self._workers.count / options.least_configs
         return replace(question, within_s=budget_s - self._elapsed_s(), share_s=share_s)
 
     def _save_again(self, trial: TrialRecord, outcome: TrialOutcome) -> None:

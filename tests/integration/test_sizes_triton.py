@@ -50,3 +50,19 @@ def test_a_cliff_of_the_device_is_known_after_one_server(tmp_path: Path, protoco
     alone_s = found.host_s + found.device_s
     assert alone_s[20] > 1.5 * alone_s[19]
     assert alone_s[19] < 1.5 * alone_s[15]
+
+
+def test_a_slow_model_is_asked_for_several_sizes_in_the_time_of_a_few_requests(tmp_path: Path) -> None:
+    (tmp_path / "models" / "slow" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "slow" / "1" / "model.py").write_text(MODEL.replace("0.002", "0.05"))
+    (tmp_path / "models" / "slow" / "config.pbtxt").write_text(CONFIG)
+    spec = ModelRepository(tmp_path / "models").model("slow")
+    deployment = Deployment(spec, EmbeddedLauncher(), tmp_path, Traffic())
+    objective = Objective("throughput", (Ceiling("p99", 0.5),))
+    with deployment.serve(ConfigSet.of(spec.config), tmp_path / "log") as served:
+        assert served.sized is not None
+        prober = Prober(served.server, served.generator, objective, MeasureOptions.of(0.2))
+        prober.closed_loop("screen", 1, 0.2)
+        sweep_sizes(prober, served.sized, rough=True)
+    assert {2, 4, 8, 16} <= set(prober.probes[-1].server.batch_executions)
+    assert prober.probes[-1].duration_s < 0.6

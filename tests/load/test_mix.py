@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
 from load_suite import NullServer, payload
 
 from autotune.load import ClosedLoop, ConstantRate, LoadOptions, Mix, PoissonRate, Progress, Schedule, Watch
+from autotune.load._socket_generator import SocketGenerator
 from autotune.load._target import Target
+from autotune.load._transport import Transport
+from autotune.load.grpc._request import build_grpc_request
+from autotune.load.grpc._transport import GrpcTransport
 from autotune.load.http._request import build_http_request
+from autotune.load.http._transport import HttpTransport
 from autotune.load.worker._fleet import Fleet
 
 _DELAY_S = 0.03
@@ -99,3 +105,22 @@ def test_progress_counts_each_model_against_its_own_limits(fleet: Fleet, rate_pe
     assert slow + quick == sum(count for each in reports for count in each.requests)
     assert sum(count for each in reports for count in each.late[0]) == slow > 10
     assert slow <= result.of_stream(1).requests
+
+
+@pytest.mark.parametrize(("protocol", "transport"), [("http", HttpTransport), ("grpc", GrpcTransport)])
+def test_each_model_must_have_its_own_outputs(protocol: str, transport: Callable[[Target], Transport]) -> None:
+    """Both answer with as many bytes and without outputs, as only the second should not."""
+    server = NullServer(f"null_{protocol}_server.py")
+    asked = payload("ok")
+    grpc = protocol == "grpc"
+    request = build_grpc_request(asked) if grpc else build_http_request(asked, "127.0.0.1", server.port)
+    try:
+        target = Target(
+            protocol, "127.0.0.1", server.port, (request, request), mix=Mix((1.0, 1.0), (1, 1), ((), ("y",)))
+        )
+        with closing(SocketGenerator(target, transport)) as generator:
+            result = generator.run(ClosedLoop(1), 0.2, 5.0)
+    finally:
+        server.stop()
+    assert result.of_stream(0).completed == result.of_stream(0).requests > 0
+    assert result.of_stream(1).completed == 0

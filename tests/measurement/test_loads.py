@@ -70,6 +70,11 @@ def test_a_rate_is_in_inferences_and_each_step_has_its_own_seed() -> None:
     assert schedules(None, "100:200:100", seed=7, batch_size=4) == (PoissonRate(25, 7), PoissonRate(50, 8))
 
 
+def test_refuses_arrivals_of_a_closed_loop() -> None:
+    with pytest.raises(UsageError, match=r"^--concurrency: a closed loop sends a request after each answer"):
+        schedules("8", None, arrivals=Constant(), seed=0, batch_size=1)
+
+
 def test_refuses_both_loads_at_once() -> None:
     with pytest.raises(UsageError, match="not both"):
         schedules("1", "100", seed=0, batch_size=1)

@@ -60,9 +60,10 @@ def test_all_leaves_out_the_steps_of_an_ensemble(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"all": True, "model": "double"}, "--all: tunes several models and --model names one"),
-        ({"each": ("double",), "study": "s"}, "--each: tunes several models and --study names one"),
-        ({"all": True, "each": ("double",)}, "--all: tunes several models and --each names one"),
+        ({"all": True, "model": "double"}, "--all: tunes one model after the other; drop it or --model"),
+        ({"each": ("double",), "study": "s"}, "--each: tunes one model after the other; drop it or --study"),
+        ({"all": True, "models": "double,b"}, "--all: tunes one model after the other; drop it or --models"),
+        ({"all": True, "each": ("double",)}, "--all: tunes one model after the other; drop it or --each"),
         ({"each": ("dobule",)}, r"--each: no model 'dobule'"),
     ],
 )

@@ -129,6 +129,11 @@ def test_a_request_knows_which_options_were_given_even_if_they_equal_the_default
     assert (completed.protocol, completed.load) == ("http", "closed")
 
 
+def test_a_changed_request_has_only_the_changes_given_besides() -> None:
+    request = RunRequest(trace="arrivals.txt", p99="5ms").changed(model="double")
+    assert request.given == {"trace", "p99", "model"}
+
+
 def test_an_option_is_given_once_unless_it_is_repeatable() -> None:
     seen: list[RunRequest] = []
     command = make_command("run", "Runs.", RunRequest, seen.append)

@@ -38,7 +38,7 @@ class GrpcTransport:
         self._turns: Turns | None = None
         self._call_of = call_maker(target) if target.sequences else None
         self._outputs = target.outputs
-        self._good_sizes: set[int] = set()
+        self._good_sizes: list[set[int]] = [set()]  # of each stream's responses, which differ in their outputs
         self._connections = Connections(target)
         self._results: Results
         # After the answers that came over one connection the next calls go there: one write for all of them.
@@ -55,6 +55,7 @@ class GrpcTransport:
         """Sends the calls in this order from now on; see `Transport`."""
         self._turns = turns
         self._calls = tuple(self._all_calls[each] for each in turns.order)
+        self._good_sizes = [set() for _ in turns.outputs]
 
     def begin(self, index: int, step: Step | None = None) -> bool:
         """Begins the call of request ``index``, which `flush` writes; see `Transport`."""
@@ -98,7 +99,7 @@ class GrpcTransport:
             for stream in ended:
                 if 0 < stream.began_at < began:
                     self.receive_s += began - stream.began_at
-                if stream.failure is None and stream.messages is None and stream.received in self._good_sizes:
+                if stream.failure is None and stream.messages is None and stream.received in self._good(stream.index):
                     succeed(stream.index, connection.received_at)
                 else:
                     self._end(stream, connection.received_at)
@@ -128,13 +129,17 @@ class GrpcTransport:
         else:
             self._results.fail(stream.index, failure, at, answered=failure[0].startswith(_ANSWERED))
 
+    def _good(self, index: int) -> set[int]:
+        """Sizes of responses to requests like this one that had all outputs."""
+        return self._good_sizes[self._turns.stream_of(index) if self._turns else 0]
+
     def _missing_outputs(self, stream: Stream) -> Failure | None:
         """Of several responses of one size the first is looked at: without an output it would be smaller."""
         message = stream.beginning[PREFIX_BYTES:]
         outputs = self._turns.outputs_of(stream.index) if self._turns else self._outputs
         missing = missing_outputs(outputs, message, stream.received - PREFIX_BYTES) if outputs else ""
         if missing == "":
-            self._good_sizes.add(stream.received)
+            self._good(stream.index).add(stream.received)
         return (MISSING, missing) if missing else None
 
     def _tidy(self, connection: Connection) -> None:

@@ -40,8 +40,8 @@ class HttpTransport:
         self._connections = Connections(target.host, target.port)
         self._results: Results
         # The head of a good response seen, by the length of the whole: one with both is good too, and not parsed.
-        # Payloads sent in turn may have responses of several lengths.
-        self._known_heads: dict[int, bytes] = {}
+        # Payloads sent in turn may have responses of several lengths; streams differ in their outputs.
+        self._known_heads: list[dict[int, bytes]] = [{}]
         self._skipped = bytearray(_SKIP_BYTES)
         self._idle = self._connections.idle
         self.epoll = self._connections.epoll
@@ -49,7 +49,8 @@ class HttpTransport:
     def prepare(self, results: Results) -> None:
         """Gets ready for a run; see `Transport`."""
         self._connections.drop_stale()
-        self._known_heads.clear()
+        for heads in self._known_heads:
+            heads.clear()
         self._results = results
         self.send_s = self.receive_s = 0.0
 
@@ -57,6 +58,7 @@ class HttpTransport:
         """Sends the requests in this order from now on; see `Transport`."""
         self._turns = turns
         self._requests = tuple(self._target.requests[each] for each in turns.order)
+        self._known_heads = [{} for _ in turns.outputs]
 
     def begin(self, index: int, step: Step | None = None) -> bool:
         """Sends request ``index``; see `Transport`."""
@@ -127,9 +129,9 @@ class HttpTransport:
             return
         if (
             reader is None
-            and (head := self._known_heads.get(len(data))) is not None
-            and data.startswith(head)
             and connection.index != IDLE
+            and (head := self._known(connection.index).get(len(data))) is not None
+            and data.startswith(head)
             and connection.unsent is None
         ):
             self._succeed(connection)
@@ -177,7 +179,7 @@ class HttpTransport:
         failure = self._failure_of(reader, connection.index)
         if failure is None:
             if reader.length >= 0 and reusable:
-                self._known_heads[len(reader.head) + reader.length] = reader.head
+                self._known(connection.index)[len(reader.head) + reader.length] = reader.head
             self._succeed(connection, reusable)
         else:
             index, connection.index = connection.index, IDLE
@@ -186,6 +188,9 @@ class HttpTransport:
             else:
                 self._connections.drop(connection)
             self._results.fail(index, failure, time.perf_counter(), answered=True)
+
+    def _known(self, index: int) -> dict[int, bytes]:
+        return self._known_heads[self._turns.stream_of(index) if self._turns else 0]
 
     def _failure_of(self, reader: ResponseReader, index: int) -> Failure | None:
         if not 200 <= reader.status < 300:
