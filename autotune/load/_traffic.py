@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
-from autotune.load.payload import Shape, content_digest
+from autotune.load.payload import PayloadData, Shape, content_digest
 
 OWN_CLIENT = "autotune"
 PERF_ANALYZER = "perf_analyzer"
 CLIENTS = (OWN_CLIENT, PERF_ANALYZER)
-GENERATED = ("random", "zero")
+GENERATED = get_args(PayloadData)
 """Input data that is generated."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
+from autotune.reading import Unreadable, read_text
 from autotune.repository import suggestion
 from autotune.request._measure import MeasureRequest
 from autotune.request._option import Option, options_of
@@ -21,13 +22,12 @@ _MODEL = ("model", "model_repository", "composing_models")
 _DATA = ("shape", "input_data", "payloads", "sequence_length", "num_of_sequences")
 _LOADS = (
     *("scenario", "concurrency", "rate", "arrivals", "trace", "trace_format", "trace_unit", "batch_size"),
-    *("duration", "warm_up", "window", "max_concurrency", "time_budget", "seed"),
+    *("duration", "warm_up", "window", "confidence", "certify_time", "max_concurrency", "time_budget", "seed"),
 )
 _CLIENT = ("protocol", "shared_memory", "streaming", "client", "perf_analyzer", "client_time")
-_SLO = ("p99", "p95", "p90", "avg", "load")
+_SLO = ("p99", "p95", "p90", "avg", "ceiling", "load")
 _OPTIONS = {"config": "model_config"}  # keys that are not called like their option
 _PATHS = {"model_repository", "trace", "perf_analyzer", "model_config"}
-_GENERATED = ("random", "zero")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _INDEX = re.compile(r"\.(\d+)(?=\.|$)")
 _SECTIONS = (
@@ -129,10 +129,9 @@ def read_experiment(path: Path) -> ExperimentFile:
         UsageError: It cannot be read, or something in it is wrong; names the line and the key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"FILE: cannot read {path}: {reason}; name an experiment file") from error
+        text = read_text(path)
+    except Unreadable as error:
+        raise UsageError(f"FILE: cannot read {path}: {error}; name an experiment file") from None
     root = parse_document(text, str(path), "variants and loads, as the files in examples/ have them")
     if not root.is_mapping:
         raise root.error("expected 'variants:' and 'loads:' at the top, as the files in examples/ have them")
@@ -200,7 +199,9 @@ class _Reader:
         return value
 
     def _path(self, name: str, text: str) -> str:
-        if name in _PATHS or (name == "input_data" and text not in _GENERATED):
+        from autotune.load import GENERATED
+
+        if name in _PATHS or (name == "input_data" and text not in GENERATED):
             return str(self.directory / text)
         return text
 

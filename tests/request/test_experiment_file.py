@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_options_of_the_command_line_reach_every_measurement(read: Read) -> None
     request = read(GOOD, triton_arg=["--log-verbose=1"], start_timeout="7s")
     (entry,) = request.entries(request.read())
     assert (entry.request.triton_arg, entry.request.start_timeout) == (["--log-verbose=1"], "7s")
+
+
+def test_every_ceiling_and_the_certificate_may_be_given(read: Read) -> None:
+    loads = "{confidence: 0.9, certify_time: 90s}\nslo: {ceiling: [p99.9=8ms, p50=2ms]}"
+    request = read(GOOD.replace("{concurrency: 8}", loads))
+    (entry,) = request.entries(request.read())
+    assert [str(each) for each in entry.request.ceilings()] == ["p99.9 <= 8ms", "p50 <= 2ms"]
+    options = entry.request.measure_options()
+    assert (options.confidence, options.certify_s) == (0.9, 90.0)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "study.yaml")
+    assert main(["experiment", str(tmp_path / "study.yaml")]) == 2
+    assert "study.yaml: it is a pipe or a device" in capsys.readouterr().err
 
 
 def test_some_variants_only(read: Read) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def make_payload(
         UsageError: A dynamic dimension without a value, a shape or an input the model does not have, a batch
             size the config does not allow, or a datatype that cannot be sent.
     """
-    if data not in ("random", "zero"):
+    if data not in get_args(PayloadData):
         raise UsageError(f"--input-data: {data!r} is unknown; use random or zero")
     random = np.random.default_rng(seed)
     tensors = []
