@@ -136,7 +136,8 @@ def _compared(
             stack.enter_context(closing(deployment))
         logs = directory / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
 
-        def save(label: str, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
+        def save(name: str, number: int, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
+            label = f"{name}, round {number}"
             store.save_run(model=spec.name, label=label, outcome=outcome, environment=environment, probes=probes)
 
         measurer = Measurer(served, metric, objective, loads, options, duration_s, logs, observer, save)

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from autotune.api._machine import create_directory, environment_of, holding_machine, remove_abandoned
 from autotune.api._measure import Ready, prepare
 from autotune.api._studies import create_store
-from autotune.request import (
-    ExperimentRequest,
-)
+from autotune.request import ExperimentRequest
 
 if TYPE_CHECKING:
     from autotune.measurement import Probe
@@ -69,33 +67,36 @@ def run_experiment(request: ExperimentRequest, observer: StudyObserver | None = 
             deployment = stack.enter_context(closing(prepared.deployment(directory)))
             log = logs / "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
             served[name] = Served(
-                deployment,
-                prepared.configs,
-                prepared.loads,
-                prepared.objective,
-                prepared.options,
-                prepared.duration_s,
-                log,
+                deployment=deployment,
+                configs=prepared.configs,
+                loads=prepared.loads,
+                objective=prepared.objective,
+                options=prepared.options,
+                duration_s=prepared.duration_s,
+                log=log,
             )
         entrants = tuple(
             Entrant(
-                each.name,
-                each.variant,
-                each.client,
-                ready[each.name].spec.name,
-                ready[each.name].traffic.protocol,
-                served[each.name].keys(),
-                each.described(),
-                ready[each.name].traffic.client,
-                ready[each.name].configs.texts(),
+                name=each.name,
+                variant=each.variant,
+                client=each.client,
+                model=ready[each.name].spec.name,
+                protocol=ready[each.name].traffic.protocol,
+                loads=served[each.name].keys(),
+                changes=each.described(),
+                generator=ready[each.name].traffic.client,
+                configs=ready[each.name].configs.texts(),
             )
             for each in entries
         )
 
-        def save(label: str, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
-            model = ready[label.rpartition(", round ")[0]].spec.name
+        def save(name: str, number: int, outcome: TrialOutcome, probes: Sequence[Probe]) -> None:
             store.save_run(
-                model=model, label=f"{file.name}: {label}", outcome=outcome, environment=environment, probes=probes
+                model=ready[name].spec.name,
+                label=f"{file.name}: {name}, round {number}",
+                outcome=outcome,
+                environment=environment,
+                probes=probes,
             )
 
         rounds = request.rounds(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from autotune.api._compare import run_check, run_comparison
 from autotune.api._experiment import run_experiment
@@ -19,15 +19,8 @@ from autotune.request import (
     RunRequest,
 )
 
-if TYPE_CHECKING:
-    pass
-
 _Fields = ParamSpec("_Fields")
-
-
 _Request = TypeVar("_Request")
-
-
 _Result = TypeVar("_Result")
 
 
@@ -46,18 +39,8 @@ def _by_keywords(
 
 
 tune = _by_keywords(RunRequest, run_study)
-
-
 tune_all = _by_keywords(RunRequest, run_fleet)
-
-
 measure = _by_keywords(MeasureRequest, run_measurement)
-
-
 compare = _by_keywords(CompareRequest, run_comparison)
-
-
 check = _by_keywords(CheckRequest, run_check)
-
-
 experiment = _by_keywords(ExperimentRequest, run_experiment)

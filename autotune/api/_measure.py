@@ -98,7 +98,7 @@ def run_measurement(request: MeasureRequest, observer: StudyObserver | None = No
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ready:
     """A measurement after all checks; nothing is started yet.
 
@@ -193,16 +193,16 @@ def prepare(
         most = config.max_batch_size
         notes.append(f"--scenario {request.scenario}: batches of {skipped} are left out; max_batch_size is {most}")
     return Ready(
-        request,
-        spec,
-        composing,
-        configs,
-        traffics,
-        loads,
-        objective,
-        ceilings,
-        options,
-        duration_s,
-        launcher,
-        tuple(notes),
+        request=request,
+        spec=spec,
+        composing=composing,
+        configs=configs,
+        traffics=traffics,
+        loads=loads,
+        objective=objective,
+        ceilings=ceilings,
+        options=options,
+        duration_s=duration_s,
+        launcher=launcher,
+        notes=tuple(notes),
     )

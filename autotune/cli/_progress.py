@@ -15,7 +15,7 @@ from rich.text import Text
 from autotune.cli._events import EventObserver
 from autotune.cli._interruption import Interruption, interruptible
 from autotune.cli._live_view import LiveView
-from autotune.report import config_change, describe_candidate, latency, load_label, outcome_style, rate
+from autotune.report import PURPOSES, config_change, describe_candidate, latency, load_label, outcome_style, rate
 from autotune.search import PROPOSED
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 # Windows that only prepare or measure a given load: whether they meet the SLO decides nothing.
 _UNJUDGED = ("warm-up", "sizes", "saturate", "load")
-_SHORT = {
-    "screen": "one request at a time",
-    "sizes": "service times",
-    "profile": "service times",
-    "race": "quick check",
-    "saturate": "saturation",
-    "locate": "search",
-    "certify": "certificate",
-}
-"""What a window is run for, where its name does not say it."""
 
 
 class Follow(Enum):
@@ -97,8 +87,9 @@ class _ProgressObserver:
 
     def probed(self, number: int, probe: Probe) -> None:
         verdict = "" if probe.purpose in _UNJUDGED else (", meets the SLO" if probe.holds else ", violates the SLO")
-        purpose = _SHORT.get(probe.purpose, probe.purpose)
-        self._view.phase = f"{purpose}: {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{verdict}"
+        self._view.phase = (
+            f"{PURPOSES[probe.purpose]}: {load_label(probe)}, p99 {latency(probe.latency_s['p99'])}{verdict}"
+        )
         if probe.purpose == "load":  # a sweep counts its windows, a study its trials
             self._view.done += 1
         self._interruption.check()

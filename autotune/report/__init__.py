@@ -7,6 +7,7 @@ from autotune.report._formats import FORMATS, SWEEP_FORMATS, Format, find_format
 from autotune.report._json import comparison as comparison_json
 from autotune.report._junit import junit_xml
 from autotune.report._measurement import claim
+from autotune.report._purposes import PURPOSES
 from autotune.report._summary import study_summary, verdict
 from autotune.report._sweep import sweep_table
 from autotune.report._text import outlines as outlines_text
@@ -14,6 +15,7 @@ from autotune.report._text import outlines as outlines_text
 __all__ = [
     "DATA_FORMATS",
     "FORMATS",
+    "PURPOSES",
     "ROWS",
     "SWEEP_FORMATS",
     "Format",

@@ -77,7 +77,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "id": "row",
         "trial_id": "the trial",
         "position": "place among the trial's windows, from 0",
-        "purpose": "`warm-up`, `screen`, `profile`, `race`, `saturate`, `locate`, `certify` or `load`",
+        "purpose": "`warm-up`, `screen`, `sizes`, `profile`, `race`, `saturate`, `locate`, `certify` or `load`",
         "schedule": "`PoissonRate`, `ConstantRate`, `SpacedRate`, `ClosedLoop` or `Trace`",
         "rate_per_s": "requests/s asked for; empty in a closed loop",
         "concurrency": "outstanding requests; empty in an open loop",

@@ -117,9 +117,12 @@ def test_a_window_shows_its_load_and_whether_it_meets_the_slo(screen: Screen) ->
     screen.observer.probed(0, replace(probe, latency_s={"p99": 0.004}))
     assert screen.live == f"trial 0 ({BASELINE}): certificate: batch 2, rate 1,200/s, p99 4ms, meets the SLO"
     screen.observer.probed(0, replace(probe, purpose="locate", holds=False, latency_s={"p99": 0.008}))
-    assert screen.live == f"trial 0 ({BASELINE}): search: batch 2, rate 1,200/s, p99 8ms, violates the SLO"
+    assert (
+        screen.live
+        == f"trial 0 ({BASELINE}): estimate of the sustainable rate: batch 2, rate 1,200/s, p99 8ms, violates the SLO"
+    )
     screen.observer.probed(0, replace(probe, purpose="warm-up", schedule=ClosedLoop(4), latency_s={"p99": 0.008}))
-    assert screen.live == f"trial 0 ({BASELINE}): warm-up: batch 2, concurrency 4, p99 8ms"
+    assert screen.live == f"trial 0 ({BASELINE}): warm-up (not counted): batch 2, concurrency 4, p99 8ms"
 
 
 def test_a_resumed_study_goes_on_from_where_it_was(screen: Screen) -> None:
@@ -134,7 +137,7 @@ def test_a_sweep_counts_its_loads(screen: Screen) -> None:
     assert screen.live == "measuring mnist: warming up"
     probe = replace(GOOD.probes[0], purpose="load", schedule=ClosedLoop(4), latency_s={"p99": 0.004})
     screen.observer.probed(0, probe)
-    assert screen.live == "measuring mnist: load: concurrency 4, p99 4ms"
+    assert screen.live == "measuring mnist: given load: concurrency 4, p99 4ms"
     assert screen.done == (1, 2)
     screen.observer.probed(1, probe)
     assert screen.done == (2, 2)

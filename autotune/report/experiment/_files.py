@@ -15,7 +15,7 @@ from autotune.report.document._write import write_report
 from autotune.report.document.sections._setup import environment_facts, file_tree
 from autotune.report.experiment._bottlenecks import bottleneck_lines
 from autotune.report.experiment._figures import figures
-from autotune.report.experiment._table import error_lines, rounds_table, typical_table, with_failures
+from autotune.report.experiment._table import error_lines, rounds_table, typical_rounds, typical_table, with_failures
 from autotune.report.experiment._verdict import verdict_of
 from autotune.search.experiment import ExperimentResult
 
@@ -73,8 +73,8 @@ def _rows_are(result: ExperimentResult) -> tuple[Block, ...]:
         return (Paragraph("One round. Times are in milliseconds."),)
     return (
         Paragraph(
-            f"{rounds} rounds, each on fresh servers and in turns; rows are the rounds with the median"
-            f" {result.statistic or 'throughput'}. results.csv has all of them. Times are in milliseconds."
+            f"{rounds} rounds, each on fresh servers and in turns; rows are {typical_rounds(result)}."
+            " results.csv has all of them. Times are in milliseconds."
         ),
     )
 

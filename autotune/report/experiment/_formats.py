@@ -19,7 +19,14 @@ from autotune.report._steps import steps_table
 from autotune.report._sweep_csv import csv_lines
 from autotune.report._sweep_markdown import markdown_lines
 from autotune.report.experiment._bottlenecks import bottleneck_lines
-from autotune.report.experiment._table import SHORT, error_lines, rounds_table, typical_table, with_failures
+from autotune.report.experiment._table import (
+    SHORT,
+    error_lines,
+    rounds_table,
+    typical_rounds,
+    typical_table,
+    with_failures,
+)
 from autotune.report.experiment._verdict import verdict_of
 from autotune.search.experiment import ExperimentResult
 
@@ -61,7 +68,7 @@ def _table(result: ExperimentResult, columns: Columns) -> str:
         chosen = tuple(columns or with_failures(result, SHORT))
         console.print(_rich(typical_table(result, chosen), chosen))
         if result.round_count > 1:
-            console.print(f"Rows are the rounds with the median {result.statistic or 'throughput'}.", style="dim")
+            console.print(f"Rows are {typical_rounds(result)}.", style="dim")
         _print_steps(result, console)
         for line in (*verdict_of(result), *error_lines(result)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -138,10 +145,6 @@ def _json(result: ExperimentResult, columns: Columns) -> str:
             "entrants": plain(measured, without=("histogram",)),
         }
     )
-
-
-def _reported(result: ExperimentResult) -> tuple[str, ...]:
-    return with_failures(result, REPORTED)
 
 
 EXPERIMENT_FORMATS: dict[str, Callable[[ExperimentResult, Columns], str]] = {

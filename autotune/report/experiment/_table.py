@@ -31,13 +31,18 @@ def error_lines(result: ExperimentResult) -> list[str]:
 
 
 def typical_table(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> LoadTable:
-    """The round with the median throughput of each entrant at each load."""
+    """Of each entrant at each load the round that is the median of what decides; see `typical_rounds`."""
     rows = [
         [*_names(result, entrant), *_at(probe), *values(probe, columns)]
         for entrant in result.entrants
         for probe in result.sweep(entrant).probes
     ]
     return LoadTable((*_headings(result), *_titles(columns)), rows)
+
+
+def typical_rounds(result: ExperimentResult) -> str:
+    """Which rounds are the rows of `typical_table`, in words."""
+    return f"the rounds with the median {result.statistic or 'throughput'}"
 
 
 def rounds_table(result: ExperimentResult, columns: Sequence[str] = REPORTED) -> LoadTable:

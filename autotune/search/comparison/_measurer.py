@@ -16,8 +16,8 @@ from autotune.search._observer import StudyObserver
 from autotune.search._single import measure_config
 from autotune.search.comparison._types import Metric, Out, Sample
 
-Save = Callable[[str, TrialOutcome, Sequence[Probe]], None]
-"""Stores one measurement: label, outcome, windows."""
+Save = Callable[[str, int, TrialOutcome, Sequence[Probe]], None]
+"""Stores one measurement: the config's name, the round, outcome, windows."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Measurer:
             UsageError: The traffic does not fit the model.
             KeyboardInterrupt: A person stopped it.
         """
-        outcome, probes = self._run(name, f"round {number}", replace(ROUGH_RATE, seed=number))
+        outcome, probes = self._run(name, number, replace(ROUGH_RATE, seed=number))
         if self.objective is not None:
             sample = searched_sample(outcome)
         elif not probes or outcome.failed:
@@ -65,9 +65,9 @@ class Measurer:
             sample = load_sample(probes[-1], self.metric.statistic)
         return self._said(name, number, sample)
 
-    def _run(self, name: str, label: str, question: Question) -> tuple[TrialOutcome, list[Probe]]:
+    def _run(self, name: str, number: int, question: Question) -> tuple[TrialOutcome, list[Probe]]:
         deployment, configs = self.served[name]
-        log = self.logs / f"{_word(name)}-{_word(label)}.log"
+        log = self.logs / f"{_word(name)}-round-{number}.log"
         outcome, probes, failure = measure_config(
             deployment,
             configs,
@@ -80,7 +80,7 @@ class Measurer:
             self.observer,
             question,
         )
-        self.save(f"{name}, {label}", outcome, probes)
+        self.save(name, number, outcome, probes)
         if isinstance(failure, KeyboardInterrupt):
             raise failure
         return outcome, probes

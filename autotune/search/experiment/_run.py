@@ -18,7 +18,7 @@ from autotune.search.comparison._measurer import Save
 from autotune.search.experiment._types import Entrant, Load
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Served:
     """How an entrant is served and measured.
 
@@ -93,7 +93,7 @@ def measure_experiment(
                 observer,
                 replace(ROUGH_RATE, seed=number),
             )
-            save(f"{name}, round {number}", outcome, probes)
+            save(name, number, outcome, probes)
             measured = _with_round(entrant, number, how, outcome, probes, statistic)
             by_name[name] = measured
             if measured.failed is not None:

@@ -55,14 +55,14 @@ def _compared(
     load: Schedule | None = None,
     statistic: str = "",
     rounds: int = 3,
-    saved: list[str] | None = None,
+    saved: list[tuple[str, int]] | None = None,
 ) -> ComparisonResult:
     metric = Metric(str(load), ceilings, statistic)
     served = {name: (each, ConfigSet.of(ModelConfig.empty("net"))) for name, each in deployments.items()}
 
-    def save(label: str, outcome: TrialOutcome, probes: object) -> None:
+    def save(name: str, number: int, outcome: TrialOutcome, probes: object) -> None:
         if saved is not None:
-            saved.append(label)
+            saved.append((name, number))
 
     objective = None if load else Objective("throughput", ceilings)
     loads = (load,) if load else ()
@@ -136,10 +136,10 @@ def test_no_config_is_ranked_if_all_violate_the_slo() -> None:
 
 
 def test_each_round_begins_with_another_config_and_is_stored() -> None:
-    saved: list[str] = []
+    saved: list[tuple[str, int]] = []
     deployments = {name: SimulatedDeployment(0.001) for name in ("a", "b")}
     _compared(deployments, load=ClosedLoop(2), rounds=2, saved=saved)
-    assert saved == ["a, round 1", "b, round 1", "b, round 2", "a, round 2"]
+    assert saved == [("a", 1), ("b", 1), ("b", 2), ("a", 2)]
 
 
 def test_a_measurement_that_says_nothing_is_repeated_once_and_leaves_its_round_out() -> None:

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from autotune.environment import Environment
+from autotune.report._purposes import PURPOSES
 from autotune.report.document._blocks import Block, Code, Facts, Paragraph, Section
 from autotune.report.document._source import Source
-
-_PURPOSES = {
-    "warm-up": "warm-up (not counted)",
-    "screen": "a single request at a time",
-    "sizes": "service times by batch size",
-    "profile": "service times",
-    "race": "quick check against the incumbent",
-    "saturate": "saturation",
-    "locate": "estimate of the sustainable rate",
-    "certify": "certificate",
-    "load": "given load",
-}
 
 
 def machine(source: Source) -> Section:
@@ -67,7 +56,7 @@ def measuring(source: Source) -> Section:
         share = f"{disturbed:,} of {windows:,} violated a ceiling while client or machine were disturbed"
         facts.append(("Disturbed", f"{share}; they decide nothing"))
     facts += [
-        (f"Windows: {_PURPOSES.get(each.purpose, each.purpose)}", f"{each.windows:,} ({each.seconds:,.0f} s)")
+        (f"Windows: {PURPOSES.get(each.purpose, each.purpose)}", f"{each.windows:,} ({each.seconds:,.0f} s)")
         for each in counts
     ]
     blocks: list[Block] = [
