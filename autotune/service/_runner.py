@@ -25,7 +25,8 @@ EVENTS_FILE, RESULT_FILE = "events.jsonl", "result.json"
 _POLL_S = 0.5
 _GRACE_S = 60.0  # for a run that is interrupted: it stores its windows, exports the best config, stops its server
 _MOST_STARTS = 10  # of a job whose service is killed each time
-_STATES = {0: JobState.DONE, 3: JobState.INFEASIBLE}
+_STATES = {0: JobState.DONE, 3: JobState.INFEASIBLE}  # by the exit code of ``autotune run``
+_NOT_STARTED = -1  # instead of an exit code
 
 
 class Runner:
@@ -42,6 +43,7 @@ class Runner:
         self._settings, self._command = settings, tuple(command)
         self._jobs = settings.store.jobs()
         self._name = f"{socket.gethostname()}:{settings.results.resolve()}"[:128]
+        self._said = ""
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"job runner {number}", daemon=True)
@@ -53,7 +55,7 @@ class Runner:
         for job in self._jobs.running(self._name):
             if job.process is not None:
                 _end_process(job.process)
-            self._settle(job, None)
+            self._note_end(job, None, "")
         for thread in self._threads:
             thread.start()
 
@@ -67,21 +69,43 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 job = self._jobs.take(self._name)
-                if job is not None:
-                    self._run(job)
-                    continue
+                self._said = ""
             except AutotuneError as error:  # the database; it may come back
-                sys.stderr.write(f"{error}\n")
-            self._stopping.wait(_POLL_S)
+                self._say(error)
+                job = None
+            if job is None:
+                self._stopping.wait(_POLL_S)
+            else:
+                self._settle(job, *self._run(job))
 
-    def _run(self, job: Job) -> None:
+    def _say(self, error: AutotuneError) -> None:
+        """Prints what fails, once and not with every attempt."""
+        if str(error) != self._said:
+            self._said = str(error)
+            sys.stderr.write(f"{error}\n")
+
+    def _run(self, job: Job) -> tuple[int | None, str]:
+        """The exit code of a job's run, and why it could not be started; None if it was cut short."""
+        if job.repository not in self._settings.repositories:
+            return _NOT_STARTED, f"the service has no repository {job.repository!r} any more"
+        try:
+            process = self._start(job)
+        except OSError as error:  # such as a full disk
+            return _NOT_STARTED, f"the run could not be started: {error}"
+        try:
+            self._jobs.started(job.name, _identity(process.pid))
+        except AutotuneError as error:  # only a service that is killed now would need it
+            self._say(error)
+        return self._wait(job, process), ""
+
+    def _start(self, job: Job) -> subprocess.Popen[bytes]:
         directory = self._settings.directory(job.name)
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "job.yaml"
         config.write_text(yaml.safe_dump({**job.options, **self._operators_options(job)}, sort_keys=False))
         command = [*self._command, "--config", str(config)]
         with (directory / RESULT_FILE).open("wb") as result, (directory / EVENTS_FILE).open("ab") as events:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=result,
@@ -89,8 +113,6 @@ class Runner:
                 env=self._environment(),
                 start_new_session=True,
             )
-        self._jobs.started(job.name, _identity(process.pid))
-        self._settle(job, self._wait(job, process))
 
     def _operators_options(self, job: Job) -> dict[str, object]:
         return {
@@ -113,8 +135,7 @@ class Runner:
             try:
                 return process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
-                now = self._jobs.find(job.name)
-                if self._stopping.is_set() or (now is not None and now.cancelling):
+                if self._stopping.is_set() or self._is_cancelled(job):
                     break
         process.send_signal(signal.SIGINT)
         try:
@@ -123,7 +144,27 @@ class Runner:
             process.kill()
             return process.wait()
 
-    def _settle(self, job: Job, code: int | None) -> None:
+    def _is_cancelled(self, job: Job) -> bool:
+        """Whether a job is to be cancelled, as far as the database answers."""
+        try:
+            now = self._jobs.find(job.name)
+        except AutotuneError as error:
+            self._say(error)
+            return False
+        return now is not None and now.cancelling
+
+    def _settle(self, job: Job, code: int | None, why: str = "") -> None:
+        """Notes what became of a job, as soon as the database answers; the next service does it if none does."""
+        while True:
+            try:
+                self._note_end(job, code, why)
+                return
+            except AutotuneError as error:
+                self._say(error)
+                if self._stopping.wait(_POLL_S):
+                    return
+
+    def _note_end(self, job: Job, code: int | None, why: str) -> None:
         """Writes what became of a job whose run ended with ``code``; None if it was cut short."""
         state, now = _STATES.get(-1 if code is None else code), self._jobs.find(job.name)
         if state is not None:
@@ -133,7 +174,7 @@ class Runner:
         elif (code is None or self._stopping.is_set()) and job.starts < _MOST_STARTS:
             self._jobs.queue_again(job.name)
         else:
-            words = last_words(self._settings.directory(job.name) / EVENTS_FILE)
+            words = why or last_words(self._settings.directory(job.name) / EVENTS_FILE)
             self._jobs.finish(job.name, JobState.FAILED, words or f"ended with exit code {code}")
 
 

@@ -19,7 +19,7 @@ from autotune.store._faults import reported
 from autotune.store._tables import Base, now
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import URL, Engine
 
 
 class JobState(str, Enum):
@@ -101,8 +101,8 @@ class TooManyJobs(Exception):
 class JobStore:
     """The jobs of a database. Made by `Store.jobs`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, url: URL) -> None:
+        self._engine, self._url = engine, url
 
     def submit(
         self, tenant: str, submitted_by: str, repository: str, options: Mapping[str, Any], most_unfinished: int
@@ -165,7 +165,8 @@ class JobStore:
     def cancel(self, name: str) -> None:
         """Cancels a queued job; a running one is marked, and its runner ends it."""
         with self._writing() as session:
-            row = session.scalars(select(JobRow).where(JobRow.name == name)).one()
+            # Locked (by PostgreSQL; SQLite has one writer), else a runner could take the job in between.
+            row = session.scalars(select(JobRow).where(JobRow.name == name).with_for_update()).one()
             if row.state == JobState.QUEUED.value:
                 row.state, row.ended_at, row.message = JobState.CANCELLED.value, now(), "cancelled before it started"
             elif row.state == JobState.RUNNING.value:
@@ -214,13 +215,13 @@ class JobStore:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        with reported(self._engine.url), Session(self._engine) as session, session.begin():
+        with reported(self._url), Session(self._engine) as session, session.begin():
             yield session
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
         with (
-            reported(self._engine.url),
+            reported(self._url),
             self._engine.connect().execution_options(**READ_ONLY) as connection,
             Session(connection) as session,
         ):

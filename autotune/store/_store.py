@@ -180,7 +180,7 @@ class Store:
 
     def jobs(self) -> JobStore:
         """The service's jobs in the same database."""
-        return JobStore(self._engine)
+        return JobStore(self._engine, self._url)
 
     def optuna_storage(self) -> optuna.storages.RDBStorage:
         """Optuna's storage in the same database.
@@ -286,7 +286,7 @@ class Store:
 
     def outlines(self, make: Callable[[str], StudyOutline | None]) -> list[StudyOutline]:
         """Every study in one line, the newest first; ``make`` is asked for lines that are not kept."""
-        with reported(self._engine.url):
+        with reported(self._url):
             return read_outlines(self._engine, make)
 
     def save_explanation(self, study: StudyRecord, explanation: Explanation) -> None:

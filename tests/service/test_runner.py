@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from postgresql_server import PostgresqlServer, postgresql  # noqa: F401
 from served_jobs import Service, make_service, wait_until
 
@@ -115,6 +117,57 @@ def test_killed_service_leaves_no_second_run(service: Service, tmp_path: Path) -
     service.client("alice").post(f"/v1/jobs/{name}/cancel")
     wait_until(lambda: service.state(name) is JobState.CANCELLED)
     runner.stop()
+
+
+def test_a_job_that_cannot_be_started_fails_and_the_next_one_runs(service: Service, tmp_path: Path) -> None:
+    """Such as one of a repository that the service was started without, or whose directory cannot be made."""
+    jobs = service.settings.store.jobs()
+    gone = jobs.submit("search", "tests", "gone", {"model": "mnist"}, 1000).name
+    blocked, next_one = service.add(), service.add()
+    (service.settings.results / blocked).write_text("a file")
+    runner = service.runner(tmp_path)
+    runner.start()
+    wait_until(lambda: all(state.final for state in service.states()))
+    runner.stop()
+    assert [service.state(name).value for name in (gone, blocked, next_one)] == ["failed", "failed", "done"]
+    messages = [job.message for name in (gone, blocked) if (job := jobs.find(name))]
+    assert messages[0] == "the service has no repository 'gone' any more"
+    assert messages[1].startswith("the run could not be started: ")
+
+
+def test_a_database_that_fails_for_a_while_loses_no_run(tmp_path: Path, postgresql: PostgresqlServer) -> None:  # noqa: F811
+    service = make_service(tmp_path, postgresql.new_database())
+    name, next_one = service.add("2s 0"), service.add()
+    runner = service.runner(tmp_path)
+    runner.start()
+    wait_until((service.settings.results / "runs.log").exists)
+    postgresql.kill()
+    wait_until(lambda: runs(service)[f"end {name}"] == 1)
+    postgresql.start()
+    wait_until(lambda: all(state.final for state in service.states()))
+    runner.stop()
+    assert (service.state(name), service.state(next_one)) == (JobState.DONE, JobState.DONE)
+    assert max(runs(service).values()) == 1
+
+
+def test_a_job_that_is_cancelled_while_it_is_taken_is_cancelled(tmp_path: Path, postgresql: PostgresqlServer) -> None:  # noqa: F811
+    """PostgreSQL reads rows as they were before a transaction that has not ended: who cancels must wait for it."""
+    url = postgresql.new_database()
+    service = make_service(tmp_path, url)
+    name, jobs = service.add(), service.settings.store.jobs()
+    engine = sqlalchemy.create_engine(url)
+    with ThreadPoolExecutor() as pool:
+        with engine.begin() as taking:
+            taking.execute(sqlalchemy.text("UPDATE autotune_job SET state = 'running'"))
+            cancelled = pool.submit(jobs.cancel, name)
+            waits = sqlalchemy.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+                wait_until(lambda: bool(other.execute(waits).scalar()))
+        cancelled.result()
+    engine.dispose()
+    job = jobs.find(name)
+    assert job is not None
+    assert (job.state, job.cancelling) == (JobState.RUNNING, True)
 
 
 def find_process(service: Service, name: str) -> str:
