@@ -18,11 +18,18 @@ JOB_OPTIONS = (
     "composing_models",
     "objective",
     "min_throughput",
+    "goodput",
+    "within",
+    "max_memory",
+    "max_gpu_memory",
     "p99",
     "p95",
     "p90",
     "avg",
+    "ceiling",
     "load",
+    "arrivals",
+    "client_time",
     "trials",
     "time_budget",
     "sampler",
@@ -33,10 +40,12 @@ JOB_OPTIONS = (
     "cold_start",
     "protocol",
     "shape",
+    "payloads",
     "streaming",
     "sequence_length",
     "num_of_sequences",
     "confidence",
+    "certify_time",
     "max_concurrency",
     "seed",
     "warm_up",
@@ -59,11 +68,15 @@ def check_job(repository: Path, options: Mapping[str, Any]) -> dict[str, Any]:
             repository has no such model.
     """
     known = options_of(RunRequest)
-    flags = {known[name].flag.removeprefix("--"): known[name] for name in JOB_OPTIONS}
+    jobs = [known[name] for name in JOB_OPTIONS]
+    flags = {flag.removeprefix("--"): each for each in jobs for flag in (each.flag, *each.aliases)}
     given: dict[str, Any] = {}
     for flag, value in options.items():
         if flag not in flags:
-            raise UsageError(f"{flag!r:.100} is not an option of a job; use {', '.join(flags)}")
+            listed = ", ".join(each.flag.removeprefix("--") for each in jobs)
+            raise UsageError(f"{flag!r:.100} is not an option of a job; use {listed}")
+        if flags[flag].name in given:
+            raise UsageError(f"{flag}: is given twice, as {flags[flag].flag.removeprefix('--')} too; give one of them")
         given[flags[flag].name] = _value(flag, flags[flag].type, flags[flag].repeatable, value)
     request = RunRequest(**{**given, "model_repository": repository})
     request.goal()

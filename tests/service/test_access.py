@@ -8,7 +8,11 @@ import pytest
 from served_jobs import OPTIONS, Service, make_service
 
 from autotune.errors import UsageError
+from autotune.request import RunRequest, options_of
+from autotune.request._executor import ExecutorRequest
+from autotune.request._server import ServerRequest
 from autotune.service import Scope, Tokens, new_token
+from autotune.service._job_options import JOB_OPTIONS
 
 JOB = {"repository": "models", "options": OPTIONS}
 ROUTES = ("", "/events", "/result", "/config", "/report")
@@ -112,6 +116,37 @@ def test_wrong_job_is_refused_in_one_line(service: Service, options: dict[str, o
     assert words in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
     assert service.states() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        ({"p99": "5ms", "ceiling": "p99.9=8ms"}, {"p99": "5ms", "ceiling": ["p99.9=8ms"]}),
+        (
+            {"objective": "goodput", "goodput": "5ms", "rate": 800},
+            {"objective": "goodput", "goodput": "5ms", "min-throughput": 800.0},
+        ),
+        ({"p99": "5ms", "within": "5%", "max-memory": "2g"}, {"p99": "5ms", "within": "5%", "max-memory": "2g"}),
+    ],
+)
+def test_a_job_may_look_for_what_a_run_may(
+    service: Service, options: dict[str, object], stored: dict[str, object]
+) -> None:
+    wanted = {"repository": "models", "options": {"model": "mnist", **options}}
+    answer = service.client("alice").post("/v1/jobs", json=wanted)
+    assert (answer.status_code, answer.json()["options"]) == (201, {"model": "mnist", **stored})
+
+
+def test_what_is_no_option_of_a_job_reaches_the_machine() -> None:
+    """A new option of ``run`` is either a job's or the operator's: this fails until somebody decides which."""
+    files = {"search_space", "from_model_analyzer", "model_repository", "input_data", "trace", "results", "storage"}
+    processes = {"client", "perf_analyzer", "shared_memory", "executor", "share_machine", "mlflow"}
+    traces = {"trace_format", "trace_unit"}
+    several_studies = {"all", "each", "study"}
+    servers = set(options_of(ServerRequest)) | set(options_of(ExecutorRequest))
+    operators = files | processes | traces | several_studies | servers
+    assert set(options_of(RunRequest)) == set(JOB_OPTIONS) | operators
+    assert not set(JOB_OPTIONS) & operators
 
 
 def test_tokens_file_holds_no_secret(tmp_path: Path) -> None:

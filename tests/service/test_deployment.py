@@ -54,6 +54,13 @@ def test_commands_have_options_that_exist() -> None:
         assert {each.partition("=")[0] for each in arguments} <= known
 
 
+def test_a_new_container_finds_the_jobs_of_the_one_before() -> None:
+    """A runner is named by its host and results; the name of a container or a pod is another one each time."""
+    compose = yaml.safe_load((FILES / "compose.yaml").read_text())
+    (pod,) = (each["spec"]["template"]["spec"] for each in manifests() if each["kind"] == "Deployment")
+    assert compose["services"]["service"]["hostname"] == pod["hostname"] == "autotune"
+
+
 @pytest.mark.parametrize("path", [FILES / "run.yaml", KUBERNETES / "run.yaml"], ids=lambda path: path.parent.name)
 def test_options_of_runs_exist(path: Path) -> None:
     request = REQUEST(repositories=(f"models={FILES}",), run_config=str(path))
