@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,14 +11,15 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from autotune.service._runner import EVENTS_FILE
-from autotune.store import JobState, JobStore
+from autotune.store import Job, JobState, JobStore
 
 _POLL_S = 0.5
+_MOST_LINES = 1_000  # that are read at once
 _SILENCE_S = 15.0  # proxies close a connection that is silent for longer
 
 
 async def job_events(jobs: JobStore, name: str, directory: Path, after: int) -> AsyncIterator[str]:
-    """Events of a job until it ends.
+    """Events of a job until it ends; the state in which it ended is the last one.
 
     Args:
         jobs: The jobs.
@@ -27,33 +29,64 @@ async def job_events(jobs: JobStore, name: str, directory: Path, after: int) -> 
     """
     shown: JobState | None = None
     silent_s = 0.0
-    path = directory / EVENTS_FILE
+    progress = _Lines(directory / EVENTS_FILE)
+    await run_in_threadpool(progress.skip, after)
     while True:
         job = await run_in_threadpool(jobs.find, name)
         if job is None:
             return
-        if job.state is not shown:
+        if job.state is not shown and not job.state.final:
             shown = job.state
-            yield _event("state", json.dumps({"state": shown.value, "message": job.message}))
-        lines = await run_in_threadpool(_complete_lines, path, after)
-        for line in lines:
-            after += 1
-            yield _event("progress", line, after)
-        if job.state.final:
+            yield _state(job)
+        lines = await run_in_threadpool(progress.read)
+        for number, line in lines:
+            yield _event("progress", line, number)
+        if job.state.final and not lines:
+            yield _state(job)
             return
         silent_s = 0.0 if lines else silent_s + _POLL_S
         if silent_s >= _SILENCE_S:
             silent_s = 0.0
             yield ": still here\n\n"
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(0 if lines else _POLL_S)
 
 
-def _complete_lines(path: Path, after: int) -> list[str]:
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        return []
-    return text[: text.rfind("\n") + 1].splitlines()[after:]
+class _Lines:
+    """The lines of a file that grows; each part of it is read once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._number = 0
+
+    def skip(self, count: int) -> None:
+        """Leaves out the first lines: all that are there if there are fewer."""
+        while self._number < count and self._next(count - self._number):
+            pass
+
+    def read(self) -> list[tuple[int, str]]:
+        """The next complete lines with their numbers from 1, at most `_MOST_LINES` of them."""
+        return self._next(_MOST_LINES)
+
+    def _next(self, most: int) -> list[tuple[int, str]]:
+        found: list[tuple[int, str]] = []
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                for line in itertools.islice(file, min(most, _MOST_LINES)):
+                    if not line.endswith(b"\n"):
+                        break
+                    self._at += len(line)
+                    self._number += 1
+                    # A carriage return would end the line of the event.
+                    found.append((self._number, line.decode(errors="replace").rstrip().replace("\r", " ")))
+        except OSError:
+            pass
+        return found
+
+
+def _state(job: Job) -> str:
+    return _event("state", json.dumps({"state": job.state.value, "message": job.message}))
 
 
 def _event(kind: str, data: str, number: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Security
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Security
 from starlette.responses import StreamingResponse
 
 from autotune.errors import UsageError
@@ -100,13 +100,19 @@ def jobs_router(settings: ServiceSettings, access: Access) -> APIRouter:
         response_class=StreamingResponse,
         responses={**NO_JOB, 200: {"content": {"text/event-stream": {}}}},
     )
-    def watch(name: JobName, token: Token = reader, after: Annotated[int, Query(ge=0)] = 0) -> StreamingResponse:
+    def watch(
+        name: JobName,
+        token: Token = reader,
+        after: Annotated[int, Query(ge=0)] = 0,
+        last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    ) -> StreamingResponse:
         """Server-sent events until the job ends: ``state``, and ``progress`` as ``--log-json`` writes it.
 
-        ``after`` skips so many lines of progress.
+        ``after`` skips so many lines of progress; so does ``Last-Event-ID``, which browsers send when they reconnect.
         """
         job = found(name, token)
-        events = job_events(jobs, job.name, settings.directory(job.name), after)
+        skipped = after if last_event_id is None else last_event_id
+        events = job_events(jobs, job.name, settings.directory(job.name), skipped)
         return StreamingResponse(events, media_type="text/event-stream")
 
     return router

@@ -184,5 +184,26 @@ def test_events_are_streamed_until_the_end(service: Service, tmp_path: Path) -> 
     runner.stop()
     kinds = [line.removeprefix("event: ") for line in lines if line.startswith("event")]
     states = [json.loads(line[6:])["state"] for line in lines if line.startswith('data: {"state"')]
-    assert "progress" in kinds
+    assert kinds[-2:] == ["progress", "state"]
     assert states[-1] == "done"
+
+
+def test_events_go_on_where_a_browser_lost_them(service: Service) -> None:
+    """A browser that connects again sends the number of the last event that it got."""
+    name = service.add()
+    events = service.settings.directory(name) / "events.jsonl"
+    events.parent.mkdir(parents=True)
+    events.write_bytes(
+        b"".join(b'{"event": "note", "text": "%d"}\n' % number for number in range(2500)) + b"a\rb\nhalf"
+    )
+    service.settings.store.jobs().finish(name, JobState.DONE, "")
+    alice = service.client("alice")
+
+    def numbers(**headers: str) -> list[int]:
+        answer = alice.get(f"/v1/jobs/{name}/events", headers={key.replace("_", "-"): headers[key] for key in headers})
+        return [int(line.removeprefix("id: ")) for line in answer.text.splitlines() if line.startswith("id: ")]
+
+    assert numbers() == list(range(1, 2502))
+    assert numbers(last_event_id="2000") == list(range(2001, 2502))
+    assert numbers(last_event_id="9999") == []
+    assert "data: a b\n" in alice.get(f"/v1/jobs/{name}/events?after=2500").text
