@@ -45,7 +45,7 @@ def create_application(settings: ServiceSettings) -> FastAPI:
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         middleware=[
-            Middleware(RequestLimit, most_per_minute=settings.most_requests_per_minute),
+            Middleware(RequestLimit, most_per_minute=settings.most_requests_per_minute, tokens=settings.tokens),
             Middleware(BodyLimit, most_bytes=settings.most_body_bytes),
         ],
     )

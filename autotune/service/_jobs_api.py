@@ -51,6 +51,10 @@ def jobs_router(settings: ServiceSettings, access: Access) -> APIRouter:
     router, jobs, found = versioned_router(access), settings.store.jobs(), job_finder(settings)
     reader, submitter = Depends(access.needs(Scope.READ)), Depends(access.needs(Scope.SUBMIT))
 
+    def response(job: Job) -> JobResponse:
+        configs = settings.configs(job.name) if job.state is JobState.DONE else ()
+        return JobResponse.model_validate({**vars(job), "configs": list(configs)})
+
     @router.get("/repositories")
     def list_repositories(token: Token = reader) -> RepositoryList:
         """The repositories that jobs may name, and their models."""
@@ -75,25 +79,25 @@ def jobs_router(settings: ServiceSettings, access: Access) -> APIRouter:
         except TooManyJobs:
             reason = f"tenant {token.tenant!r} has {settings.most_unfinished} unfinished jobs"
             raise HTTPException(429, reason, {"Retry-After": "60"}) from None
-        return _response(job)
+        return response(job)
 
     @router.get("/jobs")
     def list_jobs(
         token: Token = reader, state: JobState | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> JobList:
         """The tenant's jobs, the newest first."""
-        return JobList(jobs=[_response(job) for job in jobs.newest(token.sees, state, limit)])
+        return JobList(jobs=[response(job) for job in jobs.newest(token.sees, state, limit)])
 
     @router.get("/jobs/{name}", responses=NO_JOB)
     def get_job(name: JobName, token: Token = reader) -> JobResponse:
         """One job."""
-        return _response(found(name, token))
+        return response(found(name, token))
 
     @router.post("/jobs/{name}/cancel", responses=NO_JOB)
     def cancel(name: JobName, token: Token = submitter) -> JobResponse:
         """Cancels a job; what it measured is kept. A job that has ended does not change."""
         jobs.cancel(found(name, token).name)
-        return _response(found(name, token))
+        return response(found(name, token))
 
     @router.get(
         "/jobs/{name}/events",
@@ -116,7 +120,3 @@ def jobs_router(settings: ServiceSettings, access: Access) -> APIRouter:
         return StreamingResponse(events, media_type="text/event-stream")
 
     return router
-
-
-def _response(job: Job) -> JobResponse:
-    return JobResponse.model_validate(job, from_attributes=True)

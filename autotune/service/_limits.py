@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import OrderedDict
@@ -13,6 +12,8 @@ from autotune.service._login import secret_of
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from autotune.service._tokens import Tokens
 
 _MOST_CALLERS = 10_000  # whose requests are counted at a time; the least recent is forgotten
 
@@ -51,25 +52,37 @@ class BodyLimit:
 
 
 class RequestLimit:
-    """Refuses requests of a caller beyond ``most_per_minute``, with 429; a caller is a token, or else an address."""
+    """Refuses requests of a caller beyond ``most_per_minute``, with 429; a caller is a token, or else an address.
 
-    def __init__(self, app: ASGIApp, most_per_minute: int) -> None:
-        self._app, self._most = app, most_per_minute
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests left, and when that was
+    Who guesses secrets is counted by address: a secret that no token has is no caller of its own.
+    """
+
+    def __init__(self, app: ASGIApp, most_per_minute: int, tokens: Tokens) -> None:
+        self._app, self._most, self._tokens = app, most_per_minute, tokens
+        self._left: OrderedDict[tuple[str, str], tuple[float, float]] = (
+            OrderedDict()
+        )  # requests left, and when that was
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one request from the caller's bucket, which fills evenly up to a minute's."""
         if scope["type"] == "http":
             from starlette.requests import HTTPConnection
 
-            wait_s = self._wait_s(_caller(HTTPConnection(scope)))
+            wait_s = self._wait_s(self._caller(HTTPConnection(scope)))
             if wait_s > 0:
                 reason = f"more than {self._most} requests a minute"
                 await _refuse(send, 429, reason, {"retry-after": str(int(wait_s) + 1)})
                 return
         await self._app(scope, receive, send)
 
-    def _wait_s(self, caller: str) -> float:
+    def _caller(self, connection: HTTPConnection) -> tuple[str, str]:
+        secret = secret_of(connection)
+        token = self._tokens.find(secret) if secret else None
+        if token is not None:
+            return "token", token.name
+        return "address", connection.client.host if connection.client else ""
+
+    def _wait_s(self, caller: tuple[str, str]) -> float:
         now = time.monotonic()
         left, then = self._left.pop(caller, (float(self._most), now))
         left = min(float(self._most), left + (now - then) * self._most / 60)
@@ -78,13 +91,6 @@ class RequestLimit:
         if len(self._left) > _MOST_CALLERS:
             self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * 60 / self._most
-
-
-def _caller(connection: HTTPConnection) -> str:
-    secret = secret_of(connection)
-    if secret:
-        return hashlib.sha256(secret.encode()).hexdigest()
-    return connection.client.host if connection.client else ""
 
 
 async def _refuse(send: Send, status: int, reason: str, headers: dict[str, str] | None = None) -> None:

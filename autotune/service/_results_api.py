@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
@@ -44,7 +43,7 @@ def results_router(settings: ServiceSettings, access: Access) -> APIRouter:
         name: JobName, token: Token = reader, model: Annotated[str | None, Query(max_length=512)] = None
     ) -> FileResponse:
         """The exported config.pbtxt; of ``model`` where several were tuned together."""
-        configs = _configs(settings.directory(found(name, token).name))
+        configs = settings.configs(found(name, token).name)
         if model is None and len(configs) > 1:
             raise HTTPException(404, f"say which model: {', '.join(configs)}")
         path = next(iter(configs.values()), None) if model is None else configs.get(model)
@@ -64,10 +63,6 @@ def results_router(settings: ServiceSettings, access: Access) -> APIRouter:
         return HTMLResponse(page, headers={"Content-Security-Policy": "sandbox allow-scripts allow-downloads"})
 
     return router
-
-
-def _configs(directory: Path) -> dict[str, Path]:
-    return {path.parent.name: path for path in sorted((directory / "best").glob("*/config.pbtxt"))}
 
 
 def _report(settings: ServiceSettings, study: str) -> str | None:

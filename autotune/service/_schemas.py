@@ -43,6 +43,7 @@ class JobResponse(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     starts: int
+    configs: Annotated[list[str], Field(description="The models whose exported config can be read; once it is done.")]
 
 
 class JobList(BaseModel):

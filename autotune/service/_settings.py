@@ -42,3 +42,7 @@ class ServiceSettings:
     def directory(self, job: str) -> Path:
         """The directory of a job's files and its study's."""
         return self.results / job
+
+    def configs(self, job: str) -> dict[str, Path]:
+        """The exported configs of a job by model; none before there are some."""
+        return {path.parent.name: path for path in sorted(self.directory(job).glob("best/*/config.pbtxt"))}

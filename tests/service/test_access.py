@@ -13,6 +13,7 @@ from autotune.request._executor import ExecutorRequest
 from autotune.request._server import ServerRequest
 from autotune.service import Scope, Tokens, new_token
 from autotune.service._job_options import JOB_OPTIONS
+from autotune.store import JobState
 
 JOB = {"repository": "models", "options": OPTIONS}
 ROUTES = ("", "/events", "/result", "/config", "/report")
@@ -88,6 +89,14 @@ def test_body_and_requests_are_limited(tmp_path: Path) -> None:
     assert service.client("bob").get("/v1/jobs").status_code == 200
 
 
+def test_guesses_of_one_address_are_limited_together(tmp_path: Path) -> None:
+    service = make_service(tmp_path, most_requests_per_minute=3)
+    client = service.client()
+    guesses = [client.get("/v1/jobs", headers={"Authorization": f"Bearer guess{number}"}) for number in range(4)]
+    assert [each.status_code for each in guesses] == [401, 401, 401, 429]
+    assert service.client("alice").get("/v1/jobs").status_code == 200
+
+
 def test_tenant_has_a_limit_of_unfinished_jobs(tmp_path: Path) -> None:
     service = make_service(tmp_path, most_unfinished=2)
     alice = service.client("alice")
@@ -135,6 +144,20 @@ def test_a_job_may_look_for_what_a_run_may(
     wanted = {"repository": "models", "options": {"model": "mnist", **options}}
     answer = service.client("alice").post("/v1/jobs", json=wanted)
     assert (answer.status_code, answer.json()["options"]) == (201, {"model": "mnist", **stored})
+
+
+def test_each_config_of_a_job_is_named_and_served(service: Service) -> None:
+    name = service.client("alice").post("/v1/jobs", json=JOB).json()["name"]
+    for model in ("a", "b"):
+        best = service.settings.directory(name) / "best" / model
+        best.mkdir(parents=True)
+        (best / "config.pbtxt").write_text(f'name: "{model}"')
+    alice = service.client("alice")
+    assert alice.get(f"/v1/jobs/{name}").json()["configs"] == []
+    service.settings.store.jobs().finish(name, JobState.DONE, "")
+    assert alice.get(f"/v1/jobs/{name}").json()["configs"] == ["a", "b"]
+    assert alice.get(f"/v1/jobs/{name}/config", params={"model": "b"}).text == 'name: "b"'
+    assert alice.get(f"/v1/jobs/{name}/config").json()["detail"] == "say which model: a, b"
 
 
 def test_what_is_no_option_of_a_job_reaches_the_machine() -> None:

@@ -33,7 +33,7 @@ function button(text, act) {
 }
 
 function row(job) {
-  const { model = "", ...others } = job.options;
+  const { model = "", models = model, ...others } = job.options;
   const made = document.createElement("tr");
   made.dataset.job = job.name;
   const options = Object.entries(others).map(([key, value]) => `${key} ${value}`).join(", ");
@@ -45,12 +45,15 @@ function row(job) {
   if (job.state !== "queued") {
     actions.append(element("a", "report", { href: `/v1/jobs/${job.name}/report`, target: "_blank", rel: "noopener" }));
   }
-  if (job.state === "done") actions.append(element("a", "config", { href: `/v1/jobs/${job.name}/config` }));
+  for (const each of job.configs) {
+    const text = job.configs.length > 1 ? `config of ${each}` : "config";
+    actions.append(element("a", text, { href: `/v1/jobs/${job.name}/config?model=${encodeURIComponent(each)}` }));
+  }
   if (!ended.includes(job.state)) {
     actions.append(button("cancel", () => ask(`/v1/jobs/${job.name}/cancel`, { method: "POST" }).then(refresh)));
   }
   made.append(
-    element("td", job.name), element("td", `${job.repository}/${model}`), element("td", options), state,
+    element("td", job.name), element("td", `${job.repository}/${models}`), element("td", options), state,
     element("td", submitted), element("td", took(job)), actions,
   );
   return made;
@@ -95,13 +98,14 @@ function show(error) {
 }
 
 function wanted() {
-  const options = { model: byId("model").value };
+  const options = {};
   for (const id of ["p99", "time-budget"]) if (byId(id).value.trim()) options[id] = byId(id).value.trim();
   for (const line of byId("options").value.split("\n").filter((each) => each.trim())) {
     const at = line.indexOf(":");
     if (at < 1) throw new Error(`"${line}": write name: value`);
     options[line.slice(0, at).trim()] = line.slice(at + 1).trim();
   }
+  if (!("models" in options)) options.model = byId("model").value;
   return { repository: byId("repository").value, options };
 }
 
