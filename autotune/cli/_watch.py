@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import typer
 from autotune.cli._exit_codes import SLO_VIOLATED_EXIT_CODE, UNDECIDED_EXIT_CODE
 from autotune.errors import UsageError
 from autotune.objective import format_duration, parse_duration
-from autotune.request import Panel, StoreRequest, option
+from autotune.passwords import without_passwords
+from autotune.request import Panel, StoreRequest, objective_flags, option
 
 if TYPE_CHECKING:
     from autotune.drift import Interval, Judgement
@@ -79,11 +81,11 @@ def execute(request: _Watch) -> None:
     sys.stdout.write(_head(result, expectation.sustained_per_s, expectation.certified_per_s))
     seen: list[tuple[Interval, Judgement]] = []
     end = time.monotonic() + duration_s
-    before = read_counters(url, result.model)
+    before = read_counters(url, *result.models)
     try:
         while time.monotonic() + interval_s <= end + 0.5 * interval_s:
             time.sleep(interval_s)
-            after = read_counters(url, result.model)
+            after = read_counters(url, *result.models)
             interval = Interval.between(before, after)
             before = after
             if interval is None:
@@ -103,14 +105,16 @@ def execute(request: _Watch) -> None:
         raise typer.Exit(UNDECIDED_EXIT_CODE)
     unfit = sum(drift in (Drift.OVERLOADED, Drift.SLOWER) for drift in busy)
     if 2 * unfit > len(busy):
-        sys.stdout.write(_advice(result, unfit, len(busy), trace))
+        sys.stdout.write(_advice(request, result, unfit, len(busy)))
         raise typer.Exit(SLO_VIOLATED_EXIT_CODE)
     sys.stdout.write(f"The config fits the traffic: {len(busy) - unfit} of {len(busy)} intervals with requests.\n")
 
 
 def _head(result: StudyResult, sustained_per_s: float, certified_per_s: float | None) -> str:
     certified = f", certified for {certified_per_s:,.0f}/s" if certified_per_s else ""
-    return f"{result.study}: {result.model} sustains {sustained_per_s:,.0f} inferences/s{certified}\n"
+    models = " and ".join(result.models)
+    verb = "sustain" if len(result.models) > 1 else "sustains"
+    return f"{result.study}: {models} {verb} {sustained_per_s:,.0f} inferences/s{certified}\n"
 
 
 def _line(interval: Interval, judgement: Judgement) -> str:
@@ -128,10 +132,21 @@ def _line(interval: Interval, judgement: Judgement) -> str:
     )
 
 
-def _advice(result: StudyResult, unfit: int, busy: int, trace: Path | None) -> str:
-    ceilings = " ".join(f"--{each.statistic} {format_duration(each.limit_s)}" for each in result.objective.ceilings)
-    traffic = f" --trace {trace}" if trace is not None else ""
+def _advice(request: _Watch, result: StudyResult, unfit: int, busy: int) -> str:
     return (
-        f"The config falls behind in {unfit} of {busy} intervals with requests. Tune again:\n"
-        f"  autotune run --model {result.model} {ceilings}{traffic} --study {result.study}-again\n"
+        f"The config falls behind in {unfit} of {busy} intervals with requests. Tune again, with the options of the"
+        " first run that say how requests are sent and served, such as --launch and --input-data:\n"
+        f"  {again(request, result)}\n"
     )
+
+
+def again(request: _Watch, result: StudyResult) -> str:
+    """The command that looks for the same under the traffic that was seen."""
+    model = [] if result.objective.weights else ["--model", result.model]
+    flags = objective_flags(result.objective, request.write_trace)
+    words = ["autotune", "run", *model, *flags, "--study", f"{result.study}-again"]
+    if str(request.results) != StoreRequest().results:
+        words += ["--results", str(request.results)]
+    if request.storage is not None:
+        words += ["--storage", without_passwords(request.storage)]
+    return shlex.join(words)

@@ -17,7 +17,7 @@ _TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Counters:
-    """What a model's counters stood at, over all of its versions and devices.
+    """What a model's counters stood at, over all of its versions and devices; of several models their sums.
 
     Attributes:
         read_s: Monotonic time of the reading.
@@ -48,15 +48,15 @@ _NAMES = {
 }
 
 
-def read_counters(url: str, model: str) -> Counters:
-    """Reads the counters of a model.
+def read_counters(url: str, *asked: str) -> Counters:
+    """Reads the counters of a model, or of several that share the load together.
 
     Args:
         url: Of the metrics, ``http://HOST:8002/metrics``.
-        model: The model.
+        asked: The models.
 
     Raises:
-        AutotuneError: The server does not answer, or has no counters of that model.
+        AutotuneError: The server does not answer, or has no counters of one of the models.
     """
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310  # the command checked its scheme
@@ -72,11 +72,12 @@ def read_counters(url: str, model: str) -> Counters:
                 if name is None:
                     continue
                 models.add(sample.labels.get("model", ""))
-                if sample.labels.get("model") == model:
+                if sample.labels.get("model") in asked:
                     sums[name] += sample.value
     except ValueError as error:
         raise AutotuneError(f"--metrics: {url} is not in Prometheus' text format: {error}") from None
-    if model not in models:
+    missing = next((each for each in asked if each not in models), None)
+    if missing is not None:
         found = f"it has {', '.join(sorted(models))}" if models else "it has none of any model"
-        raise AutotuneError(f"--metrics: {url} has no counters of model {model!r}; {found}")
+        raise AutotuneError(f"--metrics: {url} has no counters of model {missing!r}; {found}")
     return Counters(time.monotonic(), **sums)

@@ -9,6 +9,7 @@ import numpy as np
 
 from autotune.drift._interval import Interval
 from autotune.errors import UsageError
+from autotune.measurement import Measurement
 from autotune.prediction import service_times, windows_of
 from autotune.repository import ModelConfig
 from autotune.search import StudyResult
@@ -48,7 +49,8 @@ class Expectation:
     """What the delivered config of a study is expected to do.
 
     Attributes:
-        sustained_per_s: Inferences/s that it sustains under the ceilings.
+        sustained_per_s: Inferences/s that it sustains under the ceilings, of all models together: the rate that was
+            offered if the study looked for the lowest latency or the highest goodput at one.
         certified_per_s: Inferences/s at which that was shown with the study's confidence; None if it was not.
     """
 
@@ -62,11 +64,9 @@ class Expectation:
         if best is None or measured is None:
             raise UsageError(f"--study: no config of {result.study!r} meets its SLO; tune again before you watch")
         config = ModelConfig.parse(best.outcome.config_text, "the delivered config")
-        sustained = result.finals.sustained if result.finals else None
-        searched = best.outcome.measurement.rate_per_s if best.outcome.measurement else measured.rate_per_s
-        self.sustained_per_s = sustained.value if sustained else searched
+        self.sustained_per_s = _sustained_per_s(result, measured)
         self.certified_per_s = measured.proved_per_s
-        batching = Batching.of(config)
+        batching = None if result.objective.weights else Batching.of(config)  # models that share are not simulated
         outcomes = [trial.outcome for trial in result.trials]
         self._batching = batching
         self._service: ServiceTimes | None = None
@@ -98,3 +98,12 @@ class Expectation:
         simulated = simulate(self._batching, self._service, arrivals_s)
         outside_s = float(self._service.overhead_s.mean())  # client and network
         return float(simulated.latency_s.mean()) - outside_s, simulated.mean_batch
+
+
+def _sustained_per_s(result: StudyResult, measured: Measurement) -> float:
+    if result.objective.rate_per_s is not None:
+        return result.objective.rate_per_s
+    if result.finals is not None and result.finals.sustained is not None:
+        return result.finals.sustained.value
+    searched = result.best.outcome.measurement if result.best else None
+    return searched.rate_per_s if searched else measured.rate_per_s

@@ -9,6 +9,7 @@ from autotune.request._experiment import Entry, ExperimentRequest
 from autotune.request._experiment_file import ExperimentFile
 from autotune.request._measure import MeasureRequest
 from autotune.request._model import ModelRequest
+from autotune.request._objective_flags import objective_flags
 from autotune.request._option import (
     AT_LEAST_ONE,
     AT_LEAST_ZERO,
@@ -48,6 +49,7 @@ __all__ = [
     "TrafficRequest",
     "default_study_name",
     "expected_payloads",
+    "objective_flags",
     "option",
     "option_of",
     "options_of",

@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from reported_studies import result, trial
 
 from autotune.cli import main
-from autotune.drift import Counters, Interval, arrival_times, read_counters, write_trace
+from autotune.cli._watch import REQUEST, again
+from autotune.drift import Counters, Expectation, Interval, arrival_times, read_counters, write_trace
 from autotune.errors import AutotuneError
 from autotune.load import read_trace
+from autotune.objective import Ceiling, Objective
 
 TEXT = """\
 # HELP nv_inference_request_success Number of successful inference requests, all batch sizes
@@ -58,6 +62,13 @@ def test_counters_are_summed_over_versions_and_reasons() -> None:
     assert (found.requests, found.failures, found.inferences, found.executions) == (120, 5, 480, 60)
 
 
+def test_counters_of_models_that_share_the_load_are_summed() -> None:
+    with served(TEXT) as url:
+        assert read_counters(url, "iris", "other").requests == 127
+        with pytest.raises(AutotuneError, match="no counters of model 'mnist'; it has iris, other"):
+            read_counters(url, "iris", "mnist")
+
+
 def test_other_models_are_named() -> None:
     with served(TEXT) as url, pytest.raises(AutotuneError, match=r"no counters of model 'mnist'; it has iris, other"):
         read_counters(url, "mnist")
@@ -88,6 +99,32 @@ def test_traffic_becomes_a_trace_that_can_be_tuned_for(tmp_path: Path) -> None:
     assert [(times < 2).sum(), (times >= 2).sum()] == [10, 100]
     write_trace(tmp_path / "trace.txt", [quiet, busy])
     assert len(read_trace(tmp_path / "trace.txt", "timestamps").times_s) == 110
+
+
+@pytest.mark.parametrize("goal", ["latency", "goodput"])
+def test_a_study_at_a_rate_is_judged_by_that_rate(goal: Any) -> None:
+    """Its result is a latency, or answers in time: no rate that traffic could exceed."""
+    found = result(trial(0, "baseline", 0.002))
+    limit_s = 0.005 if goal == "goodput" else None
+    asked = replace(found, objective=Objective(goal, (), rate_per_s=123.0, goodput_s=limit_s))
+    assert Expectation(found).sustained_per_s != 123
+    assert Expectation(asked).sustained_per_s == 123
+
+
+def test_the_advice_is_a_command_for_the_same_objective() -> None:
+    ceilings = (Ceiling("p99", 0.005), Ceiling("p99.9", 0.008))
+    watched = replace(result(trial(0, "baseline", 0.002)), objective=Objective("throughput", ceilings, within=0.05))
+    request = REQUEST(results="other place", storage="postgresql://me:secret@host/db", write_trace="seen.txt")
+    assert again(request, watched) == (
+        "autotune run --model net --p99 5ms --ceiling p99.9=8ms --trace seen.txt --within 5% --study net-p99-5ms-again"
+        " --results 'other place' --storage 'postgresql://me:***@host/db'"
+    )
+    shared = Objective(
+        "throughput", (Ceiling("p99", 0.005, "a"), Ceiling("p99", 0.02, "b")), weights=(("a", 2), ("b", 1))
+    )
+    assert again(REQUEST(), replace(watched, objective=shared)) == (
+        "autotune run --models a=2,b=1 --p99 a=5ms,b=20ms --study net-p99-5ms-again"
+    )
 
 
 @pytest.mark.parametrize(
