@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from autotune.api._machine import create_directory, environment_of, holding_machine, remove_abandoned
 from autotune.api._notes import completed_there, conditions_of, notes_on_configs, notes_on_named_configs
-from autotune.api._studies import create_store, log_study
+from autotune.api._studies import create_store, log_study, open_store
 from autotune.errors import AutotuneError, UsageError
-from autotune.request import (
-    RunRequest,
-    expected_payloads,
-)
+from autotune.passwords import without_passwords
+from autotune.request import RunRequest, expected_payloads
 
 if TYPE_CHECKING:
     from autotune.cluster import Cluster
@@ -70,13 +68,11 @@ def run_fleet(request: RunRequest, observer: StudyObserver | None = None) -> Fle
         UsageError: The request is at fault, or no model can be tuned.
     """
     from autotune.search import FleetResult, ModelStudy, SilentObserver, longest_first
-    from autotune.store import Store, database_url
 
     observer = observer or SilentObserver()
     models, results = request.fleet(), request.writable_directory()
-    url = request.storage or database_url(results)
     try:
-        known = Store.open_existing(url, "--storage")
+        known = open_store(results=results, storage=request.storage)
     except UsageError:  # no study was run yet
         known = None
     with closing(known) if known else nullcontext():
@@ -221,17 +217,17 @@ def _check_mlflow(uri: str) -> None:
 
 def _log_run(request: RunRequest, result: StudyResult, observer: StudyObserver) -> None:
     """Logs a study that has ended; if that fails, the note says how to log it later."""
-    from autotune.report.tracking import shown_uri
-
     uri = request.mlflow or ""
     try:
         experiment = log_study(uri, result.study, results=request.results, storage=request.storage)
     except AutotuneError as error:
-        where = f" --storage {shown_uri(request.storage)}" if request.storage else f" --results {request.results}"
-        again = f"autotune report {result.study} --mlflow {shown_uri(uri)}{where}"
+        where = (
+            f" --storage {without_passwords(request.storage)}" if request.storage else f" --results {request.results}"
+        )
+        again = f"autotune report {result.study} --mlflow {without_passwords(uri)}{where}"
         observer.note(f"warning: the study was not logged ({error}); log it with: {again}")
     else:
-        observer.note(f"logged to {shown_uri(uri)}, experiment {experiment}, run {result.study}")
+        observer.note(f"logged to {without_passwords(uri)}, experiment {experiment}, run {result.study}")
 
 
 def _check_memory_limits(launcher: Launcher, goal: Objective) -> None:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +24,7 @@ from autotune import api
 from autotune.api._run import _log_run
 from autotune.cli import main
 from autotune.errors import UsageError
+from autotune.report.tracking._mlflow import _study_metrics
 from autotune.request import RunRequest
 from autotune.store import Store, database_url
 
@@ -171,6 +173,19 @@ def test_a_server_that_does_not_answer_is_named_before_anything_starts(tmp_path:
         )
     assert "secret" not in str(raised.value)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("goal", "name"),
+    [("throughput", "sustainable_rate_per_s"), ("goodput", "goodput_per_s"), ("latency", "latency_s")],
+)
+def test_the_result_is_named_by_its_goal(results: Path, goal: Any, name: str) -> None:
+    found = api.find_study(results=results)
+    rate = None if goal == "throughput" else 800.0
+    limit_s = 0.005 if goal == "goodput" else None
+    objective = replace(found.objective, goal=goal, rate_per_s=rate, goodput_s=limit_s)
+    metrics = _study_metrics(replace(found, objective=objective))
+    assert [key for key in metrics if key.endswith("_low")] == ["gain_low", f"{name}_low"]
 
 
 def test_a_server_that_ended_meanwhile_does_not_lose_the_study(results: Path) -> None:

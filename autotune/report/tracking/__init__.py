@@ -1,5 +1,5 @@
 """Studies in experiment trackers. A new tracker is a file here with a check and a function that logs."""
 
-from autotune.report.tracking._mlflow import check_mlflow, log_to_mlflow, shown_uri
+from autotune.report.tracking._mlflow import check_mlflow, log_to_mlflow
 
-__all__ = ["check_mlflow", "log_to_mlflow", "shown_uri"]
+__all__ = ["check_mlflow", "log_to_mlflow"]

@@ -15,6 +15,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import AutotuneError, UsageError
+from autotune.passwords import without_passwords
 from autotune.report._format import config_change
 from autotune.report.document import build
 from autotune.report.document._html import html_report
@@ -43,6 +44,7 @@ _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"  # MLflow's own tag
 _LONGEST_VALUE = 500  # characters of a parameter, as MLflow 1 and later accept
 _MOST_CHILDREN = 5000  # runs that one search returns
 _MOST_METRICS = 1000  # of one request
+_RESULTS = {"throughput": "sustainable_rate_per_s", "goodput": "goodput_per_s", "latency": "latency_s"}
 _NOT_IN_NAMES = re.compile(r"[^\w\-. /:]")
 
 
@@ -59,7 +61,7 @@ def check_mlflow(uri: str) -> None:
         raise
     except Exception as error:  # the client's stores raise errors of many libraries
         raise UsageError(
-            f"--mlflow: {shown_uri(uri)} does not answer: {_line(error)}; start it, or drop --mlflow"
+            f"--mlflow: {without_passwords(uri)} does not answer: {_line(error)}; start it, or drop --mlflow"
         ) from error
 
 
@@ -76,12 +78,7 @@ def log_to_mlflow(uri: str, source: Source) -> str:
     except AutotuneError:
         raise
     except Exception as error:  # the client's stores raise errors of many libraries
-        raise AutotuneError(f"--mlflow: {shown_uri(uri)}: {_line(error)}") from error
-
-
-def shown_uri(uri: str) -> str:
-    """The URI without its password."""
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", uri)
+        raise AutotuneError(f"--mlflow: {without_passwords(uri)}: {_line(error)}") from error
 
 
 @contextmanager
@@ -179,7 +176,7 @@ def _study_metrics(result: StudyResult) -> dict[str, Any]:
     if result.interval is not None:
         figures |= {"gain_low": result.interval.low, "gain_high": result.interval.high}
     if finals is not None and finals.sustained is not None:
-        name = "sustainable_rate_per_s" if result.objective.maximise else "latency_s"
+        name = _RESULTS[result.objective.goal]
         figures |= {name: finals.sustained.value, f"{name}_low": finals.sustained.low}
         figures[f"{name}_high"] = finals.sustained.high
     certificate = finals.certificate.outcome.measurement if finals and finals.certificate else None
