@@ -19,7 +19,7 @@ class Question:
         profiled: Whether to see first how long executions of each batch size take.
         brief: Whether the level is known well: no screen, and the search ends with a standard error of about the
             resolution. In a closed loop ``concurrency`` is offered once, and lower where it violates a ceiling.
-        effort: How much time may be spent on searching and on the certificate, as a multiple of what is usual.
+        effort: How much time may be spent on searching, as a multiple of what is usual.
         within_s: Seconds that the whole measurement may take, warm-up included; windows that do not fit are not begun.
         share_s: Seconds that the trial should take: a slow model's windows are shortened for it, or it is only ranked.
         spent_s: Those that were spent before, on the start.
