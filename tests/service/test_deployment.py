@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,26 @@ def test_commands_have_options_that_exist() -> None:
     for command, *arguments in commands:
         assert command == "serve"
         assert {each.partition("=")[0] for each in arguments} <= known
+
+
+def test_compose_writes_any_password_as_libpq_reads_it(tmp_path: Path) -> None:
+    """In a password file ':' and the backslash are escaped (PostgreSQL 16 documentation, section 34.16)."""
+    (tmp_path / "password").write_text("a:b\\c'd e\n")
+    script = yaml.safe_load((FILES / "compose.yaml").read_text())["services"]["service"]["entrypoint"][2]
+    script = script.replace("$$", "$").replace("/run/secrets/postgres-password", str(tmp_path / "password"))
+    script = script.replace("/tmp/.pgpass", str(tmp_path / ".pgpass")).replace("exec autotune", "exec true")  # noqa: S108
+    subprocess.run(["sh", "-c", script], check=True)
+    assert (tmp_path / ".pgpass").read_text() == "database:5432:autotune:autotune:a\\:b\\\\c'd e\n"
+    assert (tmp_path / ".pgpass").stat().st_mode & 0o077 == 0
+
+
+def test_the_url_in_the_secret_of_kubernetes_is_taken_as_it_is(tmp_path: Path) -> None:
+    """Kustomize keeps a line end at the end of a file, and an option with one is refused."""
+    (line,) = (each for each in (KUBERNETES / "kustomization.yaml").read_text().splitlines() if "/storage" in each)
+    command, _, file = line.strip("# ").partition(" > ")
+    subprocess.run(["sh", "-c", f"{command} > {tmp_path / 'storage'}"], check=True)
+    assert file.startswith("docker/service/kubernetes/storage")
+    assert RunRequest(storage=(tmp_path / "storage").read_text()).storage is not None
 
 
 def test_a_new_container_finds_the_jobs_of_the_one_before() -> None:
