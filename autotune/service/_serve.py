@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -31,6 +34,7 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
 
     Raises:
         UsageError: The address cannot be listened on.
+        KeyboardInterrupt: It was interrupted, and all runs have ended.
     """
     config = uvicorn.Config(
         create_application(settings),
@@ -50,9 +54,26 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
         reason = error.strerror or error
         raise UsageError(f"--port: cannot listen on {host}:{port}: {reason}; choose another --port or --host") from None
     runner = Runner(settings)
-    runner.start()
+    with _interrupted_by_all_signals():
+        runner.start()
+        try:
+            _Server(config).run([listener])
+        finally:
+            sys.stderr.write("ending; jobs that run are interrupted and resume with the next start\n")
+            runner.stop()
+
+
+@contextmanager
+def _interrupted_by_all_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP interrupt like Ctrl-C; uvicorn sends itself the signal that ended it once more.
+
+    By default that one would end the process before its runs are. A signal that is ignored (``nohup``) stays so.
+    """
+    default = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in default:
+        signal.signal(each, signal.default_int_handler)
     try:
-        _Server(config).run([listener])
+        yield
     finally:
-        sys.stderr.write("ending; jobs that run are interrupted and resume with the next start\n")
-        runner.stop()
+        for each in default:
+            signal.signal(each, signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,12 +12,33 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy
 from postgresql_server import PostgresqlServer, postgresql  # noqa: F401
 from served_jobs import Service, make_service, wait_until
 
 from autotune.store import JobState
+
+# A service of its own process, with the same database.
+SETTINGS = """
+import sys, threading
+from pathlib import Path
+sys.path.insert(0, {fakes!r})
+from served_jobs import Service, ServiceSettings, REPOSITORY, Store, database_url, Tokens
+folder = Path({folder!r})
+results = folder / "results"
+tokens = Tokens.load(folder / "tokens.yaml")
+settings = ServiceSettings(Store.open(database_url(results)), None, results, dict(models=REPOSITORY), tokens)
+"""
+SERVE = """
+from autotune.service import _serve
+_serve.Runner = lambda settings: Service(settings, {}).runner(folder)
+try:
+    _serve.serve(settings, "127.0.0.1", 0)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 
 
 @pytest.fixture
@@ -92,18 +114,8 @@ def test_killed_service_leaves_no_second_run(service: Service, tmp_path: Path) -
     """The run of a service that was killed lives on; the next service ends it before it resumes the study."""
     name = service.add("60s 0")
     script = tmp_path / "serve.py"
-    script.write_text(
-        "import sys, threading\n"
-        "from pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(__file__).parents[1] / 'fakes')!r})\n"
-        "from served_jobs import Service, ServiceSettings, REPOSITORY, Store, database_url, Tokens\n"
-        f"folder = Path({str(tmp_path)!r})\n"
-        "results = folder / 'results'\n"
-        "settings = ServiceSettings(Store.open(database_url(results)), None, results,\n"
-        "    {'models': REPOSITORY}, Tokens.load(folder / 'tokens.yaml'))\n"
-        "Service(settings, {}).runner(folder).start()\n"
-        "threading.Event().wait()\n"
-    )
+    settings = SETTINGS.format(fakes=str(Path(__file__).parents[1] / "fakes"), folder=str(tmp_path))
+    script.write_text(settings + "Service(settings, {}).runner(folder).start()\nthreading.Event().wait()\n")
     killed = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
     log = service.settings.results / "runs.log"
     wait_until(lambda: log.exists() and bool(find_process(service, name)))
@@ -168,6 +180,34 @@ def test_a_job_that_is_cancelled_while_it_is_taken_is_cancelled(tmp_path: Path, 
     job = jobs.find(name)
     assert job is not None
     assert (job.state, job.cancelling) == (JobState.RUNNING, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+def test_a_service_that_is_ended_ends_its_runs_and_queues_their_jobs(
+    service: Service, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Docker, Kubernetes and systemd end a service with SIGTERM, a terminal that is closed with SIGHUP."""
+    name = service.add("60s 0")
+    script = tmp_path / "serve.py"
+    script.write_text(SETTINGS.format(fakes=str(Path(__file__).parents[1] / "fakes"), folder=str(tmp_path)) + SERVE)
+    log = tmp_path / "serve.log"
+    with log.open("w") as errors:
+        serving = subprocess.Popen([sys.executable, str(script)], stderr=errors, start_new_session=True)
+    try:
+        wait_until(lambda: "serves jobs on http://127.0.0.1:" in log.read_text())
+        wait_until(lambda: bool(find_process(service, name)) and (service.settings.results / "runs.log").exists())
+        pid = int(find_process(service, name).partition("@")[0])
+        serving.send_signal(number)
+        assert serving.wait(30) == 130
+        assert "ending; jobs that run are interrupted" in log.read_text()
+        assert not psutil.pid_exists(pid)
+        assert service.state(name) is JobState.QUEUED
+    finally:
+        serving.kill()
+        serving.wait()
+        if found := find_process(service, name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(found.partition("@")[0]), signal.SIGKILL)
 
 
 def find_process(service: Service, name: str) -> str:
