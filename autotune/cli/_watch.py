@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import typer
 
 from autotune.cli._exit_codes import SLO_VIOLATED_EXIT_CODE, UNDECIDED_EXIT_CODE
-from autotune.errors import UsageError
+from autotune.errors import AutotuneError, UsageError
 from autotune.objective import format_duration, parse_duration
 from autotune.passwords import without_passwords
 from autotune.request import Panel, StoreRequest, objective_flags, option
 
 if TYPE_CHECKING:
-    from autotune.drift import Interval, Judgement
+    from autotune.drift import Counters, Interval, Judgement
     from autotune.search import StudyResult
 
 
@@ -81,13 +81,20 @@ def execute(request: _Watch) -> None:
     sys.stdout.write(_head(result, expectation.sustained_per_s, expectation.certified_per_s))
     seen: list[tuple[Interval, Judgement]] = []
     end = time.monotonic() + duration_s
-    before = read_counters(url, *result.models)
+    before: Counters | None = read_counters(url, *result.models)
     try:
         while time.monotonic() + interval_s <= end + 0.5 * interval_s:
             time.sleep(interval_s)
-            after = read_counters(url, *result.models)
-            interval = Interval.between(before, after)
-            before = after
+            try:
+                after = read_counters(url, *result.models)
+            except AutotuneError as error:  # it may come back
+                sys.stdout.write(f"{error}\n")
+                before = None
+                continue
+            known, before = before, after
+            if known is None:
+                continue
+            interval = Interval.between(known, after)
             if interval is None:
                 sys.stdout.write("the server was started anew: its counters begin at 0\n")
                 continue

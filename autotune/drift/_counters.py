@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, fields
 
@@ -61,7 +61,7 @@ def read_counters(url: str, *asked: str) -> Counters:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310  # the command checked its scheme
             text = answer.read(_MOST_BYTES).decode(errors="replace")
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # the second of what speaks no HTTP
         reason = getattr(error, "reason", None) or error
         raise AutotuneError(f"--metrics: {url} does not answer: {reason}") from None
     sums, models = dict.fromkeys((each.name for each in fields(Counters)[1:]), 0.0), set()

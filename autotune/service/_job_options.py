@@ -76,7 +76,7 @@ def check_job(repository: Path, options: Mapping[str, Any]) -> dict[str, Any]:
             listed = ", ".join(each.flag.removeprefix("--") for each in jobs)
             raise UsageError(f"{flag!r:.100} is not an option of a job; use {listed}")
         if flags[flag].name in given:
-            raise UsageError(f"{flag}: is given twice, as {flags[flag].flag.removeprefix('--')} too; give one of them")
+            raise UsageError(f"{flag}: is given twice, by another name too; give it once")
         given[flags[flag].name] = _value(flag, flags[flag].type, flags[flag].repeatable, value)
     request = RunRequest(**{**given, "model_repository": repository})
     request.goal()

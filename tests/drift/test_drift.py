@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from documented_studies import tuned_study
 from reported_studies import result, trial
 
 from autotune.cli import main
@@ -20,6 +22,7 @@ from autotune.drift import Counters, Expectation, Interval, arrival_times, read_
 from autotune.errors import AutotuneError
 from autotune.load import read_trace
 from autotune.objective import Ceiling, Objective
+from autotune.store import Store, database_url
 
 TEXT = """\
 # HELP nv_inference_request_success Number of successful inference requests, all batch sizes
@@ -41,12 +44,15 @@ nv_inference_request_duration_us{model="iris",version="1"} 240000
 
 
 @contextmanager
-def served(text: str) -> Iterator[str]:
+def served(*texts: str) -> Iterator[str]:
+    """The URL of a server that answers with one text after the other, and at last with the last one."""
+    left = list(texts)
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(text.encode())
+            self.wfile.write((left.pop(0) if len(left) > 1 else left[0]).encode())
 
         def log_message(self, *_: object) -> None: ...
 
@@ -76,6 +82,37 @@ def test_other_models_are_named() -> None:
         read_counters(url, "iris")
     with pytest.raises(AutotuneError, match="does not answer"):
         read_counters("http://127.0.0.1:9/metrics", "iris")
+
+
+def test_what_speaks_no_http_is_named() -> None:
+    """Such as Triton's gRPC port, one below that of the metrics."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"\0\0\6\4\0\0\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(AutotuneError, match=r"--metrics: .* does not answer"):
+            read_counters(f"http://127.0.0.1:{server.getsockname()[1]}/metrics", "iris")
+        answering.join()
+
+
+def test_a_server_that_is_away_for_a_while_ends_no_watch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(Store.open(database_url(tmp_path))) as store:
+        tuned_study(store, name="s", model="iris", trials=3)
+    grown = TEXT.replace("} 100\n", "} 900\n")
+    with served(TEXT, TEXT, "", TEXT, grown) as url:
+        where = ["--results", str(tmp_path), "--metrics", url]
+        main(["watch", "s", *where, "--interval", "1s", "--duration", "4s", "--write-trace", str(tmp_path / "t.txt")])
+    _, nothing, away, seen, *_ = capsys.readouterr().out.splitlines()
+    assert nothing == "no request"
+    assert "has no counters of model 'iris'" in away
+    assert "inferences/s" in seen
+    assert len((tmp_path / "t.txt").read_text().splitlines()) == 801
 
 
 def test_an_interval_is_the_difference() -> None:
