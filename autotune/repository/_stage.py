@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CACHES = shutil.ignore_patterns("__pycache__", ".git", ".ipynb_checkpoints")
 _LARGE_BYTES = 1 << 20  # guess; what is smaller is copied in about a millisecond
+# Whatever the umask: a container may have another user. Others are kept out by the staging area's own mode.
+_ENTERED, _READABLE = 0o755, 0o644
 _FICLONE = 0x40049409  # Linux ioctl: shares a file's blocks (btrfs, xfs)
 
 
@@ -62,16 +64,22 @@ def stage(
             )
         model = directory / spec.name
         model.mkdir(parents=True)
+        made = [directory, model]
         for relative, source in model_files(spec.path):
             if source.is_dir():
                 (model / relative).mkdir()
+                made.append(model / relative)
             else:
                 _place(source, model / relative, read_only, originals)
         if not spec.versions:
             (model / "1").mkdir(exist_ok=True)  # an ensemble has no files, but Triton needs a version
+            made.append(model / "1")
         config = configs.get(spec.name) or (spec.config if spec.has_config else None)
         if config is not None:
             (model / CONFIG_FILE).write_text(config.to_text(), encoding="utf-8")
+            (model / CONFIG_FILE).chmod(_READABLE)
+        for each in made:
+            each.chmod(_ENTERED)
     _link_what_is_beside(models[0].path.parent, directory)
     return directory
 

@@ -35,6 +35,9 @@ class ServerRequest(Request):
     mount: Sequence[str] = option(
         (), "HOST:CONTAINER[:rw]", "Extra bind mount of the container; may be repeated.", panel=Panel.SERVER
     )
+    container_user: str | None = option(
+        None, "UID[:GID]", "User who runs the container; by default, you.", panel=Panel.SERVER
+    )
     writable_container: bool = option(
         False, "", "Let the container write to its own root filesystem, not only to /tmp.", panel=Panel.SERVER
     )
@@ -77,6 +80,7 @@ class ServerRequest(Request):
             cpuset_cpus=self.cpuset_cpus,
             gpus=self.gpus,
             mounts=tuple(self.mount),
+            container_user=self.container_user,
             writable_container=self.writable_container,
             triton_args=tuple(self.triton_arg),
             triton_path=Path(self.triton_path) if self.triton_path else None,

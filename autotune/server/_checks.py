@@ -17,11 +17,14 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,15})?)(?P<unit>b|[kmgt]?)b?", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
 _GPUS = re.compile(r"auto|none|all|{id}(,{id})*".format(id=r"\s*(\d+|(GPU|MIG)-[\w/-]+)\s*"))
+_USER = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
+_HIGHEST_ID = 2**31 - 1  # the Docker engine's
 _OWN_PLACES = ("/models", "/autotune/models")  # where the staged repository is in a container
 # Flags that only some modes use: the field, and those modes.
 _ONLY_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
     "--image": ("image", ("docker",)),
     "--mount": ("mounts", ("docker",)),
+    "--container-user": ("container_user", ("docker",)),
     "--writable-container": ("writable_container", ("docker",)),
     "--memory": ("memory", ("docker",)),
     "--shm-size": ("shm_size", ("docker",)),
@@ -48,6 +51,8 @@ def check_options(options: LaunchOptions) -> None:
     if _GPUS.fullmatch(options.gpus) is None:
         raise UsageError(f"--gpus: {options.gpus!r} is none of auto, none, all or ids such as 0,1; use one of these")
     parse_mounts(options.mounts)
+    if options.container_user is not None:
+        parse_user(options.container_user)
     check_extra_arguments(options.triton_args)
     check_distinct_ports(options.http_port, options.grpc_port)
 
@@ -89,6 +94,19 @@ def highest_cpu(text: str) -> int:
     if not ranges or any(int(each[0]) > int(each[-1]) for each in ranges):
         raise UsageError(f"--cpuset-cpus: {text!r} is not a list of CPUs; write one such as 0-3 or 0,2")
     return max(int(each[-1]) for each in ranges)
+
+
+def parse_user(text: str) -> tuple[int, int]:
+    """The ids of ``UID`` or ``UID:GID``; the group has the user's number by default. Raises `UsageError`."""
+    match = _USER.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--container-user: {text!r} is not UID or UID:GID; write numbers such as 1000:1000")
+    uid, gid = int(match[1]), int(match[2] or match[1])
+    if uid == 0:
+        raise UsageError(f"--container-user: {text!r} is root; give another user, such as 1000")
+    if max(uid, gid) > _HIGHEST_ID:
+        raise UsageError(f"--container-user: {text!r} is above {_HIGHEST_ID}, the engine's highest; give a smaller one")
+    return uid, gid
 
 
 def parse_mounts(mounts: Sequence[str]) -> list[str]:

@@ -59,7 +59,7 @@ def _automatic(options: LaunchOptions) -> tuple[Launcher, str]:
         try:
             launcher = _checked(mode, options)
         except UsageError as error:
-            if str(error).startswith(("--http-port", "--grpc-port", "--cpuset-cpus")):
+            if str(error).startswith(("--http-port", "--grpc-port", "--cpuset-cpus", "--container-user")):
                 raise
             passed.append(f"not {mode}: {_reason(str(error))}")
             last = error

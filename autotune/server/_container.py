@@ -115,6 +115,20 @@ class Container:
         lack = f"out of memory; {RAISE_MEMORY}" if state.get("OOMKilled") else ""
         raise why_ended(int(state["ExitCode"]), log, ready=self.ready, lack=lack)
 
+    def wait(self) -> tuple[int, str]:
+        """Waits for its end; returns the exit code and the log.
+
+        Raises:
+            ServerCrashed: The engine no longer answers.
+        """
+        from docker.errors import DockerException
+
+        try:
+            code = int(self._container.wait()["StatusCode"])
+            return code, self._container.logs().decode(errors="replace")
+        except (DockerException, OSError) as error:
+            raise _gone(error) from None
+
     def pid(self, argument: str) -> int | None:
         """The id of its first process; None if it is not on this machine (remote engine or virtual machine).
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.errors import UsageError
-from autotune.server._checks import highest_cpu, parse_mounts, parse_size
+from autotune.server._checks import highest_cpu, parse_mounts, parse_size, parse_user
 from autotune.server._engine import cpu_count, has_gpu, is_remapped, is_rootless
 from autotune.server._options import LaunchOptions
 
@@ -20,8 +20,10 @@ _TEMPORARY = {"/tmp": "rw,exec,nosuid,nodev,mode=1777"}  # noqa: S108 - exec: pa
 _DEFAULT_SHM = "1g"  # pages are allocated on use; the engine's 64 MB are too small for several Python instances
 
 
-def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path) -> dict[str, Any]:
+def container_settings(options: LaunchOptions, info: dict[str, Any], repository: Path | None) -> dict[str, Any]:
     """Limits, mounts, devices and user, as ``containers.create`` takes them.
+
+    Without a repository, they are those that all servers share.
 
     Raises:
         UsageError: A mount, the CPUs or a GPU request cannot be met.
@@ -29,7 +31,7 @@ def container_settings(options: LaunchOptions, info: dict[str, Any], repository:
     from docker.types import LogConfig
 
     settings: dict[str, Any] = {
-        **_user(info),
+        **_user(options, info),
         **_mounts(options, repository),
         "shm_size": parse_size("--shm-size", options.shm_size or _DEFAULT_SHM),
         # The log must be readable whatever the engine's default driver is.
@@ -58,28 +60,41 @@ def container_path(repository: Path) -> str:
     return "/models" if not any(target.is_relative_to("/models") for target in targets) else "/autotune/models"
 
 
-def _user(info: dict[str, Any]) -> dict[str, Any]:
+def _user(options: LaunchOptions, info: dict[str, Any]) -> dict[str, Any]:
     """The user who runs the study, with all groups: the server can read the same files, whatever the image's user.
 
-    No other user may enter the directories of staged models.
+    A user that was asked for has none of these groups.
     """
-    if is_rootless(info):
+    user: dict[str, Any]
+    if options.container_user is not None:
+        uid, gid = parse_user(options.container_user)
+        if is_rootless(info):
+            raise UsageError(
+                "--container-user: this Docker engine is rootless: root in its containers is you; drop the flag"
+            )
+        if options.share_memory and uid != os.getuid():
+            raise UsageError(
+                "--container-user: with --shared-memory system, tensors are files that only you may read; "
+                "drop one of the two"
+            )
+        user = {"user": f"{uid}:{gid}"}
+    elif is_rootless(info):
         return {"user": "0:0"}
-    user: dict[str, Any] = {
-        "user": f"{os.getuid()}:{os.getgid()}",
-        "group_add": [str(group) for group in os.getgroups()],
-    }
+    else:
+        user = {"user": f"{os.getuid()}:{os.getgid()}", "group_add": [str(group) for group in os.getgroups()]}
     if is_remapped(info):  # with userns-remap, ids differ outside and host networking is refused
         user["userns_mode"] = "host"
     return user
 
 
-def _mounts(options: LaunchOptions, repository: Path) -> dict[str, list[Any]]:
+def _mounts(options: LaunchOptions, repository: Path | None) -> dict[str, list[Any]]:
     """The staged repository, what its links lead to, and the mounts that were asked for."""
     from docker.types import Mount
 
-    own = {str(repository.resolve()): container_path(repository)}
-    own |= {str(target): str(target) for target in _link_targets(repository)}
+    own = dict[str, str]()
+    if repository is not None:
+        own = {str(repository.resolve()): container_path(repository)}
+        own |= {str(target): str(target) for target in _link_targets(repository)}
     return {
         "volumes": [f"{source}:{target}:ro" for source, target in own.items() if ":" not in source]
         + parse_mounts(options.mounts),

@@ -15,8 +15,10 @@ from autotune.repository import ModelSpec
 from autotune.server._arguments import triton_arguments
 from autotune.server._autocomplete import needs_completion
 from autotune.server._belongings import SHARED_MEMORY, new_prefix, remove_orphans
+from autotune.server._checks import parse_user
 from autotune.server._container import RAISE_MEMORY, Container, remove_orphaned_containers
 from autotune.server._container_settings import container_path, container_settings
+from autotune.server._container_user import check_readable, check_runs
 from autotune.server._control import ControlClient
 from autotune.server._engine import connect, default_image, find_image, has_gpu, has_host_network
 from autotune.server._options import LaunchOptions
@@ -38,9 +40,11 @@ class DockerLauncher:
         """Raises `UsageError` with the remedy if this mode cannot work here."""
         with closing(connect()) as client:
             info = client.info()
-            find_image(client, self.options.image or default_image(info))
-            container_settings(self.options, info, Path())
-        check_ports(self.options.http_port, self.options.grpc_port)
+            image = find_image(client, self.options.image or default_image(info))
+            settings = container_settings(self.options, info, None)
+            check_ports(self.options.http_port, self.options.grpc_port)
+            if self.options.container_user is not None:
+                check_runs(client, image, settings)
 
     @contextmanager
     def launch(
@@ -104,6 +108,8 @@ class DockerLauncher:
     def check_model(self, spec: ModelSpec) -> None:
         """See `Launcher.check_model`: the versions of that server's backends cannot be seen from here."""
         check_names(spec)
+        if self.options.container_user is not None:
+            check_readable(parse_user(self.options.container_user), spec)
 
     def has_gpu(self) -> bool:
         """See `Launcher.has_gpu`."""
@@ -137,6 +143,7 @@ class DockerLauncher:
                         ("shm-size", self.options.shm_size),
                         ("cpuset-cpus", self.options.cpuset_cpus),
                         ("gpus", self.options.gpus),
+                        ("container-user", self.options.container_user),
                     )
                     if value
                 ),

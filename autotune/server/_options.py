@@ -18,6 +18,7 @@ class LaunchOptions:
         cpuset_cpus: CPUs the container may use (``0-3``).
         gpus: ``auto`` (all if the engine can pass them through), ``none``, ``all``, or ids (``0,1``).
         mounts: Extra bind mounts, ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
+        container_user: Who runs the container, ``UID`` or ``UID:GID``; None for the user of this process.
         writable_container: Whether the container may write to its own root filesystem.
         triton_args: Extra ``tritonserver`` arguments, added last.
         triton_path: The ``tritonserver`` of the local mode.
@@ -37,6 +38,7 @@ class LaunchOptions:
     cpuset_cpus: str | None = None
     gpus: str = "auto"
     mounts: tuple[str, ...] = ()
+    container_user: str | None = None
     writable_container: bool = False
     triton_args: tuple[str, ...] = ()
     triton_path: Path | None = None

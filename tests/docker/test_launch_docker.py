@@ -1,10 +1,12 @@
 """The docker mode passes the launch suite with a real engine and the image that ``docker/build`` makes."""
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,11 @@ _TRIES = """
                 print(f"refused: {path}", flush=True)
         status = open("/proc/self/status").read()
         print("gained:", int(status.split("NoNewPrivs:")[1].split()[0]) - 1, flush=True)
+"""
+_WHO = """
+    def initialize(self, args):
+        import os
+        print(f"runs as: {os.getuid()}:{os.getgid()}", flush=True)
 """
 
 
@@ -260,6 +267,38 @@ class TestDocker(LaunchSuite):
         with DockerLauncher(options).launch(tmp_path / "models", "double", tmp_path / "log"):
             pass
         assert ("wrote: /x\n" in (tmp_path / "log").read_text()) == (os.getuid() == 0)
+
+    def test_another_user_serves_what_only_the_directory_above_hides(self, tmp_path: Path, engine: Any) -> None:
+        source = write_double(tmp_path / "models") / "1" / "model.py"
+        source.write_text(source.read_text() + _WHO)
+        spec = ModelRepository(tmp_path / "models").model("double")
+        launcher = DockerLauncher(LaunchOptions(image=CPU_IMAGE, container_user="1234", start_timeout_s=30))
+        launcher.check()
+        launcher.check_model(spec)
+        umask = os.umask(0o077)
+        try:
+            with (
+                closing(Deployment(spec, launcher, tmp_path)) as deployment,
+                deployment.serve(ConfigSet.of(spec.config), tmp_path / "log") as served,
+            ):
+                np.testing.assert_array_equal(infer(tritonclient.http, served.server.endpoint, "double"), 2 * example())
+                (container,) = containers_of(engine, os.getpid())
+                (area,) = tmp_path.glob(".staged-*")
+                assert area.stat().st_mode & 0o077 == 0
+        finally:
+            os.umask(umask)
+        assert not container.attrs["HostConfig"]["GroupAdd"]
+        assert not container.attrs["HostConfig"]["CapAdd"]
+        assert "runs as: 1234:1234\n" in (tmp_path / "log").read_text()
+
+    def test_user_who_cannot_run_the_image_is_refused_and_its_container_removed(self, engine: Any) -> None:
+        dockerfile = f"FROM {CPU_IMAGE}\nUSER 0\nRUN chmod o-x /opt/tritonserver/bin\n"
+        image, _ = engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag="autotune-closed:test", rm=True)
+        try:
+            with pytest.raises(UsageError, match="--container-user: user 1234:5 cannot run tritonserver in aut"):
+                DockerLauncher(LaunchOptions(image="autotune-closed:test", container_user="1234:5")).check()
+        finally:
+            engine.images.remove(image.id, force=True)
 
     def test_image_without_a_triton_is_told(self, repository: Path, tmp_path: Path) -> None:
         launcher = DockerLauncher(LaunchOptions(image="autotune-base:latest"))

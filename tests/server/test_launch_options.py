@@ -1,12 +1,15 @@
 """What each launch mode says about a request that cannot work; nothing is started."""
 
+import os
 import socket
 import time
 from pathlib import Path
 
 import pytest
+from tiny_models import write_double
 
 from autotune.errors import UsageError
+from autotune.repository import ModelRepository
 from autotune.server import Endpoint, LaunchOptions, choose_launcher
 from autotune.server import _bundle as bundle
 from autotune.server import _embedded as embedded
@@ -186,6 +189,10 @@ def test_triton_args_come_last() -> None:
         (LaunchOptions(cpuset_cpus="a-b"), "--cpuset-cpus: 'a-b' is not a list of CPUs"),
         (LaunchOptions(cpuset_cpus="3-1"), "--cpuset-cpus: '3-1' is not a list of CPUs"),
         (LaunchOptions(gpus="lots"), "--gpus: 'lots' is none of"),
+        (LaunchOptions(container_user="me"), "--container-user: 'me' is not UID or UID:GID; write numbers such as"),
+        (LaunchOptions(container_user="1:"), "--container-user: '1:' is not UID or UID:GID"),
+        (LaunchOptions(container_user="0:5"), "--container-user: '0:5' is root; give another user"),
+        (LaunchOptions(container_user="5:2147483648"), "--container-user: '5:2147483648' is above 2147483647"),
         (LaunchOptions(mounts=("/no/such:/x",)), "--mount: /no/such does not exist"),
         (LaunchOptions(http_port=9000, grpc_port=9000), "--grpc-port: 9000 is also --http-port"),
         (
@@ -242,7 +249,15 @@ def test_binary_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("mode", ["embedded", "local", "remote"])
 @pytest.mark.parametrize(
-    "options", [{"memory": "1g"}, {"shm_size": "1g"}, {"gpus": "none"}, {"cpuset_cpus": "0"}, {"image": "x"}]
+    "options",
+    [
+        {"memory": "1g"},
+        {"shm_size": "1g"},
+        {"gpus": "none"},
+        {"cpuset_cpus": "0"},
+        {"image": "x"},
+        {"container_user": "5"},
+    ],
 )
 def test_an_option_that_the_mode_ignores_is_refused(mode: str, options: dict[str, str]) -> None:
     (flag,) = (f"--{name.replace('_', '-')}" for name in options)
@@ -280,6 +295,28 @@ def test_an_unknown_host_is_reported_without_an_error_number() -> None:
     message = one_line("remote", LaunchOptions(url="no-such-host.invalid:8000"))
     assert "does not answer: " in message
     assert "Errno" not in message
+
+
+def test_container_runs_as_the_user_that_was_asked_for() -> None:
+    settings = container_settings(LaunchOptions(container_user="5"), {"NCPU": 2}, None)
+    assert settings["user"] == "5:5"
+    assert "group_add" not in settings
+    assert "cap_add" not in settings
+    with pytest.raises(UsageError, match="--container-user: with --shared-memory system"):
+        container_settings(LaunchOptions(container_user="5", share_memory=True), {"NCPU": 2}, None)
+    with pytest.raises(UsageError, match="--container-user: this Docker engine is rootless"):
+        container_settings(LaunchOptions(container_user="5"), {"SecurityOptions": ["name=rootless"]}, None)
+
+
+def test_file_that_the_containers_user_may_not_read_is_named(tmp_path: Path) -> None:
+    file = write_double(tmp_path) / "1" / "model.py"
+    launcher = LAUNCHERS["docker"](LaunchOptions(container_user=str(os.getuid() + 1)))
+    for mode in (0o644, 0o604):
+        file.chmod(mode)
+        launcher.check_model(ModelRepository(tmp_path).model("double"))
+    file.chmod(0o640)
+    with pytest.raises(UsageError, match=f"--container-user: user .* cannot read {file}; run `chmod o.r` on it"):
+        launcher.check_model(ModelRepository(tmp_path).model("double"))
 
 
 def test_what_is_beside_a_model_is_mounted_where_its_links_lead_to(tmp_path: Path) -> None:
