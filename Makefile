@@ -40,8 +40,9 @@ test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an eng
 faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be lost, repeated or left (20 minutes)
 	PYTHONPATH=tests/fakes $(BIN)/python -m kill_campaign --kills 100
 
-fuzz: $(BIN)/.installed-dev ## tries 200,000 random inputs on everything that is read from outside
+fuzz: $(BIN)/.installed-dev ## tries 200,000 random inputs on everything that is read from outside; more with atheris (10 minutes)
 	FUZZ_EXAMPLES=200000 $(BIN)/python -m pytest -q tests/fuzz
+	PYTHONPATH=tests/fakes $(BIN)/python -m coverage_guided --runs 100000
 
 soak: $(BIN)/.installed-dev ## 300 trials with servers that are killed; prints what grows in the tuner (one hour)
 	PYTHONPATH=tests/fakes $(BIN)/python -m soak --trials 300

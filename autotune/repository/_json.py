@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autotune.repository._schema import new_message
-from autotune.repository._unknown_fields import UnknownFields, tokens
+from autotune.repository._unknown_fields import UnknownFields, tokens, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,12 +82,10 @@ class _Fields:
         return _scalar(start + self._take() if start == "-" else start)
 
     def _text(self, start: str) -> str:
-        from google.protobuf import text_encoding
-
         parts = [start]
         while self._peek()[:1] in {'"', "'"}:
             parts.append(self._take())
-        return b"".join(text_encoding.CUnescape(part[1:-1]) for part in parts).decode(errors="replace")
+        return b"".join(map(unescaped, parts)).decode(errors="replace")
 
     def _peek(self) -> str:
         return self._tokens[self._position] if self._position < len(self._tokens) else ""

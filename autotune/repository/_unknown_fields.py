@@ -149,7 +149,8 @@ class _Walk:
         opening = self._peek()
         if not _WORD.match(opening) and opening not in {*_CLOSING, "[", "-"}:
             raise self._malformed("expected a value")
-        first = self._take()
+        quoted = opening[0] in "\"'"
+        first = self._string() if quoted else self._take()
         if first in _CLOSING:
             lines = []
             while not self._take_if(_CLOSING[first]):
@@ -160,9 +161,16 @@ class _Walk:
             return self._list_lines()
         if opening == "-":
             return [first + self._take()]
-        while first[0] in "\"'" and self._peek()[:1] in {'"', "'"}:
-            first += " " + self._take()
+        while quoted and self._peek()[:1] in {'"', "'"}:
+            first += " " + self._string()
         return [first]
+
+    def _string(self) -> str:
+        try:
+            unescaped(self._peek())
+        except ValueError:
+            raise self._malformed("a string has an escape that protobuf does not know") from None
+        return self._take()
 
     def _list_lines(self) -> list[str]:
         items = []
@@ -234,12 +242,17 @@ def tokens(text: str) -> list[tuple[str, int]]:
     return tokens
 
 
+def unescaped(quoted: str) -> bytes:
+    """The content of a quoted string; raises `ValueError` for an escape that the parser refuses."""
+    from google.protobuf import text_encoding
+
+    return text_encoding.CUnescape(quoted[1:-1])
+
+
 def _map_key(text: str, field: FieldDescriptor) -> str | int | bool:
     if field.cpp_type == field.CPPTYPE_STRING:
-        from google.protobuf import text_encoding
-
         parts = re.findall(r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'", text)
-        return b"".join(text_encoding.CUnescape(part[1:-1]) for part in parts).decode(errors="replace")
+        return b"".join(map(unescaped, parts)).decode(errors="replace")
     if field.cpp_type == field.CPPTYPE_BOOL:
         return text in {"true", "True", "t", "1"}
     try:

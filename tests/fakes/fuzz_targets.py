@@ -224,7 +224,8 @@ def _http(pieces: list[bytes], _: Path) -> None:
     try:
         for piece in pieces:
             reader.feed(piece)
-        reader.end()
+        if not reader.complete:
+            reader.end()
     finally:
         assert isinstance(reader.error, str)
         missing_in_http(("y",), reader.kept, reader.header_bytes)

@@ -14,6 +14,7 @@ from autotune.load.grpc._frames import BadFrames
 from autotune.load.grpc._headers import HeaderReader
 from autotune.load.grpc._messages import error_message
 from autotune.load.http._response import BadResponse, ResponseReader
+from autotune.repository import ModelConfig
 from autotune.request._model_analyzer import read_model_analyzer
 from autotune.server._checks import parse_mount
 
@@ -54,6 +55,13 @@ def test_grpc_status_of_thousands_of_digits() -> None:
 def test_grpc_number_without_end() -> None:
     with pytest.raises(BadFrames):
         error_message(b"\x08" + b"\xff" * 1_000_000 + b"\x01")
+
+
+@pytest.mark.parametrize("string", [r'"\x"', r"'a' '\ud800'", r'"\u12"'])
+@pytest.mark.parametrize("text", ["parameters { key: %s }", "not_known_yet { a: [%s] }", "name: %s"])
+def test_config_with_an_escape_that_protobuf_refuses(text: str, string: str) -> None:
+    with pytest.raises(UsageError, match=r"^config.pbtxt:1:\d+: .*; correct that line$"):
+        ModelConfig.parse(text % string, "config.pbtxt")
 
 
 @pytest.mark.parametrize("settings", [{"parameters": 3}, {"constraints": {"perf_throughput": {3: []}}, 4: 5}])
