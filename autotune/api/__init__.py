@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from autotune.api._compare import run_check, run_comparison
 from autotune.api._experiment import run_experiment, write_experiment
+from autotune.api._fleet import run_fleet
 from autotune.api._keywords import check, compare, experiment, measure, tune, tune_all
 from autotune.api._machine import clean, doctor
 from autotune.api._measure import run_measurement
-from autotune.api._run import run_fleet, run_study
+from autotune.api._run import run_study
 from autotune.api._studies import (
     create_store,
     export,

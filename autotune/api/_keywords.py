@@ -9,8 +9,9 @@ from typing import ParamSpec, TypeVar
 
 from autotune.api._compare import run_check, run_comparison
 from autotune.api._experiment import run_experiment
+from autotune.api._fleet import run_fleet
 from autotune.api._measure import run_measurement
-from autotune.api._run import run_fleet, run_study
+from autotune.api._run import run_study
 from autotune.request import (
     CheckRequest,
     CompareRequest,

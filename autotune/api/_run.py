@@ -1,15 +1,15 @@
-"""One study, or one a model."""
+"""One study."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autotune.api._machine import create_directory, environment_of, holding_machine, remove_abandoned
 from autotune.api._notes import completed_there, conditions_of, notes_on_configs, notes_on_named_configs
-from autotune.api._studies import create_store, log_study, open_store
+from autotune.api._studies import create_store, log_study
 from autotune.errors import AutotuneError, UsageError
 from autotune.passwords import without_passwords
 from autotune.request import RunRequest, expected_payloads
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autotune.cluster import Cluster
     from autotune.objective import Objective
     from autotune.repository import ModelSpec, RequestShapes
-    from autotune.search import FleetResult, StudyObserver, StudyResult
+    from autotune.search import StudyObserver, StudyResult
     from autotune.server import Launcher
     from autotune.space import JointSpace
 
@@ -33,8 +33,21 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
         UsageError: Bad input. Nothing was started or written, except if only the loaded model shows it (the
             shape of an input that neither its config nor its file describes).
     """
-    if request.all or request.each:
-        raise UsageError(f"--{'all' if request.all else 'each'}: tunes several models; call run_fleet")
+    if flag := request.several():
+        raise UsageError(f"{flag}: makes several studies; call run_fleet")
+    request, translated = checked(request)
+    if not request.on_ray():
+        return _run_study(request, translated, observer)
+    with on_cluster(request) as (cluster,):
+        return study_on(cluster, request, translated, observer)
+
+
+def checked(request: RunRequest) -> tuple[RunRequest, tuple[str, ...]]:
+    """The request with the options of its Model Analyzer file, checked, and notes on how that was read.
+
+    Raises:
+        UsageError: Options are at fault.
+    """
     request, translated = request.completed()
     request.goal(), request.time_budget_s(), request.measure_options(), request.checks_outputs()
 
@@ -43,62 +56,31 @@ def run_study(request: RunRequest, observer: StudyObserver | None = None) -> Stu
     check_sampler(request.sampler)
     if request.mlflow is not None:
         _check_mlflow(request.mlflow)
-    if not request.on_ray():
-        return _run_study(request, translated, observer)
+    return request, translated
 
+
+@contextmanager
+def on_cluster(request: RunRequest) -> Iterator[tuple[Cluster, ...]]:
+    """The cluster of a checked request, until the context is left: one, or with ``per_hardware`` one a kind of nodes.
+
+    Raises:
+        UsageError: See `autotune.cluster.clusters_of`.
+    """
     if request.models is not None:
         raise UsageError("--executor: ray serves one model a trial; use --executor local with --models")
-    from autotune.cluster import cluster_of
+    from autotune.cluster import clusters_of
 
     request.writable_directory()
     spec, composing = request.find_model(request.triton_arg, allow_batching=request.allow_batching)
-    with cluster_of(request, spec, composing) as cluster:
-        return _run_study(request, (*translated, *cluster.notes), observer, cluster)
+    with clusters_of(request, spec, composing) as clusters:
+        yield clusters
 
 
-def run_fleet(request: RunRequest, observer: StudyObserver | None = None) -> FleetResult:
-    """Tunes the models of ``all`` or ``each`` one after the other, the longest expected first.
-
-    A model that cannot be tuned does not keep the others from it. Trials and time budget are those of each model.
-
-    Returns:
-        The study of each model, or why there is none.
-
-    Raises:
-        UsageError: The request is at fault, or no model can be tuned.
-    """
-    from autotune.search import FleetResult, ModelStudy, SilentObserver, longest_first
-
-    observer = observer or SilentObserver()
-    models, results = request.fleet(), request.writable_directory()
-    try:
-        known = open_store(results=results, storage=request.storage)
-    except UsageError:  # no study was run yet
-        known = None
-    with closing(known) if known else nullcontext():
-        waiting = longest_first(models, known)
-    done: list[ModelStudy] = []
-    first: UsageError | None = None
-    try:
-        while waiting:
-            name = waiting[0]
-            observer.note(f"model {name}, {len(done) + 1} of {len(models)}")
-            single = request.changed(all=False, each=(), model=name)
-            try:
-                done.append(ModelStudy(name, run_study(single, observer)))
-            except AutotuneError as error:
-                first = first or (error if isinstance(error, UsageError) else None)
-                observer.note(f"{name}: {error}")
-                done.append(ModelStudy(name, error=str(error)))
-            waiting.pop(0)
-            if done[-1].result is not None and done[-1].result.interrupted:
-                break
-    except KeyboardInterrupt:
-        if not done:
-            raise
-    if first is not None and all(each.result is None for each in done):
-        raise first
-    return FleetResult(tuple(done), tuple(waiting))
+def study_on(
+    cluster: Cluster, request: RunRequest, translated: Sequence[str], observer: StudyObserver | None
+) -> StudyResult:
+    """The study of a checked request on a cluster."""
+    return _run_study(request, (*translated, *cluster.notes), observer, cluster)
 
 
 def _run_study(
@@ -124,7 +106,8 @@ def _run_study(
     space, notes = JointSpace.of(request.space(), models, asked=len(asked))
     _check_models(launcher, models, space)
     _check_memory_limits(launcher, goal)
-    name = request.study_name(spec.name, launcher.name)
+    kind = cluster.kind.name if cluster is not None and request.per_hardware else ""
+    name = request.study_name(spec.name, launcher.name, kind)
     results = request.writable_directory()
     directory = results / name
     shapes = {

@@ -22,7 +22,7 @@ REQUEST = _Run
 
 def execute(request: _Run) -> None:
     """Tunes, prints the result and sets the exit code."""
-    if request.all or request.each:
+    if request.several():
         _execute_fleet(request)
         return
 
@@ -42,7 +42,7 @@ def execute(request: _Run) -> None:
 
 
 def _execute_fleet(request: _Run) -> None:
-    """The same for several models: 1 if one could not be tuned, else 3 if no config of one meets the SLO."""
+    """The same for several studies: 1 if one could not be made, else 3 if no config of one meets the SLO."""
     from autotune import api
     from autotune.cli._progress import follow
 

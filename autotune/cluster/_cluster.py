@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autotune.cluster._connection import Node, check_builds, connected, fitting_nodes, on_each
+from autotune.cluster._kinds import Kind, kinds_of, only_kind
 from autotune.cluster._setup import Facts, ServingSetup
 from autotune.cluster._staging import models_digest, pack
-from autotune.cluster._worker import Inspection, Job, clean, inspect, sees_repository
+from autotune.cluster._worker import Job, clean, inspect, sees_repository
 from autotune.cluster._workers import RayWorkers
-from autotune.environment import Environment, differences
+from autotune.environment import Environment
 from autotune.errors import AutotuneError, UsageError
 
 if TYPE_CHECKING:
@@ -63,11 +64,13 @@ class WorkerLauncher:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster whose nodes serve the model alike.
+    """The nodes of a cluster that serve the model alike.
 
     Attributes:
         ray: The module, connected.
         job: What the workers do.
+        kind: Their hardware.
+        others: Ids of the nodes that are of another kind.
         resources: What a trial takes of a node, by Ray's name.
         served_by: How they serve it, and a line that says why.
         notes: What a person should know, a line each.
@@ -75,6 +78,8 @@ class Cluster:
 
     ray: Any
     job: Job
+    kind: Kind
+    others: frozenset[str]
     resources: dict[str, float]
     served_by: tuple[WorkerLauncher, str]
     notes: tuple[str, ...]
@@ -86,15 +91,15 @@ class Cluster:
 
     def workers(self, logs: Path, note: Callable[[str], None], most: int | None) -> RayWorkers:
         """The workers; logs of their servers go to the directory."""
-        return RayWorkers(self.ray, self.job, self.resources, self.environment, logs, note, most)
+        return RayWorkers(self.ray, self.job, self.resources, self.environment, logs, note, most, others=self.others)
 
 
 @contextmanager
-def cluster_of(request: RunRequest, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Iterator[Cluster]:
-    """The cluster of a request, until the context is left.
+def clusters_of(request: RunRequest, spec: ModelSpec, composing: Sequence[ModelSpec]) -> Iterator[tuple[Cluster, ...]]:
+    """The cluster of a request, until the context is left; with ``per_hardware`` a part of it for each kind of nodes.
 
     Raises:
-        UsageError: It cannot be reached, no trial fits on it, or its nodes cannot serve the model or differ.
+        UsageError: It cannot be reached, no trial fits on it, its nodes cannot serve the model, or they differ.
     """
     resources = request.resources()
     if request.launch == "remote" or request.url is not None:
@@ -105,17 +110,33 @@ def cluster_of(request: RunRequest, spec: ModelSpec, composing: Sequence[ModelSp
         setup, staged = _staged(ray, nodes, _with_absolute_paths(request), (spec, *composing))
         job = Job(uuid.uuid4().hex[:12], setup)
         try:
-            facts = _same_kind(on_each(ray, nodes, inspect, job))
-            job = replace(job, fingerprint=facts.environment.digest)
-            slots = sum(node.slots for node in nodes)
-            hosts = ", ".join(node.host for node in nodes)
-            notes = [f"cluster: {slots} trials fit on {len(nodes)} node{'s'[: len(nodes) > 1]} ({hosts})", staged]
-            if any(node.slots > 1 for node in nodes) and "GPU" not in resources:
-                notes.append("several trials share a node and may disturb each other; let each take a whole one")
-            yield Cluster(ray, job, resources, (WorkerLauncher(facts), facts.why), tuple(notes))
+            gpus = tuple(range(int(resources.get("GPU", 0.0))))
+            kinds = kinds_of(nodes, on_each(ray, nodes, inspect, job, gpus))
+            if not request.per_hardware:
+                only_kind(kinds)
+            yield tuple(_part(ray, job, each, kinds, resources, staged) for each in kinds)
         finally:
             with suppress(AutotuneError, KeyboardInterrupt):  # nodes may be lost
                 on_each(ray, [node for node in nodes if node.id in _alive(ray)], clean, job)
+
+
+def _part(ray: Any, job: Job, kind: Kind, kinds: Sequence[Kind], resources: dict[str, float], staged: str) -> Cluster:
+    """The nodes of one kind as a cluster of their own."""
+    facts, nodes = kind.facts, kind.nodes
+    slots = sum(node.slots for node in nodes)
+    where = f"{len(nodes)} node{'s'[: len(nodes) > 1]} ({', '.join(node.host for node in nodes)})"
+    notes = [f"cluster: {slots} trial{'s fit' if slots > 1 else ' fits'} on {where}", staged]
+    if any(node.slots > 1 for node in nodes) and "GPU" not in resources:
+        notes.append("several trials share a node and may disturb each other; let each take a whole one")
+    return Cluster(
+        ray=ray,
+        job=replace(job, fingerprint=facts.environment.digest),
+        kind=kind,
+        others=frozenset(node.id for each in kinds if each is not kind for node in each.nodes),
+        resources=resources,
+        served_by=(WorkerLauncher(facts), facts.why),
+        notes=tuple(notes),
+    )
 
 
 def _alive(ray: Any) -> set[str]:
@@ -171,21 +192,3 @@ def _staged(
     archive = pack(models)
     copied = replace(setup, fetch=_Fetch(ray.put(archive)))
     return copied, f"each host gets a copy of the models ({len(archive) / 1e6:.1f} MB)"
-
-
-def _same_kind(found: Sequence[Inspection]) -> Facts:
-    """What all nodes say; raises `UsageError` if one cannot serve the model, or if they differ."""
-    for each in found:
-        if each.facts is None:
-            raise UsageError(f"--executor: ray, on {each.host}: {each.error}")
-    first = found[0]
-    assert first.facts is not None  # noqa: S101 - see above
-    for each in found[1:]:
-        assert each.facts is not None  # noqa: S101
-        if each.facts.environment.digest != first.facts.environment.digest:
-            unlike = differences(first.facts.environment, each.facts.environment, f"on {first.host}", f"on {each.host}")
-            raise UsageError(
-                f"--executor: ray, nodes of different kinds cannot be compared ({'; '.join(unlike)}); "
-                "give nodes of one kind a custom resource and name it with --worker-resource"
-            )
-    return first.facts

@@ -106,10 +106,10 @@ def sees_repository(setup: Setup) -> bool:
     return setup.sees_repository()
 
 
-def inspect(job: Job) -> Inspection:
-    """Opens the job on this node without a trial."""
+def inspect(job: Job, gpus: Sequence[int] = ()) -> Inspection:
+    """Opens the job on this node without a trial, on as many GPUs as a trial gets; none for all."""
     try:
-        facts = _open(job, ()).facts
+        facts = _open(job, gpus).facts
     except UsageError as error:
         return Inspection(_node(), socket.gethostname(), error=str(error))
     return Inspection(_node(), socket.gethostname(), facts)

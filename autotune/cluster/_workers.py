@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from autotune.store import Store
 _GATHER_S = 0.25  # progress is shown this much later, in fewer messages
 _WAIT_S = 1.0  # Ctrl-C is noticed between two waits
 _CANCEL_S = 20.0  # guess: a server that is asked to end does so within seconds
+_NODE_ID = "ray.io/node-id"  # a label that Ray gives each node
 _COUNT_S = 5.0  # between two looks at the cluster's nodes
 
 
@@ -43,6 +44,7 @@ class RayWorkers:
         note: Says what a person should know.
         most: Most trials at a time; None for all that fit.
         losses: How often Ray starts a trial again whose worker or node was lost.
+        others: Ids of nodes that are known to be of another kind.
     """
 
     def __init__(
@@ -55,12 +57,13 @@ class RayWorkers:
         note: Callable[[str], None],
         most: int | None = None,
         losses: int = 5,
+        others: Collection[str] = (),
     ) -> None:
         self._ray, self._job, self._resources, self.environment = ray, job, resources, environment
         self._logs, self._note, self._most, self._losses = logs, note, most, losses
         self._submitted: dict[Any, _Submitted] = {}  # by Ray's reference of the report
         self._watches: dict[int, TrialWatch] = {}
-        self._others: set[str] = set()  # nodes of another kind
+        self._others = set(others)  # nodes of another kind
         self._home = ""
         self._count, self._counted_s = 0, -_COUNT_S
         here = ray.get_runtime_context().get_node_id()
@@ -91,7 +94,12 @@ class RayWorkers:
 
     def submit(self, trial: Trial, watch: TrialWatch, node: str | None = None) -> None:
         """Hands a trial to Ray; on this node only, if one is given."""
-        remote = self._remote if node is None else self._remote.options(scheduling_strategy=_on(node))
+        if node is not None:
+            remote = self._remote.options(scheduling_strategy=_on(node))
+        elif self._others:
+            remote = self._remote.options(label_selector={_NODE_ID: f"!in({','.join(sorted(self._others))})"})
+        else:
+            remote = self._remote
         reference = remote.remote(self._job, trial, self._progress)
         self._submitted[reference] = _Submitted(trial, watch, node)
         self._watches[trial.number] = watch
@@ -198,7 +206,7 @@ class RayWorkers:
         self._counted_s = -_COUNT_S
         if not self.nodes():
             raise UsageError(f"--executor: ray, no node of the study's kind is left; {report.host} is of another")
-        self.submit(submitted.trial, submitted.watch, self.home)
+        self.submit(submitted.trial, submitted.watch, self.home if submitted.node is not None else None)
 
     def _with_log(self, trial: Trial, report: Report) -> TrialOutcome:
         assert report.outcome is not None  # noqa: S101 - the caller has seen to it

@@ -3,6 +3,7 @@
 from autotune.environment._capture import capture
 from autotune.environment._fingerprint import Environment, Gpu, differences
 from autotune.environment._gpu_state import GpuState, gpu_state, may_have_gpu
+from autotune.environment._kinds import hardware_names, kind_names
 from autotune.environment._machine_load import MachineLoad, MachineUse
 from autotune.environment._machine_lock import machine_lock
 from autotune.environment._memory_kills import MemoryKills
@@ -19,6 +20,8 @@ __all__ = [
     "cpu_s",
     "differences",
     "gpu_state",
+    "hardware_names",
+    "kind_names",
     "machine_lock",
     "may_have_gpu",
     "memory_bytes",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.arrivals import Arrivals
 from autotune.report._diff import diff_json
+from autotune.report._hardware import delivered_rate
 from autotune.search import Finals, StudyResult, score
 from autotune.search.comparison import rank, speedup
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
-    from autotune.search import FleetResult
+    from autotune.search import FleetResult, Hardware
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
     from autotune.store import TrialRecord
@@ -43,12 +44,30 @@ def studies(results: Sequence[StudyResult]) -> str:
 
 
 def fleet(result: FleetResult) -> str:
-    """Each model with its study as `studies` has it, or with the error; those whose turn did not come."""
+    """Each model with its study as `studies` has it, or with the error; those whose turn did not come.
+
+    ``hardware`` is null unless there was a study for each kind.
+    """
     models = [
-        {"model": each.model, "error": each.error, "study": each.result and _study(each.result)}
+        {
+            "model": each.model,
+            "hardware": each.hardware and _hardware(each.hardware, delivered_rate(each.result)),
+            "error": each.error,
+            "study": each.result and _study(each.result),
+        }
         for each in result.models
     ]
     return dumps({"models": models, "waiting": result.waiting})
+
+
+def _hardware(hardware: Hardware, rate_per_s: float | None) -> dict[str, Any]:
+    return {
+        **plain(hardware),
+        "rate_per_s": rate_per_s,
+        "rate_per_device": None if rate_per_s is None else rate_per_s / hardware.devices,
+        "device": "gpu" if hardware.gpus else "core",
+        "inferences_per_price": None if rate_per_s is None else hardware.per_price(rate_per_s),
+    }
 
 
 def doctor(findings: Sequence[Diagnosis]) -> str:

@@ -21,6 +21,7 @@ from autotune.request._option import (
     option_of,
     options_of,
 )
+from autotune.request._prices import Prices
 from autotune.request._run import DEFAULT_TRIALS, RunRequest, default_study_name
 from autotune.request._server import ServerRequest
 from autotune.request._store import StoreRequest
@@ -42,6 +43,7 @@ __all__ = [
     "Named",
     "Option",
     "Panel",
+    "Prices",
     "Request",
     "RunRequest",
     "ServerRequest",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from autotune.errors import UsageError
 from autotune.request._option import AT_LEAST_ONE, Panel, Request, option
+from autotune.request._prices import Prices
 
 EXECUTORS = ("local", "ray")
 STAGING = ("auto", "path", "copy")
@@ -42,6 +44,12 @@ class ExecutorRequest(Request):
         "Whether workers read the repository by its path or get a copy.",
         panel=Panel.EXECUTOR,
     )
+    per_hardware: bool = option(
+        False, "", "Run one study for each kind of hardware of the cluster, and compare them.", panel=Panel.EXECUTOR
+    )
+    prices: str | Path | None = option(
+        None, "FILE", "YAML file of prices per hour by hardware; with --per-hardware.", panel=Panel.EXECUTOR
+    )
 
     def on_ray(self) -> bool:
         """Whether trials run on a Ray cluster; raises `UsageError` if the options do not go together."""
@@ -55,6 +63,8 @@ class ExecutorRequest(Request):
             "--worker-resource": self.worker_resource,
             "--workers": self.workers,
             "--staging": None if self.staging == "auto" else self.staging,
+            "--per-hardware": self.per_hardware or None,
+            "--prices": self.prices,
         }
         if self.executor == "local":
             for flag, value in given.items():
@@ -65,8 +75,14 @@ class ExecutorRequest(Request):
             raise UsageError("--executor: ray needs a cluster; add --address HOST:PORT, or --address auto")
         if self.worker_cpus is not None and self.worker_resource is not None:
             raise UsageError("--worker-resource: given with --worker-cpus; use one of them")
+        if self.prices is not None and not self.per_hardware:
+            raise UsageError("--prices: only --per-hardware compares costs; add it, or drop --prices")
         self.resources()
         return True
+
+    def known_prices(self) -> Prices | None:
+        """The prices of the file; None without one. Raises `UsageError` if it is at fault."""
+        return None if self.prices is None else Prices.read(Path(self.prices))
 
     def resources(self) -> dict[str, float]:
         """What a trial takes of a node, by Ray's name of the resource.

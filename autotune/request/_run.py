@@ -119,6 +119,11 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         None, "URI", "MLflow server that gets the result, such as http://127.0.0.1:5000.", panel=Panel.OUTPUT
     )
 
+    def several(self) -> str:
+        """The flag that asks for several studies; empty for one study."""
+        flags = {"--all": self.all, "--each": self.each, "--per-hardware": self.per_hardware}
+        return next((flag for flag, given in flags.items() if given), "")
+
     def fleet(self) -> tuple[tuple[str, int], ...]:
         """The models that are tuned one after the other, with the bytes of their files; none if one model is tuned.
 
@@ -239,8 +244,10 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
             return SearchSpace.default()
         return SearchSpace.parse(yaml.safe_dump(translation.space), f"the space of {self.from_model_analyzer}")
 
-    def study_name(self, model: str, launch: str) -> str:
+    def study_name(self, model: str, launch: str, kind: str = "") -> str:
         """The study's name: as given, or one that the same command makes again, ``mnist-p99-5ms-embedded``.
+
+        ``kind`` of hardware is put behind it.
 
         Raises:
             UsageError: The name cannot be a directory's.
@@ -248,7 +255,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         name = self.study or default_study_name(model, self.goal(), launch)
         if not _STUDY_NAME.fullmatch(name):
             raise UsageError(f"--study: {name!r} names a directory; use letters, digits, '.', '_' and '-'")
-        return name
+        return f"{name}-{kind}" if kind else name
 
 
 def default_study_name(model: str, objective: Objective, launch: str) -> str:

@@ -2,7 +2,7 @@
 
 from autotune.search._attributes import OUTCOME, user_attributes
 from autotune.search._executor import Executor, LocalExecutor, Trial, TrialWatch, kind_of_failure
-from autotune.search._fleet import FleetResult, ModelStudy, longest_first
+from autotune.search._fleet import FleetResult, Hardware, ModelStudy, longest_first
 from autotune.search._frame import TRIAL_COLUMNS
 from autotune.search._lock import study_lock
 from autotune.search._observer import SilentObserver, StudyObserver
@@ -32,6 +32,7 @@ __all__ = [
     "Finalist",
     "Finals",
     "FleetResult",
+    "Hardware",
     "LocalExecutor",
     "ModelStudy",
     "OneWorker",

@@ -1,4 +1,4 @@
-"""The studies of several models, one after the other."""
+"""The studies of several models or kinds of hardware, one after the other."""
 
 from __future__ import annotations
 
@@ -12,23 +12,53 @@ from autotune.store import Store
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """A kind of hardware that a study ran on.
+
+    Attributes:
+        kind: Its name, such as ``nvidia-h200``.
+        hosts: The host of each node of this kind.
+        gpus: GPUs of a trial; 0 if it has none.
+        cores: CPU cores of a trial.
+        price_per_h: Price of one hour of what a trial takes; None if unknown.
+    """
+
+    kind: str
+    hosts: tuple[str, ...]
+    gpus: int
+    cores: float
+    price_per_h: float | None = None
+
+    @property
+    def devices(self) -> float:
+        """GPUs of a trial, or CPU cores where it has no GPU."""
+        return self.gpus or self.cores
+
+    def per_price(self, rate_per_s: float) -> float | None:
+        """Inferences for one unit of the price's currency; None if the price is unknown."""
+        return None if self.price_per_h is None else rate_per_s * 3600 / self.price_per_h
+
+
+@dataclass(frozen=True)
 class ModelStudy:
-    """What became of one model.
+    """What became of one model, on one kind of hardware if there are several.
 
     Attributes:
         model: Its name.
         result: Its study; None if there was none.
         error: Why there was none, a line; empty with a result.
+        hardware: The kind; None if the models were not tuned for each kind.
     """
 
     model: str
     result: StudyResult | None = None
     error: str = ""
+    hardware: Hardware | None = None
 
 
 @dataclass(frozen=True)
 class FleetResult:
-    """What became of the models of a repository.
+    """What became of several models, or of a model on several kinds of hardware.
 
     Attributes:
         models: In the order in which they were tuned.
