@@ -98,6 +98,21 @@ class Crash:
 
 
 @dataclass(frozen=True)
+class HostFactor:
+    """How a host of a cluster compares with the host of the baseline's trial.
+
+    Attributes:
+        host: Its name.
+        value: What the baseline scores there, as a multiple of what it scores on its own host.
+        deviation: Standard error of the factor's logarithm.
+    """
+
+    host: str
+    value: float = 1.0
+    deviation: float = 0.0
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """What an executor returns for one trial.
 
@@ -118,6 +133,7 @@ class TrialOutcome:
         served_digest: Equal for configs that are served alike; empty if none was served.
         served_values: The candidate's values as served; None if they are the asked ones.
         wrong_batch: The size of a batch, at most, that got wrong answers; 0 if none did.
+        host_factor: By which what it measured is compared with other hosts; None if it is taken as it stands.
     """
 
     kind: OutcomeKind
@@ -135,6 +151,7 @@ class TrialOutcome:
     served_digest: str = ""
     served_values: Candidate | None = None
     wrong_batch: int = 0
+    host_factor: HostFactor | None = None
 
     @property
     def values(self) -> Candidate | None:

@@ -147,6 +147,8 @@ def _run_study(
             stack.enter_context(store.in_use())
             if cluster is not None:
                 workers = cluster.workers(directory / "logs", observer.note, request.workers)
+                if (earlier := store.study(name)) is not None:
+                    workers.recall(trial.outcome for trial in store.trials(earlier, windows="deciding"))
                 result = Coordinator(plan, store, workers, cluster.environment, observer, workers=workers).run()
                 workers.compare_hosts(result, store, time_budget_s)
             else:

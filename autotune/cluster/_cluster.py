@@ -17,6 +17,7 @@ from autotune.cluster._worker import Job, clean, inspect, sees_repository
 from autotune.cluster._workers import RayWorkers
 from autotune.environment import Environment
 from autotune.errors import AutotuneError, UsageError
+from autotune.objective import Objective
 
 if TYPE_CHECKING:
     from autotune.repository import ModelSpec
@@ -71,6 +72,7 @@ class Cluster:
         job: What the workers do.
         kind: Their hardware.
         others: Ids of the nodes that are of another kind.
+        objective: What a trial is scored by.
         resources: What a trial takes of a node, by Ray's name.
         served_by: How they serve it, and a line that says why.
         notes: What a person should know, a line each.
@@ -80,6 +82,7 @@ class Cluster:
     job: Job
     kind: Kind
     others: frozenset[str]
+    objective: Objective
     resources: dict[str, float]
     served_by: tuple[WorkerLauncher, str]
     notes: tuple[str, ...]
@@ -91,7 +94,17 @@ class Cluster:
 
     def workers(self, logs: Path, note: Callable[[str], None], most: int | None) -> RayWorkers:
         """The workers; logs of their servers go to the directory."""
-        return RayWorkers(self.ray, self.job, self.resources, self.environment, logs, note, most, others=self.others)
+        return RayWorkers(
+            self.ray,
+            self.job,
+            self.resources,
+            self.environment,
+            logs,
+            note,
+            most,
+            others=self.others,
+            objective=self.objective,
+        )
 
 
 @contextmanager
@@ -114,13 +127,22 @@ def clusters_of(request: RunRequest, spec: ModelSpec, composing: Sequence[ModelS
             kinds = kinds_of(nodes, on_each(ray, nodes, inspect, job, gpus))
             if not request.per_hardware:
                 only_kind(kinds)
-            yield tuple(_part(ray, job, each, kinds, resources, staged) for each in kinds)
+            goal = request.goal()
+            yield tuple(_part(ray, job, each, kinds, goal, resources, staged) for each in kinds)
         finally:
             with suppress(AutotuneError, KeyboardInterrupt):  # nodes may be lost
                 on_each(ray, [node for node in nodes if node.id in _alive(ray)], clean, job)
 
 
-def _part(ray: Any, job: Job, kind: Kind, kinds: Sequence[Kind], resources: dict[str, float], staged: str) -> Cluster:
+def _part(
+    ray: Any,
+    job: Job,
+    kind: Kind,
+    kinds: Sequence[Kind],
+    objective: Objective,
+    resources: dict[str, float],
+    staged: str,
+) -> Cluster:
     """The nodes of one kind as a cluster of their own."""
     facts, nodes = kind.facts, kind.nodes
     slots = sum(node.slots for node in nodes)
@@ -133,6 +155,7 @@ def _part(ray: Any, job: Job, kind: Kind, kinds: Sequence[Kind], resources: dict
         job=replace(job, fingerprint=facts.environment.digest),
         kind=kind,
         others=frozenset(node.id for each in kinds if each is not kind for node in each.nodes),
+        objective=objective,
         resources=resources,
         served_by=(WorkerLauncher(facts), facts.why),
         notes=tuple(notes),

@@ -1,4 +1,4 @@
-"""Whether the gain holds on a second host, and how hosts differ: the baseline is measured on every node."""
+"""Whether the gain holds on a second host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compare_hosts(
     note: Callable[[str], None],
     time_budget_s: float | None,
 ) -> None:
-    """Measures the delivered config and the baseline in turns on a second host, the baseline once on all others.
+    """Measures the delivered config and the baseline in turns on a second host.
 
     What is found is stored as runs of the study and noted; the gain of the result is that of the first host.
 
@@ -41,6 +41,8 @@ def compare_hosts(
     """
     baseline, best = result.baseline, result.best
     if baseline is None or not baseline.outcome.feasible or best is None or result.interrupted:
+        return
+    if best.id == baseline.id:
         return
     if result.finals is None or not result.finals.rounds:
         return
@@ -70,22 +72,18 @@ def compare_hosts(
         return score(outcome, result.objective) if outcome.feasible else 0.0
 
     try:
-        second, rest = others[0], others[1:]
+        second = others[0]
         values: dict[int | None, list[float]] = {baseline.number: [], best.number: []}
-        contenders = [baseline] if best.id == baseline.id else [baseline, best]
+        contenders = [baseline, best]
         for number in range(1, _ROUNDS + 1):
             for trial in contenders if number % 2 else reversed(contenders):
                 values[trial.number].append(measure(trial, second.id, second.host, number))
-        if len(contenders) == 2 and all(value > 0 for each in values.values() for value in each):
+        if all(value > 0 for each in values.values() for value in each):
             ratio = paired_ratio(values[best.number], values[baseline.number])
             note(
                 f"on a second host, {second.host}: gain {ratio.value:.2f} times in {_ROUNDS} rounds"
                 f" (95% interval {ratio.low:.2f} to {ratio.high:.2f})"
             )
-        ours = score(baseline.outcome, result.objective)
-        on_others = [values[baseline.number][0], *(measure(baseline, node.id, node.host, 1) for node in rest)]
-        parts = ", ".join(f"{node.host} {value / ours:.2f}" for node, value in zip(others, on_others, strict=True))
-        note(f"the baseline on the other nodes, as a part of what its trial measured: {parts}")
     except Interrupted:
         note("interrupted: the comparison was not repeated to its end on a second host")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autotune.cluster._directory import directory_of, hold, remove
 from autotune.cluster._setup import Facts, Opened, Setup
 from autotune.errors import UsageError
+from autotune.measurement import Question
 from autotune.repository import abandoned_areas, remove_abandoned
 from autotune.search import Trial, TrialWatch
 
@@ -115,11 +116,19 @@ def inspect(job: Job, gpus: Sequence[int] = ()) -> Inspection:
     return Inspection(_node(), socket.gethostname(), facts)
 
 
-def execute(job: Job, trial: Trial, progress: Any) -> Report:
-    """Executes a trial on the resources that Ray gave this process."""
+def execute(job: Job, trial: Trial, progress: Any, speeds: Mapping[str, float] | None = None) -> Report:
+    """Executes a trial on the resources that Ray gave this process.
+
+    Args:
+        job: The study.
+        trial: What is executed.
+        progress: A `Progress` actor.
+        speeds: By node, how many times the rates that are asked about it is expected to reach.
+    """
     import ray
 
     node, host = _node(), socket.gethostname()
+    trial = replace(trial, question=_at_speed(trial.question, (speeds or {}).get(node, 1.0)))
     try:
         opened = _open(job, tuple(map(int, ray.get_gpu_ids())))
         if opened.facts.environment.digest != job.fingerprint:
@@ -143,6 +152,11 @@ def execute(job: Job, trial: Trial, progress: Any) -> Report:
             log = outcome.log_path.read_bytes()[-_LOG_BYTES:]
             outcome.log_path.unlink()
     return Report(node, host, replace(outcome, log_path=None), log)
+
+
+def _at_speed(question: Question, speed: float) -> Question:
+    beat, around = (None if each is None else each * speed for each in (question.beat_per_s, question.around_per_s))
+    return replace(question, beat_per_s=beat, around_per_s=around)
 
 
 def clean(job: Job) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from autotune.cluster._connection import Node, fitting_nodes
+from autotune.cluster._factors import HostFactors
 from autotune.cluster._hosts import compare_hosts
 from autotune.cluster._worker import Job, Progress, Report, execute
 from autotune.environment import Environment, differences
 from autotune.errors import AutotuneError, UsageError
+from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.search import Ended, StudyResult, Trial, TrialWatch
 from autotune.store import Store
@@ -30,6 +32,7 @@ class _Submitted:
     trial: Trial
     watch: TrialWatch
     node: str | None = None
+    compares_hosts: bool = False
 
 
 class RayWorkers:
@@ -45,6 +48,7 @@ class RayWorkers:
         most: Most trials at a time; None for all that fit.
         losses: How often Ray starts a trial again whose worker or node was lost.
         others: Ids of nodes that are known to be of another kind.
+        objective: By which hosts are compared; None to take what trials measure as it stands.
     """
 
     def __init__(
@@ -58,12 +62,15 @@ class RayWorkers:
         most: int | None = None,
         losses: int = 5,
         others: Collection[str] = (),
+        objective: Objective | None = None,
     ) -> None:
         self._ray, self._job, self._resources, self.environment = ray, job, resources, environment
         self._logs, self._note, self._most, self._losses = logs, note, most, losses
         self._submitted: dict[Any, _Submitted] = {}  # by Ray's reference of the report
         self._watches: dict[int, TrialWatch] = {}
         self._others = set(others)  # nodes of another kind
+        self._factors = HostFactors(objective) if objective is not None else None
+        self._said: set[str] = set()  # nodes whose factor was noted
         self._home = ""
         self._count, self._counted_s = 0, -_COUNT_S
         here = ray.get_runtime_context().get_node_id()
@@ -100,15 +107,23 @@ class RayWorkers:
             remote = self._remote.options(label_selector={_NODE_ID: f"!in({','.join(sorted(self._others))})"})
         else:
             remote = self._remote
-        reference = remote.remote(self._job, trial, self._progress)
+        speeds = self._factors.speeds() if self._factors and node is None else {}
+        reference = remote.remote(self._job, trial, self._progress, speeds)
         self._submitted[reference] = _Submitted(trial, watch, node)
         self._watches[trial.number] = watch
+        if self._factors and node is None:
+            self._factors.submitted(trial)
 
     def wait(self) -> Ended:
         """See `autotune.search.Workers`."""
         while True:
+            if self._factors and (ended := self._factors.release()) is not None:
+                self._say_factors()
+                return ended
             for reference in self._ready(list(self._submitted)):
-                if (outcome := self._outcome(reference)) is not None:
+                if self._submitted[reference].compares_hosts:
+                    self._compared(reference)
+                elif (outcome := self._outcome(reference)) is not None:
                     return outcome
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
@@ -126,6 +141,13 @@ class RayWorkers:
             return _unrun(trial, OutcomeKind.INTERRUPTED, "interrupted")
         finally:
             self._submitted = others | self._submitted
+
+    def recall(self, outcomes: Iterable[TrialOutcome]) -> None:
+        """Takes the factors of hosts from trials of an earlier run of the study."""
+        if self._factors:
+            self._factors.recalled.update(
+                {each.host_factor.host: each.host_factor for each in outcomes if each.host_factor}
+            )
 
     def compare_hosts(self, result: StudyResult, store: Store, time_budget_s: float | None) -> None:
         """Repeats the comparison on a second host; see `autotune.cluster._hosts`."""
@@ -152,6 +174,8 @@ class RayWorkers:
         for reference in self._submitted:
             self._ray.cancel(reference, force=True)
         self._submitted.clear()
+        if self._factors:
+            self._factors.held.clear()
 
     def _ready(self, references: Sequence[Any]) -> Sequence[Any]:
         """Those that have ended; shows progress meanwhile."""
@@ -185,6 +209,8 @@ class RayWorkers:
             if submitted.node is not None:  # that host is lost
                 self.submit(trial, submitted.watch, self.home if submitted.node != self.home else None)
                 return None
+            if self._factors:
+                self._factors.lost(trial)
             lost = f"its worker was lost {self._losses + 1} times ({type(error).__name__}); see ray logs"
             return Ended(trial.number, _unrun(trial, OutcomeKind.CRASHED, lost))
         if report.error:
@@ -195,7 +221,34 @@ class RayWorkers:
         self._watches.pop(trial.number, None)
         if not self._home:
             self._home = report.node
-        return Ended(trial.number, self._with_log(trial, report))
+        outcome = self._with_log(trial, report)
+        if self._factors is None or submitted.node is not None:
+            return Ended(trial.number, outcome)
+        for node, again in self._factors.ended(report.node, report.host, trial, outcome):
+            remote = self._remote.options(scheduling_strategy=_on(node))
+            reference = remote.remote(self._job, again, self._progress)
+            self._submitted[reference] = _Submitted(again, TrialWatch(), node, compares_hosts=True)
+        return self._factors.release()
+
+    def _compared(self, reference: Any) -> None:
+        """Takes a run of the baseline that compares hosts."""
+        node, outcome = self._submitted.pop(reference).node, None
+        with contextlib.suppress(self._ray.exceptions.RayError):  # that host is lost
+            outcome = self._ray.get(reference).outcome
+        if self._factors is not None and node is not None:
+            self._factors.measured(node, outcome)
+
+    def _say_factors(self) -> None:
+        """Notes each factor once."""
+        assert self._factors is not None  # noqa: S101 - the caller has seen to it
+        for node in set(self._factors.scores) - self._said:
+            if (factor := self._factors.factor(node)) is not None:
+                self._said.add(node)
+                low, high = self._factors.interval(factor)
+                self._note(
+                    f"{factor.host}: the baseline scores {factor.value:.2f} times what it does on its own host (95%"
+                    f" interval {low:.2f} to {high:.2f}); trials there are corrected by this factor"
+                )
 
     def _elsewhere(self, submitted: _Submitted, report: Report) -> None:
         """Submits a trial again that came upon a worker of another kind than the study's."""

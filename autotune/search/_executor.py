@@ -55,6 +55,7 @@ class Trial:
         configs: The full configs to serve.
         question: What is asked of it.
         repeat: Names a repeat in the file names; empty for the trial itself.
+        baseline: Whether it is the baseline, by which hosts are compared.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Trial:
     configs: ConfigSet
     question: Question = ROUGH_RATE
     repeat: str = ""
+    baseline: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ def score(outcome: TrialOutcome, objective: Objective) -> float:
 
     A trial that violated the SLO scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
     best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
-    ignore failed trials.
+    ignore failed trials. What was measured on another host than the baseline is divided by that host's factor.
     """
     measured = outcome.measurement
     if measured is None or not outcome.feasible:
         return 0.0 if objective.maximise else WORST_LATENCY_S
-    return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
+    value = measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
+    return value / outcome.host_factor.value if outcome.host_factor else value
 
 
 def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:

@@ -303,7 +303,8 @@ class Coordinator:
         # All configs are compared with the baseline, so its rate is estimated in any case.
         question = ROUGH_RATE if start.label == BASELINE else self._question()
         question = replace(question, profiled=self._experience.simulates)
-        return _Running(asked, start.label, Trial(asked.number, start.candidate, start.configs, question))
+        trial = Trial(asked.number, start.candidate, start.configs, question, baseline=start.label == BASELINE)
+        return _Running(asked, start.label, trial)
 
     def _ask_sampler(self) -> _Running:
         asked, candidate = self._optuna.ask()

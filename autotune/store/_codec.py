@@ -35,7 +35,7 @@ from autotune.measurement import (
     Usage,
 )
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import Crash, Forecast, OutcomeKind, TrialOutcome
+from autotune.outcome import Crash, Forecast, HostFactor, OutcomeKind, TrialOutcome
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.repository import Difference, KeptApart
 from autotune.server import ModelStatistics
@@ -63,6 +63,7 @@ _TYPES: dict[str, type] = {
         Gamma,
         Gpu,
         Infeasible,
+        HostFactor,
         KeptApart,
         Limit,
         LimitKind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class EmulatedSetup:
         starts: Directory in which each start of a trial leaves a file ``NUMBER-PROCESS``; None for none.
         noise: Of a measurement, as `LookupExecutor`.
         environment: What the workers say that they are.
+        speeds: By Ray's id of a node, what it measures as a multiple of what was recorded; 1 for others.
     """
 
     grid: Path
@@ -35,6 +36,7 @@ class EmulatedSetup:
     starts: Path | None = None
     noise: float = 0.03
     environment: Environment = field(default=DEVICE)
+    speeds: Mapping[str, float] = field(default_factory=dict)
 
     def sees_repository(self) -> bool:
         """See `autotune.cluster.Setup`."""
@@ -42,7 +44,10 @@ class EmulatedSetup:
 
     def open(self, directory: Path, gpus: Sequence[int]) -> Opened:
         """See `autotune.cluster.Setup`."""
-        lookup = LookupExecutor(Grid.read(self.grid), self.noise, seed=0)
+        import ray
+
+        speed = self.speeds.get(ray.get_runtime_context().get_node_id(), 1.0)
+        lookup = LookupExecutor(Grid.read(self.grid), self.noise, 0, speed)
         return Opened(_Slept(lookup, self.pace, self.starts), Facts(self.environment, "emulated"))
 
 

@@ -22,11 +22,13 @@ class LookupExecutor:
         grid: What was recorded.
         noise: Standard deviation of the error's logarithm.
         seed: Draws the errors: one for each trial number, and for each round of the finals.
+        speed: What this host measures, as a multiple of what was recorded.
     """
 
     grid: Grid
     noise: float
     seed: int
+    speed: float = 1.0
 
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         """See `autotune.search.Executor`.
@@ -37,7 +39,7 @@ class LookupExecutor:
         """
         question = trial.question
         error = np.random.default_rng([self.seed, trial.number, question.seed]).normal(0.0, self.noise)
-        measured_per_s = self.grid.rate_of(trial.candidate) * float(np.exp(error))
+        measured_per_s = self.grid.rate_of(trial.candidate) * self.speed * float(np.exp(error))
         start = self.grid.start(trial.candidate) if question.profiled else None
         return outcome(
             self.grid.subject.objective,

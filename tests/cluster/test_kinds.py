@@ -7,11 +7,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_runs import write_sleeper
+from tiny_models import write_double
+
+from autotune.cluster import Facts
+from autotune.cluster._connection import Node
+from autotune.cluster._kinds import kinds_of, only_kind
+from autotune.cluster._worker import Inspection
+from autotune.environment import Gpu, kind_names
+from autotune.errors import UsageError
+from benchmarks.replay._emulated import DEVICE
 
 pytest.importorskip("ray")
 SMALL = {"object_store_memory": 80 * 2**20}
@@ -37,10 +46,23 @@ def cluster() -> Iterator[Any]:
 
 def run(cluster: Any, place: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     if not (place / "models").exists():
-        write_sleeper(place / "models")
+        write_double(place / "models")
     where = ("--model-repository", str(place / "models"), "--results", str(place / "results"), "--launch", "embedded")
     on = ("--executor", "ray", "--address", cluster.address, "--worker-resource", "trial=1")
-    how = ("--p99", "500ms", "--trials", "1", "--final-rounds", "0", "--window", "50ms", "--confidence", "0.6")
+    how = (
+        "--objective",
+        "latency",
+        "--rate",
+        "200",
+        "--trials",
+        "1",
+        "--final-rounds",
+        "0",
+        "--window",
+        "100ms",
+        "--warm-up",
+        "100ms",
+    )
     line = [sys.executable, "-m", "autotune", "run", *where, *on, *how, *flags]
     return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
@@ -66,23 +88,39 @@ def test_each_kind_gets_a_study_and_a_row_with_what_its_throughput_costs(cluster
 
 
 @needs_two_cores
-@pytest.mark.parametrize(
-    ("flags", "line"),
-    [
-        ((), "--executor: ray, nodes of 2 kinds cannot be compared (CPU cores available:"),
-        (("--per-hardware", "--prices", "PRICES"), "--prices: PRICES has no price for '"),
-    ],
-    ids=["mixed", "no price"],
-)
-def test_what_cannot_be_compared_is_refused_before_a_trial(
-    cluster: Any, tmp_path: Path, flags: tuple[str, ...], line: str
-) -> None:
+def test_a_kind_without_a_price_is_refused_before_a_trial(cluster: Any, tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text("nvidia-h200: 4.2\n")
-    done = run(cluster, tmp_path, *(str(prices) if each == "PRICES" else each for each in flags))
+    done = run(cluster, tmp_path, "--per-hardware", "--prices", str(prices))
 
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert line.replace("PRICES", str(prices)) in done.stderr
-    assert ("add --per-hardware" in done.stderr) == (not flags)
+    assert f"--prices: {prices} has no price for '" in done.stderr
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())
+
+
+def test_a_mixed_pool_is_refused_with_the_option_that_splits_it() -> None:
+    gpus = (Gpu("NVIDIA L4", "550", 23034),)
+    small, large = DEVICE, replace(DEVICE, gpus=gpus)
+    nodes = [Node(name, name, 1) for name in ("a", "b", "c")]
+    found = [
+        Inspection(node.id, node.host, Facts(each)) for node, each in zip(nodes, (large, small, small), strict=True)
+    ]
+    kinds = kinds_of(nodes, found)
+    assert [(kind.name, kind.hosts) for kind in kinds] == [("emulated-1-core", ("b", "c")), ("nvidia-l4", ("a",))]
+    with pytest.raises(
+        UsageError, match=r"^--executor: ray, .* \(GPU: none on b, NVIDIA L4 .* on a\); add --per-hardware"
+    ):
+        only_kind(kinds)
+    assert only_kind(kinds[:1]) is kinds[0]
+
+
+def test_kinds_that_differ_in_a_driver_alone_have_different_names() -> None:
+    old, new = (replace(DEVICE, gpus=(Gpu("NVIDIA L4", driver, 23034),) * 2) for driver in ("550", "560"))
+    first, second = kind_names([old, new])
+    assert first != second
+    assert first.startswith("2x-nvidia-l4-")
+    assert kind_names([replace(DEVICE, cpu_model="AMD EPYC 7763 64-Core Processor", available_cores=8.0)]) == [
+        "amd-epyc-7763-8-cores"
+    ]
+    assert kind_names([replace(DEVICE, cpu_model="Intel(R) Xeon(R) CPU @ 2.20GHz")]) == ["intel-xeon-1-core"]

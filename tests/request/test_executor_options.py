@@ -19,6 +19,9 @@ from autotune.request import RunRequest
         ({"address": "auto"}, "--address: only --executor ray uses it"),
         ({"workers": 4}, "--workers: only --executor ray uses it"),
         ({"staging": "copy"}, "--staging: only --executor ray uses it"),
+        ({"per_hardware": True}, "--per-hardware: only --executor ray uses it"),
+        ({"prices": "prices.yaml"}, "--prices: only --executor ray uses it"),
+        ({"executor": "ray", "address": "auto", "prices": "prices.yaml"}, "--prices: only --per-hardware compares"),
         ({"executor": "ray", "address": "auto", "staging": "s3"}, "--staging: 's3' is unknown; use auto, path, copy"),
         ({"executor": "ray", "address": "auto", "worker_cpus": 2, "worker_resource": "a"}, "--worker-resource: given"),
         ({"executor": "ray", "address": "auto", "worker_resource": "a=none"}, "--worker-resource: 'a=none' is no"),
@@ -72,3 +75,32 @@ def test_one_model_among_several_is_refused(tmp_path: Path, options: dict[str, o
     with pytest.raises(UsageError) as error:
         RunRequest(tmp_path, **options).fleet()
     assert str(error.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, r"^--prices: cannot read .*prices.yaml: .*; name a YAML file of prices$"),
+        ("a: [", r"^--prices: .*prices.yaml:1: not YAML"),
+        ("- 4.2", r"^--prices: .*prices.yaml: expected lines such as 'nvidia-h200: 4.2', a price per hour$"),
+        ("nvidia-h200: free", r"prices.yaml: nvidia-h200: expected a price per hour above 0, found 'free'$"),
+        ("nvidia-h200: 0", r"expected a price per hour above 0, found 0$"),
+        ("nvidia-h200: .nan", r"expected a price per hour above 0, found nan$"),
+    ],
+)
+def test_prices_that_cannot_be_read_are_refused(tmp_path: Path, text: str | None, line: str) -> None:
+    if text is not None:
+        (tmp_path / "prices.yaml").write_text(text)
+    with pytest.raises(UsageError, match=line):
+        RunRequest(prices=tmp_path / "prices.yaml").known_prices()
+
+
+def test_the_first_line_that_names_the_kind_its_gpu_or_its_cpu_has_the_price(tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text('"NVIDIA L4": 0.7\n"*epyc*": 0.4\n2x-nvidia-l4: 1.3\n')
+    prices = RunRequest(prices=tmp_path / "prices.yaml").known_prices()
+    assert prices is not None
+    assert prices.of("nvidia-l4", ("NVIDIA L4", "AMD EPYC 7R13")) == 0.7
+    assert prices.of("2x-nvidia-l4", ("NVIDIA L4", "AMD EPYC 7R13")) == 1.3
+    assert prices.of("amd-epyc-7r13-8-cores", ("AMD EPYC 7R13",)) == 0.4
+    with pytest.raises(UsageError, match=r"has no price for 'intel-xeon-4-cores' or 'Intel Xeon'; add a line"):
+        prices.of("intel-xeon-4-cores", ("Intel Xeon",))

@@ -45,7 +45,7 @@ def choose(
         key=lambda trial: (-_merit(trial, objective), trial.number),
     )
     nearest = min(options.close, 1 - objective.within)
-    close = [trial for trial in others if _merit(trial, objective) >= nearest * threshold]
+    close = [trial for trial in others if _merit(trial, objective) * _benefit(trial) >= nearest * threshold]
     worth = _worth_their_complexity(close, objective, estimates or {}, max(min_gain, objective.within))
     chosen = worth[: options.contenders] or [best]
     return list({trial.id: trial for trial in (*chosen, *baseline)}.values())
@@ -93,3 +93,9 @@ def _whole(value: object) -> int:
 def _merit(trial: TrialRecord, objective: Objective) -> float:
     value = score(trial.outcome, objective)
     return value if objective.maximise else 1 / value
+
+
+def _benefit(trial: TrialRecord) -> float:
+    """How many times better a config may be than its score: by one standard error of its host's factor."""
+    factor = trial.outcome.host_factor
+    return math.exp(factor.deviation) if factor else 1.0

@@ -8,6 +8,7 @@ import pytest
 from finalists import OWN, trial
 from pretended_studies import OBJECTIVE
 
+from autotune.outcome import HostFactor
 from autotune.search import BASELINE, SearchOptions
 from autotune.search._score import best_of
 from autotune.search.finals import choose
@@ -52,3 +53,13 @@ def test_configs_that_are_served_alike_count_once() -> None:
     assert numbers(served) == [1, 0]  # neither the luckier of two nor one served like the baseline
     assert best_of(served, OBJECTIVE) is served[1]
     assert numbers(served[:1] + served[3:]) == [0]
+
+
+def test_a_config_of_another_host_takes_part_if_it_may_be_close_by_the_error_of_the_hosts_factor() -> None:
+    def on_other_host(deviation: float) -> TrialRecord:
+        found = trial(2, 1400)  # 1750 on the baseline's host
+        factor = HostFactor("b", 0.8, deviation)
+        return replace(found, outcome=replace(found.outcome, host_factor=factor))
+
+    assert numbers([OWN, trial(1, 2000), on_other_host(0.01)]) == [1, 0]
+    assert numbers([OWN, trial(1, 2000), on_other_host(0.05)]) == [1, 2, 0]
