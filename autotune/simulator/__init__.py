@@ -35,10 +35,11 @@ Left out: the time that threads take to wake up (it is in the overhead), shared 
 
 from autotune.simulator._batching import Batching
 from autotune.simulator._latencies import lowest_latency
-from autotune.simulator._pipeline import Pipeline, Stage
+from autotune.simulator._pipeline import Pipeline
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._rates import highest_rate, highest_rates
 from autotune.simulator._service import ServiceTimes
+from autotune.simulator._stage import Stage
 from autotune.simulator._throughputs import highest_throughputs
 from autotune.simulator._window import Simulated, simulate
 

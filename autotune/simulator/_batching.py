@@ -95,9 +95,9 @@ class Batching:
             compares_shapes=any(-1 in each.get("dims", ()) and not each.get("allow_ragged_batch") for each in inputs),
         )
 
-    def sent_at_once(self) -> NDArray[np.bool_]:
-        """Whether a batch of each size is sent at once, shape (max_batch_size + 1,)."""
-        sizes = np.zeros(self.max_batch_size + 1, np.bool_)
+    def sent_at_once(self, largest: int) -> NDArray[np.bool_]:
+        """Whether a batch of each size up to ``largest`` is sent at once, shape (largest + 1,)."""
+        sizes = np.zeros(largest + 1, np.bool_)
         sizes[list(self.preferred_sizes or (self.max_batch_size,))] = True
         return sizes
 

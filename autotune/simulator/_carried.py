@@ -16,6 +16,7 @@ import numpy as np
 from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
+from autotune.simulator._stage import Stage
 from autotune.simulator._window import Runner
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Carrier:
         draws: Draws,
         out: Runner | None = None,
     ) -> None:
-        self.runner = Runner(batching, service, draws, out)
+        self.runner = Runner([Stage(batching, service)], [draws], out)
         self._ceilings = ceilings
         self._draws = draws
         self._requests = len(draws.arrivals)

@@ -1,15 +1,16 @@
-"""A pipeline of models, each with its batcher and instances: the departures of one step are the arrivals of the next.
+"""Models that are served together, each with its batcher and instances: a pipeline's steps, or several models.
 
-Every request passes every step once, as in Triton's ensembles: a step begins when all steps whose outputs it needs have
-ended for that request. A step's requests queue in the order in which they come. Steps do not slow each other down,
-except by the CPU time that a request takes of the whole machine.
+Every request passes every step of a pipeline once, as in Triton's ensembles: a step begins when all steps whose outputs
+it needs have ended for that request. Of several models each request goes to one, drawn by their shares. Models of one
+device wait for each other there as the instances of one model do; requests and executions take CPU time of the one
+machine.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from autotune.simulator._carried import WARM_UP, Carrier
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._rates import highest_carried
+from autotune.simulator._stage import Stage
 from autotune.simulator._window import Runner
 
 if TYPE_CHECKING:
@@ -32,31 +34,18 @@ if TYPE_CHECKING:
 _LEFT_BEHIND = 0.02  # of a window's requests: what a queue that does not grow may hold at its end
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One step of a pipeline.
-
-    Attributes:
-        batching: How its batches form.
-        service: How long its executions take.
-        after: Places of the steps that it waits for, all before its own; none gets the requests themselves.
-    """
-
-    batching: Batching
-    service: ServiceTimes
-    after: tuple[int, ...] = ()
-
-
 class Pipeline:
-    """Random arrivals at any rate through the steps of a pipeline; alike for every config (common random numbers).
+    """Random arrivals at any rate, through steps or to several models; alike for all configs (common random numbers).
 
     Args:
-        ceilings: On the latency of the whole.
+        ceilings: On the latency of the whole; of several models on each one's.
         overhead_s: Samples of a request's latency outside the steps.
         cpu_s: CPU seconds that a request takes of the whole machine, by the number of cores; 0 where that is unknown.
         requests: Requests of a window; the first tenth is not counted.
         seed: Draws them.
         spacing: How they are spaced.
+        shares: Several models, in the order of the stages: the fraction of the requests that each gets. Empty for the
+            steps of a pipeline.
     """
 
     def __init__(
@@ -67,14 +56,20 @@ class Pipeline:
         requests: int = 4000,
         seed: int = 0,
         spacing: Arrivals = POISSON,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         self.ceilings = ceilings
+        self.shares = dict(shares or {})
         self.requests = requests
         self.cpu_s = cpu_s
         self._seed = seed
         self._spacing = spacing
         rng = np.random.default_rng([seed, 1])
         self.overhead_s = overhead_s[rng.integers(len(overhead_s), size=requests)]
+        self.owners: NDArray[np.int64] | None = None
+        if self.shares:
+            parts = np.array(list(self.shares.values())) / sum(self.shares.values())
+            self.owners = np.random.default_rng([seed, 2]).choice(len(parts), requests, p=parts).astype(np.int64)
         self._draws = lru_cache(maxsize=None)(self._draws_of)
         self._saturation = lru_cache(maxsize=None)(self._saturation_of)
 
@@ -83,28 +78,32 @@ class Pipeline:
         return highest_carried(_Carrier(self, stages))
 
     def saturation_per_s(self, stages: Sequence[Stage]) -> list[float]:
-        """Requests/s that each step completes with its queue never empty."""
-        return [self._saturation(each.batching, each.service) for each in stages]
+        """Requests/s, of all requests, at which each stage is busy all the time if it has its device to itself."""
+        alone = [self._saturation(each.batching, each.service) for each in stages]
+        return [per_s / part for per_s, part in zip(alone, self._parts(stages), strict=True)]
 
-    def through(self, stages: Sequence[Stage], arrivals_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """When each request has left every step, for arrivals at these times, and the mean batch of the last step."""
-        ended_s: list[NDArray[np.float64]] = []
-        mean_batch = 1.0
-        for place, stage in enumerate(stages):
-            came_s = arrivals_s
-            if stage.after:
-                came_s = np.maximum.reduce([ended_s[each] for each in stage.after])
-            order = np.argsort(came_s, kind="stable")
-            runner = Runner(
-                stage.batching, stage.service.up_to(stage.batching.max_batch_size), self._draws(stage.service, place)
-            )
-            sorted_s = came_s[order]
-            runner.run(sorted_s, 1.0)
-            left_s = np.empty_like(came_s)
-            left_s[order] = sorted_s + runner.latency_s
-            ended_s.append(left_s)
-            mean_batch = max(mean_batch, len(arrivals_s) / max(1, int(runner.executions.sum())))
-        return np.maximum.reduce(ended_s), mean_batch
+    def bound_per_s(self, stages: Sequence[Stage]) -> float:
+        """Requests/s that no rate exceeds: those of the first busy stage, device or core."""
+        demand_s = np.zeros(len(stages))
+        for each, part in zip(stages, self._parts(stages), strict=True):
+            largest = each.batching.max_batch_size
+            times_s = each.service.up_to(largest).device_s
+            demand_s[each.device] += part * float((times_s / np.arange(1, largest + 1)).min())
+        busiest_s = max(float(demand_s.max()), self.cpu_s)
+        return min(*self.saturation_per_s(stages), 1 / busiest_s if busiest_s > 0 else math.inf)
+
+    def run(
+        self, stages: Sequence[Stage], sent_s: NDArray[np.float64], concurrency: int = 0
+    ) -> tuple[NDArray[np.float64], Runner]:
+        """Sends requests at these times, or keeps ``concurrency`` outstanding and fills in the times.
+
+        Returns:
+            The latency of each request, overhead included, and what ran.
+        """
+        draws = [self._draws(stage.service, place) for place, stage in enumerate(stages)]
+        runner = Runner(stages, [replace(draws[0], overhead_s=self.overhead_s), *draws[1:]], owners=self.owners)
+        runner.run(sent_s, 1.0, concurrency=concurrency)
+        return runner.latency_s, runner
 
     @property
     def arrivals(self) -> NDArray[np.float64]:
@@ -112,6 +111,10 @@ class Pipeline:
         rng = np.random.default_rng([self._seed, 0])
         times = np.cumsum(self._spacing.gaps(rng, self.requests))
         return np.asarray(times * (self.requests / times[-1]))
+
+    def _parts(self, stages: Sequence[Stage]) -> list[float]:
+        """The part of the requests that each stage gets."""
+        return list(self.shares.values()) if self.shares else [1.0] * len(stages)
 
     def _draws_of(self, service: ServiceTimes, place: int) -> Draws:
         """A step's own numbers; a step has no overhead, the pipeline has one."""
@@ -130,9 +133,7 @@ class _Carrier:
         self._stages = stages
         self._arrivals = pipeline.arrivals
         self._kept: Prediction | None = None
-        self.saturation_per_s = min(pipeline.saturation_per_s(stages))
-        if pipeline.cpu_s > 0:
-            self.saturation_per_s = min(self.saturation_per_s, 1 / pipeline.cpu_s)
+        self.saturation_per_s = pipeline.bound_per_s(stages)
         self._in_flight = sum(3 * each.batching.instances * each.batching.max_batch_size for each in stages)
 
     @property
@@ -156,17 +157,26 @@ class _Carrier:
     def _at(self, rate_per_s: float) -> tuple[Prediction, float]:
         pipeline = self._pipeline
         arrivals_s = self._arrivals / rate_per_s
-        ended_s, mean_batch = pipeline.through(self._stages, arrivals_s)
-        latency_s = ended_s - arrivals_s + pipeline.overhead_s
-        counted = latency_s[int(WARM_UP * len(latency_s)) :]
-        names = dict.fromkeys(("p50", "p99", "avg", *(each.statistic for each in self._pipeline.ceilings)))
-        found = Prediction(rate_per_s, self.saturation_per_s, statistics_s(counted, tuple(names)), mean_batch)
+        latency_s, runner = pipeline.run(self._stages, arrivals_s)
+        sizes = np.arange(runner.executions.shape[1])
+        batches = runner.executions @ sizes / np.maximum(1, runner.executions.sum(axis=1))
+        first = int(WARM_UP * len(latency_s))
+        counted = {"": latency_s[first:]}
+        for place, model in enumerate(pipeline.shares):
+            assert pipeline.owners is not None  # noqa: S101 - there are owners where there are shares
+            counted[model] = latency_s[first:][pipeline.owners[first:] == place]
+        values = statistics_s(counted[""], ("p50", "p99", "avg"))
+        ended_s = arrivals_s + latency_s - pipeline.overhead_s
         behind = int((ended_s > arrivals_s[-1]).sum())
         level = behind / (self._in_flight + _LEFT_BEHIND * len(latency_s))
-        for each in self._pipeline.ceilings:
+        for each in pipeline.ceilings:
+            own = counted[each.model]
+            if not len(own):
+                continue  # too few requests to have one of the model
+            values[each.key] = statistics_s(own, (each.statistic,))[each.statistic]
             if math.isnan(each.quantile):
-                over = float(counted.mean()) / each.limit_s
+                over = float(own.mean()) / each.limit_s
             else:
-                over = float((counted > each.limit_s).sum()) / max(0.5, (1 - each.quantile) * len(counted))
+                over = float((own > each.limit_s).sum()) / max(0.5, (1 - each.quantile) * len(own))
             level = max(level, over)
-        return found, level
+        return Prediction(rate_per_s, self.saturation_per_s, values, float(batches.max())), level

@@ -75,7 +75,7 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], factors: Sequence[fl
     # Most requests in time, or the mean of all, is a mean of about as much at most.
     bounded = all(math.isnan(each.quantile) or each.quantile >= _MOST for each in ceilings)
     longest_s = max((each.limit_s for each in ceilings), default=math.inf) if bounded else math.inf
-    full = carrier.runner.batching.max_batch_size
+    full = carrier.runner.stages[0].batching.max_batch_size
 
     def keeps(index: int, limits_s: Mapping[str, float]) -> bool:
         if index not in found:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from autotune.simulator._draws import Draws
+from autotune.simulator._stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,37 +60,86 @@ def simulate(batching: Batching, service: ServiceTimes, arrivals_s: NDArray[np.f
     arrivals_s = np.array(arrivals_s, np.float64)  # a copy: a read-only array would be compiled for once more
     if len(arrivals_s) and (arrivals_s[0] < 0 or (np.diff(arrivals_s) < 0).any()):
         raise ValueError("arrivals are times from 0 on, in ascending order")
-    runner = Runner(batching, service.up_to(batching.max_batch_size), Draws.of(service, len(arrivals_s), seed))
+    runner = Runner([Stage(batching, service)], [Draws.of(service, len(arrivals_s), seed)])
     makespan_s = runner.run(arrivals_s, 1.0)[2] if len(arrivals_s) else 0.0
-    sizes = np.flatnonzero(runner.executions)
+    executions = runner.executions[0]
     return Simulated(
         runner.latency_s,
         runner.queue_s,
-        {int(size): int(runner.executions[size]) for size in sizes},
+        {int(size): int(executions[size]) for size in np.flatnonzero(executions)},
         makespan_s,
         len(arrivals_s) / makespan_s if makespan_s else 0.0,
     )
 
 
 class Runner:
-    """One config and the arrays that its windows fill; every run starts from an idle model and overwrites them."""
+    """The stages of one config and the arrays that its windows fill.
 
-    def __init__(self, batching: Batching, service: ServiceTimes, draws: Draws, out: Runner | None = None) -> None:
-        """``service`` must reach up to ``max_batch_size``; ``out`` lends its arrays, where as many requests ran."""
-        requests = len(draws.arrivals)
-        self.batching = batching
+    Every run starts from an idle server and overwrites them.
+
+    Args:
+        stages: The model; the steps of a pipeline; or models that share a server.
+        draws: The random numbers of each stage; overheads are those of the first.
+        out: Lends its arrays, where as many requests ran through as many stages.
+        owners: The only stage of each request, shape (n,), of models that share a server; None where each request
+            passes all stages.
+
+    Attributes:
+        latency_s: Of each request, shape (n,).
+        queue_s: Its time in batchers, shape (n,).
+        executions: Executions of each batch size, by stage.
+        over: What was over the limits of the latest run.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        draws: Sequence[Draws],
+        out: Runner | None = None,
+        owners: NDArray[np.int64] | None = None,
+    ) -> None:
+        requests, count = len(draws[0].arrivals), len(stages)
+        largest = max(each.batching.max_batch_size for each in stages)
+        services = [each.service.up_to(largest) for each in stages]
+        self.stages = stages
         self.latency_s: NDArray[np.float64] = out.latency_s if out else np.full(requests, np.inf)
         self.queue_s: NDArray[np.float64] = out.queue_s if out else np.full(requests, np.inf)
-        self.ready_s: NDArray[np.float64] = out.ready_s if out else np.full(requests, np.inf)
-        self.executions = np.zeros(batching.max_batch_size + 1, np.int64)
+        self.executions = np.zeros((count, largest + 1), np.int64)
         self.over = np.empty(0)
-        self._service = service
-        self._after_s = service.after_s
-        self._draws = draws
+        self._order: NDArray[np.int64] = out._order if out else np.empty((count, requests), np.int64)
+        self._ready_s: NDArray[np.float64] = out._ready_s if out else np.empty((count, requests))
+        passed = requests if owners is None else 0
+        self._missing = np.empty((count, passed), np.int8) if count > 1 else None
+        self._overhead_s = draws[0].overhead_s
         # A client gets its answer after the overhead, thinks, and sends the next request.
-        self._think_s = (float(draws.overhead_s.mean()) if requests else 0.0) + service.client_s
-        self._preferred = batching.sent_at_once()
-        self._shapes = np.array(batching.shapes or (0,), np.int64)
+        self._think_s = (float(self._overhead_s.mean()) if requests else 0.0) + services[0].client_s
+        self._request_cpu_s = services[0].request_cpu_s
+        follows = np.zeros((count, count), np.bool_)
+        for place, each in enumerate(stages):
+            follows[place, list(each.after)] = True
+        shapes = [each.batching.shapes or (0,) for each in stages]
+        repeat = math.lcm(*map(len, shapes))
+        self._facts = (
+            np.empty(0, np.int64) if owners is None else owners,
+            follows,
+            np.array([each.device for each in stages]),
+            _rows([each.factors for each in draws]),
+            _rows([each.batcher_first for each in draws]),
+            _rows([each.host_s for each in services]),
+            _rows([each.device_s for each in services]),
+            _rows([each.after_s for each in services]),
+        )
+        self._batching = (
+            np.array([each.execution_cpu_s for each in services]),
+            np.array([each.contention for each in services]),
+            np.array([each.batching.max_batch_size for each in stages]),
+            np.array([each.batching.dynamic for each in stages]),
+            np.array([each.batching.max_queue_delay_s for each in stages]),
+            np.array([each.batching.compares_shapes for each in stages]),
+            np.array([each.batching.instances for each in stages]),
+            np.array([each.batching.sent_at_once(largest) for each in stages]),
+            np.array([each * (repeat // len(each)) for each in shapes], np.int64),
+        )
 
     def run(
         self,
@@ -109,28 +160,28 @@ class Runner:
             scale,
             concurrency,
             self._think_s,
-            self._draws.overhead_s,
-            self._draws.factors,
-            self._draws.batcher_first,
-            self._service.host_s,
-            self._service.device_s,
-            self._after_s,
-            self._service.request_cpu_s,
-            self._service.execution_cpu_s,
-            self._service.contention,
-            self.batching.max_batch_size,
-            self.batching.dynamic,
-            self.batching.max_queue_delay_s,
-            self.batching.compares_shapes,
-            self.batching.instances,
-            self._preferred,
-            self._shapes,
+            self._overhead_s,
+            *self._facts,
+            self._request_cpu_s,
+            *self._batching,
             limits_s,
             allowed,
             first_counted,
             self.over,
-            self.ready_s,
+            self._order,
+            self._missing,
+            self._ready_s,
             self.latency_s,
             self.queue_s,
             self.executions,
         )
+
+
+_Row = TypeVar("_Row", bound=np.generic)
+
+
+def _rows(rows: Sequence[NDArray[_Row]]) -> NDArray[_Row]:
+    """The rows as one array that may be written; not copied if it is one row that may be."""
+    if len(rows) == 1 and rows[0].flags.writeable:
+        return rows[0][np.newaxis]
+    return np.stack(rows)

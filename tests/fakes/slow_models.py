@@ -19,6 +19,7 @@ from autotune.repository._served import ServedConfig
 from autotune.server import ModelStatistics
 from autotune.simulator import Batching, ServiceTimes, simulate
 from autotune.simulator._draws import Draws
+from autotune.simulator._stage import Stage
 from autotune.simulator._window import Runner
 
 STARTUP_S = 1.5
@@ -95,13 +96,13 @@ class SlowServer(SimulatedServer):
         most = concurrency + int(2 * duration_s * self.batching.instances / float(self.service.host_s[0])) + 1
         service = self.service.up_to(self.batching.max_batch_size)
         for _ in range(2):  # the first run shows how many requests are sent in time
-            runner = Runner(self.batching, service, Draws.of(service, most, len(self.runs)))
+            runner = Runner([Stage(self.batching, service)], [Draws.of(service, most, len(self.runs))])
             sent_s = np.full(most, np.inf)
             sent_s[:concurrency] = 0.0
             runner.run(sent_s, 1.0, concurrency=concurrency)
             most = max(1, int(np.count_nonzero(sent_s < duration_s)))
-        for size in np.flatnonzero(runner.executions).tolist():
-            self.executed(size, int(runner.executions[size]))
+        for size in np.flatnonzero(runner.executions[0]).tolist():
+            self.executed(size, int(runner.executions[0, size]))
         return sent_s[:most], runner.latency_s[:most].copy()
 
 

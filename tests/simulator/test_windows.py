@@ -7,6 +7,7 @@ import pytest
 
 from autotune.simulator import Batching, ServiceTimes, simulate
 from autotune.simulator._draws import Draws
+from autotune.simulator._stage import Stage
 from autotune.simulator._window import Runner
 
 
@@ -128,7 +129,8 @@ def test_requests_are_answered_when_triton_would(batching, service, arrivals_s, 
 def test_a_queueing_batch_grows_at_the_end_of_an_execution_only_if_the_batcher_is_first(batcher_first, latency_s):
     arrivals_s = np.array([0, 0.6, 0.7, 1.2, 1.3])
     draws = Draws(arrivals_s, np.zeros(5), np.ones(5), np.full(5, batcher_first))
-    runner = Runner(Batching(8, dynamic=True, max_queue_delay_s=0.5, preferred_sizes=(4,)), _takes(1).up_to(8), draws)
+    batching = Batching(8, dynamic=True, max_queue_delay_s=0.5, preferred_sizes=(4,))
+    runner = Runner([Stage(batching, _takes(1))], [draws])
     runner.run(arrivals_s, 1.0)
     assert runner.latency_s == pytest.approx(latency_s)
 
