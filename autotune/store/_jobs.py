@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, Text, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from autotune.store._engine import READ_ONLY, take_turns
-from autotune.store._faults import reported
+from autotune.store._engine import take_turns
 from autotune.store._tables import Base, now
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Engine
+    from autotune.store._database import Database
 
 
 class JobState(str, Enum):
@@ -101,8 +99,8 @@ class TooManyJobs(Exception):
 class JobStore:
     """The jobs of a database. Made by `Store.jobs`."""
 
-    def __init__(self, engine: Engine, url: URL) -> None:
-        self._engine, self._url = engine, url
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def submit(
         self, tenant: str, submitted_by: str, repository: str, options: Mapping[str, Any], most_unfinished: int
@@ -112,7 +110,7 @@ class JobStore:
         Raises:
             TooManyJobs: The tenant has ``most_unfinished`` jobs already.
         """
-        with self._writing() as session:
+        with self._database.writing() as session:
             take_turns(session.connection(), f"autotune: jobs of {tenant}")
             unfinished = select(func.count()).where(
                 JobRow.tenant == tenant, JobRow.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
@@ -132,7 +130,7 @@ class JobStore:
 
     def take(self, runner: str) -> Job | None:
         """The oldest queued job, now running on ``runner``; None if there is none or another runner was faster."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             name = session.scalar(
                 select(JobRow.name).where(JobRow.state == JobState.QUEUED.value).order_by(JobRow.id).limit(1)
             )
@@ -164,7 +162,7 @@ class JobStore:
 
     def cancel(self, name: str) -> None:
         """Cancels a queued job; a running one is marked, and its runner ends it."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             # Locked (by PostgreSQL; SQLite has one writer), else a runner could take the job in between.
             row = session.scalars(select(JobRow).where(JobRow.name == name).with_for_update()).one()
             if row.state == JobState.QUEUED.value:
@@ -175,7 +173,7 @@ class JobStore:
     def find(self, name: str, tenant: str | None = None) -> Job | None:
         """A job by name; None if there is none or it is another tenant's."""
         wanted = select(JobRow).where(JobRow.name == name)
-        with self._reading() as session:
+        with self._database.reading() as session:
             row = session.scalars(wanted if tenant is None else wanted.where(JobRow.tenant == tenant)).first()
             return _job(row) if row else None
 
@@ -186,46 +184,32 @@ class JobStore:
             wanted = wanted.where(JobRow.tenant == tenant)
         if state is not None:
             wanted = wanted.where(JobRow.state == state.value)
-        with self._reading() as session:
+        with self._database.reading() as session:
             return [_job(row) for row in session.scalars(wanted)]
 
     def running(self, runner: str) -> list[Job]:
         """The jobs that a runner has taken and not ended."""
         wanted = select(JobRow).where(JobRow.state == JobState.RUNNING.value, JobRow.runner == runner)
-        with self._reading() as session:
+        with self._database.reading() as session:
             return [_job(row) for row in session.scalars(wanted)]
 
     def oldest(self, state: JobState) -> Job | None:
         """The job that is in a state and was submitted first; None if there is none."""
         wanted = select(JobRow).where(JobRow.state == state.value).order_by(JobRow.id).limit(1)
-        with self._reading() as session:
+        with self._database.reading() as session:
             row = session.scalars(wanted).first()
             return _job(row) if row else None
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
             found = {row[0]: int(row[1]) for row in rows}
         return {state: found.get(state.value, 0) for state in JobState}
 
     def _update(self, name: str, **values: Any) -> None:
-        with self._writing() as session:
+        with self._database.writing() as session:
             session.execute(update(JobRow).where(JobRow.name == name).values(**values))
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with reported(self._url), Session(self._engine) as session, session.begin():
-            yield session
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with (
-            reported(self._url),
-            self._engine.connect().execution_options(**READ_ONLY) as connection,
-            Session(connection) as session,
-        ):
-            yield session
 
 
 def _job(row: JobRow) -> Job:

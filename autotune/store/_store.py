@@ -1,55 +1,30 @@
-"""The store: one database with Optuna's tables and ours."""
+"""Studies, trials and measurements: kept, and found again."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, inspect, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from autotune.environment import differences
 from autotune.errors import AutotuneError, UsageError
 from autotune.store._codec import decode, encode
-from autotune.store._engine import (
-    READ_ONLY,
-    connect_arguments,
-    create_engine,
-    explained,
-    held,
-    is_read_only,
-    make_directory,
-    parse_url,
-    patiently,
-    take_turns,
-    use_write_ahead_log,
-)
-from autotune.store._faults import database_file, readable, reported, shown
-from autotune.store._foreign import check_tables
+from autotune.store._database import Database
+from autotune.store._faults import readable, reported
 from autotune.store._frames import probe_frame
 from autotune.store._jobs import JobStore
 from autotune.store._outlines import forget, read_outlines
 from autotune.store._read import count_windows, read_trials
 from autotune.store._rows import environment_row, fill_trial, fingerprint, study_changes, study_record, trial_record
-from autotune.store._tables import (
-    SCHEMA_VERSION,
-    Base,
-    EnvironmentRow,
-    SchemaRow,
-    StudyRow,
-    TrialRow,
-)
+from autotune.store._tables import EnvironmentRow, StudyRow, TrialRow
 from autotune.store._unsaved import keep, kept
-from autotune.store._upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
-    import optuna
     import pandas as pd
-    from sqlalchemy.engine import Engine
 
     from autotune.environment import Environment
     from autotune.measurement import Probe
@@ -58,149 +33,15 @@ if TYPE_CHECKING:
     from autotune.prediction import Explanation
     from autotune.store._records import RunRole, StudyOutline, StudyRecord, TrialRecord, WindowCount, Windows
 
-
-def database_url(results: Path) -> str:
-    """The URL of the database in a results directory.
-
-    Raises:
-        UsageError: The directory's name cannot stand in a URL (a ``?``, before SQLAlchemy 2.1).
-    """
-    file = str(results / "autotune.db")
-    url = URL.create("sqlite", database=file).render_as_string()
-    if make_url(url).database != file:
-        raise UsageError(f"--results: {str(results)!r} has a '?' in its name; name a directory without one")
-    return url
-
-
 _NO_STUDY = -1
 
 
-class Store:
-    """Studies, trials and measurements in one database. Open it with `open` or `open_existing`.
-
-    Attributes:
-        url: The database's URL, without its password.
-    """
-
-    def __init__(self, engine: Engine, flag: str, url: URL) -> None:
-        self._engine = engine
-        self._flag = flag
-        self._url = url
-        self._file = _identity(database_file(url))
-        self.url = url.render_as_string(hide_password=True)
-
-    @classmethod
-    def open(cls, url: str, flag: str = "--storage") -> Store:
-        """Opens the database for writing; creates it, its directory and our tables where they are missing.
-
-        Args:
-            url: A SQLAlchemy URL.
-            flag: The option that chose it; named in errors.
-
-        Raises:
-            UsageError: Not a database URL, not writable, not a database, or written by a newer version.
-        """
-        parsed = parse_url(url, flag)
-        with explained(parsed, flag):
-            file = database_file(parsed)
-            if file is not None:
-                make_directory(file)
-            engine = create_engine(parsed, flag)
-            store = cls(engine, flag, parsed)
-            check_tables(engine, flag)
-            patiently(lambda: use_write_ahead_log(engine))
-            with engine.begin() as connection:  # one writer at a time creates the tables
-                take_turns(connection, "autotune: tables")
-                Base.metadata.create_all(connection)
-                with Session(connection) as session:
-                    if session.scalar(select(func.count()).select_from(SchemaRow)) == 0:
-                        session.add(SchemaRow(version=SCHEMA_VERSION, written_by=_own_version()))
-                    store._check_version(session)
-                    upgrade(session, _own_version())
-                    session.commit()
-        return store
-
-    @classmethod
-    def open_existing(cls, url: str, flag: str = "--storage") -> Store:
-        """Opens a database that must be there already; creates nothing.
-
-        Raises:
-            UsageError: There is none, it holds no study of ours, or a newer version wrote it.
-        """
-        parsed = parse_url(url, flag)
-        file = database_file(parsed)
-        if file is not None and not file.is_file():
-            raise UsageError(f"{flag}: there is no database {file}; 'autotune run' creates one")
-        with explained(parsed, flag):
-            read_only = file is not None and is_read_only(file)
-            engine = create_engine(parsed, flag, read_only=read_only)
-            if not inspect(engine).has_table(SchemaRow.__tablename__):
-                raise UsageError(f"{flag}: {file or parsed.render_as_string()} holds no results of autotune")
-            store = cls(engine, flag, parsed)
-            with store._reading() as session:
-                version = store._check_version(session)
-            if version < SCHEMA_VERSION and read_only:
-                raise UsageError(
-                    f"{flag}: {shown(parsed)} is of an earlier version (schema {version}) and cannot be written to be"
-                    " brought up to date; copy it to a place that can be"
-                )
-            if version < SCHEMA_VERSION:
-                with Session(engine) as session, session.begin():
-                    upgrade(session, _own_version())
-        return store
-
-    @property
-    def directory(self) -> Path | None:
-        """The directory of a SQLite file; None for another database."""
-        file = database_file(self._url)
-        return file.parent if file else None
-
-    @contextmanager
-    def exclusive(self, study: str) -> Iterator[None]:
-        """Holds a study against coordinators on other machines until the context is left; for PostgreSQL only.
-
-        The server lets go of it for a dead process. A database that is a file has a lock beside it instead.
-
-        Raises:
-            UsageError: Another process runs the study.
-        """
-        if self._engine.dialect.name != "postgresql":
-            yield
-            return
-        with held(self._engine, f"autotune: {study}") as free:
-            if not free:
-                raise UsageError(
-                    f"--study: another process is running study {study!r}; wait for it or choose another --study"
-                )
-            yield
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._engine.dispose()
+class Store(Database):
+    """The studies, trials and measurements of a database."""
 
     def jobs(self) -> JobStore:
         """The service's jobs in the same database."""
-        return JobStore(self._engine, self._url)
-
-    def optuna_storage(self) -> optuna.storages.RDBStorage:
-        """Optuna's storage in the same database.
-
-        Raises:
-            UsageError: Optuna's tables there are of another, incompatible version of Optuna.
-        """
-        import optuna
-
-        def create() -> optuna.storages.RDBStorage:
-            return optuna.storages.RDBStorage(
-                self._engine.url.render_as_string(hide_password=False),
-                engine_kwargs={"connect_args": connect_arguments(self._engine.url)},
-            )
-
-        with explained(self._url, self._flag):
-            try:
-                return patiently(create)
-            except RuntimeError as error:
-                raise UsageError(f"{self._flag}: {' '.join(str(error).split())}") from None
+        return JobStore(self)
 
     def begin_study(
         self,
@@ -224,7 +65,7 @@ class Store:
         Raises:
             UsageError: A study of that name looks for something else.
         """
-        with self._writing() as session:
+        with self.writing() as session:
             environment_id = self._environment_id(session, environment)
             row = session.scalar(select(StudyRow).where(StudyRow.name == name))
             if row is None:
@@ -265,19 +106,15 @@ class Store:
             notes = (*notes, f"trial {number}: measured when the database failed, and stored now")
         return record, notes
 
-    def in_use(self) -> AbstractContextManager[None]:
-        """Turns errors of the database, Optuna's too, into an `AutotuneError` of one line with the remedy."""
-        return reported(self._url)
-
     def study(self, name: str) -> StudyRecord | None:
         """The study of that name; None where there is none."""
-        with readable(name, self._url), self._reading() as session:
+        with readable(name, self._url), self.reading() as session:
             row = session.scalar(select(StudyRow).where(StudyRow.name == name))
             return study_record(row, row.environment_id) if row else None
 
     def study_names(self) -> list[str]:
         """The names of all studies, the earliest first."""
-        with self._reading() as session:
+        with self.reading() as session:
             return list(session.scalars(select(StudyRow.name).order_by(StudyRow.id)))
 
     def studies(self) -> list[StudyRecord]:
@@ -291,7 +128,7 @@ class Store:
 
     def save_explanation(self, study: StudyRecord, explanation: Explanation) -> None:
         """Stores why a study's winner won, in place of what an earlier run said."""
-        with self._writing() as session:
+        with self.writing() as session:
             session.get_one(StudyRow, study.id).explanation = encode(explanation)
             forget(session, study.id)
 
@@ -312,7 +149,7 @@ class Store:
             raise AutotuneError(f"{error} (trial {number} was measured and is kept until then)") from error
 
     def _save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
-        with self._writing() as session:
+        with self.writing() as session:
             row = session.scalar(select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.number == number))
             if row is None:
                 row = TrialRow(study_id=study.id, number=number, role="trial", model=study.model)
@@ -347,7 +184,7 @@ class Store:
             trial: The trial whose config is measured again.
             round_number: The round of the final comparison, from 1.
         """
-        with self._writing() as session:
+        with self.writing() as session:
             row = TrialRow(
                 study_id=study.id if study else None,
                 role=role,
@@ -365,18 +202,18 @@ class Store:
         query = select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.role == "trial")
         if not interrupted:
             query = query.where(TrialRow.kind.not_in(["interrupted", "out of time"]))
-        with readable(study.name, self._url), self._reading() as session:
+        with readable(study.name, self._url), self.reading() as session:
             return read_trials(session, query.order_by(TrialRow.number), windows)
 
     def with_windows(self, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
         """The same trials and runs with all their windows, in the order of their rows."""
         query = select(TrialRow).where(TrialRow.id.in_([trial.id for trial in trials]))
-        with self._reading() as session:
+        with self.reading() as session:
             return read_trials(session, query.order_by(TrialRow.id), "all")
 
     def window_counts(self, study: StudyRecord) -> list[WindowCount]:
         """How many windows the trials and runs of a study took, by purpose."""
-        with self._reading() as session:
+        with self.reading() as session:
             return count_windows(session, study.id)
 
     def alike(self, study: StudyRecord, most: int) -> list[StudyRecord]:
@@ -397,7 +234,7 @@ class Store:
             .order_by(StudyRow.id.desc())
             .limit(most)
         )
-        with self._reading() as session:
+        with self.reading() as session:
             names = list(session.scalars(query))
         found = []
         for name in reversed(names):
@@ -409,12 +246,12 @@ class Store:
         """The measurements that are no trials, in order: those of ``study``, or those outside any study."""
         query = select(TrialRow).where(TrialRow.role != "trial")
         query = query.where(TrialRow.study_id == study.id if study else TrialRow.study_id.is_(None))
-        with readable(study.name if study else "", self._url), self._reading() as session:
+        with readable(study.name if study else "", self._url), self.reading() as session:
             return read_trials(session, query.order_by(TrialRow.id), windows)
 
     def count_rows(self, study: StudyRecord) -> int:
         """How many trials and runs of a study are stored: it grows with each result."""
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(select(func.count()).select_from(TrialRow).where(TrialRow.study_id == study.id)) or 0
 
     def probes(self, study: str) -> pd.DataFrame:
@@ -423,7 +260,7 @@ class Store:
         Columns: ``number``, ``role``, ``label``, ``kind``, ``candidate_key`` of the trial, the columns of
         ``autotune_probe``, and those of ``autotune_server_statistics`` as ``server_...``.
         """
-        with self._reading() as session:
+        with self.reading() as session:
             row = session.scalar(select(StudyRow).where(StudyRow.name == study))
             return probe_frame(session, row.id if row else _NO_STUDY)
 
@@ -440,53 +277,3 @@ class Store:
             session.add(row)
             session.flush()
         return row.id
-
-    def _check_version(self, session: Session) -> int:
-        version = session.scalar(select(func.max(SchemaRow.version)))
-        if version is None:
-            return SCHEMA_VERSION
-        if not isinstance(version, int) or version < 1:
-            raise UsageError(
-                f"{self._flag}: {self.url} says that it has schema {version!r}, which no version wrote; restore a copy"
-            )
-        if version > SCHEMA_VERSION:
-            raise UsageError(
-                f"{self._flag}: {self.url} was written by a newer autotune (schema {version}, this one knows "
-                f"{SCHEMA_VERSION}); update triton-autotune or choose another --results"
-            )
-        return version
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        self._check_file()
-        with reported(self._url), Session(self._engine) as session, session.begin():
-            yield session
-        self._check_file()
-
-    def _check_file(self) -> None:
-        """Raises `AutotuneError` if the file of a SQLite database is another one by now: SQLite would not notice."""
-        self._file = self._file or _identity(database_file(self._url))
-        if self._file is not None and _identity(database_file(self._url)) != self._file:
-            raise AutotuneError(
-                f"the database {shown(self._url)} was removed or replaced while it was in use; put it back, then the"
-                " same command resumes"
-            )
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with reported(self._url), Session(self._engine.execution_options(**READ_ONLY)) as session:
-            yield session
-
-
-def _identity(file: Path | None) -> tuple[int, int] | None:
-    """Device and inode of a file; None if there is none."""
-    if file is None or not file.exists():
-        return None
-    found = file.stat()
-    return found.st_dev, found.st_ino
-
-
-def _own_version() -> str:
-    from importlib.metadata import version
-
-    return version("triton-autotune")
