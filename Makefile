@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo experiments test faults fuzz soak lint format docs pictures venv docker lock clean python
+.PHONY: help demo experiments test coverage faults fuzz soak lint format docs pictures venv docker lock clean python
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -36,6 +36,12 @@ experiments: $(BIN)/.installed ## runs the five reports of examples/, under 15 m
 
 test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
 	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup)
+
+coverage: $(BIN)/.installed-dev ## branch coverage of autotune/ by make test, with the ten least covered modules
+	rm -f .coverage .coverage.*
+	status=0; $(BIN)/coverage run -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup) || status=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o .coverage.json && \
+	$(BIN)/python .ci/least_covered .coverage.json $(if $(PYTEST_ARGS),0,90) && exit $$status
 
 faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be lost, repeated or left (20 minutes)
 	PYTHONPATH=tests/fakes $(BIN)/python -m kill_campaign --kills 100
@@ -71,7 +77,7 @@ lock: ## updates constraints.txt (needs python3.10, python3.11 and python3.12)
 	.ci/lock python3.10 python3.11 python3.12
 
 clean: ## removes the virtual environment and caches; results/ stays
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: pip runs only if the pins or the dependencies change.
