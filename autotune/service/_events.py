@@ -10,6 +10,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
+from autotune.errors import AutotuneError
 from autotune.service._runner import EVENTS_FILE
 from autotune.store import Job, JobState, JobStore
 
@@ -19,7 +20,7 @@ _SILENCE_S = 15.0  # proxies close a connection that is silent for longer
 
 
 async def job_events(jobs: JobStore, name: str, directory: Path, after: int) -> AsyncIterator[str]:
-    """Events of a job until it ends; the state in which it ended is the last one.
+    """Events of a job until it ends; the state in which it ended is the last one. A database that fails ends none.
 
     Args:
         jobs: The jobs.
@@ -32,7 +33,12 @@ async def job_events(jobs: JobStore, name: str, directory: Path, after: int) -> 
     progress = _Lines(directory / EVENTS_FILE)
     await run_in_threadpool(progress.skip, after)
     while True:
-        job = await run_in_threadpool(jobs.find, name)
+        try:
+            job = await run_in_threadpool(jobs.find, name)
+        except AutotuneError:  # it may come back
+            yield ": the database failed\n\n"
+            await asyncio.sleep(_POLL_S)
+            continue
         if job is None:
             return
         if job.state is not shown and not job.state.final:

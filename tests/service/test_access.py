@@ -115,6 +115,7 @@ def test_tenant_has_a_limit_of_unfinished_jobs(tmp_path: Path) -> None:
         ({"model": "mnist", "p99": "5ms", "triton-arg": "--x"}, "'triton-arg' is not an option of a job"),
         ({"model": "mnist", "p99": "5ms", "trials": "many"}, "trials: 'many' is not a number"),
         ({"model": "mnist", "p99": "5ms", "trials": 0}, "--trials: 0 is out of range"),
+        ({"model": "mnist", "p99": "5ms", "rate": 5, "min-throughput": 6}, "min-throughput: is given twice"),
         ({"model": "mnist", "p99": ["5ms"]}, "p99: expected one value, found a list"),
         ({"model": "mnist", "p99": "5ms", "cold-start": "yes"}, "cold-start: expected true or false"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -18,6 +19,7 @@ import sqlalchemy
 from postgresql_server import PostgresqlServer, postgresql  # noqa: F401
 from served_jobs import Service, make_service, wait_until
 
+from autotune.service._events import job_events
 from autotune.store import JobState
 
 # A service of its own process, with the same database.
@@ -226,6 +228,25 @@ def test_events_are_streamed_until_the_end(service: Service, tmp_path: Path) -> 
     states = [json.loads(line[6:])["state"] for line in lines if line.startswith('data: {"state"')]
     assert kinds[-2:] == ["progress", "state"]
     assert states[-1] == "done"
+
+
+def test_events_outlast_a_database_that_fails_for_a_while(tmp_path: Path, postgresql: PostgresqlServer) -> None:  # noqa: F811
+    service = make_service(tmp_path, postgresql.new_database())
+    name, jobs = service.add(), service.settings.store.jobs()
+
+    async def watch() -> list[str]:
+        events = job_events(jobs, name, service.settings.directory(name), 0)
+        seen = [await anext(events)]
+        postgresql.kill()
+        seen.append(await anext(events))
+        postgresql.start()
+        jobs.finish(name, JobState.DONE, "")
+        return [*seen, *[each async for each in events]]
+
+    first, comment, *_, last = asyncio.run(watch())
+    assert '"queued"' in first
+    assert comment.startswith(": ")
+    assert '"done"' in last
 
 
 def test_events_go_on_where_a_browser_lost_them(service: Service) -> None:
