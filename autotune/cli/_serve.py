@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +11,9 @@ from typing import Any
 from autotune.cli._config_file import read_options
 from autotune.errors import UsageError
 from autotune.request import AT_LEAST_ONE, Allowed, Panel, RunRequest, StoreRequest, option, options_of
+
+
+_TRUE = ("true", "t", "1", "yes", "y", "on")  # what a switch takes in a file of options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,15 @@ class _Serve(StoreRequest):
                 raise UsageError(f"--run-config: {self.run_config}: {flag!r} {found}; remove it")
         return options
 
+    def check_parallel(self, options: Mapping[str, Any]) -> None:
+        """Raises `UsageError` for several runs at a time that each want this machine for themselves."""
+        elsewhere = options.get("launch") == "remote" or options.get("executor") == "ray"
+        if self.parallel > 1 and not elsewhere and str(options.get("share-machine")).lower() not in _TRUE:
+            raise UsageError(
+                f"--parallel: {self.parallel} runs would disturb each other, and all but one end at once; write"
+                " 'share-machine: true' into --run-config, or drop --parallel"
+            )
+
 
 REQUEST = _Serve
 
@@ -86,6 +98,7 @@ REQUEST = _Serve
 def execute(request: _Serve) -> None:
     """Serves until interrupted."""
     repositories, run_options = request.named_repositories(), request.run_options()
+    request.check_parallel(run_options)
     service = import_service()
     from autotune import api
 

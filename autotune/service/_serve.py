@@ -12,6 +12,7 @@ import uvicorn
 
 from autotune.errors import UsageError
 from autotune.service._application import create_application
+from autotune.service._lock import only_service
 from autotune.service._runner import Runner
 from autotune.service._settings import ServiceSettings
 
@@ -33,7 +34,7 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
     """Answers requests and runs jobs until it is interrupted.
 
     Raises:
-        UsageError: The address cannot be listened on.
+        UsageError: The address cannot be listened on, or another service runs the jobs of the results directory.
         KeyboardInterrupt: It was interrupted, and all runs have ended.
     """
     config = uvicorn.Config(
@@ -54,7 +55,7 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
         reason = error.strerror or error
         raise UsageError(f"--port: cannot listen on {host}:{port}: {reason}; choose another --port or --host") from None
     runner = Runner(settings)
-    with _interrupted_by_all_signals():
+    with listener, only_service(settings.results), _interrupted_by_all_signals():
         runner.start()
         try:
             _Server(config).run([listener])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from served_jobs import OPTIONS, Service, make_service
+from served_jobs import OPTIONS, REPOSITORY, Service, make_service
 
+from autotune.cli import main
+from autotune.cli._serve import REQUEST
 from autotune.errors import UsageError
 from autotune.request import RunRequest, options_of
 from autotune.request._executor import ExecutorRequest
 from autotune.request._server import ServerRequest
 from autotune.service import Scope, Tokens, new_token
 from autotune.service._job_options import JOB_OPTIONS
+from autotune.service._lock import only_service
 from autotune.store import JobState
 
 JOB = {"repository": "models", "options": OPTIONS}
@@ -183,6 +187,29 @@ def test_tokens_file_holds_no_secret(tmp_path: Path) -> None:
     found = Tokens.load(path).find(secret)
     assert found is not None
     assert found.tenant == "search"
+
+
+def test_a_second_service_of_the_same_results_is_refused(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take the runs of the first one for those of a service that was killed, and end them."""
+    where = ("--results", str(tmp_path / "results"), "--tokens", str(tmp_path / "tokens.yaml"), "--port", "0")
+    with only_service(tmp_path / "results"):
+        assert main(["serve", *where, "--repositories", f"models={REPOSITORY}"]) == 2
+    assert "--results: another service runs the jobs of " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [("launch: embedded", False), ("share-machine: Yes", True), ("launch: remote", True), ("executor: ray", True)],
+)
+def test_parallel_runs_must_be_allowed_to_share_the_machine(tmp_path: Path, options: str, allowed: bool) -> None:
+    """Else all but one are refused by the lock of the machine, and their jobs fail."""
+    (tmp_path / "run.yaml").write_text(options)
+    request = REQUEST(run_config=str(tmp_path / "run.yaml"), parallel=2)
+    refused = pytest.raises(UsageError, match="--parallel: 2 runs would disturb each other")
+    with nullcontext() if allowed else refused:
+        request.check_parallel(request.run_options())
 
 
 @pytest.mark.parametrize(
