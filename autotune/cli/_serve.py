@@ -12,7 +12,6 @@ from autotune.cli._config_file import read_options
 from autotune.errors import UsageError
 from autotune.request import AT_LEAST_ONE, Allowed, Panel, RunRequest, StoreRequest, option, options_of
 
-
 _TRUE = ("true", "t", "1", "yes", "y", "on")  # what a switch takes in a file of options
 
 
