@@ -38,7 +38,7 @@ def _part(title: str, field: str) -> Column:
 
 
 def _latency(name: str) -> Column:
-    return Column(f"{name} latency (ms)", lambda probe, parts: probe.latency_s[name] * 1e3, 1e-3)
+    return Column(f"{name} latency (ms)", lambda probe, parts: probe.latency_s.get(name, math.nan) * 1e3, 1e-3)
 
 
 _SLO: dict[str, str] = {"holds": "met", "fails": "violated", "invalid": "disturbed"}
@@ -59,6 +59,12 @@ COLUMNS: dict[str, Column] = {
     "slo": Column("SLO", lambda probe, parts: _SLO[probe.verdict]),
 }
 """The columns that a table can have, by name."""
+
+
+def column(name: str) -> Column:
+    """A column by its name, or that of a latency statistic that a ceiling limits."""
+    return COLUMNS[name] if name in COLUMNS else _latency(name)
+
 
 REPORTED = tuple(list(COLUMNS)[:13])
 """Those of the reports."""
@@ -96,7 +102,7 @@ def windows(result: SweepResult) -> Sequence[Probe]:
 def values(probe: Probe, columns: Sequence[str] = REPORTED) -> list[float | str]:
     """A window's values in these columns."""
     parts = breakdown(probe)
-    return [COLUMNS[name].read(probe, parts) for name in columns]
+    return [column(name).read(probe, parts) for name in columns]
 
 
 def load_value(probe: Probe) -> float | str:

@@ -13,7 +13,7 @@ from autotune.measurement import SweepResult
 from autotune.report import _sweep_lines, _sweep_perf_analyzer
 from autotune.report._format import latency, rate, wide_console
 from autotune.report._json import dumps, plain
-from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable
+from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable, column
 from autotune.report._reasons import batches_kept_small
 from autotune.report._steps import steps_table
 from autotune.report._sweep_csv import csv_lines
@@ -99,7 +99,7 @@ def _rich(table: LoadTable, columns: Sequence[str]) -> Table:
         plain_title = title.removesuffix(" (ms)").removesuffix(" latency")
         shown.add_column(plain_title, justify="left" if title in _TEXTS else "right", overflow="fold")
         shown.columns[index].no_wrap = index < names
-    units = [0.0] * names + [COLUMNS[name].unit for name in columns]
+    units = [0.0] * names + [column(name).unit for name in columns]
     for row in table.rows:
         shown.add_row(*(_cell(value, unit) for value, unit in zip(row, units, strict=True)))
     return shown

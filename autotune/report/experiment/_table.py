@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotune.measurement import Probe
-from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable, load_value, values
+from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable, column, load_value, values
 from autotune.search.experiment import Entrant, ExperimentResult
 
 SHORT = ("throughput", "avg", "p50", "p90", "p95", "p99", "queue", "infer", "mean_batch")
@@ -13,9 +13,10 @@ SHORT = ("throughput", "avg", "p50", "p90", "p95", "p99", "queue", "infer", "mea
 
 
 def with_failures(result: ExperimentResult, columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns, with the SLO's if there is one, and with errors if there are any."""
+    """The columns, with the SLO and what it limits if there is one, and with errors if there are any."""
+    limited = [each.key for each in result.ceilings if each.key not in COLUMNS]
     failed = any(probe.failed for each in result.entrants for load in each.loads for _, probe in each.windows(load))
-    return (*columns, *(["slo"] if result.ceilings else []), *(["errors"] if failed else []))
+    return (*columns, *limited, *(["slo"] if result.ceilings else []), *(["errors"] if failed else []))
 
 
 def error_lines(result: ExperimentResult) -> list[str]:
@@ -64,7 +65,7 @@ def _headings(result: ExperimentResult) -> list[str]:
 
 
 def _titles(columns: Sequence[str]) -> list[str]:
-    return [COLUMNS[name].title for name in columns]
+    return [column(name).title for name in columns]
 
 
 def _names(result: ExperimentResult, entrant: Entrant) -> list[str]:

@@ -11,6 +11,7 @@ from stored_trials import probe
 
 from autotune.environment import Environment
 from autotune.load import ClosedLoop
+from autotune.measurement import Probe
 from autotune.objective import Ceiling
 from autotune.report.experiment import print_experiment, verdict_of
 from autotune.report.experiment._figures import figures
@@ -58,6 +59,24 @@ def test_each_load_has_its_own_winner_and_the_mean_over_all_loads_decides_overal
     assert "Fastest: plain." in lines
     assert "At concurrency 1: plain is fastest." in lines
     assert "At concurrency 8: batched is fastest." in lines
+
+
+def test_a_table_shows_each_statistic_that_is_limited() -> None:
+    limited = replace(_result(FAST_ALONE, FAST_TOGETHER), ceilings=(Ceiling("p99.9", 0.02), Ceiling("p99", 0.01)))
+    rounds = {
+        number: {load: replace(sample, probe=_with_p99_9(sample)) for load, sample in samples.items()}
+        for number, samples in FAST_ALONE.rounds.items()
+    }
+    result = replace(limited, entrants=(replace(FAST_ALONE, rounds=rounds),))
+    head, *rows = print_experiment(result, ["csv"]).splitlines()
+    assert "p99 latency (ms),avg latency (ms),p99.9 latency (ms),SLO" in head
+    assert all(",10.0,15.0,met" in row for row in rows)
+    assert "p99.9" in print_experiment(result, ["table"]).splitlines()[0].split()
+
+
+def _with_p99_9(sample: Sample) -> Probe:
+    assert sample.probe is not None
+    return replace(sample.probe, latency_s={**sample.probe.latency_s, "p99.9": 0.015})
 
 
 def test_what_scatters_more_than_it_differs_is_a_tie_and_the_first_variant_holds() -> None:
