@@ -8,6 +8,7 @@ from typing import Any
 
 from autotune.load import (
     DIFFERENT,
+    OWN_CLIENT,
     LoadGenerator,
     Mix,
     Payload,
@@ -16,6 +17,7 @@ from autotune.load import (
     generator_for,
     make_payloads,
 )
+from autotune.measurement._sizes import Sized
 from autotune.repository import KeptApart, RequestShapes, step_kept_apart
 from autotune.server import RunningServer
 
@@ -62,6 +64,34 @@ class AskedModel:
         """What keeps its requests from being batched together; None if nothing does."""
         shapes = RequestShapes(each.shapes for each in self.payloads)
         return step_kept_apart(server.model_config, self.model, shapes, self.traffic.batch_size)
+
+
+def sizes_of_several(server: RunningServer, asked: Sequence[AskedModel], largest_bytes: int) -> Sized | None:
+    """Makes a client that asks each model in turn for as many items as it is given, as far as the model batches.
+
+    Args:
+        server: What serves them.
+        asked: The models.
+        largest_bytes: Bytes of a request up to which sizes are asked for.
+
+    Returns:
+        None if requests already have several items, or would be too large.
+    """
+    largest = {each.model: max(1, int(each.config.get("max_batch_size", 0))) for each in asked}
+    sized_bytes = (
+        sum(tensor.data.nbytes for tensor in each.payloads[0].inputs) * largest[each.model] for each in asked
+    )
+    if asked[0].traffic.batch_size > 1 or asked[0].traffic.client != OWN_CLIENT or max(sized_bytes) > largest_bytes:
+        return None
+
+    def sized(sizes: Sequence[int]) -> LoadGenerator:
+        models = []
+        for each in asked:
+            possible = sorted({min(size, largest[each.model]) for size in sizes})
+            models.append(replace(each, payloads=tuple(each.sized(size).payloads[0] for size in possible)))
+        return generator_of_several(server, models, (1.0,) * len(models))
+
+    return sized
 
 
 def generator_of_several(

@@ -24,7 +24,7 @@ from autotune.load import (
     make_streams,
     sequence_plan,
 )
-from autotune.measurement._asked import AskedModel, generator_of_several
+from autotune.measurement._asked import AskedModel, generator_of_several, sizes_of_several
 from autotune.measurement._options import DEFAULTS
 from autotune.measurement._sizes import Sized
 from autotune.repository import (
@@ -188,6 +188,7 @@ class Deployment:
                 generator,
                 configs,
                 kept_apart=next(filter(None, (each.kept_apart(server) for each in asked)), None),
+                sized=sizes_of_several(server, asked, DEFAULTS.largest_sized_bytes),
                 config=asked[0].config,
                 inputs=asked[0].different(),
                 batch_size=size,

@@ -216,7 +216,8 @@ class Meter:
 
     def _sweep_sizes(self, *, rough: bool = False) -> None:
         serving = self._prober.serving
-        if self._sized is not None and serving.instances == 1 and serving.largest_batch > 1:
+        lone = all(each.instances == 1 for each in serving.streams or (serving,))
+        if self._sized is not None and lone and serving.largest_batch > 1:
             sweep_sizes(self._prober, self._sized, rough=rough)
 
     def _axis(self, question: Question, screened: Probe | None) -> LoadAxis:

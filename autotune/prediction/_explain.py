@@ -18,7 +18,6 @@ from autotune.space import SIMULATED, Candidate, JointSpace, ParameterValue
 
 _NO_PREDICTOR = "only --sampler model simulates"
 _GOODPUT = "goodput is not simulated"
-_SEVERAL = "models that share a server are not simulated"
 _NOTHING_SEEN = "no trial showed how long executions take"
 _BATCH = "max_batch_size"
 _OWN = "the baseline"
@@ -173,8 +172,6 @@ def _coverage(space: JointSpace, tried: AbstractSet[Candidate], predictor: Predi
 
 
 def _why_not(predictor: Predictor | None, objective: Objective) -> str:
-    if objective.weights:
-        return _SEVERAL
     if objective.goal == "goodput":
         return _GOODPUT
     return (predictor.inapplicable or _NOTHING_SEEN) if predictor is not None else _NO_PREDICTOR

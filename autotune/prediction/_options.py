@@ -26,9 +26,17 @@ class PredictionOptions:
         coarse_requests: Requests simulated for each config. `benchmarks/simulator_speed.py`.
         fine_requests: Requests simulated for each of the best configs. `benchmarks/simulator_speed.py`.
         pipeline_requests: Requests simulated for each config of a pipeline. Guess.
+        pipeline_most_requests: ... of several models, which all need so many, at most. Guess.
         pipeline_passes: Times that every step of a pipeline is improved in turn, at most. Guess.
         pipeline_better: Fraction by which another config of a step must raise the rate to be taken: simulated rates of
             `pipeline_requests` differ by about as much by chance. Guess.
+        sharing_windows: Windows from which the parts of models on a common device are learnt, at most. Guess.
+        sharing_requests: Requests of each when it is simulated for that. Guess.
+        sharing_step: First step of such a part, as a fraction of an execution. Guess.
+        sharing_precision: Step at which the search for the parts ends. Guess.
+        sharing_tries: Parts that are tried at most, coarse and fine ones each. Guess.
+        sharing_better: Error by which a step must be better: simulated windows differ by as much by chance. Guess.
+        sharing_notable: Error by which a common device must explain the windows better than none. Guess.
         fine_configs: How many of the best configs are simulated again with `fine_requests`. Guess.
         lone_requests: Requests, far apart, simulated to see whether a queue delay alone breaks a ceiling. Guess.
         limit_factors: Multiples of each ceiling that a closed loop is simulated at, since its latency jumps there: real
@@ -79,8 +87,16 @@ class PredictionOptions:
     coarse_requests: int = 6_000
     fine_requests: int = 40_000
     pipeline_requests: int = 3_000
+    pipeline_most_requests: int = 20_000
     pipeline_passes: int = 6
     pipeline_better: float = 0.005
+    sharing_windows: int = 8
+    sharing_requests: int = 800
+    sharing_step: float = 0.1
+    sharing_precision: float = 0.04
+    sharing_tries: int = 150
+    sharing_better: float = 0.001
+    sharing_notable: float = 0.02
     fine_configs: int = 64
     lone_requests: int = 200
     limit_factors: tuple[float, ...] = (0.9, 0.95, 1.0, 1.05)

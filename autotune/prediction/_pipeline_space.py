@@ -1,28 +1,31 @@
-"""The configs of a pipeline that are worth looking at, simulated.
+"""The configs of models that are tuned together, a pipeline's or those of one server, simulated as far as it is worth.
 
 The combinations of all steps' configs are too many to simulate each. So the steps are improved in turns, the one that
 saturates first before the others, each with the others as they are, until no step gains anything. What was simulated on
-the way is the pool of candidates; a step whose config does not matter keeps its own.
+the way is the pool of candidates; a step whose config does not matter keeps its own. Several models that share the load
+are treated alike, but that each request goes to one of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotune.load import ClosedLoop
-from autotune.measurement import Probe
-from autotune.objective import Objective
+from autotune.measurement import Probe, Step
+from autotune.objective import Objective, latency_key
 from autotune.outcome import TrialOutcome
 from autotune.prediction._options import PredictionOptions
 from autotune.prediction._service_times import Window, differ, overhead_samples, service_times
+from autotune.prediction._sharing import Beside, Parts, shared_parts, split, stretch
 from autotune.prediction._simulations import Simulations
-from autotune.prediction._trial_windows import settled
+from autotune.prediction._trial_windows import config_of, settled
 from autotune.repository import ConfigSet, ModelConfig
+from autotune.server import ModelStatistics
 from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
 from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate, JointSpace
 
@@ -58,6 +61,8 @@ class PipelineSpace(Simulations):
         self._instances: dict[str, int] = {}
         self._steps: tuple[tuple[str, tuple[int, ...]], ...] = ()
         self._pipeline: Pipeline | None = None
+        self._parts: Parts | None = None
+        self._loaded: list[Probe] = []  # the windows that they were learnt from
         unknown = [
             name
             for model, each in space.spaces.items()
@@ -81,8 +86,8 @@ class PipelineSpace(Simulations):
         """See `Simulations.learn`."""
         outcomes = [outcome for outcome in known if outcome.measurement is not None]
         outcomes = outcomes[: self._options.trials_simulated_from]
-        probes = [probe for each in outcomes if each.measurement for probe in settled(each.measurement.probes)]
-        probes = [probe for probe in probes if probe.steps]
+        seen = [(outcome, probe) for outcome in outcomes for probe in _windows(outcome)]
+        probes = [probe for _, probe in seen]
         screens = [
             probe
             for probe in probes
@@ -90,26 +95,23 @@ class PipelineSpace(Simulations):
         ]
         if not screens:
             return bool(self._service)
-        steps = probes[-1].steps
-        self._steps = tuple((each.step.model, each.step.after) for each in steps)
+        parts = _parts(probes[-1])
+        self._steps = tuple((each.model, each.after) for each, _ in parts)
         service = {model: self._learnt(model, probes) for model, _ in self._steps}
         if any(times is None for times in service.values()):
             return bool(self._service)
         found = {model: times for model, times in service.items() if times is not None}
-        self._instances = {each.step.model: each.step.instances for each in steps}
-        if self._service and not any(differ(self._service[each], found[each], self._options) for each in found):
+        self._instances = {each.model: each.instances for each, _ in parts}
+        calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
+        self._share(seen, found, calmest)
+        if self._pipeline and not any(differ(self._service[each], found[each], self._options) for each in found):
             return True
         self._service = found
-        calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
-        overhead_s = overhead_samples([(calmest, self._on_the_way_s(calmest))], self._options)
-        self._pipeline = Pipeline(
-            self._objective.ceilings,
-            overhead_s,
-            _cpu_s(probes),
-            self._options.pipeline_requests,
-            self._seed,
-            self._objective.arrivals,
-        )
+        requests = round(
+            self._options.pipeline_requests / self._objective.least_share
+        )  # enough to the least asked model
+        requests = min(requests, self._options.pipeline_most_requests)
+        self._pipeline = self._sent(calmest, _cpu_s(probes), requests)
         again = self.candidates
         self.candidates, self.predictions, self._index = [], [], {}
         self._add([*again, *self._starts()])
@@ -131,16 +133,61 @@ class PipelineSpace(Simulations):
         self._add(around)
         self._open(around)
 
-    def _learnt(self, model: str, probes: Sequence[Probe]) -> ServiceTimes | None:
-        """How long the executions of one step take, as far as the windows show."""
+    def _learnt(self, model: str, probes: Sequence[Probe], *, alone: bool = False) -> ServiceTimes | None:
+        """How long the executions of one model take; of windows of one request at a time if those are to be alone.
+
+        These do if they show batches about as large. The time of the cores is left out: it is accounted for once, for
+        all models together.
+        """
         largest = self._largest_batch(model)
         windows = [
-            Window(each.step.instances, replace(probe, server=each.server), 0.0)
+            Window(each.instances, replace(probe, server=server), 0.0)
             for probe in probes
-            for each in probe.steps
-            if each.step.model == model
+            for each, server in _parts(probe)
+            if each.model == model
         ]
-        return service_times(windows, largest, self._options, overhead_s=np.zeros(1))
+        lone = [window for window in windows if window.probe.concurrency == 1]
+        if alone and 2 * max(_sizes(lone), default=0) >= max(_sizes(windows), default=0):
+            windows = lone
+        found = service_times(windows, largest, self._options, overhead_s=np.zeros(1))
+        return None if found is None else replace(found, request_cpu_s=0.0, execution_cpu_s=0.0)
+
+    def _share(
+        self, seen: Sequence[tuple[TrialOutcome, Probe]], service: dict[str, ServiceTimes], calmest: Probe
+    ) -> None:
+        """Learns which part of their executions the models spend on a common device, and splits ``service`` so."""
+        options = self._options
+        loaded = [
+            (outcome, probe)
+            for outcome, probe in seen
+            if (probe.concurrency or 0) > 1 and probe.purpose in ("profile", "saturate") and len(_parts(probe)) > 1
+        ]
+        loaded.sort(key=lambda each: -(each[1].concurrency or 0))  # models slow each other most under most load
+        loaded = loaded[: options.sharing_windows]
+        learnt = {model: self._learnt(model, [probe for _, probe in seen], alone=True) for model in service}
+        alone = {model: times for model, times in learnt.items() if times is not None}
+        if [probe for _, probe in loaded] != self._loaded and len(alone) == len(service):
+            self._loaded = [probe for _, probe in loaded]
+            windows = [_beside(outcome, probe, alone) for outcome, probe in loaded]
+            self._parts = shared_parts(self._sent(calmest, 0.0, options.sharing_requests), windows, options)
+        for (model, _), parts in zip(self._steps, self._parts or (), strict=False):
+            if max(parts) > 0:
+                service[model] = split(alone[model], parts)
+
+    def _sent(self, alone: Probe, cpu_s: float, requests: int) -> Pipeline:
+        """What sends requests; ``alone`` shows their time outside the models."""
+        shares = {each.stream.model: each.stream.share for each in alone.streams}
+        if shares:
+            outside_s = [
+                alone.latency_s[latency_key("avg", model)] - server.request_ns / server.success_count / 1e9
+                for (_, server), model in zip(_parts(alone), shares, strict=True)
+                if server.success_count
+            ]
+            overhead_s = np.maximum(0.0, [float(np.median(outside_s))])
+        else:
+            overhead_s = overhead_samples([(alone, self._on_the_way_s(alone))], self._options)
+        objective = self._objective
+        return Pipeline(objective.ceilings, overhead_s, cpu_s, requests, self._seed, objective.arrivals, shares)
 
     def _on_the_way_s(self, probe: Probe) -> float:
         """Mean seconds of a request in the steps, along the way that takes longest."""
@@ -245,12 +292,13 @@ class PipelineSpace(Simulations):
     def _stages(self, candidate: Candidate) -> list[Stage]:
         configs = {config.name: config for config in self._base}
         stages = []
-        for model, after in self._steps:
+        for place, (model, after) in enumerate(self._steps):
             if model in self._space.spaces:
                 batching = self._batching_of(model, self._space.part(candidate, model))
             else:
                 batching = self._untuned(model, configs.get(model))
-            stages.append(Stage(batching, self._service[model], after))
+            shared = self._parts is not None and max(self._parts[place]) > 0
+            stages.append(Stage(batching, self._service[model], after, device=0 if shared else place + 1))
         return stages
 
     def _batching_of(self, model: str, part: Candidate) -> Batching:
@@ -286,6 +334,36 @@ class PipelineSpace(Simulations):
                 row += [*(octave / self._options.length for octave in octaves), float(each.dynamic)]
             rows.append(row)
         return np.array(rows)
+
+
+def _windows(outcome: TrialOutcome) -> list[Probe]:
+    """The windows of a trial that show several models."""
+    if outcome.measurement is None:
+        return []
+    return [probe for probe in settled(outcome.measurement.probes) if probe.steps or probe.streams]
+
+
+def _parts(probe: Probe) -> list[tuple[Step, ModelStatistics]]:
+    """The models that a window shows, each with its statistics."""
+    several = [(Step(each.stream.model, each.stream.instances), each.server) for each in probe.streams]
+    return several or [(each.step, each.server) for each in probe.steps]
+
+
+def _sizes(windows: Sequence[Window]) -> list[int]:
+    return [size for window in windows for size in window.probe.server.batch_compute_ns]
+
+
+def _beside(outcome: TrialOutcome, probe: Probe, alone: Mapping[str, ServiceTimes]) -> Beside:
+    """A window as the simulator is to show it again."""
+    stages, stretches, executions = [], [], []
+    for place, (each, server) in enumerate(_parts(probe)):
+        service = alone[each.model]
+        text = outcome.configs.get(each.model)
+        batching = (Batching.of(config_of(text)) if text else None) or Batching(1, dynamic=False)
+        stages.append(Stage(replace(batching, instances=each.instances), service, each.after, device=place + 1))
+        stretches.append(stretch(server.batch_executions, server.busy_s, service.host_s + service.device_s))
+        executions.append(sum(server.batch_executions.values()))
+    return Beside(tuple(stages), probe.concurrency or 1, tuple(stretches), tuple(executions))
 
 
 def _is_plain(part: Candidate) -> bool:

@@ -82,7 +82,7 @@ class Simulations(ABC):
 
     def over_ceiling(self, prediction: Prediction) -> float:
         """The largest latency as a multiple of its ceiling; at most 1 if all are met."""
-        ratios = (each.ratio(prediction.latency_s[each.statistic]) for each in self._objective.ceilings)
+        ratios = (each.ratio(prediction.latency_s[each.key]) for each in self._objective.ceilings)
         return max(ratios, default=1.0)
 
     def value(self, prediction: Prediction) -> float:

@@ -20,7 +20,7 @@ def windows_of(outcomes: Sequence[TrialOutcome], trials: int) -> list[Window]:
     windows = []
     measured = ((outcome, outcome.measurement) for outcome in outcomes if outcome.measurement is not None)
     for outcome, measurement in itertools.islice(measured, trials):
-        config = _config(outcome.config_text)
+        config = config_of(outcome.config_text)
         instances = measurement.instances or config.instance_count
         delay_s = float(config.value("dynamic_batching.max_queue_delay_microseconds") or 0) / 1e6
         if instances:
@@ -32,7 +32,7 @@ def default_instances(outcomes: Sequence[TrialOutcome]) -> int:
     """How many instances Triton creates if the config does not say; 1 if no trial has shown it."""
     for outcome in outcomes:
         made = outcome.measurement.instances if outcome.measurement is not None else 0
-        if made and not _config(outcome.config_text).instance_count:
+        if made and not config_of(outcome.config_text).instance_count:
             return made
     return 1
 
@@ -50,6 +50,6 @@ def _load(probe: Probe) -> tuple[str, bool, float]:
 
 
 @lru_cache
-def _config(text: str) -> ModelConfig:
+def config_of(text: str) -> ModelConfig:
     """The config of a trial, parsed once."""
     return ModelConfig.parse(text, "trial")

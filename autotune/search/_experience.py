@@ -60,10 +60,7 @@ class Experience:
         if plan.objective.goal == "goodput":
             self._tell(f"--sampler {MODEL}: goodput is not simulated; proposing by tpe instead")
             return
-        if plan.objective.weights:
-            self._tell(f"--sampler {MODEL}: models that share a server are not simulated; proposing by tpe instead")
-            return
-        if plan.space.only and plan.spec.name in plan.space.spaces:
+        if plan.space.only and plan.spec.name in plan.space.spaces and not plan.objective.weights:
             self.predictor = Predictor.of_model(
                 plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain, requests=plan.requests
             )

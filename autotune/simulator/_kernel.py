@@ -42,9 +42,9 @@ def examine_queue(
     stage: int,
     first: int,
 ) -> tuple[int, bool, bool, int]:
-    """What ``GetDynamicBatch`` decides about a payload that holds ``filled`` requests.
+    """What ``GetDynamicBatch`` decides about a payload of ``stage`` that holds ``filled`` requests.
 
-    ``pending`` requests were looked at before, ``waiting`` are there. ``first`` is the first request of the payload, at that ``stage``.
+    ``pending`` requests were looked at before, ``waiting`` are there. ``first`` is the first request of the payload.
 
     Returns:
         How many requests are pending now, whether they are sent, whether the payload is saturated (takes no more),
@@ -116,6 +116,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     latency_s: Floats,
     queue_s: Floats,
     executions: NDArray[np.int64],
+    busy_s: Floats,
 ) -> tuple[int, int, float]:
     """Runs one window, until every request is finished or too many were over a limit.
 
@@ -129,7 +130,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         overhead_s: Latency of each request outside queue and execution, shape (n,).
         owners: The only stage that each request goes to, shape (n,); empty where each passes all stages.
         follows: Whether a stage (row) waits for another (column), shape (S, S).
-        devices: The device of each stage, from 0 to S - 1, shape (S,).
+        devices: The device of each stage, from 0 on, shape (S,).
         factors: By how much each execution's time is stretched, in order of a stage's executions, shape (S, n).
         batcher_first: Whether the batcher wakes up at the end of each execution before the instance has taken the
             next payload, in order of a stage's executions, shape (S, n).
@@ -161,6 +162,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         latency_s: Filled with each request's latency, shape (n,).
         queue_s: Filled with the time each request waited in batchers for its executions, shape (n,).
         executions: Executions of each batch size, 0 included, are added here, shape (S, B + 1).
+        busy_s: The time that executions took is added here, waits for the device included, shape (S,).
 
     Returns:
         Finished requests, requests unfinished when the last one arrived, the time when the last execution ended.
@@ -188,12 +190,13 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     due_s[:] = np.inf
     device_part_s = np.empty(all_instances)
     after_part_s = np.empty(all_instances)
+    began_s = np.empty(all_instances)
     first = np.empty(all_instances, np.int64)
     last = np.empty(all_instances, np.int64)
     idle_of = instances.copy()
-    at_work = np.zeros(stages, np.int64)  # of each device
+    at_work = np.zeros(devices.max() + 1, np.int64)  # of each device
     next_due_s, next_instance = np.inf, 0
-    device_free_s = np.zeros(stages)
+    device_free_s = np.zeros(devices.max() + 1)
     cpu_free_s = 0.0
     timers_s = np.empty(stages)
     timers_s[:] = np.inf
@@ -233,8 +236,10 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
             if doing[next_instance] == _HOST:
                 doing[next_instance] = _DEVICE
                 device = devices[stage]
-                device_free_s[device] = max(now_s, device_free_s[device]) + device_part_s[next_instance]
-                due_s[next_instance] = device_free_s[device]
+                due_s[next_instance] = now_s
+                if device_part_s[next_instance] > 0:  # one that does not need the device does not wait for it
+                    device_free_s[device] = max(now_s, device_free_s[device]) + device_part_s[next_instance]
+                    due_s[next_instance] = device_free_s[device]
                 called = 0
             elif doing[next_instance] == _DEVICE and after_part_s[next_instance] > 0:
                 doing[next_instance] = _AFTER
@@ -243,13 +248,11 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
             else:
                 doing[next_instance] = _IDLE
                 due_s[next_instance] = np.inf
+                busy_s[stage] += now_s - began_s[next_instance]
                 idle_of[stage] += 1
                 at_work[devices[stage]] -= 1
                 for place in range(first[next_instance], last[next_instance]):
-                    if missing is None:
-                        request = place
-                    else:
-                        request = order[stage, place]
+                    request = place if missing is None else order[stage, place]
                     if missing is not None and passes_all:
                         for other in range(stages):
                             if follows[other, stage]:
@@ -400,6 +403,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                     factor = factors[stage, executed]
                     doing[instance], first[instance], last[instance] = _HOST, start, served
                     due_s[instance] = now_s + (host_s[stage, size - 1] - after_s[stage, size - 1]) * factor
+                    began_s[instance] = now_s
                     beside = at_work[devices[stage]]
                     device_part_s[instance] = device_s[stage, size - 1] * factor * (1 + contention[stage] * beside)
                     after_part_s[instance] = after_s[stage, size - 1] * factor

@@ -84,7 +84,7 @@ class Pipeline:
 
     def bound_per_s(self, stages: Sequence[Stage]) -> float:
         """Requests/s that no rate exceeds: those of the first busy stage, device or core."""
-        demand_s = np.zeros(len(stages))
+        demand_s = np.zeros(max(each.device for each in stages) + 1)
         for each, part in zip(stages, self._parts(stages), strict=True):
             largest = each.batching.max_batch_size
             times_s = each.service.up_to(largest).device_s

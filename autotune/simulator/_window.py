@@ -88,6 +88,7 @@ class Runner:
         latency_s: Of each request, shape (n,).
         queue_s: Its time in batchers, shape (n,).
         executions: Executions of each batch size, by stage.
+        busy_s: Seconds that they took, waits for the device included, by stage.
         over: What was over the limits of the latest run.
     """
 
@@ -105,6 +106,7 @@ class Runner:
         self.latency_s: NDArray[np.float64] = out.latency_s if out else np.full(requests, np.inf)
         self.queue_s: NDArray[np.float64] = out.queue_s if out else np.full(requests, np.inf)
         self.executions = np.zeros((count, largest + 1), np.int64)
+        self.busy_s = np.zeros(count)
         self.over = np.empty(0)
         self._order: NDArray[np.int64] = out._order if out else np.empty((count, requests), np.int64)
         self._ready_s: NDArray[np.float64] = out._ready_s if out else np.empty((count, requests))
@@ -119,27 +121,24 @@ class Runner:
             follows[place, list(each.after)] = True
         shapes = [each.batching.shapes or (0,) for each in stages]
         repeat = math.lcm(*map(len, shapes))
-        self._facts = (
-            np.empty(0, np.int64) if owners is None else owners,
-            follows,
-            np.array([each.device for each in stages]),
-            _rows([each.factors for each in draws]),
-            _rows([each.batcher_first for each in draws]),
-            _rows([each.host_s for each in services]),
-            _rows([each.device_s for each in services]),
-            _rows([each.after_s for each in services]),
-        )
-        self._batching = (
-            np.array([each.execution_cpu_s for each in services]),
-            np.array([each.contention for each in services]),
-            np.array([each.batching.max_batch_size for each in stages]),
-            np.array([each.batching.dynamic for each in stages]),
-            np.array([each.batching.max_queue_delay_s for each in stages]),
-            np.array([each.batching.compares_shapes for each in stages]),
-            np.array([each.batching.instances for each in stages]),
-            np.array([each.batching.sent_at_once(largest) for each in stages]),
-            np.array([each * (repeat // len(each)) for each in shapes], np.int64),
-        )
+        self._owners = np.empty(0, np.int64) if owners is None else owners
+        self._follows = follows
+        self._devices = np.array([each.device for each in stages])
+        self._factors = _rows([each.factors for each in draws])
+        self._batcher_first = _rows([each.batcher_first for each in draws])
+        self._host_s = _rows([each.host_s for each in services])
+        self._device_s = _rows([each.device_s for each in services])
+        self._after_s = _rows([each.after_s for each in services])
+        self._execution_cpu_s = np.array([each.execution_cpu_s for each in services])
+        self._contention = np.array([each.contention for each in services])
+        batchings = [each.batching for each in stages]
+        self._max_batch = np.array([each.max_batch_size for each in batchings])
+        self._dynamic = np.array([each.dynamic for each in batchings])
+        self._delay_s = np.array([each.max_queue_delay_s for each in batchings])
+        self._always_wakes = np.array([each.compares_shapes for each in batchings])
+        self._instances = np.array([each.instances for each in batchings])
+        self._preferred = np.array([each.sent_at_once(largest) for each in batchings])
+        self._shapes = np.array([each * (repeat // len(each)) for each in shapes], np.int64)
 
     def run(
         self,
@@ -154,6 +153,7 @@ class Runner:
         from autotune.simulator._kernel import run_window
 
         self.executions[:] = 0
+        self.busy_s[:] = 0.0
         self.over = np.zeros(len(limits_s))
         return run_window(
             unit_s,
@@ -161,9 +161,24 @@ class Runner:
             concurrency,
             self._think_s,
             self._overhead_s,
-            *self._facts,
+            self._owners,
+            self._follows,
+            self._devices,
+            self._factors,
+            self._batcher_first,
+            self._host_s,
+            self._device_s,
+            self._after_s,
             self._request_cpu_s,
-            *self._batching,
+            self._execution_cpu_s,
+            self._contention,
+            self._max_batch,
+            self._dynamic,
+            self._delay_s,
+            self._always_wakes,
+            self._instances,
+            self._preferred,
+            self._shapes,
             limits_s,
             allowed,
             first_counted,
@@ -174,6 +189,7 @@ class Runner:
             self.latency_s,
             self.queue_s,
             self.executions,
+            self.busy_s,
         )
 
 
