@@ -131,9 +131,10 @@ def test_throughput_without_a_ceiling_is_refused() -> None:
         parse_objective("throughput", ())
 
 
-def test_latency_without_a_rate_is_refused() -> None:
-    with pytest.raises(UsageError, match="needs the load to sustain"):
-        parse_objective("latency", ())
+@pytest.mark.parametrize("goal", ["latency", "p95", "memory", "memory,p99"])
+def test_the_lowest_value_without_a_rate_is_refused(goal: str) -> None:
+    with pytest.raises(UsageError, match=f"^--min-throughput: --objective {goal} needs the load to sustain"):
+        parse_objective(goal, ())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,9 @@ def test_refuses_a_bad_percentage_in_one_line(text: str) -> None:
 
 
 def test_throughput_with_a_rate_is_refused() -> None:
-    with pytest.raises(UsageError, match="only --objective latency and goodput take a rate"):
+    with pytest.raises(
+        UsageError, match="--min-throughput: --objective throughput searches the rate, so it takes none"
+    ):
         parse_objective("throughput", (Ceiling("p99", 0.005),), 1000)
 
 
@@ -170,7 +173,7 @@ def test_refuses_a_rate_that_cannot_be_offered(rate: float) -> None:
 
 
 def test_unknown_objective_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="--objective: 'speed' is unknown; use throughput, latency or goodput"):
+    with pytest.raises(UsageError, match="--objective: 'speed' is unknown; use throughput, latency, goodput, memory"):
         parse_objective("speed", ())
 
 
@@ -180,12 +183,16 @@ def test_unknown_load_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_lowest_latency_in_a_closed_loop_is_refused() -> None:
-    with pytest.raises(UsageError, match="--load: --objective latency offers the rate of --min-throughput"):
-        parse_objective("latency", (), 500, "closed")
+    for goal in ("latency", "memory"):
+        with pytest.raises(UsageError, match=f"--load: --objective {goal} offers the rate of --min-throughput"):
+            parse_objective(goal, (), 500, "closed")
 
 
 def test_says_what_it_looks_for() -> None:
     assert str(Objective("throughput", (Ceiling("p99", 0.005),))) == "highest throughput with p99 <= 5ms"
     assert str(Objective("latency", (), 500)) == "lowest p99 at 500 inferences/s"
+    assert (
+        str(Objective("memory", (Ceiling("p99", 0.02),), 500)) == "lowest memory at 500 inferences/s with p99 <= 20ms"
+    )
     closed = Objective("throughput", (Ceiling("p99", 0.005),), load="closed")
     assert str(closed) == "highest throughput in a closed loop with p99 <= 5ms"

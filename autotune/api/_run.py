@@ -216,7 +216,9 @@ def _log_run(request: RunRequest, result: StudyResult, observer: StudyObserver) 
 
 
 def _check_memory_limits(launcher: Launcher, goal: Objective) -> None:
-    """Raises `UsageError` for a limit on memory that cannot be seen."""
+    """Raises `UsageError` for memory that is limited or optimised and cannot be seen."""
+    if launcher.name == "remote" and any(each.is_memory for each in goal.values):
+        raise UsageError("--objective: the memory of a server at --url cannot be seen; drop memory, or use --launch")
     if goal.memory_limits and launcher.name == "remote":
         flag = "--max-memory" if goal.max_memory else "--max-gpu-memory"
         raise UsageError(f"{flag}: the memory of a server at --url cannot be seen; drop it, or use --launch")

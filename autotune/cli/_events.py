@@ -13,6 +13,7 @@ from autotune.report import load_label
 if TYPE_CHECKING:
     from autotune.cli._interruption import Interruption
     from autotune.measurement import Probe
+    from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
     from autotune.space import Candidate
 
@@ -30,7 +31,9 @@ class EventObserver:
     def note(self, text: str) -> None:
         self._write("note", text=text)
 
-    def study_started(self, name: str, trials_done: int, trials_wanted: int | None) -> None:
+    def study_started(
+        self, name: str, trials_done: int, trials_wanted: int | None, objective: Objective | None = None
+    ) -> None:
         self._write("study started", study=name, trials_done=trials_done, trials_wanted=trials_wanted)
 
     def estimated(self, left_s: float) -> None:
@@ -75,6 +78,8 @@ def _result(outcome: TrialOutcome) -> dict[str, object]:
         "message": outcome.message,
         "rate_per_s": measured.rate_per_s if measured and outcome.feasible else None,
         "latency_s": measured.latency_s if measured else None,
+        "memory_bytes": measured.memory_bytes if measured else None,
+        "gpu_memory_bytes": measured.gpu_memory_bytes if measured else None,
         "seconds": outcome.seconds,
     }
 

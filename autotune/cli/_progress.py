@@ -15,11 +15,22 @@ from rich.text import Text
 from autotune.cli._events import EventObserver
 from autotune.cli._interruption import Interruption, interruptible
 from autotune.cli._live_view import LiveView
-from autotune.report import PURPOSES, config_change, describe_candidate, latency, load_label, outcome_style, rate
+from autotune.report import (
+    PURPOSES,
+    columns_beside,
+    config_change,
+    describe_candidate,
+    latency,
+    load_label,
+    outcome_style,
+    rate,
+    shown_of,
+)
 from autotune.search import PROPOSED
 
 if TYPE_CHECKING:
     from autotune.measurement import Probe
+    from autotune.objective import Objective
     from autotune.outcome import TrialOutcome
     from autotune.search import StudyObserver
     from autotune.space import Candidate
@@ -62,11 +73,15 @@ class _ProgressObserver:
         self._console = console
         self._view = view
         self._labels: dict[int, str] = {}  # several trials may run at a time
+        self._objective: Objective | None = None
 
     def note(self, text: str) -> None:
         self._print(Text(text, style="dim"))
 
-    def study_started(self, name: str, trials_done: int, trials_wanted: int | None) -> None:
+    def study_started(
+        self, name: str, trials_done: int, trials_wanted: int | None, objective: Objective | None = None
+    ) -> None:
+        self._objective = objective
         if trials_done:
             wanted = f" of {trials_wanted}" if trials_wanted is not None and trials_wanted > trials_done else ""
             self.note(f"resuming study {name}: {trials_done}{wanted} trials done")
@@ -96,21 +111,21 @@ class _ProgressObserver:
 
     def trial_finished(self, number: int, outcome: TrialOutcome, best: bool) -> None:
         self._view.finished(number, outcome, best)
-        self._print(_line(number, self._labels.get(number, PROPOSED), outcome, best))
+        self._print(_line(number, self._labels.get(number, PROPOSED), outcome, best, self._objective))
 
     def run_finished(self, label: str, outcome: TrialOutcome) -> None:
-        self._print(_again(label, outcome))
+        self._print(_again(label, outcome, self._objective))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
+def _line(number: int, label: str, outcome: TrialOutcome, best: bool, objective: Objective | None) -> Text:
     measured = outcome.measurement
     line = Text(f"trial {number:>3}  ")
     if outcome.feasible and measured:
         line.append(f"{rate(measured.rate_per_s):>8} inferences/s", style="bold green" if best else "green")
-        line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}")
+        line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}{_beside(outcome, objective)}")
     else:
         line.append(f"{outcome.kind.value:>21}", style=outcome_style(outcome.kind))
         line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}" if measured else f"  {'':<11}")
@@ -122,13 +137,19 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool) -> Text:
     return line
 
 
-def _again(label: str, outcome: TrialOutcome) -> Text:
+def _beside(outcome: TrialOutcome, objective: Objective | None) -> str:
+    """The values that are optimised and stand nowhere else in the line."""
+    beside = columns_beside(objective) if objective is not None else []
+    return "".join(f"  {name} {shown_of(outcome.measurement, value)}" for name, value in beside)
+
+
+def _again(label: str, outcome: TrialOutcome, objective: Objective | None) -> Text:
     """The result of a config that was measured again."""
     measured = outcome.measurement
     line = Text(f"{label}:  ")
     if outcome.feasible and measured:
         line.append(f"{rate(measured.rate_per_s)} inferences/s", style="green")
-        line.append(f"  p99 {latency(measured.latency_s.get('p99'))}")
+        line.append(f"  p99 {latency(measured.latency_s.get('p99'))}{_beside(outcome, objective)}")
     else:
         line.append(outcome.kind.value, style=outcome_style(outcome.kind))
     return line

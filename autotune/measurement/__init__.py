@@ -14,6 +14,7 @@ from autotune.measurement._serving import Serving, Step, StepWindow, Stream
 from autotune.measurement._sizes import between_jumps, sizes_up_to
 from autotune.measurement._sweep import Slo, SweepResult, sweep
 from autotune.measurement._types import ClientTimes, Evidence, Measurement, Probe, Purpose, StreamWindow, Usage, Verdict
+from autotune.measurement._values import most_memory, value_of
 
 __all__ = [
     "CERTIFIED_RATE",
@@ -52,9 +53,11 @@ __all__ = [
     "between_jumps",
     "breakdown",
     "load_words",
+    "most_memory",
     "parse_sweep",
     "run_probe",
     "schedules",
     "sizes_up_to",
     "sweep",
+    "value_of",
 ]

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
+from autotune.errors import UsageError
 from autotune.load import LoadGenerator
 from autotune.measurement._limit import limited_by
 from autotune.measurement._options import MeasureOptions
@@ -17,6 +18,7 @@ from autotune.measurement._reasons import Infeasible, Limit, LimitKind
 from autotune.measurement._screen import may_wait_for_poll, screen, warm_up
 from autotune.measurement._sizes import Sized, sweep_sizes
 from autotune.measurement._types import Measurement, Probe
+from autotune.measurement._values import most_memory
 from autotune.measurement.load_search import (
     Certificate,
     ConcurrencyAxis,
@@ -74,6 +76,7 @@ class Meter:
         self._located_per_s: float | None = None
         self._failing: float | None = None
         self._beaten_by_per_s: float | None = None
+        self._beside_s: dict[str, float] = {}
 
     @property
     def probes(self) -> list[Probe]:
@@ -97,10 +100,13 @@ class Meter:
         self._prober.options = self._options.within_share(question.share_s)
         self._prober.reseed(question.seed)
         warm_up(self._prober, self._clock)
-        if self._objective.rate_per_s is not None:
-            self._measure_at_rate(question)
-        else:
+        self._check_memory_is_seen()
+        if self._objective.goal == "throughput":
             self._measure_in_time(question)
+            if self._infeasible is None and not question.certified:
+                self._measure_beside()
+        else:
+            self._measure_at_rate(question)
         if self._infeasible is None and self._over_memory():
             self._infeasible = Infeasible.MEMORY
         if self._infeasible in _BY_A_WINDOW and self._decided_by and self._decided_by.verdict == "invalid":
@@ -133,6 +139,9 @@ class Meter:
             infeasible=self._infeasible,
             instances=self._prober.instances,
             serving=self._prober.serving,
+            memory_bytes=most_memory(self.probes, "memory"),
+            gpu_memory_bytes=most_memory(self.probes, "GPU memory"),
+            latency_beside_s=self._beside_s,
         )
 
     def _limit(self, *, feasible: bool) -> Limit | None:
@@ -155,6 +164,20 @@ class Meter:
         self._infeasible = None if probe.holds else Infeasible.NOT_SUSTAINED
         self._certified = True
         self._confidence = min((each.confidence for each in probe.evidence), default=0.0)
+
+    def _measure_beside(self) -> None:
+        """The latency that is optimised beside a throughput: at the objective's rate, or of one request at a time."""
+        if not any(each.is_latency for each in self._objective.values):
+            return
+        rate_per_s, window_s = self._objective.rate_per_s, self._options.confirm_s
+        if rate_per_s is None:
+            probe = self._prober.closed_loop("load", 1, window_s)
+        else:
+            probe = self._prober.at_rate("load", rate_per_s, window_s)
+        self._beside_s = dict(probe.latency_s)
+        lost = any(not math.isfinite(self._beside_s[each.name]) for each in self._objective.values if each.is_latency)
+        if lost or not probe.kept_up:
+            self._decided_by, self._infeasible = probe, Infeasible.NOT_SUSTAINED
 
     def _measure_in_time(self, question: Question) -> None:
         """Measures the highest load; if the time is over before it is found, the highest that held so far counts."""
@@ -256,14 +279,19 @@ class Meter:
         good_per_s = self._decided_by.good_per_s
         return self._decided_by.asked_per_s if good_per_s is None else good_per_s
 
+    def _check_memory_is_seen(self) -> None:
+        """Raises `UsageError` if memory is optimised and cannot be seen."""
+        seen = any(most_memory(self.probes, kind) is not None for kind in ("memory", "GPU memory"))
+        if self.probes and not seen and any(each.is_memory for each in self._objective.values):
+            raise UsageError("--objective: the memory of the server cannot be seen on this system; drop memory")
+
     def _over_memory(self) -> bool:
         return any(over > 0 for over in self._memory_missed().values())
 
     def _memory_missed(self) -> dict[str, float]:
         """How far the most memory of all windows is over its limits, (value / limit) - 1."""
-        usages = [probe.usage for probe in self.probes if probe.usage is not None]
         return {
-            str(limit): max((each.of(limit.of) or 0 for each in usages), default=0) / limit.limit_bytes - 1
+            str(limit): (most_memory(self.probes, limit.of) or 0) / limit.limit_bytes - 1
             for limit in self._objective.memory_limits
         }
 
@@ -272,9 +300,9 @@ class Meter:
         missed = {**violations(probe, self._objective.ceilings), **self._memory_missed()}
         if self._objective.goal == "goodput":
             missed["rate"] = 0.0
-        if self._objective.goal == "latency" and not math.isfinite(
-            probe.latency_s[self._objective.optimised_statistic]
-        ):
+        at_once = self._objective.goal != "throughput"  # else they are of another window
+        latencies = [each.name for each in self._objective.values if each.is_latency and at_once]
+        if any(not math.isfinite(probe.latency_s[name]) for name in latencies):
             missed["lost"] = probe.failed / max(1, probe.requests)
         if self._beaten_by_per_s is not None:
             missed["race"] = max(0.001, 1 - min(probe.achieved_per_s, probe.asked_per_s) / self._beaten_by_per_s)

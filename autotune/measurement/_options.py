@@ -295,8 +295,7 @@ def requests_needed(objective: Objective) -> int:
     Requests that come in bursts are late together: as many times more as their arrivals are dispersed.
     """
     statistics = [ceiling.quantile for ceiling in objective.ceilings]
-    if objective.goal == "latency":
-        statistics.append(Ceiling(objective.optimised_statistic, math.inf).quantile)
+    statistics += [Ceiling(each.name, math.inf).quantile for each in objective.values if each.is_latency]
     tails = [1 - quantile for quantile in statistics if not math.isnan(quantile)]
     alike = max(100, round(4.6 / min(tails))) if tails else 100
     return round(alike * max(1.0, objective.arrivals.dispersion))

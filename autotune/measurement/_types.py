@@ -10,7 +10,7 @@ from typing import Literal
 from autotune.load import ClosedLoop, Schedule
 from autotune.measurement._reasons import Disturbance, Infeasible, Limit
 from autotune.measurement._serving import Serving, StepWindow, Stream
-from autotune.objective import Ceiling
+from autotune.objective import Ceiling, MemoryKind
 from autotune.server import ModelStatistics
 
 Purpose = Literal["warm-up", "screen", "sizes", "profile", "race", "saturate", "locate", "certify", "load"]
@@ -98,7 +98,7 @@ class Usage:
     cores: int | None = None
     seconds: float | None = None
 
-    def of(self, memory: Literal["memory", "GPU memory"]) -> int | None:
+    def of(self, memory: MemoryKind) -> int | None:
         """Bytes of one kind of memory; None where it cannot be seen."""
         return self.memory_bytes if memory == "memory" else self.gpu_memory_bytes
 
@@ -282,6 +282,10 @@ class Measurement:
         infeasible: Why it is not feasible; None where it is, or an interruption came first.
         instances: The model's instances, as the server had them; 0 where that was not kept.
         serving: What the server makes of the config; None where that was not kept.
+        memory_bytes: The most memory of the server in any window; None where it cannot be seen.
+        gpu_memory_bytes: The same of GPU memory; None without a GPU.
+        latency_beside_s: Latencies by statistic that are optimised beside a throughput: at the objective's rate, or of
+            one request at a time without one. Empty if none is.
     """
 
     feasible: bool
@@ -302,6 +306,9 @@ class Measurement:
     infeasible: Infeasible | None = None
     instances: int = 0
     serving: Serving | None = None
+    memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
+    latency_beside_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def proved_per_s(self) -> float | None:

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from autotune.measurement import value_of
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.space import ParameterValue
@@ -21,7 +22,7 @@ def measured_value(outcome: TrialOutcome, objective: Objective) -> float | None:
     measured = outcome.measurement
     if measured is None or not outcome.feasible:
         return None
-    return measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
+    return value_of(measured, objective.value)
 
 
 def merit_of(value: float, objective: Objective) -> float:

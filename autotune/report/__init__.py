@@ -11,6 +11,7 @@ from autotune.report._purposes import PURPOSES
 from autotune.report._summary import study_summary, verdict
 from autotune.report._sweep import sweep_table
 from autotune.report._text import outlines as outlines_text
+from autotune.report._values import columns_beside, shown_of
 
 __all__ = [
     "DATA_FORMATS",
@@ -21,6 +22,7 @@ __all__ = [
     "Format",
     "check_data_options",
     "claim",
+    "columns_beside",
     "comparison_json",
     "config_change",
     "describe_candidate",
@@ -35,6 +37,7 @@ __all__ = [
     "outcome_style",
     "outlines_text",
     "rate",
+    "shown_of",
     "study_summary",
     "sweep_table",
     "verdict",

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from autotune.environment import Environment, differences
 from autotune.measurement.statistics import Ratio
-from autotune.report._format import latency, rate, wide_console
+from autotune.report._format import wide_console
+from autotune.report._values import in_words, shown_by
 from autotune.search import StudyResult, score
 
 
@@ -63,14 +64,13 @@ def _level(result: StudyResult) -> tuple[float, float]:
 def _result(result: StudyResult) -> str:
     if result.best is None:
         return f"{result.study}: no config meets the SLO ({result.objective})."
-    shown = rate if result.objective.maximise else latency
-    unit = " inferences/s" if result.objective.maximise else f" {result.objective.optimised_statistic}"
+    shown = shown_by(result.objective.value)
     half, value = _level(result)
     if math.isfinite(half):
         how = f"95% interval {shown(value * math.exp(-half))} to {shown(value * math.exp(half))}"
     else:
         how = "a single measurement, no interval"
-    return f"{result.study}: {shown(value)}{unit} ({how}), {result.objective}."
+    return f"{result.study}: {in_words(result.objective.value, value)} ({how}), {result.objective}."
 
 
 def _ratio_sentence(first: StudyResult, second: StudyResult) -> str:

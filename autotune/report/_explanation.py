@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from autotune.objective import Value
 from autotune.prediction import Agreement, Coverage, Explanation, ParameterEffect
 from autotune.report._format import phrase
+from autotune.report._values import column
 from autotune.search import StudyResult
 
 _RANKED = 4  # trials; fewer have no rank correlation worth the name
@@ -18,7 +20,7 @@ def explanation_lines(result: StudyResult) -> list[str]:
         return []
     lines = []
     if result.best is not None and result.best.number == explanation.winner:
-        lines += [*_effects(explanation, maximise=result.objective.maximise), *_without_effect(explanation)]
+        lines += [*_effects(explanation, result.objective.value), *_without_effect(explanation)]
     if explanation.agreement is not None:
         lines.append(_agreement(explanation.agreement))
     if explanation.doubt:
@@ -26,7 +28,7 @@ def explanation_lines(result: StudyResult) -> list[str]:
     return [*lines, _coverage(explanation.coverage, explanation.not_simulated)]
 
 
-def _effects(explanation: Explanation, *, maximise: bool) -> list[str]:
+def _effects(explanation: Explanation, value: Value) -> list[str]:
     shown = [
         each
         for each in explanation.effects
@@ -34,7 +36,7 @@ def _effects(explanation: Explanation, *, maximise: bool) -> list[str]:
     ]
     if not shown:
         return []
-    what = "inferences/s" if maximise else "latency"
+    what = column(value)
     lead = f"Effect of each parameter on {what}, compared with the best config with that parameter from"
     return [f"{lead} {explanation.against}:", *map(_effect, shown)]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from autotune.report._format import latency, rate
+from autotune.report._format import rate
 from autotune.search import FleetResult, Hardware, ModelStudy, StudyResult, score
 
 
@@ -67,7 +67,8 @@ def _row(each: ModelStudy, priced: bool) -> Iterator[str]:
 
 def study_cells(result: StudyResult) -> tuple[str, str, str, str, str]:
     """Trials, baseline, delivered, gain and the exported config's path."""
-    shown = (lambda value: f"{rate(value)}/s") if result.objective.maximise else latency
+    value = result.objective.value
+    shown = (lambda found: f"{rate(found)}/s") if value.maximise else shown_by(value)
     baseline, best = (
         shown(score(trial.outcome, result.objective)) if trial is not None and trial.outcome.feasible else "violates"
         for trial in (result.baseline, result.best)

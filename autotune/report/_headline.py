@@ -9,9 +9,10 @@ from collections.abc import Callable
 from autotune.measurement import Infeasible, Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
-from autotune.report._format import config_change, latency, rate, served_otherwise
+from autotune.report._format import config_change, rate, served_otherwise
 from autotune.report._measurement import unproved
 from autotune.report._streams import shared_rate
+from autotune.report._values import column, shown_by
 from autotune.search import Finals, StudyResult
 
 _MOST_CHANGES = 10  # lines of a diff that a summary shows
@@ -63,9 +64,8 @@ def rounds(result: StudyResult) -> list[str]:
     if finals is None or not finals.rounds:
         return []
     objective = result.objective
-    shown = rate if objective.maximise else latency
-    unit = "inferences/s" if objective.maximise else objective.optimised_statistic
-    lines = [f"Final comparison, {unit} in each round on a fresh server:"]
+    shown = shown_by(objective.value)
+    lines = [f"Final comparison, {column(objective.value)} in each round on a fresh server:"]
     for each in finals.finalists:
         mark = "*" if finals.winner is not None and each.trial.id == finals.winner.trial.id else " "
         name = f"trial {each.trial.number}{' (baseline)' if each.is_baseline else ''}"
@@ -84,7 +84,10 @@ def _gain(result: StudyResult) -> str:
         how = f"was not measured ({baseline.outcome.kind.value})" if baseline.outcome.failed else "violates the SLO"
         return f"The baseline {how}; the delivered config meets the SLO."
     if finals is not None and finals.gain is not None:
-        return f"Gain over the baseline: {finals.gain.value:.2f} times ({_interval(finals.gain, _times)})."
+        value = result.objective.value
+        shown = f"{finals.gain.value:.2f} times"
+        said = f"over the baseline: {shown}" if value.maximise else f"{value.name} is {shown} the baseline's"
+        return f"Gain{' ' if value.maximise else ': '}{said} ({_interval(finals.gain, _times)})."
     if finals is not None and finals.rounds:
         return "The baseline violated the SLO in the final comparison; the delivered config met it."
     estimated = f"{result.estimated_gain:.2f} times" if result.estimated_gain is not None else "unknown"
@@ -112,9 +115,11 @@ def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:
     ceilings = ", ".join(map(str, objective.ceilings))
     played = f"{sustained.rounds} round{'' if sustained.rounds == 1 else 's'} on fresh servers"
     if not objective.maximise:
-        interval = _interval(sustained, latency)
-        value = f"{objective.optimised_statistic} {latency(sustained.value)}"
-        return f"Latency: {value} at {rate(objective.rate_per_s)} inferences/s ({interval}), {played}."
+        interval = _interval(sustained, shown_by(objective.value))
+        value = f"{rate(objective.rate_per_s)} inferences/s ({interval}), {played}"
+        statistic = f"{objective.value.name} " if objective.value.is_latency else ""
+        shown = shown_by(objective.value)(sustained.value)
+        return f"{objective.goal.capitalize()}: {statistic}{shown} at {value}."
     interval = _interval(sustained, rate)
     if objective.goodput_s is not None:
         within = f"{rate(sustained.value)} of {rate(objective.rate_per_s)} inferences/s"

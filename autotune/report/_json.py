@@ -171,6 +171,8 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "rate_per_s": measured.rate_per_s if measured else None,
         "first_failing_per_s": measured.first_failing_per_s if measured else None,
         "latency_s": measured.latency_s if measured else None,
+        "memory_bytes": measured.memory_bytes if measured else None,
+        "gpu_memory_bytes": measured.gpu_memory_bytes if measured else None,
         "violations": measured.violations if measured else None,
         "kept_apart": outcome.kept_apart,
         "message": outcome.message,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
-from autotune.measurement import Breakdown, Evidence, Infeasible, Measurement, Probe, breakdown
-from autotune.objective import Ceiling, format_duration, format_size
+from autotune.measurement import Breakdown, Evidence, Infeasible, Measurement, Probe, breakdown, most_memory
+from autotune.objective import Ceiling, MemoryKind, format_duration, format_size
 from autotune.report._format import latency, load_label, rate
 from autotune.report._reasons import disturbance, limit, notes, warnings
 from autotune.report._steps import step_lines
@@ -117,8 +116,8 @@ def _missed(measured: Measurement) -> str:
         return f"Pruned: does not sustain {incumbent} within the SLO: p99 {_p99(decided)}"
     worst = max(measured.violations.items(), key=lambda item: item[1], default=("the SLO", 0.0))[0]
     if measured.infeasible is Infeasible.MEMORY:
-        kind: Literal["memory", "GPU memory"] = "GPU memory" if worst.startswith("GPU") else "memory"
-        used = max((probe.usage.of(kind) or 0 for probe in measured.probes if probe.usage), default=0)
+        kind: MemoryKind = "GPU memory" if worst.startswith("GPU") else "memory"
+        used = most_memory(measured.probes, kind) or 0
         return f"{worst} is violated: {format_size(used)} in use"
     return f"{worst} is violated: p99 {_p99(decided)}"
 

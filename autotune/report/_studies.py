@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from autotune.report._format import latency, rate, wide_console
+from autotune.report._format import rate, wide_console
+from autotune.report._values import shown_by
 from autotune.store import StudyOutline
 
 
@@ -37,4 +38,5 @@ def studies_table(outlines: Sequence[StudyOutline], console: Console | None = No
 def _best(outline: StudyOutline) -> str:
     if outline.best is None:
         return "none feasible"
-    return f"{rate(outline.best)}/s" if outline.objective.maximise else latency(outline.best)
+    value = outline.objective.value
+    return f"{rate(outline.best)}/s" if value.maximise else shown_by(value)(outline.best)

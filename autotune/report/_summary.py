@@ -9,14 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from autotune.measurement import Infeasible, LimitKind
-from autotune.objective import Objective, format_duration
+from autotune.objective import Objective, Value, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import config_change, latency, mean_batch, outcome_style, rate, wide_console
 from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small, limit, queue_size
-from autotune.search import StudyResult, score
+from autotune.report._values import columns_beside, shown_by, shown_of, statistics_shown
+from autotune.search import StudyResult
 from autotune.store import TrialRecord
 
 _WIDE = 100  # columns; below that the table leaves out what a verdict does not rest on
@@ -106,32 +107,30 @@ def missed(outcome: TrialOutcome) -> str:
     return f"{said} in a disturbed window, undecided" if disturbed else said
 
 
-def _value(outcome: TrialOutcome, objective: Objective) -> str:
-    value = score(outcome, objective)
-    return f"{rate(value)} inferences/s" if objective.maximise else f"{objective.optimised_statistic} {latency(value)}"
-
-
 def _trials_table(result: StudyResult, narrow: bool) -> Table:
     of_all = [] if result.objective.weights else ["p99"]
-    statistics = list(dict.fromkeys([*(ceiling.key for ceiling in result.objective.ceilings), *of_all]))
+    statistics = statistics_shown(result.objective, of_all)
+    beside = columns_beside(result.objective)
     table = Table(title=f"{result.study}: {result.objective}", title_justify="left", pad_edge=False, box=None)
     aside = () if narrow else ("mean batch", "start", "took")
     foreseen = not narrow and any(trial.outcome.forecast for trial in result.trials)
     predicted = ("predicted",) if foreseen else ()
-    for name in ("trial", *predicted, "inferences/s", *statistics, *aside):
+    for name in ("trial", *predicted, "inferences/s", *statistics, *(name for name, _ in beside), *aside):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=10, max_width=40)
     table.add_column("config", overflow="fold", min_width=12)
     for trial in result.trials:
         is_best = result.best is not None and trial.number == result.best.number
-        row = _row(trial, statistics, is_best=is_best, narrow=narrow)
+        row = _row(trial, statistics, [value for _, value in beside], is_best=is_best, narrow=narrow)
         if foreseen:
             row.insert(1, predicted_value(trial.outcome, result.objective))
         table.add_row(*row)
     return table
 
 
-def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bool) -> list[str | Text]:
+def _row(
+    trial: TrialRecord, statistics: list[str], beside: list[Value], *, is_best: bool, narrow: bool
+) -> list[str | Text]:
     outcome = trial.outcome
     measured = None if outcome.failed else outcome.measurement
     decided = measured.decided_by if measured else None
@@ -145,6 +144,7 @@ def _row(trial: TrialRecord, statistics: list[str], *, is_best: bool, narrow: bo
         Text(f"{'*' if is_best else ''}{trial.number}", style=style),
         Text(measured_rate(outcome), style=style if outcome.feasible else "dim"),
         *(latency(measured.latency_s.get(statistic)) if measured else "-" for statistic in statistics),
+        *(shown_of(measured, value) for value in beside),
         *(() if narrow else aside),
         Text(verdict_of(outcome), style=outcome_style(outcome.kind)),
         Text(config_change(outcome, trial.label), style=style),
@@ -156,7 +156,7 @@ def predicted_value(outcome: TrialOutcome, objective: Objective) -> str:
     forecast = outcome.forecast
     if forecast is None or not forecast.keeps:
         return "-" if forecast is None else "none"
-    return rate(forecast.simulated) if objective.maximise else latency(forecast.simulated)
+    return shown_by(objective.value)(forecast.simulated)
 
 
 def measured_rate(outcome: TrialOutcome) -> str:

@@ -132,11 +132,13 @@ def _translate_objective(settings: Mapping[str, Any], translation: Translation) 
     """The goal, and a closed loop for a throughput, as Model Analyzer measures it."""
     objectives = settings.get("objectives") or ["perf_throughput"]
     names = [str(name) for name in (objectives if isinstance(objectives, list | Mapping) else [objectives])]
-    if "perf_throughput" not in names and any(name in _LATENCIES for name in names):
-        translation.options["objective"] = "latency"
+    if "perf_throughput" not in names and any(name in (*_LATENCIES, *_MEMORY) for name in names):
+        translation.options["objective"] = "latency" if any(name in _LATENCIES for name in names) else "memory"
     elif not any(key.startswith("request_rate") for key in (*settings, *(settings.get("parameters") or ()))):
         translation.options["load"] = "closed"
-    chosen = set(_LATENCIES) if "objective" in translation.options else {"perf_throughput"}
+    chosen = {"latency": {*_LATENCIES}, "memory": {*_MEMORY}}.get(
+        str(translation.options.get("objective")), {"perf_throughput"}
+    )
     translation.left_out += [f"objectives: {name}" for name in names if name not in chosen]
 
 
@@ -169,7 +171,7 @@ def _constraints(value: Any, translation: Translation) -> None:
 
 
 def _min_throughput(value: Any, translation: Translation) -> None:
-    if translation.options.get("objective") == "latency":
+    if translation.options.get("objective") in ("latency", "memory"):
         translation.options["min_throughput"] = value
     else:
         translation.left_out.append(f"perf_throughput: min: {value} (the highest throughput is searched)")

@@ -112,8 +112,8 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
         weights = self.weights()
         if not weights:
             return objective
-        if objective.goal != "throughput":
-            raise UsageError(f"--objective: {objective.goal} goes with one model; with --models use throughput")
+        if objective.goal != "throughput" or objective.also:
+            raise UsageError(f"--objective: {objective.words} goes with one model; with --models use throughput")
         if objective.load != "open":
             raise UsageError("--load: a closed loop has no rate to share by weight; with --models use --load open")
         unlimited = [model for model in weights if not any(each.model == model for each in objective.ceilings)]

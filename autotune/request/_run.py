@@ -42,14 +42,14 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
 
     objective: str = option(
         "throughput",
-        "throughput|latency|goodput",
-        "Highest throughput under the ceilings; at --rate lowest p99, or most answers in time.",
+        "throughput|latency|goodput|memory",
+        "Highest throughput; at --rate lowest p99, most answers in time, or least memory.",
         panel=Panel.OBJECTIVE,
     )
     min_throughput: float | None = option(
         None,
         "RATE",
-        "Inferences/s to offer; with --objective latency or goodput.",
+        "Inferences/s to offer; with --objective latency, goodput or memory.",
         panel=Panel.OBJECTIVE,
         aliases=("--rate",),
     )
@@ -260,7 +260,9 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
 
 def default_study_name(model: str, objective: Objective, launch: str) -> str:
     """Model, objective and launch mode in one word."""
-    load = [f"{objective.goal}-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    sought = objective.words.replace(",", "-")
+    load = [f"{sought}-at-{objective.rate_per_s:g}"] if objective.rate_per_s is not None else []
+    load = load or ([sought] if objective.also else [])
     if objective.goodput_s is not None:
         load.append(f"within-{format_duration(objective.goodput_s)}")
     slo = [f"{ceiling.statistic}-{format_duration(ceiling.limit_s)}" for ceiling in objective.ceilings]

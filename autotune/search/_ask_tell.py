@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from autotune.search._attributes import user_attributes
-from autotune.search._score import constraint_values, score
+from autotune.search._score import constraint_values, scores
 from autotune.search.samplers import CONSTRAINTS_ATTR
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ class AskTell:
         self._study = optuna.create_study(
             study_name=name,
             storage=storage,
-            direction="maximize" if objective.maximise else "minimize",
+            directions=["maximize" if each.maximise else "minimize" for each in objective.values],
             sampler=sampler,
             load_if_exists=True,
         )
         with warnings.catch_warnings():  # naming the metric for the dashboard is experimental in Optuna
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.set_metric_names([_metric_name(objective)])
+            self._study.set_metric_names([each.metric for each in objective.values])
 
     def ask(self) -> tuple[optuna.Trial, Candidate]:
         """The candidate that the sampler proposes.
@@ -74,7 +74,7 @@ class AskTell:
         for name, value in user_attributes(label, outcome).items():
             asked.set_user_attr(name, value)
         asked.set_user_attr(CONSTRAINTS_ATTR, list(constraint_values(outcome, self._objective)))
-        self._study.tell(asked, score(outcome, self._objective))
+        self._study.tell(asked, scores(outcome, self._objective))
 
     def abandon(self, asked: optuna.Trial) -> None:
         """Closes a trial that was not run to its end; its candidate may be proposed again."""
@@ -100,7 +100,3 @@ class AskTell:
         for enqueued in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             # Enqueued but never asked for; whoever needs it enqueues it again.
             self._study._storage.set_trial_state_values(enqueued._trial_id, TrialState.FAIL)
-
-
-def _metric_name(objective: Objective) -> str:
-    return "inferences per second" if objective.maximise else f"{objective.optimised_statistic} in seconds"

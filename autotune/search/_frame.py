@@ -20,7 +20,7 @@ TRIAL_COLUMNS = {
     "trial": "number of the trial; 0 is the baseline",
     "label": "whose config it is",
     "outcome": "how it ended: `feasible`, `infeasible`, `pruned`, `failed to load`, ...",
-    "value": "inferences/s, or seconds of the optimised statistic; empty if the SLO was not met",
+    "value": "inferences/s, seconds of the optimised latency, or bytes of memory; empty if the SLO was not met",
     "rate_per_s": "inferences/s at which the window that decided ran; the sustainable rate if the SLO was met",
     "p50_s, p90_s, p95_s, p99_s, avg_s": "latency in that window, in seconds, and each ceiling's statistic",
     "requests": "requests in that window",

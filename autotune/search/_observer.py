@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from autotune.measurement import Probe
+from autotune.objective import Objective
 from autotune.outcome import TrialOutcome
 from autotune.space import Candidate
 
@@ -15,7 +16,9 @@ class StudyObserver(Protocol):
     def note(self, text: str) -> None:
         """Something a person should know, one line."""
 
-    def study_started(self, name: str, trials_done: int, trials_wanted: int | None) -> None: ...
+    def study_started(
+        self, name: str, trials_done: int, trials_wanted: int | None, objective: Objective | None = None
+    ) -> None: ...
 
     def estimated(self, left_s: float) -> None:
         """How many seconds the rest takes at most, finals included, as far as is known."""
@@ -37,7 +40,9 @@ class SilentObserver:
 
     def note(self, text: str) -> None: ...
 
-    def study_started(self, name: str, trials_done: int, trials_wanted: int | None) -> None: ...
+    def study_started(
+        self, name: str, trials_done: int, trials_wanted: int | None, objective: Objective | None = None
+    ) -> None: ...
 
     def estimated(self, left_s: float) -> None: ...
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from autotune.objective import Objective
+from autotune.limits import MOST_BYTES
+from autotune.measurement import value_of
+from autotune.objective import Objective, Value
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.store import TrialRecord
 
@@ -23,17 +25,40 @@ _WORST_VIOLATION = 100.0
 
 
 def score(outcome: TrialOutcome, objective: Objective) -> float:
-    """The value that Optuna sees: inferences/s, or seconds of the optimised statistic.
+    """The objective's first value: inferences/s, seconds of a latency, or bytes of memory.
 
-    A trial that violated the SLO scores the worst value, 0 inferences/s or `WORST_LATENCY_S`: the dashboard's
-    best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's samplers
-    ignore failed trials. What was measured on another host than the baseline is divided by that host's factor.
+    A trial that violated the SLO scores the worst value, 0 inferences/s, `WORST_LATENCY_S` or `MOST_BYTES`: the
+    dashboard's best trial goes by value alone, and samplers learn from its constraints. Finite, because Optuna's
+    samplers ignore failed trials. What was measured on another host than the baseline is divided by that host's factor.
     """
+    found = _score(outcome, objective.value)
+    return found / outcome.host_factor.value if outcome.feasible and outcome.host_factor else found
+
+
+def scores(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:
+    """What Optuna is given: each of the objective's values.
+
+    Of several, a trial that violated the SLO gets what was measured, for its constraints keep it from the Pareto front:
+    the worst values would squeeze the others into a corner of the front's plot.
+    """
+    values = objective.values
     measured = outcome.measurement
-    if measured is None or not outcome.feasible:
-        return 0.0 if objective.maximise else WORST_LATENCY_S
-    value = measured.rate_per_s if objective.maximise else measured.latency_s[objective.optimised_statistic]
-    return value / outcome.host_factor.value if outcome.host_factor else value
+    if len(values) == 1 or outcome.feasible or outcome.failed or measured is None:
+        return score(outcome, objective), *(_score(outcome, each) for each in values[1:])
+    found = [value_of(measured, each) for each in values]
+    return tuple(value if math.isfinite(value) else _worst(each) for value, each in zip(found, values, strict=True))
+
+
+def _score(outcome: TrialOutcome, value: Value) -> float:
+    measured = outcome.measurement
+    found = value_of(measured, value) if measured is not None and outcome.feasible else math.nan
+    return found if math.isfinite(found) else _worst(value)
+
+
+def _worst(value: Value) -> float:
+    if value.maximise:
+        return 0.0
+    return float(MOST_BYTES) if value.is_memory else WORST_LATENCY_S
 
 
 def constraint_values(outcome: TrialOutcome, objective: Objective) -> tuple[float, ...]:

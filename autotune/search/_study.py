@@ -127,7 +127,7 @@ class Coordinator:
 
     def run(self) -> StudyResult:
         """Runs trials until the plan is fulfilled, the space is exhausted or a person interrupts."""
-        self._observer.study_started(self._plan.name, len(self._trials), self._wanted())
+        self._observer.study_started(self._plan.name, len(self._trials), self._wanted(), self._plan.objective)
         stopped, interrupted, broken = self._run_trials()
         try:
             if not interrupted:
@@ -343,7 +343,7 @@ class Coordinator:
         (`benchmarks/replay`).
         """
         best = self._experience.best_value(self._trials)
-        if best is None or not self._plan.objective.maximise:
+        if best is None or not self._plan.objective.maximise or self._plan.objective.also:
             return None
         return best * (1 - max(self._plan.min_gain, self._plan.objective.within))
 

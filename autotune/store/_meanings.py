@@ -34,7 +34,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "study_id": "the study",
         "rows": "trials and runs of the study as the line was made; with more of them it is made anew",
         "trials": "finished trials",
-        "best": "inferences/s, or seconds of the optimised statistic, of the delivered config; empty without one",
+        "best": "inferences/s, seconds of the optimised latency or bytes, of the delivered config; empty without one",
         "gain": "its value over the baseline's, by the final comparison; empty if unknown",
     },
     "autotune_trial": {

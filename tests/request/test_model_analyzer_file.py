@@ -152,3 +152,14 @@ def test_a_file_that_says_too_little_is_refused(tmp_path: Path, text: str, words
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^--from-model-analyzer: cannot read .*none\.yaml: No such file"):
         RunRequest(from_model_analyzer=tmp_path / "none.yaml").completed()
+
+
+@pytest.mark.parametrize("metric", ["gpu_used_memory", "cpu_used_ram"])
+def test_the_least_memory_under_a_rate_is_read(tmp_path: Path, metric: str) -> None:
+    text = f"""
+profile_models: [plus]
+objectives: [{metric}]
+constraints: {{perf_throughput: {{min: 300}}, perf_latency_p99: {{max: 20}}}}
+"""
+    request, _ = read(tmp_path, text)
+    assert str(request.goal()) == "lowest memory at 300 inferences/s with p99 <= 20ms"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from autotune.measurement import value_of
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report.dashboard._artifacts import Artifact
 from autotune.report.dashboard._notes import study_note, trial_note
@@ -116,7 +117,7 @@ def _missing_value(outcome: TrialOutcome | None, objective: Objective) -> float 
         return None
     if objective.maximise:
         return measured.decided_by.asked_per_s
-    value = measured.latency_s.get(objective.optimised_statistic, math.inf)
+    value = value_of(measured, objective.value)
     return value if math.isfinite(value) else None
 
 

@@ -44,7 +44,12 @@ _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"  # MLflow's own tag
 _LONGEST_VALUE = 500  # characters of a parameter, as MLflow 1 and later accept
 _MOST_CHILDREN = 5000  # runs that one search returns
 _MOST_METRICS = 1000  # of one request
-_RESULTS = {"throughput": "sustainable_rate_per_s", "goodput": "goodput_per_s", "latency": "latency_s"}
+_RESULTS = {
+    "throughput": "sustainable_rate_per_s",
+    "goodput": "goodput_per_s",
+    "latency": "latency_s",
+    "memory": "memory_bytes",
+}
 _NOT_IN_NAMES = re.compile(r"[^\w\-. /:]")
 
 

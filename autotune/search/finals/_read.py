@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -88,7 +89,8 @@ def finalists_of(trials: Sequence[TrialRecord], held: Sequence[TrialRecord], obj
     rounds: dict[int, dict[int, float]] = {}
     for run in held:
         if run.role == FINAL and run.trial_id in by_id and run.round is not None:
-            rounds.setdefault(run.trial_id, {})[run.round] = score(run.outcome, objective)
+            value = score(run.outcome, objective) if run.outcome.feasible or objective.maximise else math.inf
+            rounds.setdefault(run.trial_id, {})[run.round] = value
     return [Finalist(by_id[trial_id], played) for trial_id, played in rounds.items()]
 
 

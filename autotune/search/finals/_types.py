@@ -31,8 +31,8 @@ class Finalist:
 
     Attributes:
         trial: The trial in which the search measured it.
-        rounds: Round number, from 1, to its value: inferences/s, or seconds of the optimised statistic. 0 inferences/s
-            or infinite seconds where it violated a ceiling.
+        rounds: Round number, from 1, to its value: inferences/s, seconds or bytes. 0 inferences/s, infinite seconds or
+            bytes, where it violated a ceiling.
     """
 
     trial: TrialRecord

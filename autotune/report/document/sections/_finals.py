@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 from autotune.measurement.statistics import Ratio
-from autotune.report._format import config_change, latency, rate
+from autotune.report._format import config_change
+from autotune.report._values import axis, column, shown_by
 from autotune.report.document._blocks import Block, Cell, Column, Paragraph, Section, Table
 from autotune.report.document._figure import Axis, Figure, Series
 from autotune.report.document._source import Source
 from autotune.search import Finalist, Finals, levels, ratios_to_baseline
-
-_MS = 1e3
 
 
 def finals(source: Source) -> Section | None:
@@ -24,7 +23,7 @@ def finals(source: Source) -> Section | None:
     ratios = ratios_to_baseline(held, objective)
     means = levels(held)
     rounds = range(1, held.rounds + 1)
-    what = "inferences/s" if objective.maximise else objective.optimised_statistic
+    what = column(objective.value)
     columns = (
         Column("config"),
         *(Column(f"round {number}", numeric=True) for number in rounds),
@@ -52,7 +51,7 @@ def _row(
     finalist: Finalist, source: Source, means: dict[int, Ratio], ratios: dict[int, Ratio], rounds: range
 ) -> tuple[Cell, ...]:
     objective = source.result.objective
-    shown = rate if objective.maximise else latency
+    shown = shown_by(objective.value)
     trial = finalist.trial
     cells = [Cell(f"trial {trial.number}{' (baseline)' if finalist.is_baseline else ''}")]
     for number in rounds:
@@ -74,7 +73,7 @@ def _row(
 
 def _figure(source: Source, held: Finals, means: dict[int, Ratio]) -> Figure:
     objective = source.result.objective
-    scale, unit = (1.0, "inferences/s") if objective.maximise else (_MS, f"{objective.optimised_statistic} in ms")
+    scale, unit = axis(objective.value)
     names = {each.trial.id: each.name for each in source.detailed}
     x: list[str] = []
     y: list[float] = []

@@ -6,7 +6,8 @@ import math
 import warnings
 from collections.abc import Sequence
 
-from autotune.report._format import config_change, latency, rate
+from autotune.report._format import config_change
+from autotune.report._values import axis, in_words
 from autotune.report.document._blocks import Block, Section
 from autotune.report.document._figure import Axis, Figure, Series, slug
 from autotune.report.document._source import Source
@@ -15,7 +16,6 @@ from autotune.store import TrialRecord
 
 _LEAST_TRIALS = 8  # below that an importance is chance
 _MOST_SLICES = 8
-_MS = 1e3
 
 
 def parameters(source: Source) -> Section | None:
@@ -111,7 +111,7 @@ def _importance_figure(importances: dict[str, float], trials: int) -> Figure:
 def _slice(file: str, name: str, trials: Sequence[TrialRecord], source: Source) -> Figure | None:
     """The value of each feasible trial by one parameter, and the best of each of its values."""
     objective = source.result.objective
-    scale, unit = (1.0, "inferences/s") if objective.maximise else (_MS, f"{objective.optimised_statistic} in ms")
+    scale, unit = axis(objective.value)
     feasible = [trial for trial in trials if trial.outcome.feasible]
     if not feasible:
         return None
@@ -166,7 +166,7 @@ def _slice_conclusion(name: str, best: dict[str, float], never: Sequence[str], s
 
 
 def _shown(value: float, source: Source) -> str:
-    return f"{rate(value)} inferences/s" if source.result.objective.maximise else latency(value)
+    return in_words(source.result.objective.value, value)
 
 
 def _value(trial: TrialRecord, name: str) -> str:

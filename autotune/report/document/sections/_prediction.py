@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from statistics import median
 
-from autotune.report._format import config_change, latency, rate
+from autotune.report._format import config_change
+from autotune.report._values import axis, shown_by
 from autotune.report.document._blocks import Section
 from autotune.report.document._figure import Axis, Figure, Series
 from autotune.report.document._source import Source
 from autotune.search import score
 
-_MS = 1e3
 _NEAR = 0.1  # median error up to which predictions are called reliable
 
 
 def prediction(source: Source) -> Section | None:
     """A point for each trial that was predicted and met the SLO; on the diagonal both agree."""
     objective = source.result.objective
-    scale, unit = (1.0, "inferences/s") if objective.maximise else (_MS, f"{objective.optimised_statistic} in ms")
+    scale, unit = axis(objective.value)
     pairs = [
         (forecast.expected, score(trial.outcome, objective), trial)
         for trial in source.result.trials
@@ -26,7 +26,7 @@ def prediction(source: Source) -> Section | None:
     if not pairs:
         return None
     most = max(max(expected, measured) for expected, measured, _ in pairs) * scale
-    shown = rate if objective.maximise else latency
+    shown = shown_by(objective.value)
     series = (
         Series("prediction equals measurement", (0.0, most), (0.0, most), "front", "line", dash="dot"),
         Series(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind
 from autotune.report._format import config_change, latency, rate
+from autotune.report._values import statistics_shown
 from autotune.report.document._blocks import Section
 from autotune.report.document._figure import Axis, Figure, Limit, Series, Symbol, scaled_axis
 from autotune.report.document._source import Source
@@ -35,7 +36,7 @@ class Point:
 def tradeoff(source: Source) -> Section | None:
     """One point for each measured trial."""
     objective = source.result.objective
-    statistic = objective.ceilings[0].key if objective.ceilings else objective.optimised_statistic
+    statistic = statistics_shown(objective, ("p99",))[0]
     points = _points(source.result.trials, statistic)
     if not points:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from autotune.measurement import breakdown
+from autotune.measurement import breakdown, value_of
 from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._format import config_change, latency, mean_batch
 from autotune.report._summary import measured_rate, predicted_value, verdict_of
+from autotune.report._values import columns_beside, shown_of, statistics_shown
 from autotune.report.document._blocks import Block, Cell, CellStyle, Column, Paragraph, Section, Table
 from autotune.report.document._source import Source
 from autotune.search import StudyResult
@@ -26,11 +27,13 @@ def trials(source: Source) -> Section | None:
     result = source.result
     if not result.trials:
         return None
-    statistics = list(dict.fromkeys([*(ceiling.key for ceiling in result.objective.ceilings), "p50", "p99"]))
+    statistics = statistics_shown(result.objective, ("p50", "p99"))
     statistics.sort(key=lambda name: (name == "avg", name))
     foreseen = any(trial.outcome.forecast for trial in result.trials)
     names = ["trial", *(["predicted"] if foreseen else []), "inferences/s", *statistics]
-    names += ["mean batch", "in queue", "memory", "took"]
+    beside = columns_beside(result.objective)
+    named = [name for name, _ in beside]
+    names += [*named, "mean batch", "in queue", *([] if "memory" in named else ["memory"]), "took"]
     columns = (*(Column(name, numeric=True) for name in names), Column("verdict"), Column("config"))
     best = result.best.number if result.best is not None else None
     highlighted = next((index for index, trial in enumerate(result.trials) if trial.number == best), None)
@@ -93,16 +96,22 @@ def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, fore
     total_s = decided.client.total_s if decided and decided.client else 0.0
     share = parts.queue_s / total_s if parts and total_s else None
     memory = decided.usage.memory_bytes if decided and decided.usage else None
+    beside = [value for _, value in columns_beside(objective)]
+    cells += [Cell(shown_of(measured, each), value_of(measured, each) if measured else None) for each in beside]
     batch = decided.server.mean_batch_size if decided else None
     cells += [
         Cell(mean_batch(decided) if decided else "-", batch),
         Cell("-" if share is None else f"{share:.0%}", share),
-        Cell("-" if memory is None else f"{memory / 1e6:,.0f} MB", memory),
+        *([] if any(each.is_memory for each in beside) else [Cell(_memory_mb(memory), memory)]),
         Cell(format_duration(outcome.seconds) if outcome.seconds else "-", outcome.seconds),
         Cell(_shortened(verdict_of(outcome)), style=_STYLES.get(outcome.kind, "bad")),
         Cell(config_change(outcome, trial.label)),
     ]
     return tuple(cells)
+
+
+def _memory_mb(size: int | None) -> str:
+    return "-" if size is None else f"{size / 1e6:,.0f} MB"
 
 
 def _shortened(text: str) -> str:

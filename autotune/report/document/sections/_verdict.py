@@ -6,13 +6,14 @@ import difflib
 import math
 from collections.abc import Mapping
 
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import Measurement, Probe, value_of
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import latency, rate
 from autotune.report._headline import headline
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small
 from autotune.report._summary import nothing_feasible, time_spent
+from autotune.report._values import shown_by
 from autotune.report.document._blocks import Block, Code, Paragraph, Section, Tile, Tiles
 from autotune.report.document._source import Source
 
@@ -50,15 +51,15 @@ def _tiles(source: Source) -> list[Tile]:
         note = "by single measurements of the search, which are partly lucky"
         tiles.append(Tile("Gain, unconfirmed", f"{result.estimated_gain:.2f} times", note))
     sustained = result.finals.sustained if result.finals else None
-    shown = rate if objective.maximise else latency
+    shown = shown_by(objective.value)
     unit = " inferences/s" if objective.maximise else ""
-    what = objective.goal.capitalize() if objective.goal == "goodput" else "Sustainable rate"
-    what = what if objective.maximise else f"{objective.optimised_statistic} latency"
+    named = {"goodput": "Goodput", "memory": "Memory", "latency": f"{objective.optimised_statistic} latency"}
+    what = named.get(objective.goal, "Sustainable rate")
     if sustained is not None:
         rounds = f"{sustained.rounds} round{'' if sustained.rounds == 1 else 's'} on fresh servers"
         tiles.append(Tile(what, f"{shown(sustained.value)}{unit}", rounds))
     else:
-        value = measured.rate_per_s if objective.maximise else measured.latency_s.get(objective.optimised_statistic)
+        value = value_of(measured, objective.value)
         tiles.append(Tile(what, f"{shown(value)}{unit}", "by a single measurement"))
     if measured.proved_per_s is not None:
         certified = f"{math.floor(measured.confidence * 100)}% confidence that every ceiling is met"
