@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -186,6 +187,46 @@ def test_the_lowest_latency_in_a_closed_loop_is_refused() -> None:
     for goal in ("latency", "memory"):
         with pytest.raises(UsageError, match=f"--load: --objective {goal} offers the rate of --min-throughput"):
             parse_objective(goal, (), 500, "closed")
+
+
+P99 = (Ceiling("p99", 0.02),)
+
+
+def test_several_objectives_have_a_value_and_a_direction_each() -> None:
+    """A rate that is searched is the goal, wherever it stands: it decides how a config is measured."""
+    for text in ("throughput,p99,memory", "p99, throughput, memory"):
+        found = parse_objective(text, P99, 500)
+        assert [(each.name, each.maximise) for each in found.values] == [
+            ("throughput", True),
+            ("p99", False),
+            ("memory", False),
+        ]
+    assert str(found) == ("highest throughput and lowest p99 at 500 inferences/s and lowest memory with p99 <= 20ms")
+    assert str(parse_objective("throughput,avg", P99)) == (
+        "highest throughput and lowest avg of one request at a time with p99 <= 20ms"
+    )
+    assert str(parse_objective("p95,memory", (), 500)) == "lowest p95 at 500 inferences/s and lowest memory"
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "words"),
+    [
+        ("throughput,throughput", None, "names throughput twice; name each value once"),
+        ("latency,p99", 500, "names p99 twice"),
+        ("throughput,goodput", None, "throughput searches the rate and goodput is given it; name one of them"),
+        ("throughput,speed", None, "'speed' is unknown; use throughput, latency, goodput, memory"),
+        ("throughput,", None, "'' is unknown"),
+        ("throughput,memory", 500, "--min-throughput: --objective throughput,memory searches the rate"),
+    ],
+)
+def test_objectives_that_contradict_each_other_are_refused(text: str, rate: float | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_objective(text, P99, rate)
+
+
+def test_several_objectives_do_not_go_with_within() -> None:
+    with pytest.raises(UsageError, match=r"^--within: --objective throughput,memory has several values"):
+        replace(parse_objective("throughput,memory", P99), within=0.05)
 
 
 def test_says_what_it_looks_for() -> None:

@@ -131,7 +131,8 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool, objective:
         line.append(f"  p99 {latency(measured.latency_s.get('p99')):<7}" if measured else f"  {'':<11}")
     line.append(f"  {config_change(outcome, label)}")
     if best:
-        line.append("  new best", style="bold green")
+        front = objective is not None and objective.also
+        line.append("  on the Pareto front" if front else "  new best", style="bold green")
     if outcome.message:
         line.append(f"  {outcome.message}", style="red")
     return line

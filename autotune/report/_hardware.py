@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autotune.report._format import rate
+from autotune.report._values import shown_by
 from autotune.search import FleetResult, Hardware, ModelStudy, StudyResult, score
 
 

@@ -10,6 +10,7 @@ from autotune.measurement import Infeasible, Measurement
 from autotune.measurement.statistics import Ratio
 from autotune.objective import format_duration
 from autotune.report._format import config_change, rate, served_otherwise
+from autotune.report._front import front_lines
 from autotune.report._measurement import unproved
 from autotune.report._streams import shared_rate
 from autotune.report._values import column, shown_by
@@ -36,6 +37,7 @@ def headline(result: StudyResult) -> list[str]:
         lines.append(certified)
     lines += _of_each(result)
     lines.append(f"Delivered: trial {best.number} ({best.label}), {config_change(best.outcome)}{_ties(finals)}.")
+    lines += front_lines(result)
     lines += [f"As served: {text}." for text in served_otherwise(best.outcome)]
     return lines
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from autotune.arrivals import Arrivals
 from autotune.report._diff import diff_json
 from autotune.report._hardware import delivered_rate
-from autotune.search import Finals, StudyResult, score
+from autotune.search import Finals, StudyResult, score, scores
 from autotune.search.comparison import rank, speedup
 
 if TYPE_CHECKING:
     from autotune.measurement import SweepResult
+    from autotune.objective import Objective
     from autotune.search import FleetResult, Hardware
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
@@ -137,10 +138,18 @@ def _study(result: StudyResult) -> dict[str, Any]:
         "uncompared": result.uncompared,
         "finals": _finals(result.finals),
         "explanation": result.explanation,
+        "front": [
+            {"trial": each.trial.number, "values": _named(each.values, result.objective)} for each in result.front
+        ],
         "best": result.best and _trial(result.best, result),
         "baseline": result.baseline and _trial(result.baseline, result),
         "nearest": result.nearest and _trial(result.nearest, result),
     }
+
+
+def _named(values: Sequence[float], objective: Objective) -> dict[str, float]:
+    """Each value of an objective by its name."""
+    return {value.name: number for value, number in zip(objective.values, values, strict=True)}
 
 
 def _finals(finals: Finals | None) -> dict[str, Any] | None:
@@ -166,6 +175,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "label": trial.label,
         "outcome": outcome.kind,
         "value": score(outcome, result.objective),
+        "values": _named(scores(outcome, result.objective), result.objective),
         "forecast": outcome.forecast,
         "parameters": outcome.values.as_dict() if outcome.values else None,
         "rate_per_s": measured.rate_per_s if measured else None,

@@ -13,6 +13,7 @@ from autotune.objective import Objective, Value, format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._explanation import explanation_lines
 from autotune.report._format import config_change, latency, mean_batch, outcome_style, rate, wide_console
+from autotune.report._front import front_table
 from autotune.report._headline import changes, headline, rounds
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small, limit, queue_size
@@ -30,6 +31,9 @@ def study_summary(result: StudyResult, console: Console | None = None) -> None:
     console.print()
     console.print(_trials_table(result, narrow=console.width < _WIDE))
     console.print()
+    if result.front:
+        console.print(front_table(result))
+        console.print()
     for line in verdict(result):
         for part in textwrap.wrap(line, _WIDE, subsequent_indent="  ", break_on_hyphens=False) or [""]:
             console.print(part, soft_wrap=True, highlight=False, markup=False)

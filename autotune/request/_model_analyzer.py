@@ -16,6 +16,7 @@ from autotune.request._translation import Translation
 _SOURCE = "--from-model-analyzer"
 _MEMORY = {"gpu_used_memory": "max_gpu_memory", "cpu_used_ram": "max_memory"}
 _LATENCIES = {f"perf_latency_{name}": name for name in ("p99", "p95", "p90", "avg")}
+_OBJECTIVES = {"perf_throughput": "throughput", **_LATENCIES, **dict.fromkeys(_MEMORY, "memory")}
 _RENAMED = {
     "model_repository": "model_repository",
     "client_protocol": "protocol",
@@ -132,14 +133,16 @@ def _translate_objective(settings: Mapping[str, Any], translation: Translation) 
     """The goal, and a closed loop for a throughput, as Model Analyzer measures it."""
     objectives = settings.get("objectives") or ["perf_throughput"]
     names = [str(name) for name in (objectives if isinstance(objectives, list | Mapping) else [objectives])]
-    if "perf_throughput" not in names and any(name in (*_LATENCIES, *_MEMORY) for name in names):
-        translation.options["objective"] = "latency" if any(name in _LATENCIES for name in names) else "memory"
-    elif not any(key.startswith("request_rate") for key in (*settings, *(settings.get("parameters") or ()))):
+    chosen = list(dict.fromkeys(_OBJECTIVES[name] for name in names if name in _OBJECTIVES))
+    if chosen not in ([], ["throughput"]):
+        translation.options["objective"] = "latency" if chosen == ["p99"] else ",".join(chosen)
+    throughput = not chosen or "throughput" in chosen
+    at_rates = any(key.startswith("request_rate") for key in (*settings, *(settings.get("parameters") or ())))
+    if throughput and not at_rates:
         translation.options["load"] = "closed"
-    chosen = {"latency": {*_LATENCIES}, "memory": {*_MEMORY}}.get(
-        str(translation.options.get("objective")), {"perf_throughput"}
-    )
-    translation.left_out += [f"objectives: {name}" for name in names if name not in chosen]
+    translation.left_out += [f"objectives: {name}" for name in names if name not in _OBJECTIVES]
+    if len(chosen) > 1 and isinstance(objectives, Mapping) and len(set(objectives.values())) > 1:
+        translation.left_out.append("objectives: weights (the Pareto front is shown instead)")
 
 
 def _translate_launch(settings: Mapping[str, Any], translation: Translation) -> None:
@@ -171,7 +174,7 @@ def _constraints(value: Any, translation: Translation) -> None:
 
 
 def _min_throughput(value: Any, translation: Translation) -> None:
-    if translation.options.get("objective") in ("latency", "memory"):
+    if "throughput" not in translation.options.get("objective", "throughput"):
         translation.options["min_throughput"] = value
     else:
         translation.left_out.append(f"perf_throughput: min: {value} (the highest throughput is searched)")

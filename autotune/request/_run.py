@@ -43,7 +43,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
     objective: str = option(
         "throughput",
         "throughput|latency|goodput|memory",
-        "Highest throughput; at --rate lowest p99, most answers in time, or least memory.",
+        "What to optimise; several with commas, such as throughput,p99, give a Pareto front.",
         panel=Panel.OBJECTIVE,
     )
     min_throughput: float | None = option(
@@ -185,7 +185,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
             constrained = completed.ceilings()
         except UsageError as error:
             raise UsageError(f"--from-model-analyzer: {file}: read as {error}") from None
-        if completed.objective == "throughput" and not constrained:
+        if "throughput" in completed.objective and not constrained:
             raise UsageError(f"--from-model-analyzer: {file} has no latency constraint; add one such as --p99 5ms")
         return completed, tuple(translation.notes(self.given))
 

@@ -9,14 +9,14 @@ from autotune.search._observer import SilentObserver, StudyObserver
 from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
 from autotune.search._result import StudyResult
-from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score
+from autotune.search._score import BASELINE, MIN_GAIN, PROPOSED, score, scores
 from autotune.search._served import ChangeNotes
 from autotune.search._single import measure_config
 from autotune.search._starts import Start, starts
 from autotune.search._stored import find_record, outline_of, stored_outlines, stored_result, stored_results
 from autotune.search._study import Coordinator
 from autotune.search._workers import Ended, OneWorker, Workers
-from autotune.search.finals import Finalist, Finals, levels, ratios_to_baseline
+from autotune.search.finals import Finalist, Finals, Member, levels, ratios_to_baseline
 from autotune.search.samplers import check_sampler, create_sampler
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "FleetResult",
     "Hardware",
     "LocalExecutor",
+    "Member",
     "ModelStudy",
     "OneWorker",
     "SearchOptions",
@@ -55,6 +56,7 @@ __all__ = [
     "outline_of",
     "ratios_to_baseline",
     "score",
+    "scores",
     "starts",
     "stored_outlines",
     "stored_result",

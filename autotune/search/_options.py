@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autotune.objective import Objective
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -11,6 +13,7 @@ class SearchOptions:
 
     Attributes:
         contenders: Configs that the final comparison holds against the baseline, at most. Guess: more cost restarts.
+        front: The same of several objectives: members of the Pareto front. Guess: ends and middle of two values.
         close: Fraction of the incumbent's value that a contender must come to. Guess: three times what a trial's
             estimate deviates by (`benchmarks.replay repeat`).
         least_rounds: Rounds before anything is decided: one shows no deviation.
@@ -36,6 +39,7 @@ class SearchOptions:
     """
 
     contenders: int = 2
+    front: int = 5
     close: float = 0.9
     least_rounds: int = 2
     extra_rounds: int = 2
@@ -51,3 +55,7 @@ class SearchOptions:
     finals_share: float = 0.5
     least_configs: int = 8
     search_part: float = 0.7
+
+    def most_contenders(self, objective: Objective) -> int:
+        """Configs that the final comparison holds against the baseline, at most."""
+        return self.front if objective.also else self.contenders

@@ -12,9 +12,9 @@ from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.prediction import Explanation
 from autotune.search._frame import trial_frame
-from autotune.search._score import BASELINE, MIN_GAIN, nearest_of, score, worth_delivering
+from autotune.search._score import BASELINE, MIN_GAIN, nearest_of, score
 from autotune.search._wrong_answers import without_wrong_answers
-from autotune.search.finals import Finals, Uncompared, finals_of
+from autotune.search.finals import Finals, Member, Uncompared, delivered, finals_of, searched_front
 from autotune.store import TrialRecord
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class StudyResult:
         finals: The finals; None where none were held.
         explanation: Why the best won, as of the study's last run; None where no run came to its end.
         uncompared: Why this run made no final comparison; None if it made one, or none was needed or known of.
+        front: Of several objectives, the Pareto front, the best by the first value first: by the final comparison, or
+            by single measurements without one. Empty for one objective.
     """
 
     study: str
@@ -63,6 +65,7 @@ class StudyResult:
     finals: Finals | None = None
     explanation: Explanation | None = None
     uncompared: Uncompared | None = None
+    front: tuple[Member, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ def summarise(
     right = without_wrong_answers(trials, runs)
     finals = finals_of(right, runs, objective, min_gain)
     compared = finals.winner if finals and finals.rounds else None
-    best = compared.trial if compared else worth_delivering(right, objective, min_gain)
+    best = compared.trial if compared else delivered(right, objective, min_gain)
     return StudyResult(
         study=study,
         model=model,
@@ -152,4 +155,5 @@ def summarise(
         finals=finals,
         explanation=explanation,
         uncompared=uncompared,
+        front=finals.front if finals and finals.front else searched_front(right, objective, min_gain),
     )

@@ -35,7 +35,7 @@ from autotune.search._starts import Start, starts
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
 from autotune.search._workers import OneWorker, Workers
 from autotune.search._wrong_answers import unbatched
-from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s
+from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s, searched_front
 from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, TrialRecord
@@ -399,9 +399,15 @@ class Coordinator:
                 f"the baseline itself violates {', '.join(map(str, self._plan.objective.memory_limits))}; only smaller"
                 " batches or fewer instances can meet it, if the model itself does"
             )
-        best = best_of(self._trials, self._plan.objective)
-        self._observer.trial_finished(trial.number, outcome, best is not None and best.number == trial.number)
+        self._observer.trial_finished(trial.number, outcome, trial.number in self._best_numbers())
         return outcome
+
+    def _best_numbers(self) -> set[int | None]:
+        """The number of the best trial so far; of several objectives those of the Pareto front."""
+        if self._plan.objective.also:
+            return {each.trial.number for each in searched_front(self._trials, self._plan.objective, 0.0)}
+        best = best_of(self._trials, self._plan.objective)
+        return {best.number} if best is not None else set()
 
     def _in_time(self, question: Question) -> Question:
         """The question with the time left, and the part of it that one config should take."""

@@ -154,6 +154,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         RunRequest(from_model_analyzer=tmp_path / "none.yaml").completed()
 
 
+def test_several_objectives_are_a_pareto_front(tmp_path: Path) -> None:
+    text = """
+profile_models: [plus]
+objectives: {perf_throughput: 10, perf_latency_p99: 5, gpu_used_memory: 1, gpu_utilization: 1}
+constraints: {perf_latency_p99: {max: 20}}
+"""
+    request, notes = read(tmp_path, text)
+    has(request, objective="throughput,p99,memory", load="closed")
+    assert request.goal().also == ("p99", "memory")
+    assert "objectives: gpu_utilization" in notes
+    assert "objectives: weights (the Pareto front is shown instead)" in notes
+
+
 @pytest.mark.parametrize("metric", ["gpu_used_memory", "cpu_used_ram"])
 def test_the_least_memory_under_a_rate_is_read(tmp_path: Path, metric: str) -> None:
     text = f"""

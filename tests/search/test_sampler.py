@@ -315,3 +315,20 @@ def test_the_dashboard_is_told_which_trials_are_feasible(name, tmp_path):
     shown = {trial["number"]: trial["constraints"] for trial in json.loads(body)["trials"]}
     assert shown == {trial.number: trial.user_attrs[CONSTRAINTS_ATTR] for trial in session.trials}
     assert len(shown) == 6
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_several_objectives_are_searched_and_optunas_front_is_feasible(name: str) -> None:
+    """Optuna 5.0: `Study.best_trials` leaves out trials whose constraints are violated."""
+    pytest.importorskip("torch") if name == "gp" else None
+    space = BatchingSpace()
+    sampler = create_sampler(name, space, seed=1, startup_trials=4, finished=set())
+    study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
+    for _ in range(12):
+        trial = study.ask(space.distributions())
+        candidate = space.canonical(trial.params)
+        trial.set_user_attr(CONSTRAINTS_ATTR, [candidate["batch"] / 4 - 1])
+        study.tell(trial, [value(candidate), float(candidate["batch"])])
+    batches = [2 ** trial.params["log2_batch"] for trial in study.best_trials]
+    assert batches
+    assert max(batches) <= 4

@@ -10,6 +10,7 @@ from autotune.report.document._figure import Figure
 from autotune.report.document._palette import PALETTE
 from autotune.report.document._plotly import plotly_figure
 from autotune.report.document._source import brief_source
+from autotune.report.document.sections._front import front
 from autotune.report.document.sections._prediction import prediction
 from autotune.report.document.sections._tradeoff import tradeoff
 
@@ -22,9 +23,9 @@ _PART = 2045  # characters of an attribute, as in optuna_dashboard.save_plotly_g
 
 
 def plot_attributes(record: StudyRecord, result: StudyResult) -> dict[str, Any]:
-    """Throughput against latency, and predicted against measured, as `save_plotly_graph_object` would store them."""
+    """The report's plots of trials, as `save_plotly_graph_object` would store them."""
     source = brief_source(record, result)
-    sections = (section for section in (tradeoff(source), prediction(source)) if section is not None)
+    sections = (section for section in (tradeoff(source), prediction(source), front(source)) if section is not None)
     figures = (block for section in sections for block in section.blocks if isinstance(block, Figure) and block.drawn)
     return {
         f"dashboard:plot_data:{figure.name}:{part}": text[part * _PART : (part + 1) * _PART]

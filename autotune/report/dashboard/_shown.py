@@ -18,7 +18,7 @@ from autotune.report.dashboard._plots import plot_attributes
 from autotune.search import OUTCOME, stored_result, user_attributes
 
 if TYPE_CHECKING:
-    from autotune.objective import Objective
+    from autotune.objective import Value
     from autotune.store import Store, StudyRecord
 
 _NOTE_LENGTH = 2045  # of a part, as in optuna_dashboard.save_note
@@ -59,9 +59,12 @@ class ShownStudy:
         shown = copy.copy(stored)
         ended = OutcomeKind(kind)
         if ended is not OutcomeKind.FEASIBLE:
-            value = _missing_value(outcome, self._result.objective) if ended is OutcomeKind.INFEASIBLE else None
-            shown.values = None if value is None else [value]
-            if value is None:
+            seen = outcome if ended is OutcomeKind.INFEASIBLE else None
+            values = [
+                value for each in self._result.objective.values if (value := _missing_value(seen, each)) is not None
+            ]
+            shown.values = values if len(values) == len(self._result.objective.values) else None
+            if shown.values is None:
                 pruned = ended in (OutcomeKind.PRUNED, OutcomeKind.INFEASIBLE)
                 shown.state = TrialState.PRUNED if pruned else TrialState.FAIL
         if record is not None:
@@ -110,15 +113,15 @@ class ShownStudy:
         return found
 
 
-def _missing_value(outcome: TrialOutcome | None, objective: Objective) -> float | None:
-    """The value of the load at which an infeasible config was nearest to the SLO; None if there is none."""
+def _missing_value(outcome: TrialOutcome | None, value: Value) -> float | None:
+    """The number of a value at the load at which an infeasible config was nearest to the SLO; None if there is none."""
     measured = outcome.measurement if outcome is not None else None
     if measured is None or measured.decided_by is None:
         return None
-    if objective.maximise:
+    if value.maximise:
         return measured.decided_by.asked_per_s
-    value = value_of(measured, objective.value)
-    return value if math.isfinite(value) else None
+    number = value_of(measured, value)
+    return number if math.isfinite(number) else None
 
 
 def _note_attributes(prefix: str, body: str) -> dict[str, Any]:

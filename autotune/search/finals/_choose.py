@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from autotune.objective import Objective
 from autotune.search._options import SearchOptions
 from autotune.search._score import BASELINE, best_of, distinct, score
+from autotune.search.finals._complexity import complexity
+from autotune.search.finals._front import searched_front, spread
 from autotune.store import TrialRecord
 
 
@@ -31,7 +33,11 @@ def choose(
         incumbent: What the best is estimated to sustain, as its measurement may have been lucky; None if unknown.
         estimates: Trial number to what it is estimated to sustain; trials that are not in it take part.
         min_gain: The fraction by which a config must be better to matter.
+
+    Of several objectives: members of the Pareto front, and the baseline.
     """
+    if objective.also:
+        return _of_front(trials, objective, options, min_gain)
     best = best_of(trials, objective)
     if best is None:
         return []
@@ -51,6 +57,16 @@ def choose(
     return list({trial.id: trial for trial in (*chosen, *baseline)}.values())
 
 
+def _of_front(
+    trials: Sequence[TrialRecord], objective: Objective, options: SearchOptions, min_gain: float
+) -> list[TrialRecord]:
+    front = searched_front(trials, objective, min_gain)
+    baseline = [trial for trial in trials if trial.label == BASELINE and trial.outcome.feasible]
+    members = [each for each in front if each.trial not in baseline]
+    chosen = spread(members, objective.values, options.contenders) if members else []
+    return list({trial.id: trial for trial in (*(each.trial for each in chosen), *baseline)}.values())
+
+
 def _worth_their_complexity(
     trials: Sequence[TrialRecord], objective: Objective, estimates: Mapping[int, float], min_gain: float
 ) -> list[TrialRecord]:
@@ -63,31 +79,6 @@ def _worth_their_complexity(
         if merit is None or merit > (1 - min_gain) * simpler:
             left.append(trial)
     return [trial for trial in trials if trial in left]
-
-
-def complexity(trial: TrialRecord) -> tuple[bool, int, bool, bool, int]:
-    """How much a config asks of whoever operates it; the baseline asks nothing."""
-    values = trial.outcome.values.as_dict() if trial.outcome.values else {}
-    return (
-        trial.label != BASELINE,
-        _whole(values.get("instance_count")),
-        values.get("preferred_batch_size") not in (None, "none"),
-        bool(values.get("max_queue_delay_microseconds")),
-        _whole(values.get("max_batch_size")),
-    )
-
-
-def instances(trial: TrialRecord) -> float:
-    """The instances that a config's server had, of an ensemble those of its steps; infinite if unknown."""
-    measured = trial.outcome.measurement
-    if measured is None:
-        return math.inf
-    steps = measured.serving.steps if measured.serving else ()
-    return sum(each.instances for each in steps) or measured.instances or math.inf
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _merit(trial: TrialRecord, objective: Objective) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from autotune.measurement.statistics import Ratio, paired_ratio
 from autotune.objective import Objective
 from autotune.search._options import SearchOptions
-from autotune.search.finals._choose import complexity, instances
+from autotune.search.finals._complexity import complexity, instances
 from autotune.search.finals._types import Finalist
 
 

@@ -10,8 +10,9 @@ from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.search._options import SearchOptions
-from autotune.search._score import BASELINE, score
+from autotune.search._score import BASELINE, score, scores
 from autotune.search.finals._decide import Comparison, decide, level
+from autotune.search.finals._front import Member, front_of
 from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals
 from autotune.store import TrialRecord
 
@@ -37,18 +38,30 @@ def finals_of(
     comparison = Comparison(finalists, objective, min_gain, options)
     decision = decide(comparison)
     winner, baseline = decision.winner, decision.baseline
+    front = _front(finalists, objective, min_gain)
+    if front and winner is not None and all(each.trial.id != winner.trial.id for each in front):
+        winner = next(each for each in finalists if each.trial.id == front[0].trial.id)
     return Finals(
         finalists=tuple(finalists),
         winner=winner,
         gain=comparison.ratio(winner, baseline) if winner and baseline and winner is not baseline else None,
         sustained=level(winner, finalists, options.confidence) if winner else None,
-        ties=decision.ties,
+        ties=tuple(each for each in decision.ties if winner is None or each.trial.id != winner.trial.id),
         certificate=next(
             (run for run in reversed(certificates) if winner is None or run.trial_id == winner.trial.id), None
         ),
         rounds=rounds,
         open=bool(decision.open),
+        front=front,
     )
+
+
+def _front(finalists: Sequence[Finalist], objective: Objective, min_gain: float) -> tuple[Member, ...]:
+    """Of several objectives, the front of the configs that met the SLO in every round."""
+    if not objective.also:
+        return ()
+    kept = [Member(each.trial, each.means) for each in finalists if each.kept and each.rounds]
+    return front_of(kept, objective.values, min_gain)
 
 
 def ratios_to_baseline(finals: Finals, objective: Objective) -> dict[int, Ratio]:
@@ -87,11 +100,14 @@ def finalists_of(trials: Sequence[TrialRecord], held: Sequence[TrialRecord], obj
     """The trials that played a round, in the order of their first one."""
     by_id = {trial.id: trial for trial in trials}
     rounds: dict[int, dict[int, float]] = {}
+    every: dict[int, dict[int, tuple[float, ...]]] = {}
     for run in held:
         if run.role == FINAL and run.trial_id in by_id and run.round is not None:
             value = score(run.outcome, objective) if run.outcome.feasible or objective.maximise else math.inf
             rounds.setdefault(run.trial_id, {})[run.round] = value
-    return [Finalist(by_id[trial_id], played) for trial_id, played in rounds.items()]
+            if run.outcome.feasible:
+                every.setdefault(run.trial_id, {})[run.round] = scores(run.outcome, objective)
+    return [Finalist(by_id[trial_id], played, every.get(trial_id, {})) for trial_id, played in rounds.items()]
 
 
 def _complete_rounds(finalists: Sequence[Finalist], trials: Sequence[TrialRecord]) -> int:

@@ -15,9 +15,10 @@ from autotune.search._executor import Executor, Trial, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._options import SearchOptions
 from autotune.search._plan import StudyPlan
-from autotune.search._score import score, worth_delivering
+from autotune.search._score import score
 from autotune.search.finals._choose import choose
 from autotune.search.finals._decide import Comparison, decide
+from autotune.search.finals._front import delivered
 from autotune.search.finals._read import finalists_of, finals_of, held_after
 from autotune.search.finals._types import CERTIFICATE, FINAL, Finalist, Finals, Uncompared
 from autotune.store import RunRole, Store, StudyRecord, TrialRecord
@@ -53,7 +54,7 @@ def finals_s(trials: Sequence[TrialRecord], plan: StudyPlan) -> float:
     """Seconds that a final comparison of the usual size is likely to take, its certificate included."""
     if not plan.final_rounds:
         return 0.0
-    restarts = (plan.options.contenders + 1) * min(plan.options.least_rounds, plan.final_rounds)
+    restarts = (plan.options.most_contenders(plan.objective) + 1) * min(plan.options.least_rounds, plan.final_rounds)
     feasible = [trial.outcome for trial in trials if trial.outcome.feasible]
     return restarts * _median(outcome.seconds for outcome in feasible) + _certificate_s(trials, plan.options)
 
@@ -129,7 +130,7 @@ class FinalComparison:
         """Who takes part: fewer if the time left is too short for the first rounds of more."""
         plan = self._plan
         chosen: list[TrialRecord] = []
-        for contenders in range(plan.options.contenders, 0, -1):
+        for contenders in range(plan.options.most_contenders(plan.objective), 0, -1):
             options = replace(plan.options, contenders=contenders)
             chosen = choose(trials, plan.objective, options, self._incumbent, self._estimates, plan.min_gain)
             begun = [trial for trial in trials if any(run.trial_id == trial.id for run in self._runs)]
@@ -186,7 +187,7 @@ class FinalComparison:
         if self._left_s() < _certificate_s(trials, plan.options):
             return
         winner = finals.winner if finals else None
-        trial = winner.trial if winner else worth_delivering(trials, plan.objective, plan.min_gain)
+        trial = winner.trial if winner else delivered(trials, plan.objective, plan.min_gain)
         if trial is None:
             return
         values = (winner.values if winner else ()) or (score(trial.outcome, plan.objective),)

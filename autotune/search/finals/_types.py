@@ -9,6 +9,7 @@ from enum import Enum
 
 from autotune.measurement.statistics import Ratio
 from autotune.search._score import BASELINE
+from autotune.search.finals._front import Member
 from autotune.store import RunRole, TrialRecord
 
 FINAL: RunRole = "final"
@@ -33,10 +34,12 @@ class Finalist:
         trial: The trial in which the search measured it.
         rounds: Round number, from 1, to its value: inferences/s, seconds or bytes. 0 inferences/s, infinite seconds or
             bytes, where it violated a ceiling.
+        every: Round number to each of the objective's values; only rounds that met the SLO.
     """
 
     trial: TrialRecord
     rounds: Mapping[int, float] = field(default_factory=dict)
+    every: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def is_baseline(self) -> bool:
@@ -55,7 +58,17 @@ class Finalist:
 
     def until(self, number: int) -> Finalist:
         """The same after so many rounds."""
-        return Finalist(self.trial, {each: value for each, value in self.rounds.items() if each <= number})
+        return Finalist(
+            self.trial,
+            {each: value for each, value in self.rounds.items() if each <= number},
+            {each: values for each, values in self.every.items() if each <= number},
+        )
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """The geometric mean over rounds of each of the objective's values."""
+        by_value = zip(*self.every.values(), strict=True)
+        return tuple(math.exp(math.fsum(map(math.log, each)) / len(each)) for each in by_value)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Finals:
         ties: Contenders that are not significantly different from the winner, or not by what matters.
         certificate: The run that tested what the winner sustains; None without one.
         rounds: Complete rounds.
+        front: Of several objectives, the Pareto front by the means over rounds, the best by the first value first.
         open: Whether the gain is still undecided: it seems large enough but is not significant.
     """
 
@@ -81,3 +95,4 @@ class Finals:
     certificate: TrialRecord | None = None
     rounds: int = 0
     open: bool = False
+    front: tuple[Member, ...] = ()

@@ -187,17 +187,8 @@ class CandidateSampler(BaseSampler):
         space = self._space
         if not space.is_refined:
             return set()
-        try:
-            best = study.best_value
-        except ValueError:  # nothing kept the promise so far
-            return set()
-        worst = abs(best) * math.expm1(AS_GOOD)  # those that kept no promise are told far worse values
         names = space.distributions().keys()
-        good = [
-            each
-            for each in _read_once(study, TrialState.COMPLETE)
-            if each.value is not None and abs(each.value - best) <= worst and names <= each.params.keys()
-        ]
+        good = [each for each in _best_so_far(study) if names <= each.params.keys()]
         for each in good:
             if each.number not in self._next_to_trial:
                 refinements = space.refinements(space.canonical(each.params))
@@ -233,6 +224,19 @@ class CandidateSampler(BaseSampler):
         # Optuna has created the trial already: left RUNNING, it would look like one of a dead process.
         study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         raise SpaceExhausted(f"every config of the search space was tried ({self._space.size})")
+
+
+def _best_so_far(study: Study) -> list[FrozenTrial]:
+    """The trials within `AS_GOOD` of the best feasible one; of several objectives those of the Pareto front."""
+    if len(study.directions) > 1:
+        return study.best_trials
+    try:
+        best = study.best_value
+    except ValueError:  # nothing met the SLO so far
+        return []
+    worst = abs(best) * math.expm1(AS_GOOD)  # those that violated the SLO are told far worse values
+    trials = _read_once(study, TrialState.COMPLETE)
+    return [each for each in trials if each.value is not None and abs(each.value - best) <= worst]
 
 
 def _read_once(study: Study, *states: TrialState) -> list[FrozenTrial]:

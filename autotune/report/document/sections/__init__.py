@@ -8,6 +8,7 @@ from autotune.report.document._blocks import Section
 from autotune.report.document._source import Source
 from autotune.report.document.sections._batches import batches
 from autotune.report.document.sections._finals import finals
+from autotune.report.document.sections._front import front
 from autotune.report.document.sections._loads import loads
 from autotune.report.document.sections._parameters import parameters
 from autotune.report.document.sections._prediction import prediction
@@ -19,6 +20,7 @@ from autotune.report.document.sections._verdict import verdict
 
 SECTIONS: tuple[Callable[[Source], Section | None], ...] = (
     verdict,
+    front,
     finals,
     tradeoff,
     loads,
