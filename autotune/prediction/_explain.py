@@ -17,7 +17,6 @@ from autotune.repository import ConfigSet
 from autotune.space import SIMULATED, Candidate, JointSpace, ParameterValue
 
 _NO_PREDICTOR = "only --sampler model simulates"
-_GOODPUT = "goodput is not simulated"
 _NOTHING_SEEN = "no trial showed how long executions take"
 _BATCH = "max_batch_size"
 _OWN = "the baseline"
@@ -59,7 +58,7 @@ def explain(
         without_effect=tuple(won.without_effect(min_gain)) if won else (),
         min_gain=min_gain,
         agreement=_agreement(simulating, outcomes) if simulating else None,
-        not_simulated="" if simulating else _why_not(predictor, objective),
+        not_simulated="" if simulating else _why_not(predictor),
         doubt=simulating.doubt if simulating else "",
     )
 
@@ -171,7 +170,5 @@ def _coverage(space: JointSpace, tried: AbstractSet[Candidate], predictor: Predi
     return Coverage(configs, len(tried), simulated, configs - len(tried) - simulated)
 
 
-def _why_not(predictor: Predictor | None, objective: Objective) -> str:
-    if objective.goal == "goodput":
-        return _GOODPUT
+def _why_not(predictor: Predictor | None) -> str:
     return (predictor.inapplicable or _NOTHING_SEEN) if predictor is not None else _NO_PREDICTOR

@@ -70,6 +70,8 @@ class PipelineSpace(Simulations):
             if parameter.name not in SIMULATED and len(parameter.choices) > 1
             for name in [space.name_of(model, parameter.name)]
         ]
+        if self.inapplicable:
+            return
         if not objective.maximise:
             self.inapplicable = "a pipeline is simulated for its throughput only"
         elif unknown:

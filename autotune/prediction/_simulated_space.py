@@ -62,6 +62,8 @@ class SimulatedSpace(Simulations):
         self._instances = 1
         self._seen = np.ones(1, np.int64)
         self._useful: tuple[int, ...] = ()
+        if self.inapplicable:
+            return
         if space.coarse.size > options.largest_space:
             self.inapplicable = f"the space has {space.coarse.size:,} configs, too many to simulate each"
             return

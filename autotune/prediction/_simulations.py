@@ -16,6 +16,8 @@ from autotune.prediction._options import PredictionOptions
 from autotune.simulator import Prediction
 from autotune.space import Candidate
 
+_NOT_SIMULATED = ("goodput", "memory")
+
 
 class Simulations(ABC):
     """Candidates, and what a simulation says of each.
@@ -41,6 +43,10 @@ class Simulations(ABC):
 
     def __init__(self, objective: Objective, seed: int, options: PredictionOptions) -> None:
         self.inapplicable = ""
+        if objective.also:
+            self.inapplicable = "several objectives are not simulated"
+        elif objective.goal in _NOT_SIMULATED:
+            self.inapplicable = f"{objective.goal} is not simulated"
         self.candidates: list[Candidate] = []
         self.coarse = self.open = np.zeros(0, np.bool_)
         self.predictions: list[Prediction] = []

@@ -57,15 +57,6 @@ class Experience:
         self.warm = False
         if plan.sampler != MODEL:
             return
-        if plan.objective.goal == "goodput":
-            self._tell(f"--sampler {MODEL}: goodput is not simulated; proposing by tpe instead")
-            return
-        if plan.objective.goal == "memory":
-            self._tell(f"--sampler {MODEL}: memory is not simulated; proposing by tpe instead")
-            return
-        if plan.objective.also:
-            self._tell(f"--sampler {MODEL}: several objectives are not simulated; proposing by tpe instead")
-            return
         if plan.space.only and plan.spec.name in plan.space.spaces and not plan.objective.weights:
             self.predictor = Predictor.of_model(
                 plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain, requests=plan.requests

@@ -29,8 +29,8 @@ executions take from them.
 A closed loop has as many clients as outstanding requests. Each waits for its answer, thinks for a fixed time, and sends
 its next request.
 
-The steps of a pipeline and models that share a server run in one simulation (`Pipeline`), where those of one device wait
-for it in turn.
+The steps of a pipeline and models that share a server run in one simulation (`Pipeline`), where those of one device
+wait for it in turn.
 
 Left out: the time that threads take to wake up (it is in the overhead), shared backend threads
 (``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, several GPUs.

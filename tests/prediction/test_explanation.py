@@ -237,9 +237,10 @@ def test_without_a_simulation_only_what_was_measured_is_said_and_why(
 
 
 def test_goodput_says_why_it_is_not_simulated(space: SearchSpace, trials: dict[int, TrialOutcome]) -> None:
-    goodput = Objective("goodput", rate_per_s=100.0, goodput_s=0.005)
+    goodput = Objective("goodput", (), rate_per_s=100.0, goodput_s=0.005)
     joint = JointSpace({OWN.name: space})
-    found = explain(joint, ConfigSet.of(OWN), goodput, trials, winner=3, predictor=None, min_gain=0.02)
+    predictor = Predictor.of_model(space, OWN, goodput)
+    found = explain(joint, ConfigSet.of(OWN), goodput, trials, winner=3, predictor=predictor, min_gain=0.02)
     assert found.not_simulated == "goodput is not simulated"
 
 
