@@ -43,7 +43,7 @@ coverage: $(BIN)/.installed-dev ## branch coverage of autotune/ by make test, wi
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o .coverage.json && \
 	$(BIN)/python .ci/least_covered .coverage.json $(if $(PYTEST_ARGS),0,90) && exit $$status
 
-faults: $(BIN)/.installed-dev ## kills 100 runs in every phase; nothing may be lost, repeated or left (20 minutes)
+faults: $(BIN)/.installed-dev ## kills 100 runs in every phase, embedded and in containers; nothing may be lost, repeated or left
 	PYTHONPATH=tests/fakes $(BIN)/python -m kill_campaign --kills 100
 
 fuzz: $(BIN)/.installed-dev ## tries 200,000 random inputs on everything that is read from outside; more with atheris (10 minutes)

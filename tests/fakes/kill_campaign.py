@@ -19,19 +19,24 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 from killed_runs import family, left_on_machine, still_running, write_sleeper
 
+from autotune.errors import UsageError
 from autotune.repository import abandoned_areas
+from autotune.server import DockerLauncher, LaunchOptions
+from autotune.server._engine import CPU_IMAGE, connect
 
 PHASES = ("start", "study started", "trial started", "server ready", "window", "trial finished", "run finished")
 """Before the first event, and after each kind of event of ``--log-json``."""
 _SIGNALS = (signal.SIGKILL,) * 6 + (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _AFTER_S = 0.2  # from the event to the kill, at most
+_SERVICE_S = 0.004  # a slow model needs windows of 10 s for enough requests
 _START_S = 2.0  # the phase before the first event, at most
 
 
@@ -95,12 +100,13 @@ class Campaign:
         self.figures = Figures()
         self._models, self._results = place / "models", place / "results"
         self._launch = launch
+        self._in_containers = "docker" in launch
         self._trials = trials
         self._report = report
         self._random = random.Random(seed)
         self._killed: dict[int, list[psutil.Process]] = {}
         self._committed: dict[str, str] = {}
-        write_sleeper(self._models)
+        write_sleeper(self._models, _SERVICE_S)
 
     def run(self, kills: int, among: Sequence[str] = PHASES) -> Figures:
         """Kills so often in these phases, then lets the last study finish."""
@@ -187,7 +193,7 @@ class Campaign:
             (SELECT COUNT(*) FROM autotune_probe AS probe WHERE probe.trial_id = trial.id)
             FROM autotune_trial AS trial JOIN autotune_study AS study ON study.id = trial.study_id
             WHERE trial.kind NOT IN ('interrupted', 'out of time')"""
-        with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection:
+        with closing(sqlite3.connect(file, timeout=30)) as connection:
             try:
                 rows = connection.execute(query).fetchall()
             except sqlite3.OperationalError:  # killed before the tables were made
@@ -207,6 +213,9 @@ class Campaign:
         for pid, processes in self._killed.items():
             self.figures.left += [f"process {each.pid} of {pid}" for each in still_running(processes)]
             self.figures.left += [f"{path} of {pid}" for path in left_on_machine(pid)]
+            self.figures.left += (
+                [f"container {name} of {pid}" for name in _containers(pid)] if self._in_containers else []
+            )
         self._killed.clear()
         for directory in self._results.glob("study-*"):
             self.figures.left += [str(area) for area in abandoned_areas(directory)]
@@ -220,10 +229,22 @@ def _event(line: str) -> dict[str, object]:
     return {}
 
 
-def _launches(image: str | None) -> Iterator[tuple[str, ...]]:
-    yield ("--launch", "embedded")
-    if image:
-        yield ("--launch", "docker", "--image", image)
+def _containers(pid: int) -> list[str]:
+    """Containers that a process created."""
+    with closing(connect()) as client:
+        found = client.containers.list(all=True, filters={"label": f"autotune.pid={pid}"}, ignore_removed=True)
+        return [each.name for each in found]
+
+
+def _launches(image: str) -> list[tuple[str, ...]]:
+    """Both launch modes, or the embedded one alone where no engine has the image, which is said."""
+    embedded = ("--launch", "embedded")
+    try:
+        DockerLauncher(LaunchOptions(image=image)).check()
+    except UsageError as error:
+        sys.stdout.write(f"--launch docker is left out: {error}\n")
+        return [embedded]
+    return [embedded, ("--launch", "docker", "--image", image)]
 
 
 def _progress(line: str) -> None:
@@ -233,16 +254,18 @@ def _progress(line: str) -> None:
 def main() -> int:
     """Runs a campaign for each launch mode and prints its figures."""
     parser = argparse.ArgumentParser(description="Kills runs in every phase.")
-    parser.add_argument("--kills", type=int, default=100, help="kills in each launch mode")
+    parser.add_argument("--kills", type=int, default=100, help="kills, shared by the launch modes")
     parser.add_argument("--trials", type=int, default=3, help="trials of each study")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--image", default=os.environ.get("AUTOTUNE_IMAGE"), help="also kills runs in containers of it")
+    parser.add_argument("--image", default=os.environ.get("AUTOTUNE_IMAGE", CPU_IMAGE), help="of the containers")
     options = parser.parse_args()
     clean = True
-    for launch in _launches(options.image):
+    launches = _launches(options.image)
+    for number, launch in enumerate(launches):
+        kills = (options.kills + number) // len(launches)
         with tempfile.TemporaryDirectory(prefix="kills-") as place:
             started = time.monotonic()
-            figures = Campaign(Path(place), options.seed, launch, options.trials, _progress).run(options.kills)
+            figures = Campaign(Path(place), options.seed, launch, options.trials, _progress).run(kills)
         sys.stdout.write(f"{' '.join(launch)}, {time.monotonic() - started:.0f} s\n{figures}\n")
         sys.stdout.flush()
         clean = clean and figures.clean

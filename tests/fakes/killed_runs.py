@@ -16,12 +16,12 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 WITHIN_S = 60.0
 
 
-def write_sleeper(repository: Path) -> Path:
+def write_sleeper(repository: Path, seconds: float = 0.02) -> Path:
     """A model ``double`` that takes 20 ms, so that little load is enough."""
     model = write_double(repository)
     source = model / "1" / "model.py"
     sleep = "import time\n" + source.read_text().replace(
-        "        return [", "        time.sleep(0.02)\n        return ["
+        "        return [", f"        time.sleep({seconds})\n        return ["
     )
     source.write_text(sleep)
     return model
