@@ -169,11 +169,12 @@ def _run_study(
 
 def _check_models(launcher: Launcher, models: Sequence[ModelSpec], space: JointSpace) -> None:
     """Raises `UsageError` if the launcher cannot serve a model, or lacks the GPU that it or its space asks for."""
-    from autotune.server import check_gpu_instances, check_gpu_search
+    from autotune.server import check_gpu_instances, check_gpu_search, with_arguments
 
     for each in models:
         launcher.check_model(each)
         searched = space.spaces.get(each.name)
+        with_arguments(launcher, searched.arguments if searched is not None else ())
         check_gpu_search(launcher, each, searched.kinds if searched is not None else ())
         if searched is None or not searched.moves_off_gpus:
             check_gpu_instances(launcher, each.name, each.config)

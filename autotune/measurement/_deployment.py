@@ -36,9 +36,10 @@ from autotune.repository import (
     ServedSet,
     StagingArea,
     compare_served,
+    server_arguments,
     step_kept_apart,
 )
-from autotune.server import Launcher, OneOf, RunningServer
+from autotune.server import Launcher, OneOf, RunningServer, with_arguments
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ class Deployment:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._area.staged((self.spec, *self.composing), configs) as repository:
             called = [each.name for each in self.composing]
-            with self.launcher.launch(repository, self.spec.name, log_path, called) as server:
+            launcher = with_arguments(self.launcher, server_arguments(configs))
+            with launcher.launch(repository, self.spec.name, log_path, called) as server:
                 served = self._compare(configs, server)
                 if self.shares:
                     with self._serve_several(server, served) as several:

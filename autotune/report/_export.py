@@ -11,7 +11,7 @@ from autotune.errors import UsageError
 from autotune.objective import format_duration
 from autotune.report._file import STANDARD_OUTPUT, write_file
 from autotune.report._format import describe_candidate, latency, rate, served_otherwise
-from autotune.repository import ModelConfig, asked_config, edited_text
+from autotune.repository import ConfigSet, ModelConfig, asked_config, edited_text, server_arguments
 from autotune.search import StudyResult
 from autotune.server import config_name
 from autotune.store import TrialRecord
@@ -174,6 +174,8 @@ def _header(model: str, result: StudyResult, trial: TrialRecord, *, named: bool 
         lines.append(f"  {gpu}")
     lines.append("  " + ", ".join(f"{name} {value}" for name, value in environment.launch.items()))
     lines += [f"As served: {text}." for text in served_otherwise(outcome, model)]
+    if arguments := server_arguments(ConfigSet.parse(outcome.configs, f"trial {trial.number}")):
+        lines.append(f"Serve it with: tritonserver {' '.join(arguments)}")
     if named and (name := config_name(environment.launch.get("arguments", "").split())):
         lines.append(f"Save it as configs/{name}.pbtxt, which the server reads by --model-config-name.")
     lines.append(f"{_LAST.removeprefix('# ')}{describe_candidate(outcome.values)}")

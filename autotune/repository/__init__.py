@@ -19,12 +19,14 @@ from autotune.repository._served import (
     is_known_alike,
     with_raised_batch,
 )
+from autotune.repository._server_arguments import ARGUMENT_FIELD, server_arguments
 from autotune.repository._spec import BatchDimension, Completion, ModelSpec, OnnxVersions, TensorSpec
 from autotune.repository._stage import copy_repository, stage
 from autotune.repository._staging_area import StagingArea, abandoned_areas, remove_abandoned
 from autotune.repository._tree import repository_tree
 
 __all__ = [
+    "ARGUMENT_FIELD",
     "BatchDimension",
     "Completion",
     "ConfigSet",
@@ -58,6 +60,7 @@ __all__ = [
     "queue_limit",
     "remove_abandoned",
     "repository_tree",
+    "server_arguments",
     "stage",
     "step_kept_apart",
     "suggestion",

@@ -65,7 +65,10 @@ class Experience:
             self.predictor = Predictor.of_pipeline(plan.space, base, plan.objective, plan.seed, plan.min_gain)
         if self.predictor.inapplicable:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
-        elif not plan.cold_start:
+            return
+        if any(space.arguments for space in plan.space.spaces.values()):
+            self._tell("arguments of tritonserver are not simulated: what they change is learnt from their trials")
+        if not plan.cold_start:
             self._recall(store, record)
 
     @property

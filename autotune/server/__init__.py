@@ -27,6 +27,7 @@ from autotune.server._types import (
     StartTimedOut,
 )
 from autotune.server._usage import ServerUsage
+from autotune.server._with_arguments import with_arguments
 from autotune.server._without_effect import config_notes
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "diagnose",
     "leftovers",
     "parse_size",
+    "with_arguments",
     "without_config_name",
 ]

@@ -28,8 +28,8 @@ _RESERVED = {
 _OTHER_OWN = ("--disable-auto-complete-config", "--allow-metrics")
 
 
-def check_extra_arguments(extra: Sequence[str]) -> None:
-    """Raises `UsageError` if a --triton-arg sets an option that autotune sets itself."""
+def check_extra_arguments(extra: Sequence[str], given_by: str = "--triton-arg") -> None:
+    """Raises `UsageError` if an argument, named as of ``given_by``, sets an option that autotune sets itself."""
     for argument in extra:
         name = argument.partition("=")[0]
         if len(name) <= len("--") or not name.startswith("--"):
@@ -38,7 +38,7 @@ def check_extra_arguments(extra: Sequence[str]) -> None:
         taken = [option for option in _RESERVED if option.startswith(name)]
         if taken:
             remedy = _RESERVED[taken[0]] or "leave it out"
-            raise UsageError(f"--triton-arg: {name!r} is set by autotune; {remedy}")
+            raise UsageError(f"{given_by}: {name!r} is set by autotune; {remedy}")
 
 
 def own_option(words: str) -> str | None:

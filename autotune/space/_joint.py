@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ class JointSpace:
         for spec in models:
             try:
                 each, found = space.restricted_to(spec)
+                if spec is not models[0]:  # one server has one value of an argument
+                    each = replace(each, parameters=tuple(it for it in each.parameters if not it.is_argument))
                 if spec not in models[:asked]:
                     each, note = each.batching_at_least(models[0].config, spec.config)
                     found = (*found, *([note] if note else ()))

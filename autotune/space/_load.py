@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
-from autotune.repository import ModelConfig, suggestion
+from autotune.repository import ARGUMENT_FIELD, ModelConfig, suggestion
 from autotune.space._document import Node, parse_document
 from autotune.space._model_analyzer import MODEL_ANALYZER_ADVICE, is_model_analyzer
 from autotune.space._parameter import (
@@ -27,7 +28,7 @@ from autotune.space._parameter import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SECTIONS = ("parameters", "fields")
+_SECTIONS = ("parameters", "fields", "server")
 _RANGE_KEYS = ("low", "high", "step", "scale", "refine")
 _KINDS = (KEEP_KIND, "KIND_CPU", "KIND_GPU", "KIND_MODEL")
 _MOST_CHOICES = 10_000
@@ -61,13 +62,15 @@ def load_parameters(text: str, source: str) -> tuple[Parameter, ...]:
     for section, key, body in root.items():
         if section not in _SECTIONS:
             hint = _place_of(section, key) or suggestion(section, _SECTIONS)
-            raise key.error(f"unknown section {section!r}{hint or '; use parameters or fields'}")
+            raise key.error(f"unknown section {section!r}{hint or '; use parameters, fields or server'}")
         if body.value is None:
             continue
         if not body.is_mapping:
             raise body.error(f"{section}: expected a mapping of names to values, found {body.value!r}")
         for name, name_node, choices in body.items():
-            if section == "fields":
+            if section == "server":
+                fields.append(_argument(name, name_node, choices))
+            elif section == "fields":
                 fields.append(_field(name, name_node, choices))
             else:
                 parameters[name] = _built_in(name, name_node, choices)
@@ -123,6 +126,22 @@ def _field(path: str, key: Node, choices: Node) -> Parameter:
         return node.value
 
     return Parameter.of(path, _settings(path, choices, check), _between(path, choices))
+
+
+def _argument(name: str, key: Node, choices: Node) -> Parameter:
+    """An argument of ``tritonserver``; null leaves it out."""
+    if not re.fullmatch(r"--[a-z][a-z0-9-]*", name):
+        raise key.error(f"server: {name!r} is no argument of tritonserver; write it as in --http-thread-count")
+
+    def check(_: str, node: Node) -> Any:
+        value = node.value
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise node.error(f"server: {name}: {value!r} is no value of an argument; write a text, a number or null")
+        return value
+
+    settings = [str(each).lower() if isinstance(each, bool) else each for each in _settings(name, choices, check)]
+    texts = [None if each is None else str(each) for each in settings]
+    return Parameter.of(ARGUMENT_FIELD + name.removeprefix("--"), texts)
 
 
 def _settings(name: str, node: Node, check: Callable[[str, Node], Any]) -> list[Any]:

@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from autotune.repository import ARGUMENT_FIELD
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
@@ -59,6 +61,11 @@ class Parameter:
     def is_field(self) -> bool:
         """Whether it is a config field by path rather than a parameter of ours."""
         return self.name not in BUILT_IN
+
+    @property
+    def is_argument(self) -> bool:
+        """Whether it is an argument of ``tritonserver``."""
+        return self.name.startswith(ARGUMENT_FIELD)
 
     @property
     def needs_batcher(self) -> bool:

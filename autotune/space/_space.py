@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UsageError
+from autotune.repository import ARGUMENT_FIELD
 from autotune.space._apply import apply_values, locate_values
 from autotune.space._candidate import Candidate, ParameterValue
 from autotune.space._effective import NO_DELAY, batcher_is_implied, effective_values
@@ -123,6 +124,15 @@ class SearchSpace:
     def is_refined(self) -> bool:
         """Whether some values are tried only next to the best ones."""
         return any(each.between for each in self.parameters)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of ``tritonserver`` that are searched, each with one of its values."""
+        return tuple(
+            f"--{each.name.removeprefix(ARGUMENT_FIELD)}={next(filter(None, each.choices), '')}"
+            for each in self.parameters
+            if each.is_argument
+        )
 
     @property
     def kinds(self) -> tuple[ParameterValue, ...]:

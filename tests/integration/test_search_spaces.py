@@ -31,7 +31,13 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [("onnxruntime_cpu", "negate"), ("python", "double"), ("ensemble", "both"), ("sequence", "sums")],
+    [
+        ("onnxruntime_cpu", "negate"),
+        ("python", "double"),
+        ("ensemble", "both"),
+        ("sequence", "sums"),
+        ("server_flags", "double"),
+    ],
 )
 def test_a_config_of_the_space_is_served_as_asked_and_answers(
     repository: Path, tmp_path: Path, name: str, model: str
@@ -52,6 +58,9 @@ def test_a_config_of_the_space_is_served_as_asked_and_answers(
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     with Deployment(spec, launcher, tmp_path, Traffic(), composing).serve(configs, tmp_path / "log.txt") as served:
         assert [each for each in served.configs.differences if not each.completes] == []
+        assert served.server.pid is not None
+        started_with = Path(f"/proc/{served.server.pid}/cmdline").read_text().split("\0")
+        assert ("--http-thread-count=32" in started_with) == (name == "server_flags")
         result = served.generator.run(ClosedLoop(4), 0.2, 5.0)
     assert result.requests >= 4
     assert result.failed == 0
@@ -67,5 +76,26 @@ def test_a_space_for_gpus_is_refused_before_anything_starts(
     assert main(["run", "--model", "negate", "--p99", "5ms", *where, *space]) == 2
     error = capsys.readouterr().err
     assert error.startswith("autotune: --search-space: its instance_kind is KIND_GPU, but no GPU was found with")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--http-port: [8000, 8001]", "--search-space: server: '--http-port' is set by autotune"),
+        ("http-thread-count: [2, 4]", ":2: server: 'http-thread-count' is no argument of tritonserver"),
+    ],
+)
+def test_an_argument_that_cannot_be_searched_is_refused_before_anything_starts(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    (tmp_path / "space.yaml").write_text(f"server:\n  {line}\n")
+    where = ("--model-repository", str(repository), "--launch", "embedded", "--results", str(tmp_path / "results"))
+    assert (
+        main(["run", "--model", "negate", "--p99", "5ms", *where, "--search-space", str(tmp_path / "space.yaml")]) == 2
+    )
+    error = capsys.readouterr().err
+    assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "results").exists()

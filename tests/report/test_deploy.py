@@ -256,3 +256,11 @@ def test_options_that_do_not_go_together(
     Store.open(database_url(tmp_path)).close()
     assert main(["export", "--results", str(tmp_path), *flags]) == 2
     assert re.fullmatch(f"autotune: {line}\n", capsys.readouterr().err)
+
+
+def test_arguments_of_tritonserver_in_a_config_are_given_to_the_server() -> None:
+    tried = trial(1, 8)
+    argument = 'parameters { key: "--http-thread-count" value: { string_value: "16" } }'
+    configs = {**tried.outcome.configs, "mnist": f"{SERVED.format(8)} {argument}"}
+    found = Service.of(replace(tried, outcome=replace(tried.outcome, configs=configs)), None, 3 << 30)
+    assert docker_run(found, Path("/srv/models"))[-2:] == ["--log-verbose=1", "--http-thread-count=16"]

@@ -14,7 +14,7 @@ from autotune.errors import AutotuneError, UsageError
 from autotune.report._export import chosen_trial, edited_texts
 from autotune.report._file import write_file
 from autotune.report.deploy._formats import find_formats, render
-from autotune.report.deploy._service import Service, deployed_image, docker_run, quoted, study_arguments
+from autotune.report.deploy._service import Service, deployed_image, docker_run, quoted, trial_arguments
 from autotune.repository import (
     ModelConfig,
     ModelRepository,
@@ -84,7 +84,7 @@ def export_repository(
     """
     trial = chosen_trial(result, number)
     forms = find_formats(formats)
-    arguments = study_arguments(trial.environment)
+    arguments = trial_arguments(trial)
     specs = _find_models(trial, repository)
     _check_target(directory, repository)
     image = image or deployed_image(trial.environment)

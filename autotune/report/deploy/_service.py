@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
+from autotune.repository import ConfigSet, server_arguments
 from autotune.server import parse_size, without_config_name
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Service:
             name=f"triton-{slug}" if slug else "triton",
             models=tuple(outcome.configs),
             image=image or deployed_image(environment),
-            arguments=tuple(study_arguments(environment)),
+            arguments=tuple(trial_arguments(trial)),
             limits={flag: value for flag, value in limits.items() if flag != "gpus"},
             cores=environment.available_cores,
             memory_bytes=max(memory, default=None),
@@ -146,9 +147,10 @@ def quoted(words: list[str]) -> str:
     return shlex.join(words)
 
 
-def study_arguments(environment: Environment) -> list[str]:
-    """The ``tritonserver`` arguments of a study; an exported model has its config in ``config.pbtxt``."""
-    return without_config_name(environment.launch.get("arguments", "").split())
+def trial_arguments(trial: TrialRecord) -> list[str]:
+    """The ``tritonserver`` arguments of a trial, the study's first; its models have their configs in `config.pbtxt`."""
+    own = server_arguments(ConfigSet.parse(trial.outcome.configs, f"trial {trial.number}"))
+    return [*without_config_name(trial.environment.launch.get("arguments", "").split()), *own]
 
 
 def deployed_image(environment: Environment) -> str:
