@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from autotune.cluster._bucket import Bucket
 from autotune.cluster._connection import Node, check_builds, connected, fitting_nodes, on_each
 from autotune.cluster._kinds import Kind, kinds_of, only_kind
 from autotune.cluster._setup import Facts, ServingSetup
@@ -199,9 +200,13 @@ def _staged(
     """How workers get at the models, and a line that says so.
 
     Raises:
-        UsageError: They have to see the repository by its path, and do not.
+        UsageError: They have to see the repository by its path, and do not; or the bucket cannot be reached.
     """
     setup = ServingSetup(request, models_digest(models))
+    if request.staging.startswith("s3://"):
+        stored, uploaded = Bucket.of(request.staging).put(pack(models))
+        how = "uploaded" if uploaded else "there already"
+        return replace(setup, fetch=stored), f"each host downloads the models from s3://{stored.path} ({how})"
     if request.staging != "copy":
         seen = on_each(ray, nodes, sees_repository, setup)
         blind = [node.host for node, sees in zip(nodes, seen, strict=True) if not sees]
@@ -210,7 +215,7 @@ def _staged(
         if request.staging == "path":
             raise UsageError(
                 f"--model-repository: {', '.join(blind)} does not see {request.model_repository} with the same content;"
-                " mount it there, or use --staging copy"
+                " mount it there, or use --staging copy or s3://BUCKET/PREFIX"
             )
     archive = pack(models)
     copied = replace(setup, fetch=_Fetch(ray.put(archive)))

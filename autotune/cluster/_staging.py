@@ -22,11 +22,16 @@ def models_digest(models: Sequence[ModelSpec]) -> str:
 
 
 def pack(models: Sequence[ModelSpec]) -> bytes:
-    """The models' directories as a tar archive; links are replaced by what they point to."""
+    """The models' directories as a tar archive, equal for equal files; links are replaced by what they point to."""
+
+    def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+        return entry
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
         for each in models:
-            archive.add(each.path, arcname=each.name)
+            archive.add(each.path, arcname=each.name, filter=anonymous)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from autotune.request._prices import Prices
 
 EXECUTORS = ("local", "ray")
 STAGING = ("auto", "path", "copy")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^/]+)*/?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,8 @@ class ExecutorRequest(Request):
     )
     staging: str = option(
         "auto",
-        "auto|path|copy",
-        "Whether workers read the repository by its path or get a copy.",
+        "auto|path|copy|s3://BUCKET/PREFIX",
+        "Whether workers read the repository by its path or get a copy, directly or from S3.",
         panel=Panel.EXECUTOR,
     )
     per_hardware: bool = option(
@@ -55,8 +57,9 @@ class ExecutorRequest(Request):
         """Whether trials run on a Ray cluster; raises `UsageError` if the options do not go together."""
         if self.executor not in EXECUTORS:
             raise UsageError(f"--executor: {self.executor!r} is unknown; use {' or '.join(EXECUTORS)}")
-        if self.staging not in STAGING:
-            raise UsageError(f"--staging: {self.staging!r} is unknown; use {', '.join(STAGING)}")
+        if self.staging not in STAGING and not _BUCKET.fullmatch(self.staging):
+            known = f"{', '.join(STAGING)} or s3://BUCKET/PREFIX"
+            raise UsageError(f"--staging: {self.staging!r} is unknown; use {known}")
         given = {
             "--address": self.address,
             "--worker-cpus": self.worker_cpus,

@@ -22,7 +22,11 @@ from autotune.request import RunRequest
         ({"per_hardware": True}, "--per-hardware: only --executor ray uses it"),
         ({"prices": "prices.yaml"}, "--prices: only --executor ray uses it"),
         ({"executor": "ray", "address": "auto", "prices": "prices.yaml"}, "--prices: only --per-hardware compares"),
-        ({"executor": "ray", "address": "auto", "staging": "s3"}, "--staging: 's3' is unknown; use auto, path, copy"),
+        (
+            {"executor": "ray", "address": "auto", "staging": "s3"},
+            "--staging: 's3' is unknown; use auto, path, copy or s3://",
+        ),
+        ({"executor": "ray", "address": "auto", "staging": "s3://"}, "--staging: 's3://' is unknown"),
         ({"executor": "ray", "address": "auto", "worker_cpus": 2, "worker_resource": "a"}, "--worker-resource: given"),
         ({"executor": "ray", "address": "auto", "worker_resource": "a=none"}, "--worker-resource: 'a=none' is no"),
         ({"executor": "ray", "address": "auto", "worker_resource": "GPU=1"}, "--worker-resource: 'GPU=1' is no"),
