@@ -140,8 +140,11 @@ def _line(number: int, label: str, outcome: TrialOutcome, best: bool, objective:
 
 def _beside(outcome: TrialOutcome, objective: Objective | None) -> str:
     """The values that are optimised and stand nowhere else in the line."""
-    beside = columns_beside(objective) if objective is not None else []
-    return "".join(f"  {name} {shown_of(outcome.measurement, value)}" for name, value in beside)
+    measured = outcome.measurement
+    if objective is None or (objective.goal == "throughput" and measured is not None and measured.certified):
+        return ""  # a certificate is of the rate alone
+    beside = columns_beside(objective)
+    return "".join(f"  {name} {shown_of(measured, value)}" for name, value in beside)
 
 
 def _again(label: str, outcome: TrialOutcome, objective: Objective | None) -> Text:

@@ -88,7 +88,8 @@ def _gain(result: StudyResult) -> str:
     if finals is not None and finals.gain is not None:
         value = result.objective.value
         shown = f"{finals.gain.value:.2f} times"
-        said = f"over the baseline: {shown}" if value.maximise else f"{value.name} is {shown} the baseline's"
+        which = f" in {value.name}" if result.objective.also else ""
+        said = f"over the baseline{which}: {shown}" if value.maximise else f"{value.name} is {shown} the baseline's"
         return f"Gain{' ' if value.maximise else ': '}{said} ({_interval(finals.gain, _times)})."
     if finals is not None and finals.rounds:
         return "The baseline violated the SLO in the final comparison; the delivered config met it."
