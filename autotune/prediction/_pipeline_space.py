@@ -9,23 +9,21 @@ are treated alike, but that each request goes to one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.load import ClosedLoop
-from autotune.measurement import Probe, Step
+from autotune.measurement import Probe
 from autotune.objective import Objective, latency_key
 from autotune.outcome import TrialOutcome
 from autotune.prediction._options import PredictionOptions
 from autotune.prediction._service_times import Window, differ, overhead_samples, service_times
-from autotune.prediction._sharing import Beside, Parts, shared_parts, split, stretch
+from autotune.prediction._sharing import Parts, shared_parts, split
 from autotune.prediction._simulations import Simulations
-from autotune.prediction._trial_windows import config_of, settled
+from autotune.prediction._together import beside, cpu_s_of, parts_of, sizes_of, windows_of
 from autotune.repository import ConfigSet, ModelConfig
-from autotune.server import ModelStatistics
 from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
 from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate, JointSpace
 
@@ -88,7 +86,7 @@ class PipelineSpace(Simulations):
         """See `Simulations.learn`."""
         outcomes = [outcome for outcome in known if outcome.measurement is not None]
         outcomes = outcomes[: self._options.trials_simulated_from]
-        seen = [(outcome, probe) for outcome in outcomes for probe in _windows(outcome)]
+        seen = [(outcome, probe) for outcome in outcomes for probe in windows_of(outcome)]
         probes = [probe for _, probe in seen]
         screens = [
             probe
@@ -97,7 +95,7 @@ class PipelineSpace(Simulations):
         ]
         if not screens:
             return bool(self._service)
-        parts = _parts(probes[-1])
+        parts = parts_of(probes[-1])
         self._steps = tuple((each.model, each.after) for each, _ in parts)
         service = {model: self._learnt(model, probes) for model, _ in self._steps}
         if any(times is None for times in service.values()):
@@ -113,7 +111,7 @@ class PipelineSpace(Simulations):
             self._options.pipeline_requests / self._objective.least_share
         )  # enough to the least asked model
         requests = min(requests, self._options.pipeline_most_requests)
-        self._pipeline = self._sent(calmest, _cpu_s(probes), requests)
+        self._pipeline = self._sent(calmest, cpu_s_of(probes), requests)
         again = self.candidates
         self.candidates, self.predictions, self._index = [], [], {}
         self._add([*again, *self._starts()])
@@ -145,11 +143,11 @@ class PipelineSpace(Simulations):
         windows = [
             Window(each.instances, replace(probe, server=server), 0.0)
             for probe in probes
-            for each, server in _parts(probe)
+            for each, server in parts_of(probe)
             if each.model == model
         ]
         lone = [window for window in windows if window.probe.concurrency == 1]
-        if alone and 2 * max(_sizes(lone), default=0) >= max(_sizes(windows), default=0):
+        if alone and 2 * max(sizes_of(lone), default=0) >= max(sizes_of(windows), default=0):
             windows = lone
         found = service_times(windows, largest, self._options, overhead_s=np.zeros(1))
         return None if found is None else replace(found, request_cpu_s=0.0, execution_cpu_s=0.0)
@@ -162,7 +160,7 @@ class PipelineSpace(Simulations):
         loaded = [
             (outcome, probe)
             for outcome, probe in seen
-            if (probe.concurrency or 0) > 1 and probe.purpose in ("profile", "saturate") and len(_parts(probe)) > 1
+            if (probe.concurrency or 0) > 1 and probe.purpose in ("profile", "saturate") and len(parts_of(probe)) > 1
         ]
         loaded.sort(key=lambda each: -(each[1].concurrency or 0))  # models slow each other most under most load
         loaded = loaded[: options.sharing_windows]
@@ -170,7 +168,7 @@ class PipelineSpace(Simulations):
         alone = {model: times for model, times in learnt.items() if times is not None}
         if [probe for _, probe in loaded] != self._loaded and len(alone) == len(service):
             self._loaded = [probe for _, probe in loaded]
-            windows = [_beside(outcome, probe, alone) for outcome, probe in loaded]
+            windows = [beside(outcome, probe, alone) for outcome, probe in loaded]
             self._parts = shared_parts(self._sent(calmest, 0.0, options.sharing_requests), windows, options)
         for (model, _), parts in zip(self._steps, self._parts or (), strict=False):
             if max(parts) > 0:
@@ -182,7 +180,7 @@ class PipelineSpace(Simulations):
         if shares:
             outside_s = [
                 alone.latency_s[latency_key("avg", model)] - server.request_ns / server.success_count / 1e9
-                for (_, server), model in zip(_parts(alone), shares, strict=True)
+                for (_, server), model in zip(parts_of(alone), shares, strict=True)
                 if server.success_count
             ]
             overhead_s = np.maximum(0.0, [float(np.median(outside_s))])
@@ -338,50 +336,7 @@ class PipelineSpace(Simulations):
         return np.array(rows)
 
 
-def _windows(outcome: TrialOutcome) -> list[Probe]:
-    """The windows of a trial that show several models."""
-    if outcome.measurement is None:
-        return []
-    return [probe for probe in settled(outcome.measurement.probes) if probe.steps or probe.streams]
-
-
-def _parts(probe: Probe) -> list[tuple[Step, ModelStatistics]]:
-    """The models that a window shows, each with its statistics."""
-    several = [(Step(each.stream.model, each.stream.instances), each.server) for each in probe.streams]
-    return several or [(each.step, each.server) for each in probe.steps]
-
-
-def _sizes(windows: Sequence[Window]) -> list[int]:
-    return [size for window in windows for size in window.probe.server.batch_compute_ns]
-
-
-def _beside(outcome: TrialOutcome, probe: Probe, alone: Mapping[str, ServiceTimes]) -> Beside:
-    """A window as the simulator is to show it again."""
-    stages, stretches, executions = [], [], []
-    for place, (each, server) in enumerate(_parts(probe)):
-        service = alone[each.model]
-        text = outcome.configs.get(each.model)
-        batching = (Batching.of(config_of(text)) if text else None) or Batching(1, dynamic=False)
-        stages.append(Stage(replace(batching, instances=each.instances), service, each.after, device=place + 1))
-        stretches.append(stretch(server.batch_executions, server.busy_s, service.host_s + service.device_s))
-        executions.append(sum(server.batch_executions.values()))
-    return Beside(tuple(stages), probe.concurrency or 1, tuple(stretches), tuple(executions))
-
-
 def _is_plain(part: Candidate) -> bool:
     """Whether no delay and no preferred sizes are set."""
     values = part.as_dict()
     return not values.get(_TIMING[0], 0) and values.get(_TIMING[1], "none") == "none"
-
-
-def _cpu_s(probes: Sequence[Probe]) -> float:
-    """The fewest CPU seconds that a request took of the machine, by cores, in a window that kept it busy; 0 without."""
-    found = []
-    for probe in probes:
-        usage = probe.usage
-        if usage is None or usage.server_cpu_s is None or not usage.cores or not isinstance(probe.schedule, ClosedLoop):
-            continue
-        client_s = usage.client_cpu * usage.client_processes * probe.duration_s
-        if probe.requests and probe.concurrency and probe.concurrency > 1:
-            found.append((usage.server_cpu_s + client_s) / usage.cores / probe.requests)
-    return min(found, default=0.0)
