@@ -10,7 +10,14 @@ import pytest
 
 import autotune
 from autotune.api import export, find_study
+from autotune.load import Traffic
+from autotune.measurement import Deployment, MeasureOptions
+from autotune.measurement._prober import Prober
+from autotune.measurement._sizes import sweep_sizes
+from autotune.objective import Ceiling, Objective
 from autotune.report import FORMATS
+from autotune.repository import ConfigSet, ModelRepository
+from autotune.server import EmbeddedLauncher
 
 ACCELERATOR = Path(__file__).parents[2] / "model_repository" / "accelerator"
 
@@ -95,3 +102,27 @@ def test_models_are_tuned_together_and_exported_together(repository: Path, tmp_p
     assert "p90 of slow" in text
     shown = FORMATS["text"].study(find_study(result.study, results=tmp_path / "results"))
     assert "p90 of slow" in shown
+
+
+def test_windows_of_sizes_ask_each_model_up_to_its_own_largest_batch(repository: Path, tmp_path: Path) -> None:
+    """One request at a time, so that these show what executions take that no other model slows."""
+    path = repository / "slow" / "config.pbtxt"
+    path.write_text(path.read_text().replace("max_batch_size: 8", "max_batch_size: 4"))
+    found = ModelRepository(repository)
+    specs = [found.model(name) for name in ("fast", "slow")]
+    shares = {"fast": 0.75, "slow": 0.25}
+    traffics = {each.name: Traffic() for each in specs}
+    ceilings = (Ceiling("p99", 1.0, "fast"), Ceiling("p99", 1.0, "slow"))
+    objective = Objective("throughput", ceilings, weights=tuple(shares.items()))
+    deployment = Deployment(
+        specs[0], EmbeddedLauncher(), tmp_path, Traffic(), specs[1:], shares=shares, traffics=traffics
+    )
+    with deployment.serve(ConfigSet.of(*(each.config for each in specs)), tmp_path / "log") as served:
+        assert served.sized is not None
+        prober = Prober(served.server, served.generator, objective, MeasureOptions.of(0.2))
+        prober.closed_loop("screen", 1, 0.2)
+        sweep_sizes(prober, served.sized)
+    probe = next(each for each in prober.probes if each.purpose == "sizes")
+    largest = {each.stream.model: max(each.server.batch_executions) for each in probe.streams}
+    assert largest == {"fast": 8, "slow": 4}
+    assert probe.errors == {}
