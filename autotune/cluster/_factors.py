@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from autotune.outcome import HostFactor, TrialOutcome
 from autotune.search import Ended, Trial, score
 
 ROUNDS = 2  # the least that shows a deviation
+SPREAD = 0.05  # guess: standard deviation of the factor's logarithm among hosts of one kind, "some percent"
 
 
 @dataclass
@@ -23,6 +25,10 @@ class HostFactors:
     ``b_0`` those on the host of its trial. The standard error of its logarithm is ``s * sqrt(1/n_h + 1/n_0)``, where
     ``s`` is the deviation within a host, pooled over all hosts: the contrast of two groups of a one-way layout
     (Montgomery, Design and Analysis of Experiments, section 3.5). Logarithms, since hosts differ by a multiple.
+
+    That hosts of one kind hardly differ is known beforehand: with the prior deviation `SPREAD`, the logarithm is
+    multiplied by ``w = SPREAD^2 / (SPREAD^2 + error^2)``, and its error by ``sqrt(w)`` (Gelman et al., Bayesian Data
+    Analysis, section 2.5). So a factor that noise made is near 1, and a measured one stays.
 
     Attributes:
         objective: What a trial is scored by.
@@ -97,28 +103,22 @@ class HostFactors:
         if node == self.home or not self._comparable(node):
             return None
         own, home = (np.log(self.scores[each]) for each in (node, self.home))
-        return HostFactor(
-            self.hosts[node],
-            float(np.exp(own.mean() - home.mean())),
-            self.deviation * math.sqrt(1 / len(own) + 1 / len(home)),
-        )
+        error = self.deviation * math.sqrt(1 / len(own) + 1 / len(home))
+        weight = SPREAD**2 / (SPREAD**2 + error**2)
+        value = math.exp(weight * float(own.mean() - home.mean()))
+        return HostFactor(self.hosts[node], value, math.sqrt(weight) * error)
 
     @property
     def deviation(self) -> float:
         """Standard deviation of the logarithm of a score within a host, pooled over the hosts."""
         logs = [np.log(each) for each in self.scores.values() if each]
         squares = sum(float(((each - each.mean()) ** 2).sum()) for each in logs)
-        return math.sqrt(squares / self._freedom) if self._freedom else 0.0
-
-    @property
-    def _freedom(self) -> int:
-        return sum(len(each) - 1 for each in self.scores.values() if each)
+        freedom = sum(len(each) - 1 for each in logs)
+        return math.sqrt(squares / freedom) if freedom else 0.0
 
     def interval(self, factor: HostFactor, confidence: float = 0.95) -> tuple[float, float]:
-        """The interval that holds a factor's long-run value, by Student's distribution."""
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(self._freedom, (1 + confidence) / 2)) * factor.deviation
+        """The interval that holds a factor's long-run value."""
+        half = NormalDist().inv_cdf((1 + confidence) / 2) * factor.deviation
         return factor.value * math.exp(-half), factor.value * math.exp(half)
 
     def speeds(self) -> dict[str, float]:

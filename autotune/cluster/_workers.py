@@ -48,7 +48,7 @@ class RayWorkers:
         most: Most trials at a time; None for all that fit.
         losses: How often Ray starts a trial again whose worker or node was lost.
         others: Ids of nodes that are known to be of another kind.
-        objective: By which hosts are compared; None to take what trials measure as it stands.
+        objective: By which hosts are compared; with None or several goals, what trials measure is taken as it stands.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RayWorkers:
         self._submitted: dict[Any, _Submitted] = {}  # by Ray's reference of the report
         self._watches: dict[int, TrialWatch] = {}
         self._others = set(others)  # nodes of another kind
-        self._factors = HostFactors(objective) if objective is not None else None
+        self._factors = HostFactors(objective) if objective is not None and not objective.also else None
         self._said: set[str] = set()  # nodes whose factor was noted
         self._home = ""
         self._count, self._counted_s = 0, -_COUNT_S
@@ -219,7 +219,7 @@ class RayWorkers:
             self._elsewhere(submitted, report)
             return None
         self._watches.pop(trial.number, None)
-        if not self._home:
+        if not self._home or trial.baseline:
             self._home = report.node
         outcome = self._with_log(trial, report)
         if self._factors is None or submitted.node is not None:

@@ -43,7 +43,7 @@ class ExecutorRequest(Request):
     staging: str = option(
         "auto",
         "auto|path|copy|s3://BUCKET/PREFIX",
-        "Whether workers read the repository by its path or get a copy, directly or from S3.",
+        "How workers get the repository: by its path, as a copy, or from S3.",
         panel=Panel.EXECUTOR,
     )
     per_hardware: bool = option(

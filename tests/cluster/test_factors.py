@@ -91,18 +91,21 @@ def factors(tmp_path: Path) -> HostFactors:
     return made
 
 
-def test_the_deviation_of_a_factor_is_that_of_a_contrast_of_two_means(factors: HostFactors, tmp_path: Path) -> None:
+def test_a_factor_is_a_contrast_of_two_means_drawn_towards_one_by_its_error(
+    factors: HostFactors, tmp_path: Path
+) -> None:
     for node, per_s in (("node-b", 80.0), ("node-b", 82.0), ("node-a", 101.0)):
         factors.measured(node, outcome_of(per_s, tmp_path))
 
     factor = factors.factor("node-b")
     assert factor is not None
-    assert factor.value == pytest.approx(math.sqrt(80 * 82 / (100 * 101)))
     # Two groups of two: s^2 = (d_a^2 + d_b^2) / 4 with the differences d of the logarithms, and s^2 (1/2 + 1/2).
-    expected = math.sqrt((math.log(82 / 80) ** 2 + math.log(101 / 100) ** 2) / 4)
-    assert factor.deviation == pytest.approx(expected)
+    error = math.sqrt((math.log(82 / 80) ** 2 + math.log(101 / 100) ** 2) / 4)
+    weight = 1 / (1 + (error / 0.05) ** 2)
+    assert math.log(factor.value) == pytest.approx(weight * math.log(math.sqrt(80 * 82 / (100 * 101))))
+    assert factor.deviation == pytest.approx(error * math.sqrt(weight))
     low, high = factors.interval(factor)
-    assert math.log(high / factor.value) == pytest.approx(4.3027 * expected, rel=1e-4)  # Student's t, 2 degrees
+    assert math.log(high / factor.value) == pytest.approx(1.96 * factor.deviation, rel=1e-3)
     assert low * high == pytest.approx(factor.value**2)
 
     first, second = factors.release(), factors.release()
@@ -129,3 +132,11 @@ def test_a_run_that_goes_on_with_a_study_uses_the_factors_that_were_found_before
     released = factors.release()
     assert released is not None
     assert score(released.outcome, asked.objective) == pytest.approx(100.0)
+
+
+def test_a_factor_that_noise_made_is_near_one(factors: HostFactors, tmp_path: Path) -> None:
+    for node, per_s in (("node-b", 300.0), ("node-b", 150.0), ("node-a", 110.0)):
+        factors.measured(node, outcome_of(per_s, tmp_path))
+    factor = factors.factor("node-b")
+    assert factor is not None
+    assert factor.value == pytest.approx(1, abs=0.03)
