@@ -71,6 +71,7 @@ def test_no_trial_is_lost_or_counted_twice_when_workers_and_a_node_are_killed(cl
         thread.join()
         stored = store.trials(store.studies()[0])
         store.close()
+        wait_until(lambda: len(workers.nodes()) == 1)  # Ray notices the loss of a node after a while
         on_each(ray, workers.nodes(), clean, job)
         assert not job.directory.exists()
 
