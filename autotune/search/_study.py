@@ -10,54 +10,28 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-
-import optuna
+from dataclasses import replace
 
 from autotune.environment import Environment
 from autotune.errors import UsageError
-from autotune.measurement import ROUGH_RATE, Infeasible, Question
-from autotune.outcome import Forecast, OutcomeKind, TrialOutcome
+from autotune.measurement import Infeasible, Question
+from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import explain
 from autotune.repository import ConfigSet
-from autotune.search._ask_tell import AskTell
-from autotune.search._crashes import Crashes
-from autotune.search._executor import Executor, Trial, TrialWatch
-from autotune.search._experience import Experience
-from autotune.search._ignored import IgnoredFields
+from autotune.search._executor import Executor, TrialWatch
 from autotune.search._observer import StudyObserver
 from autotune.search._plan import StudyPlan
+from autotune.search._proposals import Proposal, Proposals
 from autotune.search._repeated_failures import MachineCheck
 from autotune.search._result import StudyResult, summarise
 from autotune.search._score import BASELINE, PROPOSED, best_of
-from autotune.search._served import ChangeNotes, as_served, measured_alike
-from autotune.search._starts import Start, starts
+from autotune.search._served import ChangeNotes, as_served
+from autotune.search._starts import Start
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
 from autotune.search._workers import OneWorker, Workers
-from autotune.search._wrong_answers import unbatched
 from autotune.search.finals import FinalComparison, Interrupted, Uncompared, finals_s, searched_front
-from autotune.search.samplers import SpaceExhausted, create_sampler
 from autotune.space import Candidate
 from autotune.store import Store, StudyRecord, TrialRecord
-
-_EXHAUSTED = "every config of the search space was tried"
-
-
-@dataclass(frozen=True)
-class _Running:
-    """A trial that was submitted and has not ended.
-
-    Attributes:
-        asked: Optuna's trial.
-        label: Whose config it is.
-        trial: What is executed.
-        forecast: What its config was expected to measure; None for a start.
-    """
-
-    asked: optuna.Trial
-    label: str
-    trial: Trial
-    forecast: Forecast | None = None
 
 
 class Coordinator:
@@ -87,38 +61,22 @@ class Coordinator:
         self._store = store
         self._executor = executor
         self._workers = workers or OneWorker(executor)
-        self._running: dict[int, _Running] = {}  # by trial number
+        self._running: dict[int, Proposal] = {}  # by trial number
         self._observer = observer
-        self._base = plan.base
         self._record, notes = self._begin(environment)
         for note in notes:
             observer.note(note)
         self._trials: list[TrialRecord] = store.trials(self._record)
-        self._seen = {trial.outcome.candidate.key for trial in self._trials if trial.outcome.candidate}
         self._noted: set[str] = set()
-        self._crashes = Crashes(plan.space, self._base)
-        self._ignored = IgnoredFields(plan.space, self._base, plan.options)
-        self._alike: list[Candidate] = []  # not run, because they are served like a trial
-        self._experience = Experience(plan, self._base, store, self._record, observer)
-        self._optuna = AskTell(
-            plan.name,
-            store.optuna_storage(),
-            plan.space,
-            plan.objective,
-            create_sampler(
-                plan.sampler,
-                plan.space,
-                seed=plan.seed,
-                startup_trials=startup_trials(plan.trials),
-                finished=self._seen,
-                predictor=self._experience.predictor,
-                avoids=self._avoids,
-                parallel=self._workers.count > 1,
-                running=self._running_candidates,
-            ),
+        self._proposals = Proposals(
+            plan,
+            store,
+            self._record,
+            self._trials,
+            observer,
+            self._running_candidates,
+            parallel=self._workers.count > 1,
         )
-        self._learn_what_to_avoid()
-        self._optuna.close_stale(self._trials)
         self._on_served = ChangeNotes(observer)
         self._environment = environment
         self._machine = MachineCheck(executor, observer.note, self._save_again, plan.options.failures)
@@ -131,7 +89,7 @@ class Coordinator:
         stopped, interrupted, broken = self._run_trials()
         try:
             if not interrupted:
-                self._experience.learn(self._trials)
+                self._proposals.experience.learn(self._trials)
         except KeyboardInterrupt:
             interrupted = True
         search_s = self._clock() - self._started
@@ -157,20 +115,22 @@ class Coordinator:
         )
         explanation = explain(
             plan.space,
-            self._base,
+            plan.base,
             plan.objective,
             {trial.number: as_served(trial.outcome, plan.space) for trial in self._trials if trial.number is not None},
             winner=result.best.number if result.best else None,
-            predictor=None if result.interrupted else self._experience.predictor,  # a person wants it to end now
+            predictor=None
+            if result.interrupted
+            else self._proposals.experience.predictor,  # a person wants it to end now
             min_gain=plan.min_gain,
-            tried=[*self._alike, *(trial.outcome.candidate for trial in self._trials if trial.outcome.candidate)],
+            tried=self._proposals.tried,
         )
         self._store.save_explanation(self._record, explanation)
         return replace(result, explanation=explanation)
 
     def _run_trials(self) -> tuple[str, bool, bool]:
         """Why no more trials were run, whether a person wanted so, and whether nothing works any more."""
-        waiting = self._starts()
+        waiting = self._proposals.starts()
         unfinished: TrialOutcome | None = None
         try:
             while True:
@@ -188,10 +148,11 @@ class Coordinator:
                     if outcome.kind is OutcomeKind.INTERRUPTED:
                         self._give_up()
                 elif outcome.kind is OutcomeKind.WRONG_ANSWERS:
-                    waiting = itertools.chain(self._unbatched(), waiting)
+                    running = [each.label for each in self._running.values()]
+                    waiting = itertools.chain(self._proposals.unbatched(running), waiting)
         except KeyboardInterrupt:  # between two trials
             self._give_up()
-            self._optuna.close_stale(self._trials)
+            self._proposals.close_stale()
             return "interrupted", True, False
 
     def _submit(self, waiting: Iterator[Start]) -> tuple[str, bool, Iterator[Start]]:
@@ -203,26 +164,25 @@ class Coordinator:
         while len(self._running) < self._workers.count:
             start = next(waiting, None)
             if start is None:  # nobody asks before what the starts teach
-                self._experience.learn(self._trials)
+                self._proposals.experience.learn(self._trials)
             if broken := self._machine.diagnosis(self._trials):
                 return broken, True, waiting
             stop = self._reason_to_stop(before_search=start is not None)
-            if stop or (start is None and self._running and self._experience.awaits_starts):
+            if stop or (start is None and self._running and self._proposals.experience.awaits_starts):
                 return stop, False, waiting if start is None else itertools.chain((start,), waiting)
             self._estimate()
-            try:
-                running = self._ask_for(start) if start else self._ask_sampler()
-            except SpaceExhausted:
-                return _EXHAUSTED + self._crashes.left_out, False, waiting
-            if running.label == BASELINE or not self._is_alike(running):
-                self._start(running)
+            proposal = self._proposals.next(start)
+            if isinstance(proposal, str):
+                return proposal, False, waiting
+            if not self._proposals.is_alike(proposal):
+                self._start(proposal)
         return "", False, waiting
 
     def _give_up(self) -> None:
         """Gives up the trials that are running; their candidates may be proposed again."""
         self._workers.cancel()
-        for running in self._running.values():
-            self._optuna.abandon(running.asked)
+        for proposal in self._running.values():
+            self._proposals.abandon(proposal)
         self._running.clear()
 
     def _running_candidates(self) -> list[Candidate]:
@@ -240,8 +200,8 @@ class Coordinator:
             self._observer,
             self._on_served,
             left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
-            incumbent=self._experience.best_value(self._trials),
-            estimates=self._experience.estimates(self._trials),
+            incumbent=self._proposals.experience.best_value(self._trials),
+            estimates=self._proposals.experience.estimates(self._trials),
         )
         try:
             return comparison.run(self._trials)
@@ -263,97 +223,19 @@ class Coordinator:
     def _elapsed_s(self) -> float:
         return self._clock() - self._started
 
-    def _starts(self) -> Iterator[Start]:
-        """Those that were not run yet, each when its turn comes."""
-        plan = self._plan
-        for start in starts(
-            plan.written,
-            self._base,
-            plan.space,
-            simulates=self._experience.simulates,
-            ready=self._experience.warm,
-            requests=plan.requests,
-            asked=tuple(plan.objective.shares),
-        ):
-            if start.label == BASELINE:
-                done = any(trial.label == BASELINE for trial in self._trials)
-            elif start.candidate is not None:
-                done = start.candidate.key in self._taken() or self._crashes.avoids(start.candidate)
-            else:
-                done = False
-            if not done:
-                yield start
-
-    def _unbatched(self) -> Iterator[Start]:
-        """The baseline without dynamic batching, unless that was tried."""
-        start = unbatched(self._base, self._plan.space)
-        tried = any(each.label == start.label or each.outcome.configs == start.configs.texts() for each in self._trials)
-        running = any(each.label == start.label for each in self._running.values())
-        if not tried and not running:  # the model may switch the batcher on again
-            yield start
-
     def _note(self, text: str) -> None:
         """Notes a text once."""
         if text not in self._noted:
             self._noted.add(text)
             self._observer.note(text)
 
-    def _ask_for(self, start: Start) -> _Running:
-        asked = self._optuna.ask_for(start.candidate)
-        # All configs are compared with the baseline, so its rate is estimated in any case.
-        question = ROUGH_RATE if start.label == BASELINE else self._question()
-        question = replace(question, profiled=self._experience.simulates)
-        trial = Trial(asked.number, start.candidate, start.configs, question, baseline=start.label == BASELINE)
-        return _Running(asked, start.label, trial)
-
-    def _ask_sampler(self) -> _Running:
-        asked, candidate = self._optuna.ask()
-        configs = self._plan.space.apply(candidate, self._base)
-        forecast = self._experience.forecast(candidate)
-        question = self._question()
-        if forecast and self._plan.objective.maximise:
-            question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
-        return _Running(asked, PROPOSED, Trial(asked.number, candidate, configs, question), forecast)
-
-    def _is_alike(self, running: _Running) -> bool:
-        """Whether a trial's config is known to be served like an earlier one's: then its outcome holds for both."""
-        trial = running.trial
-        earlier = measured_alike(trial.configs, self._trials)
-        if earlier is None:
-            return False
-        if trial.candidate is not None:
-            self._seen.add(trial.candidate.key)
-            self._alike.append(trial.candidate)
-        self._optuna.tell(running.asked, running.label, earlier.outcome)
-        self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
-        return True
-
-    def _taken(self) -> set[str]:
-        """Keys of the candidates that were measured or are being measured."""
-        return self._seen | {candidate.key for candidate in self._running_candidates()}
-
-    def _question(self) -> Question:
-        return replace(ROUGH_RATE, beat_per_s=self._to_beat())
-
-    def _to_beat(self) -> float | None:
-        """What the next config has to carry: hardly less than the best so far; None where there is none yet.
-
-        The best of several single measurements is mostly a lucky one. What comes close to it is located as well, and
-        told from it in the finals: asked for a little more, the best config of recorded grids often lost its race
-        (`benchmarks/replay`).
-        """
-        best = self._experience.best_value(self._trials)
-        if best is None or not self._plan.objective.maximise or self._plan.objective.also:
-            return None
-        return best * (1 - max(self._plan.min_gain, self._plan.objective.within))
-
-    def _start(self, running: _Running) -> None:
+    def _start(self, proposal: Proposal) -> None:
         """Submits a trial. It has to beat the best so far; what is found meanwhile does not change that."""
-        observer, number = self._observer, running.trial.number
-        trial = replace(running.trial, question=self._in_time(running.trial.question))
-        self._running[number] = replace(running, trial=trial)
+        observer, number = self._observer, proposal.trial.number
+        trial = replace(proposal.trial, question=self._in_time(proposal.trial.question))
+        self._running[number] = replace(proposal, trial=trial)
         try:
-            observer.trial_started(number, running.label, trial.candidate)
+            observer.trial_started(number, proposal.label, trial.candidate)
             watch = TrialWatch(
                 on_ready=lambda startup_s: observer.server_ready(number, startup_s),
                 on_served=self._on_served,
@@ -375,25 +257,22 @@ class Coordinator:
         except BaseException as error:
             self._give_up()
             if isinstance(error, UsageError) and not self._trials:  # the request was at fault: nothing was found out
-                self._optuna.discard()
+                self._proposals.discard()
             raise
-        running = self._running.pop(ended.number)
-        asked, label, trial, outcome = running.asked, running.label, running.trial, ended.outcome
+        proposal = self._running.pop(ended.number)
+        label, trial, outcome = proposal.label, proposal.trial, ended.outcome
         if outcome.differences and trial.candidate is not None:
             served = ConfigSet.parse(outcome.configs, "served")
             values = self._plan.space.as_served(trial.candidate, trial.configs, served)
             outcome = replace(outcome, served_values=values if values != trial.candidate else None)
         if label == PROPOSED:  # the starts are what predictions are learnt from
-            outcome = replace(outcome, forecast=running.forecast)
+            outcome = replace(outcome, forecast=proposal.forecast)
         record = self._store.save_trial(self._record, trial.number, label, outcome)
         if outcome.kind.unfinished:
-            self._optuna.abandon(asked)
+            self._proposals.abandon(proposal)
             return outcome
         self._trials.append(record)  # before it is told: an interruption in between is mended from here
-        if trial.candidate is not None:
-            self._seen.add(trial.candidate.key)
-        self._optuna.tell(asked, label, outcome)
-        self._learn_what_to_avoid()
+        self._proposals.finished(proposal, outcome)
         if label == BASELINE and outcome.measurement and outcome.measurement.infeasible is Infeasible.MEMORY:
             self._note(
                 f"the baseline itself violates {', '.join(map(str, self._plan.objective.memory_limits))}; only smaller"
@@ -428,14 +307,6 @@ class Coordinator:
             trial=trial,
         )
 
-    def _learn_what_to_avoid(self) -> None:
-        for about in (self._crashes, self._ignored):
-            if news := about.learn(self._trials):
-                self._observer.note(news)
-
-    def _avoids(self, candidate: Candidate) -> bool:
-        return self._crashes.avoids(candidate) or self._ignored.avoids(candidate)
-
     def _begin(self, environment: Environment) -> tuple[StudyRecord, tuple[str, ...]]:
         plan = self._plan
         return self._store.begin_study(
@@ -463,17 +334,7 @@ class Coordinator:
             or failing_alike(trials, plan.options)
             or unpromising(trials, plan.options)
             or answered_by_cache(trials, plan.options)
-            or self._experience.nothing_keeps(trials)
+            or self._proposals.experience.nothing_keeps(trials)
             or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, finals_s(trials, plan), plan.options)
         )
-        if stop or before_search:
-            return stop
-        taken = self._taken()
-        if len(taken) >= plan.space.size:
-            return _EXHAUSTED
-        return self._experience.nothing_left_to_win(trials, taken, self._avoids)
-
-
-def startup_trials(trials: int | None) -> int:
-    """How many random trials TPE starts from: a quarter of a small budget, Optuna's 10 at most."""
-    return 10 if trials is None else max(3, min(10, trials // 4))
+        return stop or ("" if before_search else self._proposals.nothing_left())
