@@ -35,11 +35,11 @@ experiments: $(BIN)/.installed ## runs the five reports of examples/, under 15 m
 		$(BIN)/autotune experiment examples/$$name.yaml --launch embedded --results results $(ARGS) || exit; done
 
 test: $(BIN)/.installed-dev ## runs all tests; skips Docker tests without an engine
-	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup)
 
 coverage: $(BIN)/.installed-dev ## branch coverage of autotune/ by make test, with the ten least covered modules
 	rm -f .coverage .coverage.*
-	status=0; $(BIN)/coverage run -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup) || status=$$?; \
+	status=0; OPENBLAS_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(or $(PYTEST_ARGS),-n 2 --dist loadgroup) || status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o .coverage.json && \
 	$(BIN)/python .ci/least_covered .coverage.json $(if $(PYTEST_ARGS),0,90) && exit $$status
 

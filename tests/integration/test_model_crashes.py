@@ -150,6 +150,6 @@ def test_a_death_on_a_remote_server_is_known_by_tritons_words_and_the_model_rest
 
 
 def two_short_windows(served: Served) -> None:
-    """The first may end before Triton's words."""
+    """The first may end before Triton says so."""
     for _ in range(2):
         run_probe(served.server, served.generator, ClosedLoop(5), purpose="load", duration_s=0.2, timeout_s=0.2)
