@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 
 def expected_improvement(over: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -17,12 +19,14 @@ def expected_improvement(over: NDArray[np.float64], deviation: NDArray[np.float6
         over: Expected logarithm of each candidate's value over the incumbent's, signed so that more is better.
         deviation: Standard deviation of each candidate's predicted difference from the incumbent.
     """
-    return np.asarray(over * norm.cdf(over / deviation) + deviation * norm.pdf(over / deviation))
+    ratio = over / deviation
+    density = np.exp(-0.5 * ratio**2) / math.sqrt(2 * math.pi)
+    return np.asarray(over * ndtr(ratio) + deviation * density)
 
 
 def win_probability(over: NDArray[np.float64], deviation: NDArray[np.float64], min_gain: float) -> NDArray[np.float64]:
     """Probability that each candidate beats the incumbent by more than a fraction ``min_gain``."""
-    return np.asarray(norm.cdf((over - np.log1p(min_gain)) / deviation))
+    return np.asarray(ndtr((over - np.log1p(min_gain)) / deviation))
 
 
 def by_merit(improvement: NDArray[np.float64], may_win: NDArray[np.bool_]) -> NDArray[np.intp]:

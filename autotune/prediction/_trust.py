@@ -7,8 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import spearmanr
-
 from autotune.objective import Objective
 from autotune.outcome import TrialOutcome
 from autotune.prediction._options import PredictionOptions
@@ -99,5 +97,7 @@ def rank_correlation(pairs: Sequence[tuple[float, float]], at_least: int) -> flo
     columns = list(zip(*pairs, strict=True))
     if len(pairs) < at_least or any(len(set(column)) < 2 for column in columns):
         return None
+    from scipy.stats import spearmanr  # takes half a second to import, and few runs come here
+
     correlation = float(spearmanr(*columns).statistic)
     return correlation if math.isfinite(correlation) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 _SPREAD_SAMPLES = 200
 
@@ -81,7 +81,7 @@ class ServiceTimes:
     def varying(self, by: float) -> ServiceTimes:
         """The same with executions whose times vary, lognormally, by the standard deviation ``by`` of the logarithm."""
         levels = (np.arange(_SPREAD_SAMPLES) + 0.5) / _SPREAD_SAMPLES
-        factors = np.exp(by * norm.ppf(levels))
+        factors = np.exp(by * ndtri(levels))
         return replace(self, spread=factors / factors.mean())
 
     def up_to(self, size: int) -> ServiceTimes:
