@@ -12,6 +12,7 @@ from pathlib import PurePath
 from autotune.errors import UsageError
 from autotune.request._translation import Translation
 
+_MOST_DIGITS = 9
 _SOURCE = "--from-perf-analyzer"
 _PROGRAMS = ("perf_analyzer", "perf_client")
 _ENDS = ("|", ">", ">>", "2>&1", "&&", ";", "&")
@@ -139,7 +140,7 @@ def _listed(name: str) -> _Translate:
 
 
 def _whole(flag: str, value: str) -> int:
-    if not value.isdigit() or int(value) < 1:
+    if not (value.isdecimal() and len(value) <= _MOST_DIGITS and int(value) >= 1):
         raise UsageError(f"{_SOURCE}: {flag} {value!r} is not a whole number above zero; correct it")
     return int(value)
 

@@ -125,6 +125,8 @@ class Coordinator:
             min_gain=plan.min_gain,
             tried=self._proposals.tried,
         )
+        if result.interrupted and self._proposals.experience.predictor is not None:
+            explanation = replace(explanation, not_simulated="the run was interrupted")
         self._store.save_explanation(self._record, explanation)
         return replace(result, explanation=explanation)
 

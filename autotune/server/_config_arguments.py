@@ -71,7 +71,7 @@ def completion(arguments: Sequence[str]) -> Completion:
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise UsageError(f"--triton-arg: {_DEFAULT_BATCH}={text!r} is not a number; write one such as 8")
     return int(text)
 

@@ -59,7 +59,7 @@ def values_of(value: Any) -> list[Any]:
         if not all(type(number) is int for number in numbers) or numbers[2] < 1:
             raise UsageError(f"--from-model-analyzer: {dict(value)} is no range of whole numbers; correct it")
         return list(range(numbers[0], numbers[1] + 1, numbers[2]))
-    if isinstance(value, str) and "," in value and all(part.strip().isdigit() for part in value.split(",")):
+    if isinstance(value, str) and "," in value and all(part.strip().isdecimal() for part in value.split(",")):
         return [int(part) for part in value.split(",")]
     return list(value) if isinstance(value, list) else [value]
 

@@ -16,6 +16,7 @@ from autotune.load.grpc._messages import error_message
 from autotune.load.http._response import BadResponse, ResponseReader
 from autotune.repository import ModelConfig
 from autotune.request._model_analyzer import read_model_analyzer
+from autotune.request._perf_analyzer import read_perf_analyzer
 from autotune.server._checks import parse_mount
 
 
@@ -82,3 +83,9 @@ def test_model_analyzer_launch_mode_that_is_a_list_is_left_out(tmp_path: Path) -
 def test_mount_of_what_cannot_exist(host: str) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         parse_mount(f"{host}:/data")
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5000])
+def test_perf_analyzer_number_that_no_integer_is(number: str) -> None:
+    with pytest.raises(UsageError, match="is not a whole number above zero"):
+        read_perf_analyzer(f"perf_analyzer -m m --batch-size {number}")

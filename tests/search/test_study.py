@@ -186,6 +186,13 @@ def test_an_interrupted_trial_is_kept_but_run_again(tmp_path: Path, store: Store
     assert interrupted.key not in {trial.outcome.candidate.key for trial in result.trials if trial.outcome.candidate}
 
 
+def test_an_interrupted_run_says_that_nothing_was_simulated_for_that_reason(tmp_path: Path, store: Store) -> None:
+    asked = replace(plan(tmp_path), sampler="model")
+    result = run(asked, store, PretendedExecutor({2: OutcomeKind.INTERRUPTED}))
+    assert result.explanation is not None
+    assert result.explanation.not_simulated == "the run was interrupted"
+
+
 def test_trials_left_running_by_a_killed_process_are_closed(tmp_path: Path, store: Store) -> None:
     run(plan(tmp_path, trials=2), store, PretendedExecutor())
     optuna.load_study(study_name="study", storage=store.optuna_storage()).ask()
