@@ -140,3 +140,30 @@ def write_suite_repository(repository: Path) -> Path:
     write_model(repository, "no_backend", f'backend: "nonesuch"\nmax_batch_size: 8\n{_TENSORS}')
     write_model(repository, "unparsable", "max_batch_size: eight\n")
     return repository
+
+
+_HEAVY = """
+import time
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.weights = np.ones(MIB << 20, np.uint8)
+
+    def execute(self, requests):
+        time.sleep(SECONDS * len(requests))
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
+"""
+_HEAVY_CONFIG = """
+backend: "python"
+input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
+output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
+"""
+
+
+def write_heavy(repository: Path, name: str, *, seconds: float = 0.0, mib: int = 0, instances: int = 1) -> None:
+    """A model whose instances take so long for a request and hold so much memory; it takes no batches."""
+    model = _HEAVY.replace("SECONDS", str(seconds)).replace("MIB", str(mib))
+    config = f"{_HEAVY_CONFIG}instance_group {{ count: {instances} kind: KIND_CPU }}\n"
+    write_model(repository, name, config, model)

@@ -4,33 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import write_model
+from tiny_models import write_heavy
 
 from autotune.cli import main
-
-MODEL = """
-import time
-import numpy as np
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def execute(self, requests):
-        time.sleep(0.01 * len(requests))
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
-"""
-CONFIG = """
-backend: "python"
-input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
-output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
-instance_group { count: 1 kind: KIND_CPU }
-"""
 
 
 def test_answers_in_time_count_and_fewer_instances_near_the_best_are_delivered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An instance completes 100 requests/s at most: at 130/s the queue grows, and what waits is late."""
-    write_model(tmp_path / "models", "slow", CONFIG, MODEL)
+    write_heavy(tmp_path / "models", "slow", seconds=0.01)
     space = tmp_path / "space.yaml"
     space.write_text("parameters:\n  instance_count: [1, 3]\n")
     where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))

@@ -4,31 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import write_model
+from tiny_models import write_heavy
 
 from autotune.cli import main
 
-MODEL = """
-import numpy as np
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def initialize(self, args):
-        self.weights = np.ones(150 << 20, np.uint8)
-
-    def execute(self, requests):
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
-"""
-CONFIG = """
-backend: "python"
-input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
-output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
-instance_group { count: 1 kind: KIND_CPU }
-"""
-
 
 def run(tmp_path: Path, limit: str, trials: str) -> int:
-    write_model(tmp_path / "models", "heavy", CONFIG, MODEL)
+    write_heavy(tmp_path / "models", "heavy", mib=150)
     space = tmp_path / "space.yaml"
     space.write_text("parameters:\n  instance_count: [1, 3]\n")
     where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))

@@ -5,29 +5,10 @@ from pathlib import Path
 
 import optuna
 import pytest
-from tiny_models import write_model
+from tiny_models import write_heavy
 
 from autotune.cli import main
 
-MODEL = """
-import time
-import numpy as np
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def initialize(self, args):
-        self.weights = np.ones(100 << 20, np.uint8)
-
-    def execute(self, requests):
-        time.sleep(0.02 * len(requests))
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
-"""
-CONFIG = """
-backend: "python"
-input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
-output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
-instance_group { count: 4 kind: KIND_CPU }
-"""
 MIB = 1 << 20
 
 
@@ -35,7 +16,7 @@ def test_the_fewest_bytes_that_sustain_the_rate_are_delivered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each instance has 100 MiB of its own and completes 50 requests/s at most: two sustain 70/s, one does not."""
-    write_model(tmp_path / "models", "heavy", CONFIG, MODEL)
+    write_heavy(tmp_path / "models", "heavy", seconds=0.02, mib=100, instances=4)
     space = tmp_path / "space.yaml"
     space.write_text("parameters:\n  instance_count: [1, 2, 4]\n")
     where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))

@@ -5,38 +5,18 @@ from pathlib import Path
 
 import optuna
 import pytest
-from tiny_models import write_model
+from tiny_models import write_heavy
 
 from autotune.cli import main
 from autotune.report.dashboard._storage import ShownStorage
 from autotune.store import Store
-
-MODEL = """
-import time
-import numpy as np
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def initialize(self, args):
-        self.weights = np.ones(100 << 20, np.uint8)
-
-    def execute(self, requests):
-        time.sleep(0.01 * len(requests))
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", np.zeros(1, np.float32))]) for _ in requests]
-"""
-CONFIG = """
-backend: "python"
-input { name: "x" data_type: TYPE_FP32 dims: [ 1 ] }
-output { name: "y" data_type: TYPE_FP32 dims: [ 1 ] }
-instance_group { count: 1 kind: KIND_CPU }
-"""
 
 
 def test_the_front_holds_the_fast_and_the_small_config_and_each_can_be_exported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Three instances sustain three times as much in three times the memory: neither config beats the other."""
-    write_model(tmp_path / "models", "net", CONFIG, MODEL)
+    write_heavy(tmp_path / "models", "net", seconds=0.01, mib=100)
     space = tmp_path / "space.yaml"
     space.write_text("parameters:\n  instance_count: [1, 3]\n")
     results = tmp_path / "r"
