@@ -133,7 +133,7 @@ class TrialOutcome:
         served_digest: Equal for configs that are served alike; empty if none was served.
         served_values: The candidate's values as served; None if they are the asked ones.
         wrong_batch: The size of a batch, at most, that got wrong answers; 0 if none did.
-        host_factor: By which what it measured is compared with other hosts; None if it is taken as it stands.
+        host_factor: By which what it measured is compared with other hosts; None if it is not corrected.
     """
 
     kind: OutcomeKind

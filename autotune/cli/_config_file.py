@@ -54,14 +54,9 @@ def read_options(path: Path, flag: str = "--config") -> dict[Any, Any]:
     Raises:
         UsageError: Unreadable, not YAML or not a mapping; names ``flag``.
     """
-    from autotune.reading import Unreadable, parse_yaml, read_text
+    from autotune.reading import read_yaml
 
-    try:
-        values = parse_yaml(read_text(path), scalars_as_text=True)
-    except Unreadable as error:
-        raise UsageError(f"{flag}: cannot read {path}: {error}") from None
-    except ValueError as error:
-        raise UsageError(f"{flag}: {path}:{error}") from None
+    values = read_yaml(path, flag, scalars_as_text=True)
     if not isinstance(values, dict):
         raise UsageError(f"{flag}: {path}: expected 'flag: value' lines, such as 'p99: 5ms'")
     return values

@@ -48,7 +48,7 @@ class RayWorkers:
         most: Most trials at a time; None for all that fit.
         losses: How often Ray starts a trial again whose worker or node was lost.
         others: Ids of nodes that are known to be of another kind.
-        objective: By which hosts are compared; with None or several goals, what trials measure is taken as it stands.
+        objective: By which hosts are compared; with None or several goals, what trials measure is not corrected.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Expectation:
 
     Attributes:
         sustained_per_s: Inferences/s that it sustains under the ceilings, of all models together: the rate that was
-            offered if the study looked for the lowest latency or the highest goodput at one.
+            offered if the study looked for the lowest latency or memory, or the highest goodput, at one.
         certified_per_s: Inferences/s at which that was shown with the study's confidence; None if it was not.
     """
 
@@ -66,7 +66,7 @@ class Expectation:
         config = ModelConfig.parse(best.outcome.config_text, "the delivered config")
         self.sustained_per_s = _sustained_per_s(result, measured)
         self.certified_per_s = measured.proved_per_s
-        batching = None if result.objective.weights else Batching.of(config)  # models that share are not simulated
+        batching = None if result.objective.weights else Batching.of(config)  # one model is simulated here
         outcomes = [trial.outcome for trial in result.trials]
         self._batching = batching
         self._service: ServiceTimes | None = None
@@ -101,7 +101,7 @@ class Expectation:
 
 
 def _sustained_per_s(result: StudyResult, measured: Measurement) -> float:
-    if result.objective.rate_per_s is not None:
+    if result.objective.rate_per_s is not None and result.objective.goal != "throughput":
         return result.objective.rate_per_s
     if result.finals is not None and result.finals.sustained is not None:
         return result.finals.sustained.value

@@ -67,7 +67,7 @@ class AskedModel:
 
 
 def sizes_of_several(server: RunningServer, asked: Sequence[AskedModel], largest_bytes: int) -> Sized | None:
-    """Makes a client that asks each model in turn for as many items as it is given, as far as the model batches.
+    """Makes a client that asks each model in turn for a number of items, or for its largest batch if that is smaller.
 
     Args:
         server: What serves them.

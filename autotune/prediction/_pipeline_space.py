@@ -1,4 +1,4 @@
-"""The configs of models that are tuned together, a pipeline's or those of one server, simulated as far as it is worth.
+"""The configs of models that are tuned together, a pipeline's or those of one server: the ones worth simulating.
 
 The combinations of all steps' configs are too many to simulate each. So the steps are improved in turns, the one that
 saturates first before the others, each with the others as they are, until no step gains anything. What was simulated on
@@ -107,10 +107,8 @@ class PipelineSpace(Simulations):
         if self._pipeline and not any(differ(self._service[each], found[each], self._options) for each in found):
             return True
         self._service = found
-        requests = round(
-            self._options.pipeline_requests / self._objective.least_share
-        )  # enough to the least asked model
-        requests = min(requests, self._options.pipeline_most_requests)
+        options = self._options  # the model that is asked least gets enough requests too
+        requests = min(round(options.pipeline_requests / self._objective.least_share), options.pipeline_most_requests)
         self._pipeline = self._sent(calmest, cpu_s_of(probes), requests)
         again = self.candidates
         self.candidates, self.predictions, self._index = [], [], {}

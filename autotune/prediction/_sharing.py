@@ -102,7 +102,7 @@ def shared_parts(pipeline: Pipeline, windows: Sequence[Beside], options: Predict
 
 
 def with_parts(stage: Stage, parts: tuple[float, float]) -> Stage:
-    """The stage with these parts of its executions on device 0; as it is if they are 0."""
+    """The stage with these parts of its executions on device 0; unchanged if they are 0."""
     if max(parts) == 0.0:
         return stage
     return replace(stage, service=split(stage.service, parts), device=0)

@@ -88,7 +88,8 @@ class Simulations(ABC):
 
     def over_ceiling(self, prediction: Prediction) -> float:
         """The largest latency as a multiple of its ceiling; at most 1 if all are met."""
-        ratios = (each.ratio(prediction.latency_s[each.key]) for each in self._objective.ceilings)
+        # of several models, one that gets few requests may have none in a simulated window
+        ratios = (each.ratio(prediction.latency_s.get(each.key, 0.0)) for each in self._objective.ceilings)
         return max(ratios, default=1.0)
 
     def value(self, prediction: Prediction) -> float:

@@ -2,7 +2,7 @@
 
 from autotune.reading._file import LONGEST_NAME, Unreadable, read_bytes, read_text, reason
 from autotune.reading._json import NESTED_TOO_DEEPLY, parse_json
-from autotune.reading._yaml import BoundedLoader, parse_yaml
+from autotune.reading._yaml import BoundedLoader, parse_yaml, read_yaml
 
 __all__ = [
     "LONGEST_NAME",
@@ -13,5 +13,6 @@ __all__ = [
     "parse_yaml",
     "read_bytes",
     "read_text",
+    "read_yaml",
     "reason",
 ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from autotune.errors import UsageError
+from autotune.reading._file import Unreadable, read_text
 
 _DEEPEST = 64  # guess: files of Model Analyzer nest 8 levels
 _MOST_VALUES = 100_000  # guess: a list of ten thousand choices is already refused
@@ -65,3 +69,17 @@ def parse_yaml(text: str, *, scalars_as_text: bool = False) -> Any:
         raise ValueError(f"{line}not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def read_yaml(path: Path, flag: str, remedy: str = "", *, scalars_as_text: bool = False) -> Any:
+    """The document in a file that a flag names; see `parse_yaml`.
+
+    Raises:
+        UsageError: It cannot be read, which ``remedy`` may follow, or is not YAML.
+    """
+    try:
+        return parse_yaml(read_text(path), scalars_as_text=scalars_as_text)
+    except Unreadable as error:
+        raise UsageError(f"{flag}: cannot read {path}: {error}{f'; {remedy}' if remedy else ''}") from None
+    except ValueError as error:
+        raise UsageError(f"{flag}: {path}:{error}") from None

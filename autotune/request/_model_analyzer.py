@@ -91,15 +91,10 @@ def _translated(path: Path, document: Mapping[str, Any], model: str | None) -> T
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    from autotune.reading import Unreadable, parse_yaml, read_text
+    from autotune.reading import read_yaml
     from autotune.space import is_model_analyzer
 
-    try:
-        document = parse_yaml(read_text(path))
-    except Unreadable as error:
-        raise UsageError(f"{_SOURCE}: cannot read {path}: {error}") from None
-    except ValueError as error:
-        raise UsageError(f"{_SOURCE}: {path}:{error}") from None
+    document = read_yaml(path, _SOURCE)
     if not isinstance(document, dict) or not is_model_analyzer(document):
         raise UsageError(f"{_SOURCE}: {path} is no file of Model Analyzer; it needs profile_models")
     return document

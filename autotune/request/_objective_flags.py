@@ -24,8 +24,10 @@ def objective_flags(objective: Objective, trace: str | None = None) -> list[str]
     words: list[str] = []
     if objective.weights:
         words += ["--models", ",".join(f"{model}={weight:.12g}" for model, weight in objective.weights)]
-    if objective.goal != "throughput":
-        words += ["--objective", objective.goal, "--rate", f"{objective.rate_per_s:.12g}"]
+    if objective.words != "throughput":
+        words += ["--objective", objective.words]
+    if objective.rate_per_s is not None:
+        words += ["--rate", f"{objective.rate_per_s:.12g}"]
     if objective.goodput_s is not None:
         words += ["--goodput", _duration(objective.goodput_s)]
     words += _ceilings(objective.ceilings)
@@ -63,7 +65,7 @@ def _ceilings(ceilings: tuple[Ceiling, ...]) -> Iterator[str]:
 
 
 def _duration(seconds: float) -> str:
-    """As short as it can be read back."""
+    """The shortest text that is read back as this."""
     short = format_duration(seconds)
     return short if parse_duration(short, "") == seconds else f"{seconds * 1e3:.15g}ms"
 

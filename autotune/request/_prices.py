@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from autotune.errors import UsageError
-from autotune.reading import Unreadable, parse_yaml, read_text
+from autotune.reading import read_yaml
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,7 @@ class Prices:
         Raises:
             UsageError: The file cannot be read, or holds something else.
         """
-        try:
-            found = parse_yaml(read_text(file))
-        except Unreadable as error:
-            raise UsageError(f"--prices: cannot read {file}: {error}; name a YAML file of prices") from None
-        except ValueError as error:
-            raise UsageError(f"--prices: {file}:{error}") from None
+        found = read_yaml(file, "--prices", "name a YAML file of prices")
         if not isinstance(found, Mapping) or not found:
             raise UsageError(f"--prices: {file}: expected lines such as 'nvidia-h200: 4.2', a price per hour")
         for pattern, price in found.items():

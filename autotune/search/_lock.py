@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autotune.errors import UsageError
+from autotune.locks import exclusive
 
 
-@contextmanager
-def study_lock(beside: Path, study: str) -> Iterator[None]:
-    """Holds the study until the context is left; the kernel lets go of it for a dead process.
+def study_lock(beside: Path, study: str) -> AbstractContextManager[None]:
+    """Holds the study until the context is left; raises `UsageError` if another process runs it.
 
     Args:
         beside: The directory of the database, or of the results where the database is no file.
         study: The study's name.
-
-    Raises:
-        UsageError: Another process runs the study.
     """
-    with (beside / f".{study}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"--study: another process is running study {study!r}; wait for it or choose another --study"
-            ) from None
-        yield
+    return exclusive(
+        beside / f".{study}.lock",
+        f"--study: another process is running study {study!r}; wait for it or choose another --study",
+    )

@@ -113,19 +113,18 @@ class Coordinator:
             interrupted=uncompared is Uncompared.INTERRUPTED,
             uncompared=uncompared,
         )
+        predictor = self._proposals.experience.predictor
         explanation = explain(
             plan.space,
             plan.base,
             plan.objective,
             {trial.number: as_served(trial.outcome, plan.space) for trial in self._trials if trial.number is not None},
             winner=result.best.number if result.best else None,
-            predictor=None
-            if result.interrupted
-            else self._proposals.experience.predictor,  # a person wants it to end now
+            predictor=None if result.interrupted else predictor,  # a person wants it to end now
             min_gain=plan.min_gain,
             tried=self._proposals.tried,
         )
-        if result.interrupted and self._proposals.experience.predictor is not None:
+        if result.interrupted and predictor is not None:
             explanation = replace(explanation, not_simulated="the run was interrupted")
         self._store.save_explanation(self._record, explanation)
         return replace(result, explanation=explanation)

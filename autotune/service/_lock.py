@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autotune.errors import UsageError
+from autotune.locks import exclusive
 
 
-@contextmanager
-def only_service(results: Path) -> Iterator[None]:
-    """Holds a results directory until the context is left; the kernel lets go of it for a dead process.
-
-    Raises:
-        UsageError: Another service holds it.
-    """
+def only_service(results: Path) -> AbstractContextManager[None]:
+    """Holds a results directory until the context is left; raises `UsageError` if another service holds it."""
     results.mkdir(parents=True, exist_ok=True)
-    with (results / ".service.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"--results: another service runs the jobs of {results}; end it, or choose another --results"
-            ) from None
-        yield
+    return exclusive(
+        results / ".service.lock",
+        f"--results: another service runs the jobs of {results}; end it, or choose another --results",
+    )

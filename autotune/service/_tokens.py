@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from autotune.errors import UsageError
-from autotune.reading import Unreadable, parse_yaml, read_text
+from autotune.reading import read_yaml
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEYS = ("name", "tenant", "scopes", "sha256")
@@ -112,12 +112,7 @@ def _digest(secret: str) -> str:
 
 
 def _entries(path: Path) -> list[Any]:
-    try:
-        entries = parse_yaml(read_text(path))
-    except Unreadable as error:
-        raise UsageError(f"--tokens: cannot read {path}: {error}; 'autotune token NAME' makes one") from None
-    except ValueError as error:
-        raise UsageError(f"--tokens: {path}:{error}") from None
+    entries = read_yaml(path, "--tokens", "'autotune token NAME' makes one")
     if entries is None:
         return []
     if not isinstance(entries, list):

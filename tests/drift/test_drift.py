@@ -138,7 +138,7 @@ def test_traffic_becomes_a_trace_that_can_be_tuned_for(tmp_path: Path) -> None:
     assert len(read_trace(tmp_path / "trace.txt", "timestamps").times_s) == 110
 
 
-@pytest.mark.parametrize("goal", ["latency", "goodput"])
+@pytest.mark.parametrize("goal", ["latency", "goodput", "memory"])
 def test_a_study_at_a_rate_is_judged_by_that_rate(goal: Any) -> None:
     """Its result is a latency, or answers in time: no rate that traffic could exceed."""
     found = result(trial(0, "baseline", 0.002))
@@ -146,6 +146,12 @@ def test_a_study_at_a_rate_is_judged_by_that_rate(goal: Any) -> None:
     asked = replace(found, objective=Objective(goal, (), rate_per_s=123.0, goodput_s=limit_s))
     assert Expectation(found).sustained_per_s != 123
     assert Expectation(asked).sustained_per_s == 123
+
+
+def test_a_rate_for_a_latency_beside_the_throughput_is_not_what_is_sustained() -> None:
+    found = result(trial(0, "baseline", 0.002))
+    both = replace(found.objective, rate_per_s=123.0, also=("p99",))
+    assert Expectation(replace(found, objective=both)).sustained_per_s == Expectation(found).sustained_per_s
 
 
 def test_the_advice_is_a_command_for_the_same_objective() -> None:

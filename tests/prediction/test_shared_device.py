@@ -11,8 +11,10 @@ from shared_device import Device, Model
 
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import TrialOutcome
-from autotune.prediction import Predictor
+from autotune.prediction import PredictionOptions, Predictor
+from autotune.prediction._pipeline_space import PipelineSpace
 from autotune.repository import ConfigSet, ModelConfig
+from autotune.simulator import Prediction
 from autotune.space import Candidate, JointSpace, SearchSpace
 
 SPACE = """
@@ -130,3 +132,9 @@ def test_the_joint_optimum_of_two_models_takes_fewer_trials_than_without_a_forec
     without = [trials_until(subject, good_per_s, by_tpe(subject, 200, seed)) for seed in range(5)]
     assert forecast <= 4
     assert forecast < np.median(without) / 2
+
+
+def test_a_model_that_gets_no_request_of_a_simulated_window_breaks_no_forecast() -> None:
+    """As one that is asked a millionth as often as the other."""
+    configs = PipelineSpace(TWO_MODELS.space, TWO_MODELS.base, TWO_MODELS.objective, 0, PredictionOptions())
+    assert configs.over_ceiling(Prediction(100.0, 100.0, {"p99 of fast": 0.01}, 1.0)) == 0.5

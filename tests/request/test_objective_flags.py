@@ -17,6 +17,10 @@ GIVEN = [
     {"p99": "5ms", "arrivals": "gamma:2.5", "within": "7.5%", "max_memory": "1536m", "max_gpu_memory": "1.3g"},
     {"p99": "5ms", "arrivals": "constant", "max_memory": "999.9k"},
     {"objective": "latency", "min_throughput": 1234.5678, "p90": "1s"},
+    {"objective": "p95", "min_throughput": 100},
+    {"objective": "memory", "min_throughput": 500, "p99": "20ms"},
+    {"objective": "throughput,p99,memory", "p99": "20ms"},
+    {"objective": "p50,throughput", "min_throughput": 300, "p99": "20ms"},
     {"objective": "goodput", "goodput": "5ms", "min_throughput": 800},
     {"models": "a=2,b=0.1", "p99": "a=5ms,b=20ms", "avg": "3ms", "ceiling": ["p99.9=8ms"]},
 ]

@@ -234,7 +234,7 @@ def _best_so_far(study: Study) -> list[FrozenTrial]:
         best = study.best_value
     except ValueError:  # nothing met the SLO so far
         return []
-    worst = abs(best) * math.expm1(AS_GOOD)  # those that violated the SLO are told far worse values
+    worst = abs(best) * math.expm1(AS_GOOD)  # those that violated the SLO have far worse values
     trials = _read_once(study, TrialState.COMPLETE)
     return [each for each in trials if each.value is not None and abs(each.value - best) <= worst]
 
