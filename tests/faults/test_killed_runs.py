@@ -10,6 +10,7 @@ from killed_runs import family, left_on_machine, staged, start, start_run, still
 from autotune import api
 from autotune.cli import main
 from autotune.environment import machine_lock
+from autotune.repository import abandoned_areas
 
 
 def test_killed_run_leaves_only_what_the_next_one_removes(tmp_path: Path) -> None:
@@ -50,6 +51,8 @@ def test_clean_removes_what_a_killed_run_staged_and_nothing_of_a_live_one(
         dead.kill()
         dead.communicate()
         (left,), (kept,) = staged(tmp_path / "dead"), staged(tmp_path / "live")
+        # a server that was being forked when the run was killed holds the lock until its exec closes it
+        wait_until(lambda: abandoned_areas(tmp_path / "dead" / "measurements"))
         assert main(["clean", "--results", str(tmp_path / "dead"), "--dry-run"]) == 0
         assert f"found staged models {left}" in capsys.readouterr().out
         assert left.exists()
