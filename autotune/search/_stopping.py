@@ -58,7 +58,7 @@ def answered_by_cache(trials: Sequence[TrialRecord], options: SearchOptions) -> 
 
 
 def out_of_time(
-    trials: Sequence[TrialRecord], elapsed_s: float, budget_s: float | None, finals_s: float, options: SearchOptions
+    trials: Sequence[TrialRecord], budget_s: float | None, left_s: float, finals_s: float, options: SearchOptions
 ) -> str:
     """Another trial would not fit into the time budget beside a final comparison of ``finals_s``.
 
@@ -66,7 +66,7 @@ def out_of_time(
     """
     typical_s = max((trial.outcome.seconds for trial in trials[-3:]), default=0.0)
     share = options.finals_share if len(trials) >= options.least_configs else (1 - options.search_part) / 2
-    if budget_s is None or elapsed_s + typical_s + min(finals_s, share * budget_s) <= budget_s:
+    if budget_s is None or typical_s + min(finals_s, share * budget_s) <= left_s:
         return ""
     beside = " beside the final comparison" if finals_s else ""
     return f"the time budget leaves no room for another trial{beside} (recent ones took up to {typical_s:.0f} s)"

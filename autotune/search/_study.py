@@ -200,7 +200,7 @@ class Coordinator:
             self._environment,
             self._observer,
             self._on_served,
-            left_s=lambda: math.inf if plan.time_budget_s is None else plan.time_budget_s - self._elapsed_s(),
+            left_s=self._left_s,
             incumbent=self._proposals.experience.best_value(self._trials),
             estimates=self._proposals.experience.estimates(self._trials),
         )
@@ -212,7 +212,7 @@ class Coordinator:
     def _estimate(self) -> None:
         """Tells how long the rest takes at most; the search may end earlier."""
         plan = self._plan
-        left_s = plan.time_budget_s - self._elapsed_s() if plan.time_budget_s is not None else math.inf
+        left_s = self._left_s()
         wanted = self._wanted()
         if wanted is not None and self._trials:
             trial_s = statistics.mean(trial.outcome.seconds for trial in self._trials)
@@ -223,6 +223,11 @@ class Coordinator:
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._started
+
+    def _left_s(self) -> float:
+        """Seconds left of the time budget; infinite without one."""
+        budget_s = self._plan.time_budget_s
+        return math.inf if budget_s is None else budget_s - self._elapsed_s()
 
     def _note(self, text: str) -> None:
         """Notes a text once."""
@@ -295,7 +300,7 @@ class Coordinator:
         if budget_s is None:
             return question
         share_s = options.search_part * budget_s * self._workers.count / options.least_configs
-        return replace(question, within_s=budget_s - self._elapsed_s(), share_s=share_s)
+        return replace(question, within_s=self._left_s(), share_s=share_s)
 
     def _save_again(self, trial: TrialRecord, outcome: TrialOutcome) -> None:
         self._store.save_run(
@@ -329,13 +334,13 @@ class Coordinator:
 
     def _reason_to_stop(self, *, before_search: bool) -> str:
         """Why no further trial should start; empty to go on."""
-        plan, trials = self._plan, self._trials
+        plan, trials, left_s = self._plan, self._trials, self._left_s()
         stop = (
             enough_trials(len(trials), len(self._running), plan.trials)
             or failing_alike(trials, plan.options)
             or unpromising(trials, plan.options)
             or answered_by_cache(trials, plan.options)
             or self._proposals.experience.nothing_keeps(trials)
-            or out_of_time(trials, self._elapsed_s(), plan.time_budget_s, finals_s(trials, plan), plan.options)
+            or out_of_time(trials, plan.time_budget_s, left_s, finals_s(trials, plan, left_s), plan.options)
         )
         return stop or ("" if before_search else self._proposals.nothing_left())

@@ -50,13 +50,19 @@ def going_on(finalists: Sequence[Finalist], number: int, plan: StudyPlan) -> lis
     return [each for each in finalists if each.trial.id in playing] if len(playing) > 1 else []
 
 
-def finals_s(trials: Sequence[TrialRecord], plan: StudyPlan) -> float:
-    """Seconds that a final comparison of the usual size is likely to take, its certificate included."""
+def finals_s(trials: Sequence[TrialRecord], plan: StudyPlan, left_s: float = math.inf) -> float:
+    """Seconds that a final comparison of the usual size is likely to take, its certificate included.
+
+    Nothing is kept for what the time left is too short for: a round, or even the certificate.
+    """
     if not plan.final_rounds:
         return 0.0
     restarts = (plan.options.most_contenders(plan.objective) + 1) * min(plan.options.least_rounds, plan.final_rounds)
-    feasible = [trial.outcome for trial in trials if trial.outcome.feasible]
-    return restarts * _median(outcome.seconds for outcome in feasible) + _certificate_s(trials, plan.options)
+    round_s = _median(trial.outcome.seconds for trial in trials if trial.outcome.feasible)
+    certificate_s = _certificate_s(trials, plan.options)
+    if 2 * round_s + certificate_s <= left_s:
+        return restarts * round_s + certificate_s
+    return certificate_s if certificate_s <= left_s else 0.0
 
 
 class FinalComparison:

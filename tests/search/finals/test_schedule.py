@@ -229,3 +229,13 @@ def test_a_time_budget_bounds_search_and_comparison_together(
     assert bool(executor.rounds) == compares
     assert result.best is not None
     assert 8.0 * len(executor.trials) <= budget_s
+
+
+def test_no_time_is_kept_for_a_comparison_that_does_not_fit(tmp_path: Path, store: Store) -> None:
+    executor = Noted(seconds=12)
+    whole = plan(tmp_path, trials=5, time_budget_s=38.0, final_rounds=3)
+    environment = capture({"mode": "pretended"}, "digest")
+    clock = lambda: 12.0 * len(executor.trials)  # noqa: E731
+    result = Coordinator(whole, store, executor, environment, SilentObserver(), clock=clock).run()
+    assert (len(executor.trials), executor.again) == (3, [])  # of 12 s each
+    assert result.uncompared is Uncompared.NO_TIME
