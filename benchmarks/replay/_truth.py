@@ -59,7 +59,7 @@ def likely(grid: Grid) -> Truth:
         (np.log(_LEAST_ERROR), np.log(_MOST_ERROR)),
         *[(np.log(_LEAST_SCALE), np.log(_MOST_SCALE))] * features.shape[1],
     ]
-    fit = minimize(_surprise, start, (features, logs - centre, weight), method="L-BFGS-B", bounds=bounds)
+    fit = minimize(_surprise, start, (features, logs - centre, weight), jac=True, method="L-BFGS-B", bounds=bounds)
     spread, error, scales = np.exp(fit.x[0]), float(np.exp(fit.x[1])), np.exp(fit.x[2:])
     covariance = _covariance(features, spread, scales)
     factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
@@ -81,12 +81,23 @@ def _surprise(
     features: NDArray[np.float64],
     values: NDArray[np.float64],
     weight: NDArray[np.float64],
-) -> float:
-    """Minus the logarithm of the likelihood of the values, but for a constant."""
+) -> tuple[float, NDArray[np.float64]]:
+    """Minus the logarithm of the likelihood of the values, but for a constant, and its gradient.
+
+    The gradient is half the trace of (inverse - alpha alpha') times that of the covariance (Rasmussen and Williams,
+    equation 5.9).
+    """
     spread, error, *scales = np.exp(logarithms)
-    covariance = _covariance(features, spread, np.array(scales)) + np.diag(error**2 * weight)
-    factor = cho_factor(covariance, lower=True)
-    return float(0.5 * values @ cho_solve(factor, values) + np.log(np.diag(factor[0])).sum())
+    covariance = _covariance(features, spread, np.array(scales))
+    factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
+    alpha = cho_solve(factor, values)
+    surprise = float(0.5 * values @ alpha + np.log(np.diag(factor[0])).sum())
+    change = cho_solve(factor, np.eye(len(values))) - np.outer(alpha, alpha)
+    by_error = error**2 * (np.diag(change) * weight).sum()
+    change *= covariance
+    # of each column: half the sum of change times the squared differences, without a matrix of those
+    apart = change.sum(axis=1) @ features**2 - (features * (change @ features)).sum(axis=0)
+    return surprise, np.array([change.sum(), by_error, *(apart / np.square(scales))])
 
 
 def _covariance(features: NDArray[np.float64], spread: float, scales: NDArray[np.float64]) -> NDArray[np.float64]:
