@@ -1,10 +1,10 @@
 """autotune against Triton Model Analyzer 1.58, side by side.
 
-Both search the same model for the most inferences/s under a p99 ceiling, on the same embedded Triton, with batches up
-to 64 and up to 4 instances. Then perf_analyzer judges the config that each exported: fresh servers in turn, a sweep of
-concurrencies each, the best load with its p99 under the ceiling. Model Analyzer (`--model-analyzer` or PATH) has an
-environment of its own; perf_analyzer is the one of --perf-analyzer, AUTOTUNE_PERF_ANALYZER or PATH. Without them
-nothing is measured. What follows `--` goes to `autotune run`.
+Both search the same model, ensemble or BLS pair (`_subjects.py`) for the most inferences/s under a p99 ceiling, on the
+same embedded Triton, with batches up to 64 and up to 4 instances. Then perf_analyzer judges what each exported: fresh
+servers in turn, a sweep of concurrencies each, the best load with its p99 under the ceiling. Model Analyzer
+(`--model-analyzer` or PATH) has an environment of its own; perf_analyzer is the one of --perf-analyzer,
+AUTOTUNE_PERF_ANALYZER or PATH. Without them nothing is measured. What follows `--` goes to `autotune run`.
 
     python -m benchmarks.model_analyzer --model accelerator [--p99 20ms] [--modes quick,optuna] [--limit 25m]
         [--rounds 5] [--output FILE] [-- --trials 20]
@@ -28,17 +28,16 @@ from autotune.load import Traffic
 from autotune.load.perf_analyzer import find_perf_analyzer
 from autotune.measurement import Deployment
 from autotune.objective import Ceiling, parse_duration
-from autotune.repository import ModelConfig, ModelRepository, ModelSpec
+from autotune.repository import ConfigSet, ModelConfig
 from autotune.server import LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
 from benchmarks.model_analyzer import _ours, _peer
 from benchmarks.model_analyzer._record import recorded_peers, write_record
 from benchmarks.model_analyzer._referee import Sweep, judge
 from benchmarks.model_analyzer._search import Search
+from benchmarks.model_analyzer._subjects import CEILINGS, Subject, find_subject
 from benchmarks.model_analyzer._table import searches_table, verdicts
 
-REPOSITORY = Path(__file__).parent.parent.parent / "model_repository"
-CEILINGS = {"accelerator": "20ms", "mnist": "10ms"}
 MAX_BATCH_SIZE = 64
 MAX_INSTANCES = 4
 CONCURRENCIES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -57,7 +56,6 @@ def main() -> None:
     try:
         ceiling_s = parse_duration(arguments.p99 or CEILINGS.get(arguments.model, ""), "--p99")
         limit_s = parse_duration(arguments.limit, "--limit")
-        spec = ModelRepository(REPOSITORY).model(arguments.model)
     except UsageError as error:
         raise SystemExit(str(error)) from None
     ceiling_ms = round(ceiling_s * 1e3)
@@ -73,7 +71,7 @@ def main() -> None:
         settings=arguments.set,
     )
     settings = {
-        "model": spec.name,
+        "model": arguments.model,
         "ceiling_ms": ceiling_ms,
         "model_analyzer": version,
         "protocol": arguments.protocol,
@@ -84,9 +82,13 @@ def main() -> None:
         "autotune_options": arguments.autotune,
     }
     with working_directory(arguments.directory) as directory:
-        searches = search_all(arguments, peer, spec, ceiling_ms, directory)
+        try:
+            subject = find_subject(arguments.model, directory / "models")
+        except UsageError as error:
+            raise SystemExit(str(error)) from None
+        searches = search_all(arguments, peer, subject, ceiling_ms, directory)
         write_record(arguments.output, settings, searches, {})  # before the long judgement, in case that fails
-        sweeps = judge_all(arguments, searches, spec, ceiling_ms, perf_analyzer, directory)
+        sweeps = judge_all(arguments, searches, subject, ceiling_ms, perf_analyzer, directory)
     write_record(arguments.output, settings, searches, sweeps)
     print(f"\n{arguments.model}, p99 at most {ceiling_ms} ms, {arguments.protocol}; inferences/s\n")
     print(searches_table(searches, sweeps))
@@ -137,27 +139,28 @@ def working_directory(kept: Path | None) -> Iterator[Path]:
 
 
 def search_all(
-    arguments: argparse.Namespace, peer: _peer.Peer, spec: ModelSpec, ceiling_ms: int, directory: Path
+    arguments: argparse.Namespace, peer: _peer.Peer, subject: Subject, ceiling_ms: int, directory: Path
 ) -> list[Search]:
     """Our search, then Model Analyzer's; what was recorded is not searched again."""
     searches = []
+    called = ["--composing-models", ",".join(each.name for each in subject.composing)] if subject.called else []
     if not arguments.no_autotune:
         searches.append(
             _ours.search(
-                REPOSITORY,
-                spec.name,
+                subject.spec.path.parent,
+                subject.spec.name,
                 f"{ceiling_ms}ms",
                 protocol=arguments.protocol,
                 limit_s=peer.limit_s,
                 directory=directory / "autotune",
-                options=arguments.autotune,
+                options=[*called, *arguments.autotune],
             )
         )
         tell(searches[-1])
     if arguments.recorded:
-        searches += recorded_peers(arguments.recorded, spec.name, ceiling_ms)
+        searches += recorded_peers(arguments.recorded, arguments.model, ceiling_ms)
     for mode in arguments.modes if not arguments.recorded else ():
-        searches.append(_peer.search(peer, mode, spec, ceiling_ms, directory / mode))
+        searches.append(_peer.search(peer, mode, subject, ceiling_ms, directory / mode))
         tell(searches[-1])
     return searches
 
@@ -172,28 +175,35 @@ def tell(search: Search) -> None:
     )
 
 
+def exported_set(search: Search, subject: Subject) -> ConfigSet:
+    """What a search exported, for the models under their own names; a model without a new config keeps its own."""
+    return ConfigSet.of(
+        *(
+            ModelConfig.parse(search.configs[name], search.name).with_value("name", name)
+            if name in search.configs
+            else spec.config
+            for name, spec in subject.models.items()
+        )
+    )
+
+
 def judge_all(
     arguments: argparse.Namespace,
     searches: Sequence[Search],
-    spec: ModelSpec,
+    subject: Subject,
     ceiling_ms: int,
     perf_analyzer: Path,
     directory: Path,
 ) -> dict[str, list[Sweep]]:
     """The sweeps of every config that was exported."""
-    # Whoever exported it may have renamed the model; it is served under its own name.
-    configs = {
-        search.name: ModelConfig.parse(search.config, search.name).with_value("name", spec.name)
-        for search in searches
-        if search.config
-    }
+    configs = {search.name: exported_set(search, subject) for search in searches if search.configs}
     if not arguments.rounds or not configs:
         return {}
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     traffic = Traffic(protocol=arguments.protocol, client="perf_analyzer", perf_analyzer=perf_analyzer)
     return judge(
         configs,
-        Deployment(spec, launcher, directory, traffic),
+        Deployment(subject.spec, launcher, directory, traffic, composing=subject.composing),
         Ceiling("p99", ceiling_ms / 1e3),
         rounds=arguments.rounds,
         concurrencies=sorted(int(each) for each in arguments.concurrency.split(",")),

@@ -16,13 +16,14 @@ class Point:
     """A config under one load.
 
     Attributes:
-        variant: Model Analyzer's name for the config, which is the name of its folder too.
+        variants: Model Analyzer's names for the configs, which their folders have too: of the model, then of the models
+            that it is composed of.
         concurrency: Requests outstanding; None where it does not say.
         rate_per_s: Inferences/s.
         p99_s: The 99th percentile of the latency.
     """
 
-    variant: str
+    variants: tuple[str, ...]
     concurrency: int | None
     rate_per_s: float
     p99_s: float
@@ -40,9 +41,9 @@ def read_points(directory: Path, model: str) -> tuple[Point, ...]:
     try:
         variants = json.loads(checkpoint.read_text())["ResultManager.results"]["_results"].get(model, {})
         return tuple(
-            _point(variant, measurement)
+            _point((variant, *_composing(command)), measurement)
             for variant, (_, measurements) in variants.items()
-            for measurement in measurements.values()
+            for command, measurement in measurements.items()
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(f"{checkpoint.name}: is not a checkpoint of Model Analyzer 1.58 ({error!r})") from error
@@ -59,12 +60,18 @@ def latest(directory: Path) -> Path | None:
     return max(directory.glob("*.ckpt"), key=lambda path: int(path.stem), default=None)
 
 
-def _point(variant: str, measurement: Mapping[str, Any]) -> Point:
+def _composing(command: str) -> list[str]:
+    """The variants of composing models: Model Analyzer adds them to perf_analyzer's options, joined by commas."""
+    last = command.rsplit(maxsplit=1)[-1]
+    return [] if last.startswith("-") else last.split(",")
+
+
+def _point(variants: tuple[str, ...], measurement: Mapping[str, Any]) -> Point:
     (of_model,) = measurement["_model_config_measurements"]
     values = {tag: float(record["_value"]) for tag, record in of_model["_non_gpu_data"]}
     concurrency = of_model["_model_specific_pa_params"].get("concurrency-range")
     return Point(
-        variant=variant,
+        variants=variants,
         concurrency=None if concurrency is None else int(concurrency),
         rate_per_s=values[_THROUGHPUT],
         p99_s=values[_P99] / 1e3,

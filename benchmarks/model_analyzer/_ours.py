@@ -60,15 +60,14 @@ def search(
 def outcome(result: Mapping[str, Any], seconds: float) -> Search:
     """What ``autotune run --json`` says, of a process that took ``seconds``."""
     trials, chosen = result["trials"], result["best"]
-    config_path = result["config_path"]
     return Search(
         name=NAME,
         finished=True,
         search_s=float(result.get("search_seconds") or result["seconds"]),
         seconds=seconds,
-        configs=len({trial["config"] for trial in trials if trial["config"]}),
+        tried=len({str(trial["configs"]) for trial in trials if trial["configs"]}),
         points=sum(len(trial["probes"]) for trial in trials),
-        config=Path(config_path).read_text() if config_path else None,
+        configs=chosen["configs"] if chosen else {},
         reported_per_s=chosen["rate_per_s"] if chosen else None,
         parameters=", ".join(f"{name} {value}" for name, value in (chosen["parameters"] or {}).items())
         if chosen

@@ -17,13 +17,14 @@ from typing import Any
 import yaml
 
 from autotune.errors import UsageError
-from autotune.repository import ConfigSet, ModelSpec, stage
+from autotune.repository import ConfigSet, stage
 from autotune.server._belongings import new_prefix, remove_shared_memory
 from autotune.server._bundle import check_libpython, find_bundle, stage_bundle
 from autotune.server._ports import LOOPBACK, pick_ports
 from benchmarks.model_analyzer._bounded import Ended, run_bounded
 from benchmarks.model_analyzer._checkpoint import best, latest, read_points
 from benchmarks.model_analyzer._search import Search
+from benchmarks.model_analyzer._subjects import Subject
 
 MODES = ("quick", "optuna")
 VERSION = "1.58"
@@ -78,7 +79,7 @@ def find_model_analyzer(path: Path | None) -> tuple[Path, str]:
     return Path(found).absolute(), version[0]
 
 
-def search(peer: Peer, mode: str, spec: ModelSpec, ceiling_ms: int, directory: Path) -> Search:
+def search(peer: Peer, mode: str, subject: Subject, ceiling_ms: int, directory: Path) -> Search:
     """Lets Model Analyzer search in ``mode`` with everything it writes in ``directory``, which must not exist.
 
     The search ends with the last checkpoint, which is written after every config; reports follow.
@@ -86,9 +87,10 @@ def search(peer: Peer, mode: str, spec: ModelSpec, ceiling_ms: int, directory: P
     directory.mkdir()
     prefix = new_prefix()
     config_path = directory / "config.yaml"
-    models = stage((spec,), ConfigSet.of(spec.config), directory / "models")
+    specs = tuple(subject.models.values())
+    models = stage(specs, ConfigSet(tuple(each.config for each in specs)), directory / "models")
     wrapper = write_server_wrapper(directory, prefix)
-    config_path.write_text(yaml.safe_dump(configuration(peer, mode, spec.name, ceiling_ms, models, wrapper, directory)))
+    config_path.write_text(yaml.safe_dump(configuration(peer, mode, subject, ceiling_ms, models, wrapper, directory)))
     started = time.time()
     try:
         ended = run_bounded(
@@ -96,7 +98,7 @@ def search(peer: Peer, mode: str, spec: ModelSpec, ceiling_ms: int, directory: P
         )
     finally:
         remove_shared_memory(prefix)
-    return outcome(ended, started, f"Model Analyzer {mode}", spec.name, ceiling_ms, directory)
+    return outcome(ended, started, f"Model Analyzer {mode}", subject.spec.name, ceiling_ms, directory)
 
 
 def write_server_wrapper(directory: Path, shared_memory_prefix: str) -> Path:
@@ -119,10 +121,13 @@ def write_server_wrapper(directory: Path, shared_memory_prefix: str) -> Path:
 
 
 def configuration(
-    peer: Peer, mode: str, model: str, ceiling_ms: int, models: Path, wrapper: Path, directory: Path
+    peer: Peer, mode: str, subject: Subject, ceiling_ms: int, models: Path, wrapper: Path, directory: Path
 ) -> dict[str, Any]:
     """Model Analyzer's configuration file: the space and the promise, everything else as it comes."""
     ports = pick_ports(None, None)
+    names = [each.name for each in subject.composing]
+    # it finds an ensemble's steps itself, but gives them GPU instances unless they are named here
+    composing = {"cpu_only_composing_models": names, **({"bls_composing_models": names} if subject.called else {})}
     return {
         "model_repository": str(models),
         "checkpoint_directory": str(directory / "checkpoints"),
@@ -141,11 +146,12 @@ def configuration(
         "run_config_search_max_model_batch_size": peer.max_batch_size,
         "run_config_search_max_instance_count": peer.max_instances,
         "profile_models": {
-            model: {
+            subject.spec.name: {
                 "objectives": ["perf_throughput"],
                 "constraints": {"perf_latency_p99": {"max": ceiling_ms}},
             }
         },
+        **(composing if names else {}),
         **peer.settings,
     }
 
@@ -167,11 +173,14 @@ def outcome(ended: Ended, started: float, name: str, model: str, ceiling_ms: int
         finished=finished,
         search_s=search_s,
         seconds=ended.seconds,
-        configs=len({point.variant for point in points}),
+        tried=len({point.variants for point in points}),
         points=len(points),
-        config=(directory / "variants" / chosen.variant / "config.pbtxt").read_text() if chosen else None,
+        configs={
+            variant.rpartition("_config_")[0]: (directory / "variants" / variant / "config.pbtxt").read_text()
+            for variant in (chosen.variants if chosen else ())
+        },
         reported_per_s=chosen.rate_per_s if chosen else None,
-        parameters=f"{chosen.variant} at concurrency {chosen.concurrency}" if chosen else "",
+        parameters=f"{', '.join(chosen.variants)} at concurrency {chosen.concurrency}" if chosen else "",
         message=message if chosen else f"{message}; {nothing}".lstrip("; "),
     )
     if ended.left_behind:

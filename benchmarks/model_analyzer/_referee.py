@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from autotune.load import ClosedLoop
 from autotune.measurement import Deployment
 from autotune.objective import Ceiling
-from autotune.repository import ConfigSet, ModelConfig
+from autotune.repository import ConfigSet
 
 TIMEOUT_S = 5.0
 
@@ -43,7 +43,7 @@ class Sweep:
 
 
 def judge(
-    configs: Mapping[str, ModelConfig],
+    configs: Mapping[str, ConfigSet],
     deployment: Deployment,
     ceiling: Ceiling,
     *,
@@ -54,7 +54,7 @@ def judge(
     """Each config's sweeps, one a round, the configs taking turns; prints a line for each.
 
     Args:
-        configs: The configs by name.
+        configs: What each search exported, by its name.
         deployment: Model and launcher; its traffic names perf_analyzer as the client.
         ceiling: What must be kept.
         rounds: Fresh servers for each config.
@@ -63,8 +63,8 @@ def judge(
     """
     sweeps: dict[str, list[Sweep]] = {name: [] for name in configs}
     for number in range(rounds):
-        for name, config in configs.items():
-            found = sweep(config, deployment, ceiling, concurrencies, window_s)
+        for name, exported in configs.items():
+            found = sweep(exported, deployment, ceiling, concurrencies, window_s)
             sweeps[name].append(found)
             where = f"at concurrency {found.best.concurrency}" if found.best else "at no concurrency"
             print(f"round {number + 1}: {name} {found.rate_per_s:,.0f} inferences/s {where}", flush=True)
@@ -72,7 +72,7 @@ def judge(
 
 
 def sweep(
-    config: ModelConfig, deployment: Deployment, ceiling: Ceiling, concurrencies: Sequence[int], window_s: float
+    configs: ConfigSet, deployment: Deployment, ceiling: Ceiling, concurrencies: Sequence[int], window_s: float
 ) -> Sweep:
     """One fresh server under each concurrency, until half of the requests are over the ceiling.
 
@@ -80,7 +80,7 @@ def sweep(
     machine may do that too, so that such a load is offered once more.
     """
     loads: list[Load] = []
-    with deployment.serve(ConfigSet.of(config), deployment.directory / "referee.log") as served:
+    with deployment.serve(configs, deployment.directory / "referee.log") as served:
         for concurrency in concurrencies:
             run = served.generator.run(ClosedLoop(concurrency), window_s, TIMEOUT_S)
             if not run.percentile_s(0.5) <= ceiling.limit_s:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,9 @@ class Search:
         finished: Whether it ended by itself, with success.
         search_s: Seconds until its last measurement of a candidate.
         seconds: Seconds of the whole run, finals or reports included.
-        configs: Different configs that were measured.
+        tried: Different configs that were measured.
         points: Measurements: a config under one load each; None where that is not known.
-        config: The chosen config.pbtxt; None where nothing kept the ceiling.
+        configs: The chosen config.pbtxt of each model that has one; empty if nothing kept the ceiling.
         reported_per_s: Inferences/s that it says this config carries under the ceiling.
         parameters: What was chosen, in words.
         message: What went wrong, or what is to be known about it.
@@ -27,9 +28,9 @@ class Search:
     finished: bool
     search_s: float
     seconds: float
-    configs: int = 0
+    tried: int = 0
     points: int | None = None
-    config: str | None = None
+    configs: Mapping[str, str] = field(default_factory=dict)
     reported_per_s: float | None = None
     parameters: str = ""
     message: str = ""

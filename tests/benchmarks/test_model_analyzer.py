@@ -14,6 +14,7 @@ from benchmarks.model_analyzer._bounded import Ended, run_bounded
 from benchmarks.model_analyzer._checkpoint import Point, best, read_points
 from benchmarks.model_analyzer._referee import Load, Sweep
 from benchmarks.model_analyzer._search import Search
+from benchmarks.model_analyzer._subjects import find_subject
 from benchmarks.model_analyzer._table import searches_table, verdicts
 
 SLOW, FAST, LATE = (
@@ -55,10 +56,28 @@ def write_run(directory, *points):
 def test_every_point_of_the_checkpoint_is_read_in_seconds(tmp_path):
     write_checkpoint(tmp_path, SLOW, FAST, LATE)
     assert read_points(tmp_path, "model") == (
-        Point("model_config_0", 4, 100.0, 0.005),
-        Point("model_config_1", 16, 300.0, 0.010),
-        Point("model_config_1", 32, 400.0, 0.011),
+        Point(("model_config_0",), 4, 100.0, 0.005),
+        Point(("model_config_1",), 16, 300.0, 0.010),
+        Point(("model_config_1",), 32, 400.0, 0.011),
     )
+
+
+def test_the_configs_of_composing_models_are_named_at_the_end_of_a_points_command(tmp_path):
+    write_checkpoint(tmp_path, SLOW)
+    file = tmp_path / "0.ckpt"
+    file.write_text(
+        file.read_text().replace("--concurrency-range=4", "--concurrency-range=4 first_config_2,last_config_0")
+    )
+    (point,) = read_points(tmp_path, "model")
+    assert point.variants == ("model_config_0", "first_config_2", "last_config_0")
+
+
+@pytest.mark.parametrize(("name", "steps"), [("pipeline", ["preprocess", "network", "postprocess"]), ("caller", [])])
+def test_a_pipeline_and_a_caller_are_written_with_the_models_they_need(tmp_path, name, steps):
+    subject = find_subject(name, tmp_path)
+    assert [each["model_name"] for each in subject.spec.config.value("ensemble_scheduling.step") or ()] == steps
+    assert subject.called is (name == "caller")
+    assert {path.name for path in tmp_path.iterdir()} == set(subject.models)
 
 
 def test_the_checkpoint_with_the_highest_number_counts(tmp_path):
@@ -83,7 +102,7 @@ def test_a_checkpoint_cut_short_or_of_another_form_is_an_error_that_names_it(tmp
 def test_the_best_point_is_the_fastest_of_those_at_or_under_the_ceiling(tmp_path):
     write_checkpoint(tmp_path, SLOW, FAST, LATE)
     points = read_points(tmp_path, "model")
-    assert best(points, 0.010) == Point("model_config_1", 16, 300.0, 0.010)
+    assert best(points, 0.010) == Point(("model_config_1",), 16, 300.0, 0.010)
     assert best(points, 0.001) is None
 
 
@@ -91,8 +110,8 @@ def test_a_finished_search_gives_the_text_of_its_best_config(tmp_path):
     write_run(tmp_path, SLOW, FAST, LATE)
     found = _peer.outcome(Ended(60.0, 0, 0), time.time() - 60, "peer", "model", 10, tmp_path)
     assert found.finished
-    assert (found.configs, found.points, found.reported_per_s) == (2, 3, 300.0)
-    assert found.config == "# model_config_1\n"
+    assert (found.tried, found.points, found.reported_per_s) == (2, 3, 300.0)
+    assert found.configs == {"model": "# model_config_1\n"}
 
 
 def test_a_search_ended_early_gives_the_best_point_so_far_and_says_when_it_ended(tmp_path):
@@ -107,7 +126,7 @@ def test_a_failed_search_says_its_last_words(tmp_path):
     write_run(tmp_path)
     found = _peer.outcome(Ended(5.0, 1, 0), time.time() - 5, "peer", "model", 10, tmp_path)
     assert found.message == "failed with exit code 1: [Model Analyzer] ERROR: no such model; nothing was measured"
-    assert found.config is None
+    assert found.configs == {}
 
 
 def test_a_missing_model_analyzer_is_named_with_the_remedy(tmp_path):
@@ -116,18 +135,18 @@ def test_a_missing_model_analyzer_is_named_with_the_remedy(tmp_path):
 
 
 def test_our_search_without_a_feasible_config_exports_nothing():
-    trial = {"config": "a", "probes": [{}, {}]}
-    result = {"trials": [trial, trial], "best": None, "config_path": None, "seconds": 9.0}
+    trial = {"configs": {"model": "a"}, "probes": [{}, {}]}
+    result = {"trials": [trial, trial], "best": None, "seconds": 9.0}
     found = _ours.outcome(result, 11.0)
-    assert (found.config, found.configs, found.points) == (None, 1, 4)
+    assert (found.configs, found.tried, found.points) == ({}, 1, 4)
     assert found.message == "no config kept the ceiling"
 
 
 def searches(finished):
     message = "" if finished else "unfinished after 100 s"
     return [
-        Search("autotune", True, 15.0, 40.0, config="a"),
-        Search("Model Analyzer quick", finished, 100.0, 100.0, config="b", message=message),
+        Search("autotune", True, 15.0, 40.0, configs={"model": "a"}),
+        Search("Model Analyzer quick", finished, 100.0, 100.0, configs={"model": "b"}, message=message),
     ]
 
 
@@ -147,7 +166,7 @@ def test_verdicts_compare_times_and_the_medians_of_the_rounds_with_their_targets
 
 
 def test_an_unfinished_search_can_show_that_a_target_is_reached_but_not_that_it_is_missed():
-    slow = [Search("autotune", True, 45.0, 60.0, config="a"), searches(False)[1]]
+    slow = [Search("autotune", True, 45.0, 60.0, configs={"model": "a"}), searches(False)[1]]
     assert verdicts("mnist", slow, {})[0] == "search: at most 0.45 of quick's time, target 0.20: undecided"
 
 
