@@ -169,7 +169,7 @@ def tell(search: Search) -> None:
     """Prints what a search came to."""
     figure = f"{search.reported_per_s:,.0f} inferences/s" if search.reported_per_s else "nothing"
     print(
-        f"{search.name}: {figure} in {search.seconds:.0f} s, {search.configs} configs, {search.points} points;"
+        f"{search.name}: {figure} in {search.seconds:.0f} s, {search.tried} configs, {search.points} points;"
         f" {'; '.join(words for words in (search.parameters, search.message) if words)}",
         flush=True,
     )

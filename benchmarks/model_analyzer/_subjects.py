@@ -21,9 +21,9 @@ _STEPS = {
     "network": {"host_ms": 0.5, "device_fixed_ms": 2.0, "device_per_item_ms": 0.25},
     "postprocess": {"host_ms": 0.2, "device_fixed_ms": 0.0, "device_per_item_ms": 0.0},
 }
-_TENSORS = """max_batch_size: 8
-input [ { name: "input" data_type: TYPE_FP32 dims: [ 16 ] } ]
-output [ { name: "output" data_type: TYPE_FP32 dims: [ 16 ] } ]
+_TENSORS = """max_batch_size: {most}
+input [ {{ name: "input" data_type: TYPE_FP32 dims: [ 16 ] }} ]
+output [ {{ name: "output" data_type: TYPE_FP32 dims: [ 16 ] }} ]
 """
 _CALLER = """
 import triton_python_backend_utils as pb_utils
@@ -75,13 +75,13 @@ def find_subject(name: str, directory: Path) -> Subject:
         steps = tuple(_STEPS)
         repository = _write_steps(directory, steps)
         (repository / name / "1").mkdir(parents=True)
-        (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_TENSORS}{_scheduling(steps)}')
+        (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_tensors(64)}{_scheduling(steps)}')
     elif name == "caller":
         steps = ("preprocess", "network")
         repository = _write_steps(directory, steps)
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "1" / "model.py").write_text(_CALLER)
-        (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{_TENSORS}')
+        (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{_tensors(8)}')
     else:
         return Subject(ModelRepository(REPOSITORY).model(name))
     models = ModelRepository(repository)
@@ -96,8 +96,12 @@ def _write_steps(directory: Path, steps: tuple[str, ...]) -> Path:
             f'parameters {{ key: "{name}" value: {{ string_value: "{value:g}" }} }}\n'
             for name, value in _STEPS[step].items()
         )
-        (directory / step / "config.pbtxt").write_text(f'name: "{step}"\nbackend: "python"\n{_TENSORS}{times}')
+        (directory / step / "config.pbtxt").write_text(f'name: "{step}"\nbackend: "python"\n{_tensors(8)}{times}')
     return directory
+
+
+def _tensors(max_batch_size: int) -> str:
+    return _TENSORS.format(most=max_batch_size)
 
 
 def _scheduling(steps: tuple[str, ...]) -> str:
