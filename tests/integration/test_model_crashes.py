@@ -24,7 +24,7 @@ from autotune.cli import main
 from autotune.load import ClosedLoop, Traffic
 from autotune.measurement import Deployment, Served, run_probe
 from autotune.repository import ConfigSet, ModelRepository
-from autotune.server import EmbeddedLauncher, LaunchOptions, ModelCrashed, RemoteLauncher
+from autotune.server import EmbeddedLauncher, LaunchOptions, ModelCrashed, RemoteLauncher, ServerCrashed
 
 _CONFIG = """
 backend: "python"
@@ -76,6 +76,15 @@ def test_a_dead_model_process_is_found_at_once_with_its_batch(how: str, words: s
         assert 4 <= died.value.batch_size <= 8
         assert died.value.batch_size % size == 0
         assert not died.value.out_of_memory
+
+
+def test_a_server_that_is_killed_while_answers_are_compared_has_crashed(tmp_path: Path) -> None:
+    write_dying(tmp_path, "os.kill(os.getppid(), signal.SIGKILL)", dies_at=1)
+    spec = ModelRepository(tmp_path).model("dies")
+    launcher, configs = EmbeddedLauncher(LaunchOptions(start_timeout_s=60)), ConfigSet.of(spec.config)
+    deployment = Deployment(spec, launcher, tmp_path, accepted={"dies"})
+    with deployment.serve(configs, tmp_path / "log") as served, pytest.raises(ServerCrashed, match="SIGKILL"):
+        served.check_answers()
 
 
 @pytest.fixture

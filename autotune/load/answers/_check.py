@@ -59,8 +59,8 @@ def check_answers(server: RunningServer, config: Mapping[str, Any], inputs: Sequ
         return ""
     if config.get("model_transaction_policy", {}).get("decoupled"):
         return "answers are not compared: the model is decoupled"
-    check = _Check(server, inputs)
     try:
+        check = _Check(server, inputs)
         if not check.inputs:  # for the measurement to report
             return ""
         if batch > 1 and str(config.get("backend") or config.get("platform")).startswith(_CONCATENATING):
