@@ -277,7 +277,7 @@ class Coordinator:
         if outcome.kind.unfinished:
             self._proposals.abandon(proposal)
             return outcome
-        self._trials.append(record)  # before it is told: an interruption in between is mended from here
+        self._trials.append(record)  # before Optuna has it: an interruption in between is mended from here
         self._proposals.finished(proposal, outcome)
         if label == BASELINE and outcome.measurement and outcome.measurement.infeasible is Infeasible.MEMORY:
             self._note(
