@@ -29,13 +29,12 @@ from autotune.load._target import LoadOptions
 from autotune.load._trace_file import TRACE_UNITS, check_trace_words, read_trace
 from autotune.load._traffic import CLIENTS, GENERATED, OWN_CLIENT, Traffic
 from autotune.load._watch import BLOCK_S, Progress, Watch
-from autotune.load.answers import DIFFERENT, WrongAnswers, check_answers, fixed_inputs
+from autotune.load.answers import WrongAnswers, check_answers, different_payloads, fixed_inputs
 from autotune.load.payload import Payload, PayloadData, Tensor, make_payload, make_payloads, make_streams, parse_shape
 
 __all__ = [
     "BLOCK_S",
     "CLIENTS",
-    "DIFFERENT",
     "GENERATED",
     "OWN_CLIENT",
     "TRACE_UNITS",
@@ -67,6 +66,7 @@ __all__ = [
     "check_trace_words",
     "create_generator",
     "declared_outputs",
+    "different_payloads",
     "fixed_inputs",
     "generator_for",
     "histogram",

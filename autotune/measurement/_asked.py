@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autotune.load import (
-    DIFFERENT,
     OWN_CLIENT,
     LoadGenerator,
     Mix,
     Payload,
     Traffic,
     declared_outputs,
+    different_payloads,
     generator_for,
     make_payloads,
 )
@@ -55,10 +55,7 @@ class AskedModel:
 
     def different(self) -> Sequence[Payload]:
         """Its requests, or enough different ones where they are random, so that answers can be compared."""
-        if self.traffic.input_data != "random":
-            return self.payloads
-        traffic = replace(self.traffic, payloads=max(DIFFERENT, self.traffic.payloads))
-        return make_payloads(self.model, self.metadata, self.config, traffic)
+        return different_payloads(self.metadata, self.config, self.traffic, self.payloads)
 
     def kept_apart(self, server: RunningServer) -> KeptApart | None:
         """What keeps its requests from being batched together; None if nothing does."""

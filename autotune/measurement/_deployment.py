@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from autotune.load import (
-    DIFFERENT,
     OWN_CLIENT,
     LoadGenerator,
     Payload,
@@ -18,6 +17,7 @@ from autotune.load import (
     check_answers,
     check_requests,
     declared_outputs,
+    different_payloads,
     fixed_inputs,
     generator_for,
     make_payloads,
@@ -152,10 +152,7 @@ class Deployment:
                     text_ids = sequences.text_ids if sequences else None
                     check_requests(server.endpoint, self.traffic, payloads, called, text_ids=text_ids)
                     self.accepted.add(self.spec.name)
-                inputs = payloads
-                if self.traffic.input_data == "random":
-                    more = replace(self.traffic, payloads=max(DIFFERENT, self.traffic.payloads))
-                    inputs = make_payloads(self.spec.name, metadata, answer, more)
+                inputs = different_payloads(metadata, answer, self.traffic, payloads)
                 shapes = RequestShapes(each.shapes for each in payloads)
                 apart = step_kept_apart(server.model_config, self.spec.name, shapes, self.traffic.batch_size)
                 outputs = declared_outputs(metadata, answer)

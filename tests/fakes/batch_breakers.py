@@ -10,6 +10,9 @@ from tiny_models import write_model
 RAGGED = "padded_without_a_mask"
 """The model whose requests have different lengths."""
 
+STRINGS = "strings_padded"
+"""The model that gets strings and pads those of a batch to the longest."""
+
 CONFIG = """
 backend: "python"
 max_batch_size: 8
@@ -100,6 +103,14 @@ def write_python_model(repository: Path, name: str, body: str) -> None:
     ragged = name == RAGGED
     config = CONFIG.format(dims="-1" if ragged else "4", ragged="allow_ragged_batch: true" if ragged else "")
     write_model(repository, name, config, MODEL.replace("BODY", body))
+
+
+def write_string_model(repository: Path) -> None:
+    """Writes the model `STRINGS`."""
+    config = CONFIG.format(dims="1", ragged="").replace("TYPE_FP32", "TYPE_STRING")
+    body = """longest = max(len(text) for part in parts for text in part.ravel())
+        return [np.char.ljust(part.astype("S"), longest, b"_").astype(np.object_) for part in parts]"""
+    write_model(repository, STRINGS, config, MODEL.replace("BODY", body))
 
 
 def write_onnx_breakers(repository: Path) -> tuple[str, ...]:

@@ -13,11 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc
-from batch_breakers import BREAKERS, CHANGING, ODD, RAGGED, RIGHT, write_onnx_breakers, write_python_model
+from batch_breakers import (
+    BREAKERS,
+    CHANGING,
+    ODD,
+    RAGGED,
+    RIGHT,
+    STRINGS,
+    write_onnx_breakers,
+    write_python_model,
+    write_string_model,
+)
 from tiny_models import write_double
 
 from autotune.cli import main
-from autotune.load import Traffic, WrongAnswers, make_payloads
+from autotune.load import Traffic, WrongAnswers, different_payloads, make_payloads
 from autotune.measurement import Served
 from autotune.repository import ModelConfig
 from autotune.server import ControlClient, EmbeddedLauncher, LaunchOptions, RunningServer
@@ -32,13 +42,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, body in {**BREAKERS, **RIGHT, **CHANGING, **ODD}.items():
         write_python_model(directory, name, body)
     assert write_onnx_breakers(directory) == ONNX
+    write_string_model(directory)
     write_double(directory, "first")
     return directory
 
 
 @pytest.fixture(scope="module")
 def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    models = tuple(f"--load-model={name}" for name in (*BREAKERS, *ONNX, *RIGHT, *CHANGING, *ODD))
+    models = tuple(f"--load-model={name}" for name in (*BREAKERS, *ONNX, *RIGHT, *CHANGING, *ODD, STRINGS))
     launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=60, triton_args=models))
     with launcher.launch(repository, "first", tmp_path_factory.mktemp("log") / "triton.log") as running:
         yield running
@@ -47,15 +58,15 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def served(server: RunningServer, model: str, directory: Path) -> Served:
     """The model as a deployment serves it."""
     one = replace(server, model=model)
-    traffic = Traffic(payloads=4)
+    traffic = Traffic()
     if model == RAGGED:
         path = directory / "lengths.json"
         rows = [{"x": {"content": [1.0 + each for each in range(n)], "shape": [n]}} for n in (4, 2, 3)]
         path.write_text(json.dumps({"data": rows}))
         traffic = Traffic(input_data=str(path))
-    config = one.model_config()
-    payloads = make_payloads(model, one.model_metadata(), config, traffic)
-    return Served(one, generator=None, configs=None, config=config, inputs=payloads)
+    config, metadata = one.model_config(), one.model_metadata()
+    inputs = different_payloads(metadata, config, traffic, make_payloads(model, metadata, config, traffic))
+    return Served(one, generator=None, configs=None, config=config, inputs=inputs)
 
 
 def wrong_answers(server: RunningServer, model: str) -> int:
@@ -93,6 +104,11 @@ def test_batches_with_wrong_answers_are_found(server: RunningServer, model: str,
     with pytest.raises(WrongAnswers) as found:
         served(server, model, tmp_path).check_answers()
     assert found.value.batch_size >= 2
+
+
+def test_strings_that_are_padded_to_the_longest_of_a_batch_are_found(server: RunningServer, tmp_path: Path) -> None:
+    with pytest.raises(WrongAnswers, match=r"'y'\[0,0\] is b'.{8}' alone and b'.{8}_{8}' beside others"):
+        served(server, STRINGS, tmp_path).check_answers()
 
 
 @pytest.mark.parametrize("model", RIGHT)

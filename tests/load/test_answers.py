@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from autotune.load import Traffic, make_payloads
 from autotune.load.answers._compare import differing
-from autotune.load.answers._inputs import fixed_inputs
+from autotune.load.answers._inputs import different_payloads, fixed_inputs
 from autotune.load.answers._types import Answer, Output
 from autotune.load.payload import Payload, Tensor
 
@@ -78,3 +79,20 @@ def test_requests_of_another_shape_count_only_where_they_are_batched_together() 
     requests = [payload(1, 1), payload(1, 2, 3)]
     assert {each.inputs[0].data.shape for each in fixed_inputs(requests)} == {(1, 2)}
     assert {each.inputs[0].data.shape for each in fixed_inputs(requests, ragged=True)} >= {(1, 2), (1, 3)}
+
+
+@pytest.mark.parametrize("given", [1, 6])
+def test_random_strings_have_two_lengths_so_that_padding_to_the_longest_shows(given: int) -> None:
+    metadata = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1, 2]}]}
+    config, traffic = {"max_batch_size": 8}, Traffic(payloads=given)
+    payloads = make_payloads("net", metadata, config, traffic)
+    compared = fixed_inputs(different_payloads(metadata, config, traffic, payloads))
+    lengths = [{len(element) for element in each.inputs[0].data.ravel()} for each in compared]
+    assert lengths == [{16}, {8}, {16}, {8}]
+    assert compared[0].inputs[0].data.tolist() == payloads[0].inputs[0].data.tolist()
+
+
+def test_given_strings_stay_as_they_are() -> None:
+    traffic = Traffic(input_data="texts.json")
+    payloads = (Payload("net", (Tensor("text", "BYTES", np.array([[b"four", b"letters"]], np.object_)),)),)
+    assert different_payloads({}, {}, traffic, payloads) == payloads

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autotune.load.payload import Payload, Tensor, tensor_bytes
+from autotune.load.payload import Payload, Tensor, make_payloads, tensor_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from autotune.load._traffic import Traffic
 
 DIFFERENT = 4
 """Requests with different data. Guess: enough that rows of one request show among those of others."""
 
 _SEED = 0
+
+
+def different_payloads(
+    metadata: Mapping[str, Any], config: Mapping[str, Any], traffic: Traffic, payloads: Sequence[Payload]
+) -> Sequence[Payload]:
+    """Requests whose answers can be compared: those of the traffic, or enough different ones where they are random.
+
+    Every second random one has strings of half the length: a model may pad those of a batch to the longest.
+
+    Args:
+        metadata: The model's, ``/v2/models/M``.
+        config: The config that is served, ``/v2/models/M/config``.
+        traffic: The content of requests.
+        payloads: The requests that it describes.
+    """
+    if traffic.input_data != "random":
+        return payloads
+    more = replace(traffic, payloads=max(DIFFERENT, traffic.payloads))
+    made = make_payloads(payloads[0].model, metadata, config, more)
+    return tuple(_with_shorter_strings(each) if place % 2 else each for place, each in enumerate(made))
+
+
+def _with_shorter_strings(payload: Payload) -> Payload:
+    return replace(payload, inputs=tuple(_halved(each) if each.datatype == "BYTES" else each for each in payload.inputs))
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    return replace(tensor, data=np.frompyfunc(lambda element: element[: len(element) // 2], 1, 1)(tensor.data))
 
 
 def fixed_inputs(payloads: Sequence[Payload], *, ragged: bool = False) -> tuple[Payload, ...]:
