@@ -42,7 +42,8 @@ def different_payloads(
 
 
 def _with_shorter_strings(payload: Payload) -> Payload:
-    return replace(payload, inputs=tuple(_halved(each) if each.datatype == "BYTES" else each for each in payload.inputs))
+    tensors = (_halved(each) if each.datatype == "BYTES" else each for each in payload.inputs)
+    return replace(payload, inputs=tuple(tensors))
 
 
 def _halved(tensor: Tensor) -> Tensor:
