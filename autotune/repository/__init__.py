@@ -1,5 +1,6 @@
 """A Triton model repository: configs, model files, and a staged copy for each trial."""
 
+from autotune.repository._batch_dimension import check_batch_dimension
 from autotune.repository._changes import describe_changes
 from autotune.repository._complete import completed_config
 from autotune.repository._config import ModelConfig, instances_of
@@ -43,6 +44,7 @@ __all__ = [
     "TensorSpec",
     "abandoned_areas",
     "asked_config",
+    "check_batch_dimension",
     "compare_served",
     "completed_config",
     "content_digest",

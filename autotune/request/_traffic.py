@@ -138,6 +138,10 @@ class TrafficRequest(Request):
         if self.perf_analyzer is not None and self.client != "perf_analyzer":
             raise UsageError("--perf-analyzer: has no effect without --client perf_analyzer; add it")
         check_client(traffic)
+        from autotune.repository import check_batch_dimension
+
+        for each, served in ((spec, config), *((step, step.config) for step in composing)):
+            check_batch_dimension(each, served)
         expected_payloads(spec, config, traffic)
         return traffic
 
