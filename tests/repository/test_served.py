@@ -250,7 +250,6 @@ def test_a_smaller_size_is_known_to_be_raised_once_two_were(
         ("input[0].dims", (4,), (-1, 4), "sets input[0].dims to [-1, 4]"),
         ("input[0].optional", None, True, "sets input[0].optional to true"),
         ("model_transaction_policy", None, {"decoupled": True}, "changes model_transaction_policy"),
-        ("instance_group", ({}, {}), ({"count": 1},), "changes instance_group"),
     ],
 )
 def test_a_change_is_said_in_words(path: str, asked: Any, served: Any, words: str) -> None:
@@ -258,3 +257,15 @@ def test_a_change_is_said_in_words(path: str, asked: Any, served: Any, words: st
     assert describe_changes(_config(""), [change]) == f"the model's auto_complete_config {words}"
     onnx = ModelConfig.parse('backend: "onnxruntime"', "x")
     assert describe_changes(onnx, [change]) == f"the onnxruntime backend {words}"
+
+
+def test_what_no_backend_can_change_is_put_down_to_triton() -> None:
+    changes = [
+        Difference("m", "max_batch_size", 2, 4),
+        Difference("m", "instance_group[0].count", -1, 1),  # Triton 2.51 serves one instance for a count below 1
+        Difference("m", "instance_group", ({}, {}), ({"count": 1},)),
+    ]
+    assert describe_changes(_config(""), changes) == (
+        "the model's auto_complete_config raises max_batch_size to 4; "
+        "Triton raises instance_group[0].count to 1 and changes instance_group"
+    )

@@ -59,7 +59,8 @@ def _read(connection: socket.socket) -> Answer:
     header = parse_json(body[: int(length)] if length else body)
     if response.status != http.client.OK:
         refused = response.status in (http.client.SERVICE_UNAVAILABLE, http.client.TOO_MANY_REQUESTS)
-        return Answer(error=str(header.get("error", "unknown error")), refused=refused)
+        error = " ".join(str(header.get("error", "unknown error")).split())  # Triton's may end with a line break
+        return Answer(error=error, refused=refused)
     outputs, at = {}, int(length or len(body))
     for described in header.get("outputs", ()):
         size = int(described.get("parameters", {}).get("binary_data_size", 0))
