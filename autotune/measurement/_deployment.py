@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autotune.errors import UsageError
 from autotune.load import (
     OWN_CLIENT,
     LoadGenerator,
     Payload,
     Traffic,
+    WrongAnswers,
     check_answers,
     check_requests,
     declared_outputs,
@@ -57,7 +59,7 @@ class Served:
         batch_size: Inferences in a request of ``generator``.
         client_of: Makes a client whose requests have so many inferences each; None if there is only ``generator``.
         shares: The fraction of the requests that each of several models gets; empty for one model.
-        beside: The other models that get requests, each with its config and different requests.
+        beside: The other models whose answers are compared, each with its config and different requests.
     """
 
     server: RunningServer
@@ -97,7 +99,11 @@ class Served:
                 continue
             server = OneOf(self.server, model) if model else self.server
             ragged = any(tensor.get("allow_ragged_batch") for tensor in config.get("input", ()))
-            unchecked.append(check_answers(server, config, fixed_inputs(inputs, ragged=ragged)))
+            try:
+                words = check_answers(server, config, fixed_inputs(inputs, ragged=ragged))
+            except WrongAnswers as wrong:
+                raise WrongAnswers(f"{model}: {wrong}", wrong.batch_size) if model else wrong from None
+            unchecked.append(f"{model}: {words}" if model and words else words)
         return "; ".join(dict.fromkeys(filter(None, unchecked)))
 
 
@@ -165,7 +171,16 @@ class Deployment:
                 with closing(generator_for(self.traffic, server.endpoint, payloads, outputs, sequences)) as generator:
                     sized = self._sized(server, answer) if shapes.alike and sequences is None else None
                     yield Served(
-                        server, generator, served, apart, sized, answer, inputs, self.traffic.batch_size, client_of
+                        server,
+                        generator,
+                        served,
+                        apart,
+                        sized,
+                        answer,
+                        inputs,
+                        self.traffic.batch_size,
+                        client_of,
+                        beside=[] if "ensemble_scheduling" in answer else self._called_alone(server),
                     )
 
     @contextmanager
@@ -195,6 +210,19 @@ class Deployment:
                 shares=self.shares,
                 beside=[(each.model, each.config, each.different()) for each in asked[1:]],
             )
+
+    def _called_alone(self, server: RunningServer) -> list[tuple[str, Mapping[str, Any], Sequence[Payload]]]:
+        """The models that the model calls, each with its config and random requests; not where shapes are unknown.
+
+        A request may call one several times at once. Then batches of it form though only one request is sent.
+        """
+        called: list[tuple[str, Mapping[str, Any], Sequence[Payload]]] = []
+        for each in self.composing:
+            metadata, config = server.model_metadata(each.name), server.model_config(each.name)
+            with suppress(UsageError):
+                payloads = make_payloads(each.name, metadata, config, Traffic())
+                called.append((each.name, config, different_payloads(metadata, config, Traffic(), payloads)))
+        return called
 
     def _called_with_ids(self, server: RunningServer, answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The configs of the models that a request's correlation id reaches; those called by name get other ids."""

@@ -16,6 +16,7 @@ import tritonclient.grpc
 from batch_breakers import (
     BREAKERS,
     CHANGING,
+    CONFIG,
     ODD,
     RAGGED,
     RIGHT,
@@ -24,12 +25,12 @@ from batch_breakers import (
     write_python_model,
     write_string_model,
 )
-from tiny_models import write_double
+from tiny_models import write_double, write_model
 
 from autotune.cli import main
 from autotune.load import Traffic, WrongAnswers, different_payloads, make_payloads
-from autotune.measurement import Served
-from autotune.repository import ModelConfig
+from autotune.measurement import Deployment, Served
+from autotune.repository import ConfigSet, ModelConfig, ModelRepository
 from autotune.server import ControlClient, EmbeddedLauncher, LaunchOptions, RunningServer
 
 ONNX = ("onnx_loses_batch", "onnx_centres_frames", "onnx_softmax_axis_0")
@@ -110,6 +111,49 @@ def test_batches_with_wrong_answers_are_found(server: RunningServer, model: str,
 def test_strings_that_are_padded_to_the_longest_of_a_batch_are_found(server: RunningServer, tmp_path: Path) -> None:
     with pytest.raises(WrongAnswers, match=r"'y'\[0,0\] is b'.{8}' alone and b'.{8}_{8}' beside others"):
         served(server, STRINGS, tmp_path).check_answers()
+
+
+TILES = """
+import asyncio
+
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    async def execute(self, requests):
+        return [await self.answer(pb_utils.get_input_tensor_by_name(each, "x").as_numpy()) for each in requests]
+
+    async def answer(self, x):
+        answers = await asyncio.gather(*(self.call(part * x) for part in (1, 2, 3)))
+        return pb_utils.InferenceResponse([pb_utils.Tensor("y", sum(answers))])
+
+    async def call(self, x):
+        request = pb_utils.InferenceRequest(
+            model_name="CALLED", requested_output_names=["y"], inputs=[pb_utils.Tensor("x", x)]
+        )
+        return pb_utils.get_output_tensor_by_name(await request.async_exec(), "y").as_numpy()
+"""
+
+
+@pytest.mark.parametrize("called", ["batch_statistics", "doubles"])
+def test_batches_of_a_called_model_are_compared_though_its_caller_has_one_request_at_a_time(
+    called: str, tmp_path: Path
+) -> None:
+    # A caller that asks for several parts at once makes Triton batch them: its answer alone is wrong too.
+    models = tmp_path / "models"
+    write_python_model(models, called, {**BREAKERS, **RIGHT}[called])
+    config = CONFIG.format(dims="4", ragged="").replace("dynamic_batching { }", "")
+    write_model(models, "tiles", config, TILES.replace("CALLED", called))
+    repository = ModelRepository(models)
+    specs = [repository.model("tiles"), repository.model(called)]
+    launcher = EmbeddedLauncher(LaunchOptions(start_timeout_s=60))
+    deployment = Deployment(specs[0], launcher, tmp_path, composing=specs[1:])
+    with deployment.serve(ConfigSet(tuple(each.config for each in specs)), tmp_path / "log") as served:
+        if called in RIGHT:
+            assert served.check_answers() == ""
+            return
+        with pytest.raises(WrongAnswers, match=f"^{called}: batching changes the answers: output 'y'"):
+            served.check_answers()
 
 
 @pytest.mark.parametrize("model", RIGHT)
