@@ -1,9 +1,11 @@
 # Sourced by the findings that need a Triton server: installs the one of the nvidia-pytriton 0.7.0 wheel (Triton 2.51.0)
 # in a temporary folder and serves a Python model that returns each input unchanged. Sets PYTHON and URL.
+# A finding may put models of its own in $folder/models and options of the server in TRITON_OPTIONS.
 # Needs Python 3.10 to 3.12 with venv and its libpython.
 set -euo pipefail
 folder="$(mktemp -d)"
 server=""
+TRITON_OPTIONS=()
 finish() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
     [ -z "$server" ] || wait "$server" 2>/dev/null || true
@@ -48,7 +50,7 @@ MODEL
     PATH="$folder/venv/bin:$PATH" \
         LD_LIBRARY_PATH="$site/nvidia_pytriton.libs:$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')" \
         "$triton/bin/tritonserver" --model-repository "$folder/models" --backend-directory "$folder/backends" \
-        --http-address 127.0.0.1 --http-port "$port" --allow-grpc false --allow-metrics false \
+        --http-address 127.0.0.1 --http-port "$port" --allow-grpc false --allow-metrics false "${TRITON_OPTIONS[@]}" \
         >"$folder/triton.log" 2>&1 &
     server=$!
     URL="http://127.0.0.1:$port/v2/models/echo"
