@@ -18,8 +18,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/triton.bash"
     'tritonclient==2.51.0' 'nvidia-cuda-runtime-cu12==12.9.79'
 serve FP32
 
-server="${URL#http://}"
-LD_LIBRARY_PATH="$folder/client/nvidia/cuda_runtime/lib" "$PYTHON" - "$folder/client/bin/perf_analyzer" "${server%%/*}" <<'CHECK'
+address="${URL#http://}"
+LD_LIBRARY_PATH="$folder/client/nvidia/cuda_runtime/lib" "$PYTHON" - "$folder/client/bin/perf_analyzer" "${address%%/*}" <<'CHECK'
 import re
 import subprocess
 import sys
