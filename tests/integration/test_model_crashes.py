@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.http
+from killed_runs import wait_until
 from launch_suite import example, infer
 from tiny_models import write_model
 
@@ -83,8 +84,14 @@ def test_a_server_that_is_killed_while_answers_are_compared_has_crashed(tmp_path
     spec = ModelRepository(tmp_path).model("dies")
     launcher, configs = EmbeddedLauncher(LaunchOptions(start_timeout_s=60)), ConfigSet.of(spec.config)
     deployment = Deployment(spec, launcher, tmp_path, accepted={"dies"})
-    with deployment.serve(configs, tmp_path / "log") as served, pytest.raises(ServerCrashed, match="SIGKILL"):
-        served.check_answers()
+    with deployment.serve(configs, tmp_path / "log") as served:
+
+        def compare() -> None:
+            served.check_answers()
+            wait_until(served.server.check_alive)  # its connections close a moment before it has ended
+
+        with pytest.raises(ServerCrashed, match="SIGKILL"):
+            compare()
 
 
 @pytest.fixture
