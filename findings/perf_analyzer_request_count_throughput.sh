@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# perf_analyzer 2.51 (in the tritonclient 2.51.0 wheel) reports a throughput that is far too low with --request-count: it
-# divides by whole seconds of waiting, not by the time in which the requests were answered.
+# perf_analyzer 2.51 (in the tritonclient 2.51.0 wheel) reports a throughput that is far too low with --request-count: the
+# requests a second of waiting, not those in the time in which they were answered.
 #
 # One would expect the number of requests over the time that they took, as without the option: a client of concurrency 1
-# has about 1 / latency. The tool looks once a second whether all requests are done, and takes the time until it looks for
-# the duration. 20 requests that took 20 ms are "20 infer/sec", and so are 20 requests that took 0.9 s: the figure follows
+# has about 1 / latency. By its figures the tool looks once a second whether all requests are done, and takes the time until
+# it looks for the duration: 20 requests that took 10 ms are "20 infer/sec", 80 that took 40 ms are 80, so the figure follows
 # the number asked for. It exits with 0, and the CSV file holds the same figure. Latencies are right. Ask for as many
 # requests as take many seconds, or take concurrency / mean latency.
 #
