@@ -40,7 +40,7 @@ from benchmarks.model_analyzer._table import searches_table, verdicts
 
 MAX_BATCH_SIZE = 64
 MAX_INSTANCES = 4
-CONCURRENCIES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128)
+CONCURRENCIES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 
 
 def main() -> None:
