@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from autotune.load import ClosedLoop, Schedule
@@ -220,6 +220,15 @@ class Probe:
             return self.achieved_per_s
         return self.schedule.rate_per_s * self.batch_size
 
+    def slim(self) -> Probe:
+        """The same without what only its own measurement, the database and plots read.
+
+        Those are `Evidence.effective`, `Evidence.levels` and, unless it had one request at a time, the histogram: three
+        quarters of the memory that it takes.
+        """
+        evidence = tuple(replace(each, effective=(), levels=()) for each in self.evidence)
+        return replace(self, evidence=evidence, histogram=self.histogram if self.concurrency == 1 else ())
+
     @property
     def concurrency(self) -> int | None:
         """Requests that were kept outstanding; None in an open loop."""
@@ -309,6 +318,12 @@ class Measurement:
     memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
     latency_beside_s: dict[str, float] = field(default_factory=dict)
+
+    def slim(self) -> Measurement:
+        """The same with slim windows (`Probe.slim`): a study keeps those of hundreds of trials in memory."""
+        slim = {id(probe): probe.slim() for probe in self.probes}
+        decided_by = self.decided_by and (slim.get(id(self.decided_by)) or self.decided_by.slim())
+        return replace(self, probes=tuple(slim.values()), decided_by=decided_by)
 
     @property
     def proved_per_s(self) -> float | None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from autotune.server import Diagnosis
     from autotune.store import TrialRecord
 
+HIDDEN = ("histogram", "effective", "levels")
+"""Fields of windows that only the database has: they are large, and estimates are made of them."""
+
 
 def study(result: StudyResult) -> str:
     """A study: objective, every trial, the best, the baseline, the gain and the exported config's path."""
@@ -31,7 +34,7 @@ def study(result: StudyResult) -> str:
 
 def sweep(result: SweepResult) -> str:
     """A sweep: one object per window."""
-    return dumps(plain(result, without=("histogram",)))
+    return dumps(plain(result, without=HIDDEN))
 
 
 def diff(first: StudyResult, second: StudyResult) -> str:
@@ -113,7 +116,7 @@ def _comparison(result: ComparisonResult) -> dict[str, Any]:
                 "out": each.out and each.out.out,
                 "message": each.out.message if each.out else "",
                 "configs": each.configs,
-                "windows": [plain(sample.probe, without=("histogram",)) for sample in each.samples.values()],
+                "windows": [plain(sample.probe, without=HIDDEN) for sample in each.samples.values()],
             }
             for each in result.contenders
         ],
@@ -193,7 +196,7 @@ def _trial(trial: TrialRecord, result: StudyResult) -> dict[str, Any]:
         "configs": outcome.configs,
         "served_otherwise": outcome.differences,
         "log": outcome.log_path,
-        "probes": [plain(probe, without=("histogram",)) for probe in measured.probes] if measured else [],
+        "probes": [plain(probe, without=HIDDEN) for probe in measured.probes] if measured else [],
     }
 
 

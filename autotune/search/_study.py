@@ -66,7 +66,7 @@ class Coordinator:
         self._record, notes = self._begin(environment)
         for note in notes:
             observer.note(note)
-        self._trials: list[TrialRecord] = store.trials(self._record)
+        self._trials: list[TrialRecord] = [trial.slim() for trial in store.trials(self._record)]
         self._noted: set[str] = set()
         self._proposals = Proposals(
             plan,
@@ -273,7 +273,7 @@ class Coordinator:
             outcome = replace(outcome, served_values=values if values != trial.candidate else None)
         if label == PROPOSED:  # the starts are what predictions are learnt from
             outcome = replace(outcome, forecast=proposal.forecast)
-        record = self._store.save_trial(self._record, trial.number, label, outcome)
+        record = self._store.save_trial(self._record, trial.number, label, outcome).slim()
         if outcome.kind.unfinished:
             self._proposals.abandon(proposal)
             return outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -131,3 +131,11 @@ class TrialRecord:
     probes: tuple[Probe, ...] = field(default=(), repr=False)
     trial_id: int | None = None
     round: int | None = None
+
+    def slim(self) -> TrialRecord:
+        """The same with slim windows, see `autotune.measurement.Probe.slim`."""
+        measured = self.outcome.measurement
+        if measured is None:
+            return replace(self, probes=tuple(each.slim() for each in self.probes))
+        measured = measured.slim()
+        return replace(self, outcome=replace(self.outcome, measurement=measured), probes=measured.probes)

@@ -316,11 +316,22 @@ def test_a_space_of_one_candidate_works(tmp_path: Path, store: Store) -> None:
     assert result.stopped == "every config of the search space was tried"
 
 
+def test_a_study_keeps_in_memory_only_what_is_read_again(tmp_path: Path, store: Store) -> None:
+    result = run(plan(tmp_path, trials=2), store, PretendedExecutor())
+    kept = [probe for trial in result.trials for probe in trial.probes]
+    stored = [probe for trial in stored_result(store, "study", tmp_path).trials for probe in trial.probes]
+    assert all(bool(probe.histogram) == (probe.concurrency == 1) for probe in kept)
+    assert all(probe.histogram for probe in stored)
+    assert any(each.levels for probe in stored for each in probe.evidence)
+    assert not any(each.levels or each.effective for probe in kept for each in probe.evidence)
+
+
 def test_a_stored_study_reads_back_as_it_ended(tmp_path: Path, store: Store) -> None:
     result = run(plan(tmp_path, trials=4), store, PretendedExecutor())
     stored = stored_result(store, "study", tmp_path)
-    assert stored.trials == result.trials
-    assert stored.best == result.best
+    assert tuple(each.slim() for each in stored.trials) == result.trials
+    assert stored.best is not None
+    assert stored.best.slim() == result.best
     assert stored.estimated_gain == result.estimated_gain
     with pytest.raises(UsageError, match=r"no study 'studdy' in .*; did you mean 'study'"):
         stored_result(store, "studdy", tmp_path)

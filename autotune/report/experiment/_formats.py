@@ -12,7 +12,7 @@ from autotune.errors import UsageError
 from autotune.measurement import SweepResult
 from autotune.report import _sweep_lines, _sweep_perf_analyzer
 from autotune.report._format import latency, rate, wide_console
-from autotune.report._json import dumps, plain
+from autotune.report._json import HIDDEN, dumps, plain
 from autotune.report._load_columns import COLUMNS, REPORTED, LoadTable, column
 from autotune.report._reasons import batches_kept_small
 from autotune.report._steps import steps_table
@@ -142,7 +142,7 @@ def _json(result: ExperimentResult, columns: Columns) -> str:
             "bottlenecks": bottleneck_lines(result),
             "errors": error_lines(result),
             "interrupted": result.interrupted,
-            "entrants": plain(measured, without=("histogram",)),
+            "entrants": plain(measured, without=HIDDEN),
         }
     )
 
