@@ -53,7 +53,7 @@ def run_check(request: CheckRequest, observer: StudyObserver | None = None) -> C
     allowed, path = request.allowed(), request.baseline_path()
     request.check_outputs()
 
-    from autotune.report import comparison_json, junit_xml
+    from autotune.report import find_format, junit_xml
     from autotune.repository import ConfigSet
     from autotune.search import BASELINE
     from autotune.search.comparison import CheckResult, read_baseline
@@ -72,7 +72,7 @@ def run_check(request: CheckRequest, observer: StudyObserver | None = None) -> C
         return result
     ours = replace(comparison, contenders=comparison.contenders[:1])
     if request.record is not None and ours.contenders[0].compared:
-        Path(request.record).write_text(comparison_json(ours), encoding="utf-8")
+        Path(request.record).write_text(find_format("json").comparison(ours), encoding="utf-8")
     if request.junit is not None:
         Path(request.junit).write_text(junit_xml(result), encoding="utf-8")
     return result

@@ -21,14 +21,14 @@ REQUEST = _List
 def execute(request: _List) -> None:
     """Prints the studies: all that is known of them as JSON, a line each as text."""
     from autotune import api
-    from autotune.report import find_format, outlines_text
+    from autotune.report import studies_table
 
-    output, results, storage = request.output(), request.results, request.storage
+    results, storage = request.results, request.storage
     damaged: list[AutotuneError] = []
-    if output is find_format("text"):
-        lines = api.outline_studies(results=results, storage=storage, on_damaged=damaged.append)
-        sys.stdout.write(outlines_text(lines))
+    if request.as_text:
+        studies_table(api.outline_studies(results=results, storage=storage, on_damaged=damaged.append))
     else:
+        output = request.output()
         found = api.list_studies(results=results, storage=storage, on_damaged=damaged.append)
         sys.stdout.write(output.studies(found))
     if damaged:

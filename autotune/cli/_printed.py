@@ -36,8 +36,13 @@ class Printed(Request):
             return Follow.QUIET
         if self.log_json:
             return Follow.JSON
-        drawn = not self.plain and not self.json and self.format == "text"  # else the result is for a program
+        drawn = not self.plain and self.as_text
         return Follow.LIVE if drawn else Follow.PLAIN
+
+    @property
+    def as_text(self) -> bool:
+        """Whether the result is for a person."""
+        return self.format == "text" and not self.json
 
     def output(self) -> Format:
         """The output format; raises `UsageError` if it is unknown."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from autotune.measurement.statistics import DEFAULTS as STATISTICS_DEFAULTS
-from autotune.measurement.statistics import StatisticsOptions
+from autotune.measurement.statistics import DEFAULTS as STATISTICS_DEFAULTS, StatisticsOptions
 from autotune.objective import Ceiling, Objective, format_duration
 
 

@@ -6,26 +6,6 @@
 - Trust: the forecast is set aside if it orders configs wrongly, and win probabilities are calibrated by past ones.
 """
 
-from autotune.prediction._correction import Residual
-from autotune.prediction._explain import explain
-from autotune.prediction._explanation import Agreement, Coverage, Explanation, ParameterEffect
-from autotune.prediction._options import PredictionOptions
-from autotune.prediction._predictor import Predictor
-from autotune.prediction._service_times import Window, service_times
-from autotune.prediction._trial_values import failing_values
-from autotune.prediction._trial_windows import windows_of
+import lazy_loader
 
-__all__ = [
-    "Agreement",
-    "Coverage",
-    "Explanation",
-    "ParameterEffect",
-    "PredictionOptions",
-    "Predictor",
-    "Residual",
-    "Window",
-    "explain",
-    "failing_values",
-    "service_times",
-    "windows_of",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

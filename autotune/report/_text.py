@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from autotune.search import FleetResult, StudyResult
     from autotune.search.comparison import CheckResult, ComparisonResult
     from autotune.server import Diagnosis
-    from autotune.store import StudyOutline
 
 
 def study(result: StudyResult) -> str:
@@ -52,12 +51,7 @@ def diff(first: StudyResult, second: StudyResult) -> str:
 
 def studies(results: Sequence[StudyResult]) -> str:
     """A row per study."""
-    return outlines([outline_of(each) for each in results])
-
-
-def outlines(found: Sequence[StudyOutline]) -> str:
-    """A row per study, of studies that were not read as a whole."""
-    return _printed(lambda console: studies_table(found, console))
+    return _printed(lambda console: studies_table([outline_of(each) for each in results], console))
 
 
 def fleet(result: FleetResult) -> str:

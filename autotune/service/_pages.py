@@ -17,8 +17,7 @@ from autotune.service._settings import ServiceSettings
 from autotune.service._tokens import Scope
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Send
-    from starlette.types import Scope as Connection
+    from starlette.types import ASGIApp, Receive, Scope as Connection, Send
 
 _PAGE = Path(__file__).parent / "_page"
 _MONTH_S = 30 * 24 * 3600

@@ -36,27 +36,6 @@ Left out: the time that threads take to wake up (it is in the overhead), shared 
 (``DEVICE_BLOCKING``), requests of several items, caches, response order, sequences, several GPUs.
 """
 
-from autotune.simulator._batching import Batching
-from autotune.simulator._latencies import lowest_latency
-from autotune.simulator._pipeline import Pipeline
-from autotune.simulator._prediction import Prediction, statistics_s
-from autotune.simulator._rates import highest_rate, highest_rates
-from autotune.simulator._service import ServiceTimes
-from autotune.simulator._stage import Stage
-from autotune.simulator._throughputs import highest_throughputs
-from autotune.simulator._window import Simulated, simulate
+import lazy_loader
 
-__all__ = [
-    "Batching",
-    "Pipeline",
-    "Prediction",
-    "ServiceTimes",
-    "Simulated",
-    "Stage",
-    "highest_rate",
-    "highest_rates",
-    "highest_throughputs",
-    "lowest_latency",
-    "simulate",
-    "statistics_s",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

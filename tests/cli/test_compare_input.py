@@ -11,7 +11,7 @@ import pytest
 
 from autotune.cli import main
 from autotune.environment import capture
-from autotune.report import comparison_json
+from autotune.report import find_format
 from autotune.search.comparison import ComparisonResult, Contender, Metric, Sample
 
 CONFIG = 'name: "{name}"\nbackend: "python"\nmax_batch_size: 8\n'
@@ -37,7 +37,8 @@ def recorded(tmp_path: Path) -> Callable[..., str]:
         samples = {number: Sample(value) for number, value in enumerate(values, 1)}
         contender = Contender("repository", {model: CONFIG.format(name=model)}, samples)
         path = tmp_path / "results.json"
-        path.write_text(comparison_json(ComparisonResult(model, Metric("concurrency 8"), (contender,), here)))
+        compared = ComparisonResult(model, Metric("concurrency 8"), (contender,), here)
+        path.write_text(find_format("json").comparison(compared))
         return str(path)
 
     return write

@@ -2,8 +2,7 @@
 
 import pytest
 
-from autotune.repository import RequestShapes, step_kept_apart
-from autotune.repository import kept_apart as of_shapes
+from autotune.repository import RequestShapes, kept_apart as of_shapes, step_kept_apart
 
 _INPUTS = [
     {"name": "tokens", "dims": [-1]},

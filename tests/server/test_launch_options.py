@@ -10,10 +10,14 @@ from tiny_models import write_double
 
 from autotune.errors import UsageError
 from autotune.repository import ModelRepository
-from autotune.server import Endpoint, LaunchOptions, choose_launcher
-from autotune.server import _bundle as bundle
-from autotune.server import _embedded as embedded
-from autotune.server import _local as local
+from autotune.server import (
+    Endpoint,
+    LaunchOptions,
+    _bundle as bundle,
+    _embedded as embedded,
+    _local as local,
+    choose_launcher,
+)
 from autotune.server._arguments import triton_arguments
 from autotune.server._checks import check_mode_uses, check_options, parse_mount, parse_size
 from autotune.server._choose import LAUNCHERS

@@ -28,8 +28,7 @@ from autotune.search.samplers._constraints import publish_constraints
 from autotune.space import AS_GOOD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 
     from optuna import Study
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution

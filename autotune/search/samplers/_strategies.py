@@ -13,8 +13,7 @@ from autotune.errors import UsageError
 from autotune.search.samplers._candidate_sampler import CandidateSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Sequence, Set as AbstractSet
 
     from optuna import Study
     from optuna.distributions import BaseDistribution
