@@ -23,7 +23,7 @@ from autotune.prediction._service_times import Window, differ, overhead_samples,
 from autotune.prediction._sharing import Parts, shared_parts, split
 from autotune.prediction._simulations import Simulations
 from autotune.prediction._together import beside, cpu_s_of, parts_of, sizes_of, windows_of
-from autotune.repository import ConfigSet, ModelConfig
+from autotune.repository import ConfigSet, ModelConfig, RequestShapes, shapes_of_steps
 from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
 from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate, JointSpace
 
@@ -40,10 +40,17 @@ class PipelineSpace(Simulations):
         objective: What is optimised.
         seed: Of the simulated arrivals.
         options: How finely configs are simulated, and when they are alike.
+        requests: The shapes of the requests that are sent in turn; None if they are alike or not known.
     """
 
     def __init__(
-        self, space: JointSpace, base: ConfigSet, objective: Objective, seed: int, options: PredictionOptions
+        self,
+        space: JointSpace,
+        base: ConfigSet,
+        objective: Objective,
+        seed: int,
+        options: PredictionOptions,
+        requests: RequestShapes | None = None,
     ) -> None:
         super().__init__(objective, seed, options)
         self._space = space
@@ -54,6 +61,7 @@ class PipelineSpace(Simulations):
             for model, each in space.spaces.items()
             if (config := base.get(model)) is not None and (part := each.locate(config)) is not None
         }
+        self._shapes = _shapes_of_steps(base, requests)
         self._batching: dict[tuple[str, Candidate], Batching] = {}
         self._service: dict[str, ServiceTimes] = {}
         self._instances: dict[str, int] = {}
@@ -308,7 +316,9 @@ class PipelineSpace(Simulations):
 
     def _untuned(self, model: str, config: ModelConfig | None) -> Batching:
         """The batching of a config; as many instances as Triton was seen to make if it does not say."""
-        batching = (Batching.of(config) if config is not None else None) or Batching(1, dynamic=False)
+        batching = (Batching.of(config, self._shapes.get(model)) if config is not None else None) or Batching(
+            1, dynamic=False
+        )
         if config is not None and config.instance_count:
             return batching
         return replace(batching, instances=self._instances.get(model, 1))
@@ -332,6 +342,17 @@ class PipelineSpace(Simulations):
                 row += [*(octave / self._options.length for octave in octaves), float(each.dynamic)]
             rows.append(row)
         return np.array(rows)
+
+
+def _shapes_of_steps(base: ConfigSet, requests: RequestShapes | None) -> dict[str, RequestShapes]:
+    """The shapes of what each model gets of the requests, by model; of one that is two steps, the first one's."""
+    if requests is None:
+        return {}
+    known = {config.name: config.to_json() for config in base}
+    found: dict[str, RequestShapes] = {}
+    for model, shapes in shapes_of_steps(lambda name: known.get(name, {}), base.asked.name, requests):
+        found.setdefault(model, shapes)
+    return found
 
 
 def _is_plain(part: Candidate) -> bool:

@@ -83,9 +83,10 @@ class Predictor:
         seed: int = 0,
         min_gain: float = 0.0,
         options: PredictionOptions = DEFAULTS,
+        requests: RequestShapes | None = None,
     ) -> Predictor:
         """A predictor of the configs of a pipeline's models; see `PipelineSpace`."""
-        return cls(PipelineSpace(space, base, objective, seed, options), objective, min_gain, options)
+        return cls(PipelineSpace(space, base, objective, seed, options, requests), objective, min_gain, options)
 
     @property
     def inapplicable(self) -> str:

@@ -15,6 +15,7 @@ from ._kept_apart import (
     KeptApart as KeptApart,
     RequestShapes as RequestShapes,
     kept_apart as kept_apart,
+    shapes_of_steps as shapes_of_steps,
     step_kept_apart as step_kept_apart,
 )
 from ._repository import ModelRepository as ModelRepository

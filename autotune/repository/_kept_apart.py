@@ -7,7 +7,7 @@ inputs that are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,20 +129,30 @@ def step_kept_apart(
         shapes: Those of the requests that are sent in turn.
         batch_size: Inferences in one request.
     """
-    config = config_of(model)
-    steps = (config.get("ensemble_scheduling") or {}).get("step") or ()
+    for name, passed in shapes_of_steps(config_of, model, shapes):
+        found = kept_apart(config_of(name), passed, batch_size)
+        if found is not None:
+            return replace(found, step="" if name == model else name)
+    return None
+
+
+def shapes_of_steps(
+    config_of: Callable[[str], Mapping[str, Any]], model: str, shapes: RequestShapes
+) -> Iterator[tuple[str, RequestShapes]]:
+    """Each step of an ensemble, nested ones included, with the shapes of what it gets of the requests.
+
+    A model that is no ensemble is its own only step. Arguments as for `step_kept_apart`.
+    """
+    steps = (config_of(model).get("ensemble_scheduling") or {}).get("step") or ()
     if not steps:
-        return kept_apart(config, shapes, batch_size)
+        yield model, shapes
     for step in steps:
-        name, tensors = str(step["model_name"]), step.get("input_map") or {}
+        tensors = step.get("input_map") or {}
         passed = RequestShapes(
             {own: request[tensor] for own, tensor in tensors.items() if tensor in request}
             for request in shapes.requests
         )
-        found = step_kept_apart(config_of, name, passed, batch_size)
-        if found is not None:
-            return replace(found, step=found.step or name)
-    return None
+        yield from shapes_of_steps(config_of, str(step["model_name"]), passed)
 
 
 def mean_run(classes: Sequence[int]) -> float:

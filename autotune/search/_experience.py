@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence, Set as AbstractSet
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,9 @@ class Experience:
                 plan.space.only, base.asked, plan.objective, plan.seed, plan.min_gain, requests=plan.requests
             )
         else:
-            self.predictor = Predictor.of_pipeline(plan.space, base, plan.objective, plan.seed, plan.min_gain)
+            self.predictor = Predictor.of_pipeline(
+                plan.space, base, plan.objective, plan.seed, plan.min_gain, requests=plan.requests
+            )
         if self.predictor.inapplicable:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
             return

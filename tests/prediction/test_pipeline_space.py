@@ -12,7 +12,7 @@ from autotune.measurement._serving import Step, StepWindow
 from autotune.objective import Ceiling, Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Predictor
-from autotune.repository import ConfigSet, ModelConfig
+from autotune.repository import ConfigSet, ModelConfig, RequestShapes
 from autotune.space import Candidate, JointSpace, SearchSpace
 
 OBJECTIVE = Objective("throughput", (Ceiling("p99", 0.06),))
@@ -100,6 +100,30 @@ def test_the_slow_step_gets_instances_and_the_fast_one_is_left_alone(space: Join
     assert all(forecasts.values())
     assert forecasts[proposed].expected > 3 * forecasts[written].expected  # type: ignore[union-attr]
     assert space.part(proposed, "fast") == space.part(written, "fast")
+
+
+def test_requests_of_different_shapes_are_not_forecast_to_share_batches(space: JointSpace) -> None:
+    tensors = 'input [ { name: "image" data_type: TYPE_UINT8 dims: [ -1 ] } ]'
+    slow = config("slow", f"{BATCHED} {tensors}")
+    steps = 'step [ { model_name: "slow" input_map { key: "image" value: "file" } }, { model_name: "fast" } ]'
+    both = config("both", f'platform: "ensemble" max_batch_size: 8 ensemble_scheduling {{ {steps} }}')
+    base = ConfigSet.of(both, slow, config("fast", BATCHED))
+    written = space.locate(base)
+    assert written is not None
+    assert not written["slow/dynamic_batching"]
+    batched = Candidate.from_dict({**written.as_dict(), "slow/dynamic_batching": True})
+
+    def forecast_per_s(requests: RequestShapes | None, candidate: Candidate) -> float:
+        predictor = Predictor.of_pipeline(space, base, OBJECTIVE, requests=requests)
+        predictor.learn([trial(written, 45.0)], elsewhere=[trial(batched, 45.0)])
+        found = predictor.forecast(candidate)
+        assert found is not None
+        return found.simulated
+
+    alike, different = (RequestShapes({"file": (1, 10 + step * i)} for i in range(16)) for step in (0, 1))
+    alone_per_s = forecast_per_s(different, written)
+    assert forecast_per_s(different, batched) == pytest.approx(alone_per_s, rel=0.1)
+    assert forecast_per_s(alike, batched) == forecast_per_s(None, batched) < 0.8 * alone_per_s
 
 
 def test_a_field_that_is_not_simulated_leaves_a_pipeline_to_another_sampler(space: JointSpace) -> None:
