@@ -1,11 +1,12 @@
-"""How well a pipeline's rates are forecast: the ensemble of `examples/image_pipeline`, config by config.
+"""How well a pipeline's rates are forecast, config by config: an ensemble of three steps, of which one needs a device.
+
+`--model images` takes the one of `examples/image_pipeline`, whose network runs on the cores that all share.
 
 The first trials of a study show how long executions of each step take. Then configs of its space are drawn at random,
 and each is served by a fresh embedded Triton that says what it sustains. Nothing of a drawn config is learnt from.
 
-    python examples/image_pipeline/build.py
     python -m benchmarks.pipeline_forecast [--configs 30] [--json benchmarks/results/pipeline_forecast.json]
-    python -m benchmarks.pipeline_forecast --configs 2      to see that it works
+    python examples/image_pipeline/build.py && python -m benchmarks.pipeline_forecast --model images
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from autotune.objective import Objective
 from autotune.outcome import TrialOutcome
 from autotune.prediction import Predictor
 from autotune.report import describe_candidate
-from autotune.repository import ConfigSet, completed_config
-from autotune.request import RunRequest
+from autotune.repository import ConfigSet, RequestShapes, completed_config
+from autotune.request import RunRequest, expected_payloads
 from autotune.search import LocalExecutor, Trial, TrialWatch, starts
 from autotune.server import choose_launcher
 from autotune.space import Candidate, JointSpace, SearchSpace
+from benchmarks.model_analyzer._subjects import find_subject
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "image_pipeline"
 MOST_ERROR, LEAST_CORRELATION = 0.07, 0.9
@@ -56,6 +58,7 @@ class Subject:
         written: The configs as they are.
         base: The same with what Triton would complete.
         objective: Its ceiling.
+        requests: The shapes of the requests that are sent in turn.
     """
 
     executor: LocalExecutor
@@ -63,13 +66,18 @@ class Subject:
     written: ConfigSet
     base: ConfigSet
     objective: Objective
+    requests: RequestShapes
 
     @classmethod
-    def of(cls, folder: Path, p99: str, launch: str) -> Subject:
-        """The example's pipeline; closes nothing, as its files lie in ``folder``."""
-        request = RunRequest(
-            model_repository=EXAMPLE / "models", model="pipeline", p99=p99, input_data=[str(EXAMPLE / "images")]
-        )
+    def of(cls, model: str, folder: Path, p99: str, launch: str) -> Subject:
+        """The pipeline of that name; closes nothing, as its files lie in ``folder``."""
+        if model == "images":
+            request = RunRequest(
+                model_repository=EXAMPLE / "models", model="pipeline", p99=p99, input_data=[str(EXAMPLE / "images")]
+            )
+        else:
+            find_subject(model, folder / "models")
+            request = RunRequest(model_repository=folder / "models", model=model, p99=p99)
         spec, composing = request.find_model()
         models = (spec, *composing)
         traffic = request.traffic(spec, spec.config, composing=composing)
@@ -78,7 +86,8 @@ class Subject:
         objective = request.goal()
         executor = LocalExecutor(deployment, objective, MeasureOptions.of(1.0), folder / "logs")
         written, base = ([each.config for each in models], [completed_config(each) for each in models])
-        return cls(executor, space, ConfigSet.of(*written), ConfigSet.of(*base), objective)
+        shapes = RequestShapes(payload.shapes for payload in expected_payloads(spec, spec.config, traffic))
+        return cls(executor, space, ConfigSet.of(*written), ConfigSet.of(*base), objective, shapes)
 
     def first_trials(self) -> list[TrialOutcome]:
         """What a study begins with: the configs as they are, then plain batching."""
@@ -113,7 +122,7 @@ class Subject:
 
     def forecasts_per_s(self, seen: Sequence[TrialOutcome], candidates: Sequence[Candidate]) -> list[float]:
         """What the simulation says of each, uncorrected."""
-        predictor = Predictor.of_pipeline(self.space, self.base, self.objective)
+        predictor = Predictor.of_pipeline(self.space, self.base, self.objective, requests=self.requests)
         # Those of other studies only add their candidates.
         predictor.learn(seen, elsewhere=[replace(seen[0], candidate=each, measurement=None) for each in candidates])
         if predictor.inapplicable or not predictor.ready:
@@ -125,6 +134,7 @@ class Subject:
 def main() -> None:
     """Prints a line a config, then the median error and the rank correlation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", choices=("pipeline", "images"), default="pipeline")
     parser.add_argument("--configs", type=int, default=30)
     parser.add_argument("--p99", default="60ms")
     parser.add_argument("--seed", type=int, default=0)
@@ -134,7 +144,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        subject = Subject.of(Path(folder), arguments.p99, arguments.launch)
+        subject = Subject.of(arguments.model, Path(folder), arguments.p99, arguments.launch)
         try:
             seen = subject.first_trials()
             candidates = subject.drawn(arguments.configs, arguments.seed)
@@ -167,7 +177,7 @@ def main() -> None:
             },
         ]
         run = {
-            "question": f"How well are {len(pairs)} random configs of a pipeline of three steps forecast?",
+            "question": f"How well are {len(pairs)} random configs of an ensemble of three steps forecast?",
             "command": " ".join(["python -m benchmarks.pipeline_forecast", *sys.argv[1:]]),
             "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
             "commit": arguments.commit,

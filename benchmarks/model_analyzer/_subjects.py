@@ -75,7 +75,7 @@ def find_subject(name: str, directory: Path) -> Subject:
         steps = tuple(_STEPS)
         repository = _write_steps(directory, steps)
         (repository / name / "1").mkdir(parents=True)
-        (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_tensors(64)}{_scheduling(steps)}')
+        (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_tensors(8)}{_scheduling(steps)}')
     elif name == "caller":
         steps = ("preprocess", "network")
         repository = _write_steps(directory, steps)
