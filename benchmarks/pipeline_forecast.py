@@ -168,7 +168,7 @@ def main() -> None:
                 "name": "sustainable rate, median error",
                 "value": round(100 * statistics.median(errors), 1),
                 "unit": "%",
-                "at_most": 100 * MOST_ERROR,
+                "at_most": round(100 * MOST_ERROR, 1),
             },
             {
                 "name": "sustainable rate, rank correlation",
