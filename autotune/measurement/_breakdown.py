@@ -12,7 +12,7 @@ from autotune.server import ModelStatistics
 
 @dataclass(frozen=True)
 class StepTimes:
-    """What one step of an ensemble did in a window.
+    """What one step of an ensemble, or a model that is called, did in a window.
 
     Attributes:
         model: Its model.
@@ -53,6 +53,7 @@ class Breakdown:
         client_receive_s: From the response's first byte to its last, of a stream from the first response to the last,
             and what the client of a closed loop takes then.
         steps: An ensemble's steps; empty for other models.
+        called: The models that a model calls itself while it executes; empty if it calls none.
         decoupled: Whether the model is decoupled.
     """
 
@@ -64,12 +65,18 @@ class Breakdown:
     compute_output_s: float
     client_receive_s: float
     steps: tuple[StepTimes, ...] = ()
+    called: tuple[StepTimes, ...] = ()
     decoupled: bool = False
 
     @property
+    def parts(self) -> tuple[StepTimes, ...]:
+        """The steps of an ensemble, or the models that are called; none of another model."""
+        return self.steps or self.called
+
+    @property
     def bottleneck(self) -> StepTimes | None:
-        """The step that takes most of the time; None without steps."""
-        return max((step for step in self.steps if step.decides), key=lambda step: step.total_s, default=None)
+        """The step, or the called model, that takes most of the time; None without any."""
+        return max((step for step in self.parts if step.decides), key=lambda step: step.total_s, default=None)
 
 
 def breakdown(probe: Probe) -> Breakdown | None:
@@ -96,6 +103,7 @@ def breakdown(probe: Probe) -> Breakdown | None:
         compute_output_s=output_s,
         client_receive_s=client.receive_s,
         steps=tuple(_times(each, probe.duration_s, each in path) for each in probe.steps),
+        called=tuple(_times(each, probe.duration_s, decides=True) for each in probe.called),
         decoupled=probe.decoupled,
     )
 

@@ -60,6 +60,7 @@ class Served:
         client_of: Makes a client whose requests have so many inferences each; None if there is only ``generator``.
         shares: The fraction of the requests that each of several models gets; empty for one model.
         beside: The other models whose answers are compared, each with its config and different requests.
+        called: The models that the model calls itself; none for an ensemble, whose steps they are.
     """
 
     server: RunningServer
@@ -73,6 +74,7 @@ class Served:
     client_of: Callable[[int], LoadGenerator] | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     beside: Sequence[tuple[str, Mapping[str, Any], Sequence[Payload]]] = ()
+    called: Sequence[str] = ()
 
     @contextmanager
     def with_batch_size(self, size: int) -> Iterator[Served]:
@@ -181,6 +183,7 @@ class Deployment:
                         self.traffic.batch_size,
                         client_of,
                         beside=[] if "ensemble_scheduling" in answer else self._called_alone(server),
+                        called=() if "ensemble_scheduling" in answer else called,
                     )
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autotune.errors import UsageError
 from autotune.load import LoadGenerator
@@ -48,6 +48,7 @@ class Meter:
         on_probe: Called after every probe, for progress.
         batch_size: Inferences in one of the generator's requests.
         clock: Monotonic seconds.
+        called: The models that the model calls itself.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Meter:
         batch_size: int = 1,
         sized: Sized | None = None,
         clock: Callable[[], float] = time.monotonic,
+        called: Sequence[str] = (),
     ) -> None:
         self._objective = objective
         self._options = options or MeasureOptions()
-        self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size, clock)
+        self._prober = Prober(server, generator, objective, self._options, on_probe, batch_size, clock, called)
         self._sized = sized
         self._clock = clock
         self._started = clock()

@@ -40,6 +40,7 @@ class Prober:
         on_probe: Called after every window.
         batch_size: Inferences in one of the generator's requests.
         clock: Monotonic seconds.
+        called: The models that the model calls itself.
 
     Attributes:
         deadline: When the measurement has to end, by the clock.
@@ -59,6 +60,7 @@ class Prober:
         on_probe: OnProbe = lambda probe: None,
         batch_size: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        called: Sequence[str] = (),
     ) -> None:
         self.deadline = self.share_s = self.share_ends = math.inf
         self.server = server
@@ -72,7 +74,7 @@ class Prober:
         self._clock = clock
         self._repeats = options.repeats_in_all
         self._first_seed = options.seed * 1_000_003
-        self.serving = Serving.of(server, objective.shares)
+        self.serving = Serving.of(server, objective.shares, called)
         self.instances = self.serving.instances
 
     def left_s(self) -> float:

@@ -14,7 +14,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """One model that an ensemble calls, steps of nested ensembles included.
+    """One model that an ensemble or a model calls, steps of nested ensembles included.
 
     Attributes:
         model: Its name.
@@ -31,11 +31,11 @@ class Step:
 
 @dataclass(frozen=True)
 class StepWindow:
-    """Triton's statistics of one step of an ensemble over one window.
+    """Triton's statistics of one step of an ensemble, or of a model that is called, over one window.
 
     Attributes:
         step: The step.
-        server: Its model's statistics; a model that two steps call counts the requests of both.
+        server: Its model's statistics; a model that is called several times a request counts all of them.
     """
 
     step: Step
@@ -77,6 +77,7 @@ class Serving:
             step that takes most.
         steps: Of an ensemble, each after those that it waits for; empty for other models.
         streams: Of several models that share the load, each one's; empty for one model.
+        called: The models that the model calls itself (BLS); empty for an ensemble, whose steps they are.
         decoupled: Whether a request may have any number of responses, sent at any time.
         polls: Whether Triton may leave a request waiting for a 500 ms poll, see `has_queue_policy`.
         queue_size: Requests that may wait, by the queue policy's ``max_queue_size``; 0 for any number.
@@ -96,10 +97,18 @@ class Serving:
     rate_limited: bool = False
     cached: bool = False
     streams: tuple[Stream, ...] = ()
+    called: tuple[Step, ...] = ()
 
     @classmethod
-    def of(cls, server: RunningServer, shares: Mapping[str, float] | None = None) -> Serving:
-        """The facts of what ``server`` serves; with ``shares``, of the models that share the load so.
+    def of(
+        cls, server: RunningServer, shares: Mapping[str, float] | None = None, called: Sequence[str] = ()
+    ) -> Serving:
+        """The facts of what ``server`` serves.
+
+        Args:
+            server: It.
+            shares: Of several models that share the load, the fraction of the requests that each gets.
+            called: The models that the model calls.
 
         Raises:
             ServerCrashed: It no longer answers.
@@ -122,6 +131,7 @@ class Serving:
             queue_field=queue_field if queue_size else "",
             rate_limited=any(map(has_rate_limiter, configs)),
             cached=any(map(has_response_cache, configs)),
+            called=tuple(_step(model, server.model_config(model)) for model in called),
         )
 
     @classmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from autotune.load import LoadResult
 from autotune.measurement._options import DEFAULTS, MeasureOptions
-from autotune.measurement._serving import Serving, StepWindow
+from autotune.measurement._serving import Serving, Step, StepWindow
 from autotune.server import ModelStatistics, RunningServer
 
 _POLL_S = 0.002
@@ -20,7 +20,7 @@ class Counters:
 
     Attributes:
         model: Of the model that requests are sent to; of several models, of all together.
-        steps: Of the models that it is composed of, by name.
+        steps: Of the models that it is composed of or calls, by name.
         streams: Of each of several models that share the load, by name.
     """
 
@@ -34,7 +34,8 @@ class Counters:
         if serving.streams:
             streams = {each.model: server.statistics(each.model) for each in serving.streams}
             return cls(sum(streams.values(), ModelStatistics()), {}, streams)
-        return cls(server.statistics(), {step.model: server.statistics(step.model) for step in serving.steps})
+        beside = (*serving.steps, *serving.called)
+        return cls(server.statistics(), {step.model: server.statistics(step.model) for step in beside})
 
     @property
     def ended(self) -> int:
@@ -51,9 +52,9 @@ class Counters:
         """Executions, of all models together."""
         return sum(sum(each.batch_executions.values()) for each in (self.model, *self.steps.values()))
 
-    def steps_since(self, earlier: Counters, serving: Serving) -> tuple[StepWindow, ...]:
-        """The statistics of each step since then."""
-        return tuple(StepWindow(step, self.steps[step.model] - earlier.steps[step.model]) for step in serving.steps)
+    def since(self, earlier: Counters, steps: Sequence[Step]) -> tuple[StepWindow, ...]:
+        """The statistics of each step, or of each model that is called, since then."""
+        return tuple(StepWindow(step, self.steps[step.model] - earlier.steps[step.model]) for step in steps)
 
 
 def settled(

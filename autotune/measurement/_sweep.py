@@ -94,7 +94,7 @@ def sweep(
     Raises:
         ServerCrashed: The server died under load.
     """
-    serving = Serving.of(served.server, served.shares)
+    serving = Serving.of(served.server, served.shares, served.called)
     run_probe(
         served.server,
         served.generator,

@@ -163,6 +163,7 @@ class Probe:
         batch_size: Inferences per request; schedules count requests.
         first_response_s: Streaming only: statistic to the seconds until the first response.
         steps: Of an ensemble, Triton's statistics of each step over the window.
+        called: Of a model that calls others itself (BLS), the same of each of them.
         decoupled: Whether the model is decoupled.
         good_per_s: Inferences/s that were answered within the objective's ``goodput_s``; None without one.
         streams: Each of several models that share the load; empty for one model.
@@ -193,6 +194,7 @@ class Probe:
     batch_size: int = 1
     first_response_s: dict[str, float] = field(default_factory=dict)
     steps: tuple[StepWindow, ...] = ()
+    called: tuple[StepWindow, ...] = ()
     decoupled: bool = False
     good_per_s: float | None = None
     streams: tuple[StreamWindow, ...] = ()

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from autotune.measurement import Probe
 from autotune.objective import Objective, latency_key
 from autotune.outcome import TrialOutcome
+from autotune.prediction._calls import after_calls, caller_times, calls_in_words
 from autotune.prediction._options import PredictionOptions
 from autotune.prediction._service_times import Window, differ, overhead_samples, service_times
 from autotune.prediction._sharing import Parts, shared_parts, split
 from autotune.prediction._simulations import Simulations
-from autotune.prediction._together import beside, cpu_s_of, parts_of, sizes_of, windows_of
+from autotune.prediction._together import beside, cpu_s_of, one_by_one, parts_of, sizes_of, windows_of
 from autotune.repository import ConfigSet, ModelConfig, RequestShapes, shapes_of_steps
 from autotune.simulator import Batching, Pipeline, Prediction, ServiceTimes, Stage
 from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, SIMULATED, Candidate, JointSpace
@@ -61,6 +62,7 @@ class PipelineSpace(Simulations):
             for model, each in space.spaces.items()
             if (config := base.get(model)) is not None and (part := each.locate(config)) is not None
         }
+        self._caller = ""  # the model that calls the others, where one does
         self._shapes = _shapes_of_steps(base, requests)
         self._batching: dict[tuple[str, Candidate], Batching] = {}
         self._service: dict[str, ServiceTimes] = {}
@@ -103,14 +105,22 @@ class PipelineSpace(Simulations):
         ]
         if not screens:
             return bool(self._service)
+        calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
         parts = parts_of(probes[-1])
         self._steps = tuple((each.model, each.after) for each, _ in parts)
         service = {model: self._learnt(model, probes) for model, _ in self._steps}
+        self._instances = {each.model: each.instances for each, _ in parts}
+        if calmest.called:
+            caller = self._caller = self._base.asked.name
+            self.inapplicable = calls_in_words(caller, probes, self._options.calls_off)
+            if self.inapplicable:
+                return False
+            service[caller], side_by_side = caller_times(calmest)
+            models = (caller, *(each.model for each, _ in parts))
+            self._steps = tuple(zip(models, after_calls(len(parts), beside=side_by_side), strict=True))
         if any(times is None for times in service.values()):
             return bool(self._service)
         found = {model: times for model, times in service.items() if times is not None}
-        self._instances = {each.model: each.instances for each, _ in parts}
-        calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
         self._share(seen, found, calmest)
         if self._pipeline and not any(differ(self._service[each], found[each], self._options) for each in found):
             return True
@@ -172,9 +182,11 @@ class PipelineSpace(Simulations):
         loaded = loaded[: options.sharing_windows]
         learnt = {model: self._learnt(model, [probe for _, probe in seen], alone=True) for model in service}
         alone = {model: times for model, times in learnt.items() if times is not None}
+        if self._caller:
+            alone[self._caller] = service[self._caller]
         if [probe for _, probe in loaded] != self._loaded and len(alone) == len(service):
             self._loaded = [probe for _, probe in loaded]
-            windows = [beside(outcome, probe, alone) for outcome, probe in loaded]
+            windows = [beside(outcome, probe, alone, self._steps) for outcome, probe in loaded]
             self._parts = shared_parts(self._sent(calmest, 0.0, options.sharing_requests), windows, options)
         for (model, _), parts in zip(self._steps, self._parts or (), strict=False):
             if max(parts) > 0:
@@ -196,7 +208,9 @@ class PipelineSpace(Simulations):
         return Pipeline(objective.ceilings, overhead_s, cpu_s, requests, self._seed, objective.arrivals, shares)
 
     def _on_the_way_s(self, probe: Probe) -> float:
-        """Mean seconds of a request in the steps, along the way that takes longest."""
+        """Mean seconds of a request in the steps, along the way that takes longest, or in a model that calls others."""
+        if probe.called:
+            return probe.server.request_ns / probe.server.success_count / 1e9
         ended_s: list[float] = []
         for each in probe.steps:
             began_s = max((ended_s[place] for place in each.step.after), default=0.0)
@@ -251,10 +265,16 @@ class PipelineSpace(Simulations):
         close = [each for each in others if self._of(each).rate_per_s >= self._of(best).rate_per_s * (1 - self._better)]
         return min(close, key=lambda each: self._cost(each, model))
 
-    def _cost(self, candidate: Candidate, model: str) -> tuple[bool, int]:
-        """Of configs that come to the same, the written one is taken, then the one with the fewest instances."""
+    def _cost(self, candidate: Candidate, model: str) -> tuple[int, int, str]:
+        """Of configs that come to the same, the written one is taken, then the one with the fewest instances.
+
+        Then the one that changes the fewest parameters, or by name, so that one of several is tried.
+        """
         part = self._space.part(candidate, model)
-        return part != self._written.get(model), int(str(part.as_dict().get(INSTANCE_COUNT, 1)))
+        written = self._written.get(model)
+        before, values = written.as_dict() if written else {}, part.as_dict()
+        changes = sum(before.get(name) != value for name, value in values.items())
+        return int(str(values.get(INSTANCE_COUNT, 1))) if changes else 0, changes, part.key
 
     def _open(self, around: Sequence[Candidate]) -> None:
         """Opens the coarse candidates and ``around``, but for those that a cheaper config of one step comes up to."""
@@ -303,8 +323,11 @@ class PipelineSpace(Simulations):
                 batching = self._batching_of(model, self._space.part(candidate, model))
             else:
                 batching = self._untuned(model, configs.get(model))
+            calls = model == self._caller
+            if calls:
+                batching = one_by_one(batching.instances)
             shared = self._parts is not None and max(self._parts[place]) > 0
-            stages.append(Stage(batching, self._service[model], after, device=0 if shared else place + 1))
+            stages.append(Stage(batching, self._service[model], after, 0 if shared else place + 1, calls))
         return stages
 
     def _batching_of(self, model: str, part: Candidate) -> Batching:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,13 +20,13 @@ def windows_of(outcome: TrialOutcome) -> list[Probe]:
     """The windows of a trial that show several models."""
     if outcome.measurement is None:
         return []
-    return [probe for probe in settled(outcome.measurement.probes) if probe.steps or probe.streams]
+    return [probe for probe in settled(outcome.measurement.probes) if probe.steps or probe.streams or probe.called]
 
 
 def parts_of(probe: Probe) -> list[tuple[Step, ModelStatistics]]:
-    """The models that a window shows, each with its statistics."""
+    """The models that a window shows, each with its statistics; those that are called without the one that calls."""
     several = [(Step(each.stream.model, each.stream.instances), each.server) for each in probe.streams]
-    return several or [(each.step, each.server) for each in probe.steps]
+    return several or [(each.step, each.server) for each in (*probe.steps, *probe.called)]
 
 
 def sizes_of(windows: Sequence[Window]) -> list[int]:
@@ -33,17 +34,39 @@ def sizes_of(windows: Sequence[Window]) -> list[int]:
     return [size for window in windows for size in window.probe.server.batch_compute_ns]
 
 
-def beside(outcome: TrialOutcome, probe: Probe, alone: Mapping[str, ServiceTimes]) -> Beside:
-    """A window as the simulator is to show it again."""
+def beside(
+    outcome: TrialOutcome,
+    probe: Probe,
+    alone: Mapping[str, ServiceTimes],
+    steps: Sequence[tuple[str, tuple[int, ...]]],
+) -> Beside:
+    """A window as the simulator is to show it again.
+
+    Args:
+        outcome: The trial that ran it.
+        probe: It.
+        alone: How long each model's executions take alone.
+        steps: Each model and the places that it waits for; one that calls the others in front of them.
+    """
     stages, stretches, executions = [], [], []
-    for place, (each, server) in enumerate(parts_of(probe)):
-        service = alone[each.model]
+    if probe.called:
+        instances = outcome.measurement.instances if outcome.measurement else 1
+        stages.append(Stage(one_by_one(instances), alone[steps[0][0]], device=1, calls=True))
+        stretches.append(math.nan)
+        executions.append(0)
+    for each, server in parts_of(probe):
+        service, place = alone[each.model], len(stages)
         text = outcome.configs.get(each.model)
         batching = (Batching.of(config_of(text)) if text else None) or Batching(1, dynamic=False)
-        stages.append(Stage(replace(batching, instances=each.instances), service, each.after, device=place + 1))
+        stages.append(Stage(replace(batching, instances=each.instances), service, steps[place][1], device=place + 1))
         stretches.append(stretch(server.batch_executions, server.busy_s, service.host_s + service.device_s))
         executions.append(sum(server.batch_executions.values()))
     return Beside(tuple(stages), probe.concurrency or 1, tuple(stretches), tuple(executions))
+
+
+def one_by_one(instances: int) -> Batching:
+    """How a model that calls others executes: each request for itself, whatever it gets at once."""
+    return Batching(1, dynamic=False, instances=instances)
 
 
 def cpu_s_of(probes: Sequence[Probe]) -> float:

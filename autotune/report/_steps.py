@@ -1,4 +1,4 @@
-"""Where an ensemble's time goes: its steps and the bottleneck."""
+"""Where the time of an ensemble, or of a model that calls others, goes: the models and the bottleneck."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from autotune.report._format import latency, load_label
 
 
 def step_lines(parts: Breakdown) -> list[str]:
-    """The steps of an ensemble and its bottleneck; nothing for other models."""
+    """The steps of an ensemble, or the models that are called, and the bottleneck; nothing for other models."""
     if parts.bottleneck is None:
         return []
-    steps = "; ".join(_step(each) for each in parts.steps)
-    return [f"Steps: {steps}.", f"Bottleneck: {bottleneck(parts)}."]
+    models = "; ".join(_step(each) for each in parts.parts)
+    return [f"{'Steps' if parts.steps else 'Called models'}: {models}.", f"Bottleneck: {bottleneck(parts)}."]
 
 
 def bottleneck(parts: Breakdown) -> str:
-    """The step that takes most of the time: ``preprocess: 57ms of 59ms, one instance busy 98%``."""
+    """The model that takes most of the time: ``preprocess: 57ms of 59ms, one instance busy 98%``."""
     step = parts.bottleneck
     if step is None:
         return ""
-    total_s = sum(each.total_s for each in parts.steps if each.decides)
+    total_s = sum(each.total_s for each in parts.parts if each.decides)
     return f"{step.model}: {latency(step.total_s)} of {latency(total_s)}, {_busy(step)}"
 
 
 def steps_table(probes: Sequence[Probe]) -> Table:
-    """One row for each load and step."""
-    table = Table(title="the steps", title_justify="left", pad_edge=False, box=None)
-    for name in ("load", "step"):
+    """One row for each load and step, or called model."""
+    title = "the called models" if any(probe.called for probe in probes) else "the steps"
+    table = Table(title=title, title_justify="left", pad_edge=False, box=None)
+    for name in ("load", "model"):
         table.add_column(name, no_wrap=True)
     for name in ("mean", "queue", "compute", "mean batch", "instances", "busy"):
         table.add_column(name, justify="right", no_wrap=True)
     for probe in probes:
         parts = breakdown(probe)
-        for each in parts.steps if parts else ():
+        for each in parts.parts if parts else ():
             times = (latency(each.total_s), latency(each.queue_s), latency(each.compute_s))
             counts = (f"{each.mean_batch:.1f}", str(each.instances), f"{each.busy:.0%}")
             table.add_row(load_label(probe), each.model, *times, *counts)

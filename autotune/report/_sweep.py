@@ -106,10 +106,10 @@ def _full_queue(result: SweepResult) -> str:
 
 
 def _print_steps(result: SweepResult, console: Console) -> None:
-    """An ensemble's steps at each load, and its bottleneck; each of several models at each load."""
+    """The steps or called models at each load, and the bottleneck; each of several models at each load."""
     if result.measurement is None and any(probe.streams for probe in result.probes):
         console.print(streams_table(result.probes))
-    pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.steps]
+    pipelines = [(probe, parts) for probe in result.probes if (parts := breakdown(probe)) and parts.parts]
     if not pipelines or result.measurement is not None:
         return
     console.print(steps_table(result.probes))

@@ -134,6 +134,7 @@ class LocalExecutor:
                     self.deployment.traffic.batch_size,
                     served.sized,
                     self.clock,
+                    served.called,
                 )
                 spent_s, question = self.clock() - started, trial.question
                 left = replace(question, within_s=question.within_s - spent_s, spent_s=spent_s)

@@ -59,8 +59,15 @@ def measure_config(
                         sweep(client, schedules, duration_s=duration_s, ceilings=ceilings, on_probe=probed)
                 feasible = all(probe.holds for probe in probes)
             else:
-                traffic = deployment.traffic
-                meter = Meter(served.server, served.generator, objective, options, probed, traffic.batch_size)
+                meter = Meter(
+                    served.server,
+                    served.generator,
+                    objective,
+                    options,
+                    probed,
+                    deployment.traffic.batch_size,
+                    called=served.called,
+                )
                 feasible = meter.measure(question).feasible
         if probes and all(probe.unanswered for probe in probes):
             raise AutotuneError(probes[-1].unanswered)

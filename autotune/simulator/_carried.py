@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from autotune.arrivals import POISSON, Arrivals
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._stage import Stage
-from autotune.simulator._window import Runner
+from autotune.simulator._window import WARM_UP, Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from autotune.simulator._batching import Batching
     from autotune.simulator._service import ServiceTimes
 
-WARM_UP = 0.1
-"""The part of a window whose requests are not counted: the queue starts empty."""
 _LEFT_BEHIND = 0.02
 _BATCHES_TO_SATURATE = 60
 _ALWAYS = ("p50", "p99", "avg")
@@ -97,23 +94,16 @@ class Carrier:
         self._draws = draws
         self._requests = len(draws.arrivals)
         self._kept: tuple[float, NDArray[np.float64], int] | None = None
-        self._limits_s = np.array([ceiling.limit_s for ceiling in ceilings], np.float64)
-        # What may be over each limit, of one request: see `autotune.simulator._kernel.run_window`.
-        self._allowed = np.array(
-            [-1.0 if math.isnan(each.quantile) else round(1 - each.quantile, 12) for each in ceilings], np.float64
-        )
         # Never counted as behind: what the instances hold and the payloads queued ahead of them.
         self._in_flight = 3 * batching.instances * batching.max_batch_size
         self.saturation_per_s = self._saturation_per_s(batching)
 
     def level(self, rate_per_s: float) -> float:
-        """How close a rate comes to breaking a ceiling: requests over a limit as a multiple of those allowed.
+        """How close a rate comes to breaking a ceiling, see `Runner.run_within`, or to leaving requests behind.
 
-        The largest of these over all ceilings (of a mean, its multiple of the limit), and of the requests left
-        behind. Up to 1 the rate is carried. A window is given up once a ceiling is broken, and what ran of it stands
-        for the whole.
+        Up to 1 the rate is carried.
         """
-        level, finished, behind = self._run(self._draws.arrivals, 1 / rate_per_s)
+        level, finished, behind = self.runner.run_within(self._ceilings, self._draws.arrivals, 1 / rate_per_s)
         if finished == self._requests:
             level = max(level, behind / (self._in_flight + _LEFT_BEHIND * self._requests))
         if level <= 1:
@@ -123,7 +113,7 @@ class Carrier:
     def in_closed_loop(self, concurrency: int) -> Prediction | None:
         """What a closed loop of ``concurrency`` outstanding requests looks like; None where a ceiling is broken."""
         sent_s = np.empty(self._requests)
-        level, _, _ = self._run(sent_s, 1.0, concurrency)
+        level, _, _ = self.runner.run_within(self._ceilings, sent_s, 1.0, concurrency)
         if level > 1:
             return None
         # The drain at the end is left out as the start is.
@@ -132,17 +122,6 @@ class Carrier:
         completed_per_s = float((last - first) / (ended_s[last] - ended_s[first]))
         executions = int(self.runner.executions.sum())
         return replace(self._prediction(completed_per_s, self.runner.latency_s, executions), concurrency=concurrency)
-
-    def _run(self, sent_s: NDArray[np.float64], scale: float, concurrency: int = 0) -> tuple[float, int, int]:
-        """How close a window comes to breaking a ceiling, the requests that it finished and left behind."""
-        requests, first_counted = self._requests, int(WARM_UP * self._requests)
-        allowed = self._allowed * (requests - first_counted)
-        finished, behind, _ = self.runner.run(
-            sent_s, scale, self._limits_s, np.round(allowed, 6), first_counted, concurrency
-        )
-        seen = max(1, finished - first_counted) / (requests - first_counted)
-        level = float((np.abs(self.runner.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
-        return level, finished, behind
 
     @property
     def carried_per_s(self) -> float:

@@ -87,6 +87,7 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     scale: float,
     concurrency: int,
     think_s: float,
+    earliest_s: Floats,
     overhead_s: Floats,
     owners: NDArray[np.int64],
     follows: NDArray[np.bool_],
@@ -127,6 +128,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
         scale: See ``unit_s``; 1 in a closed loop.
         concurrency: Requests that a closed loop keeps outstanding; 0 in an open loop.
         think_s: Seconds from the end of a request to the arrival of its client's next request.
+        earliest_s: In a closed loop, when each request may arrive at the earliest, ascending, shape (n,); empty
+            without such limits.
         overhead_s: Latency of each request outside queue and execution, shape (n,).
         owners: The only stage that each request goes to, shape (n,); empty where each passes all stages.
         follows: Whether a stage (row) waits for another (column), shape (S, S).
@@ -221,6 +224,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     if concurrency > 0:
         known = min(concurrency, requests)
         unit_s[:known] = 0.0
+        if len(earliest_s):
+            unit_s[:known] = earliest_s[:known]
     while finished < requests:
         arrival_s = max(unit_s[arrived] * scale, cpu_free_s) if arrived < known else np.inf
         freed = wakes = False
@@ -274,6 +279,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
                                 over[limit] += 1
                     if known < requests:
                         unit_s[known] = now_s + think_s
+                        if len(earliest_s):
+                            unit_s[known] = max(unit_s[known], earliest_s[known])
                         known += 1
                 for limit in range(len(limits_s)):
                     if abs(over[limit]) > abs(allowed[limit]):

@@ -1,7 +1,8 @@
 """Models that are served together, each with its batcher and instances: a pipeline's steps, or several models.
 
 Every request passes every step of a pipeline once, as in Triton's ensembles: a step begins when all steps whose outputs
-it needs have ended for that request. Of several models each request goes to one, drawn by their shares. Models of one
+it needs have ended for that request. A model that calls the others (BLS) holds its instance meanwhile: no more requests
+are under way than it has instances. Of several models each request goes to one, drawn by their shares. Models of one
 device wait for each other there as the instances of one model do; requests and executions take CPU time of the one
 machine.
 """
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.arrivals import POISSON, Arrivals
-from autotune.simulator._carried import WARM_UP, Carrier
+from autotune.simulator._carried import Carrier
 from autotune.simulator._draws import Draws
 from autotune.simulator._prediction import Prediction, statistics_s
 from autotune.simulator._rates import highest_carried
 from autotune.simulator._stage import Stage
-from autotune.simulator._window import Runner
+from autotune.simulator._window import WARM_UP, Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +80,10 @@ class Pipeline:
 
     def saturation_per_s(self, stages: Sequence[Stage]) -> list[float]:
         """Requests/s, of all requests, at which each stage is busy all the time if it has its device to itself."""
-        alone = [self._saturation(each.batching, each.service) for each in stages]
+        alone = [
+            each.batching.instances / _held_s(stages) if each.calls else self._saturation(each.batching, each.service)
+            for each in stages
+        ]
         return [per_s / part for per_s, part in zip(alone, self._parts(stages), strict=True)]
 
     def bound_per_s(self, stages: Sequence[Stage]) -> float:
@@ -92,18 +96,30 @@ class Pipeline:
         busiest_s = max(float(demand_s.max()), self.cpu_s)
         return min(*self.saturation_per_s(stages), 1 / busiest_s if busiest_s > 0 else math.inf)
 
+    def runner(self, stages: Sequence[Stage]) -> Runner:
+        """What runs windows of these stages."""
+        draws = [self._draws(stage.service, place) for place, stage in enumerate(stages)]
+        return Runner(stages, [replace(draws[0], overhead_s=self.overhead_s), *draws[1:]], owners=self.owners)
+
     def run(
         self, stages: Sequence[Stage], sent_s: NDArray[np.float64], concurrency: int = 0
     ) -> tuple[NDArray[np.float64], Runner]:
         """Sends requests at these times, or keeps ``concurrency`` outstanding and fills in the times.
 
+        What waits for an instance of a model that calls the others is sent when one is free. In a closed loop this wait
+        is left out of the latencies.
+
         Returns:
             The latency of each request, overhead included, and what ran.
         """
-        draws = [self._draws(stage.service, place) for place, stage in enumerate(stages)]
-        runner = Runner(stages, [replace(draws[0], overhead_s=self.overhead_s), *draws[1:]], owners=self.owners)
-        runner.run(sent_s, 1.0, concurrency=concurrency)
-        return runner.latency_s, runner
+        runner = self.runner(stages)
+        held = stages[0].batching.instances if stages[0].calls else 0
+        if not held or 0 < concurrency <= held:
+            runner.run(sent_s, 1.0, concurrency=concurrency)
+            return runner.latency_s, runner
+        begun_s = np.empty(self.requests)
+        runner.run(begun_s, 1.0, concurrency=held, earliest_s=np.zeros(self.requests) if concurrency else sent_s)
+        return runner.latency_s + (0.0 if concurrency else begun_s - sent_s), runner
 
     @property
     def arrivals(self) -> NDArray[np.float64]:
@@ -125,6 +141,15 @@ class Pipeline:
         return Carrier(batching, reached, (), self._draws(service, 0)).saturation_per_s
 
 
+def _held_s(stages: Sequence[Stage]) -> float:
+    """Seconds for which a request holds the instance that calls, if nothing waits and no batch forms."""
+    ended_s: list[float] = []
+    for each in stages:
+        began_s = max((ended_s[place] for place in each.after), default=0.0)
+        ended_s.append(began_s + float(each.service.host_s[0] + each.service.device_s[0]))
+    return max(ended_s)
+
+
 class _Carrier:
     """One pipeline config: what the search for the highest rate asks of a single model, asked of all its steps."""
 
@@ -132,6 +157,7 @@ class _Carrier:
         self._pipeline = pipeline
         self._stages = stages
         self._arrivals = pipeline.arrivals
+        self._runner = pipeline.runner(stages)
         self._kept: Prediction | None = None
         self.saturation_per_s = pipeline.bound_per_s(stages)
         self._in_flight = sum(3 * each.batching.instances * each.batching.max_batch_size for each in stages)
@@ -143,7 +169,16 @@ class _Carrier:
 
     def level(self, rate_per_s: float) -> float:
         """How close a rate comes to breaking a ceiling, as `Carrier.level` has it."""
-        found, level = self._at(rate_per_s)
+        pipeline, stages, arrivals_s = self._pipeline, self._stages, self._arrivals / rate_per_s
+        if pipeline.shares or stages[0].calls:  # latencies that the kernel does not count
+            latency_s, runner = pipeline.run(stages, arrivals_s)
+        else:
+            runner = self._runner
+            level, finished, _ = runner.run_within(pipeline.ceilings, arrivals_s, 1.0)
+            if level > 1 or finished < pipeline.requests:
+                return level
+            latency_s = runner.latency_s
+        found, level = self._read(rate_per_s, latency_s, runner)
         if level <= 1:
             self._kept = found
         return level
@@ -151,13 +186,13 @@ class _Carrier:
     def at(self, rate_per_s: float, *, carried: bool) -> Prediction:
         """What the whole window looks like at a rate."""
         if self._kept is None or self._kept.rate_per_s != rate_per_s:
-            self._kept, _ = self._at(rate_per_s)
+            window = self._pipeline.run(self._stages, self._arrivals / rate_per_s)
+            self._kept, _ = self._read(rate_per_s, *window)
         return self._kept if carried else replace(self._kept, rate_per_s=0.0)
 
-    def _at(self, rate_per_s: float) -> tuple[Prediction, float]:
-        pipeline = self._pipeline
-        arrivals_s = self._arrivals / rate_per_s
-        latency_s, runner = pipeline.run(self._stages, arrivals_s)
+    def _read(self, rate_per_s: float, latency_s: NDArray[np.float64], runner: Runner) -> tuple[Prediction, float]:
+        """A whole window, and how close it comes to breaking a ceiling."""
+        pipeline, arrivals_s = self._pipeline, self._arrivals / rate_per_s
         sizes = np.arange(runner.executions.shape[1])
         batches = runner.executions @ sizes / np.maximum(1, runner.executions.sum(axis=1))
         first = int(WARM_UP * len(latency_s))

@@ -17,9 +17,12 @@ class Stage:
         service: How long its executions take.
         after: Places of the steps that it waits for, all before its own; none gets the requests themselves.
         device: The device that its instances share; stages with the same number wait for each other there.
+        calls: Whether the model calls the stages after it (BLS): an instance is held until all of them have ended for
+            its request. Only the first stage may.
     """
 
     batching: Batching
     service: ServiceTimes
     after: tuple[int, ...] = ()
     device: int = 0
+    calls: bool = False

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
     from autotune.simulator._service import ServiceTimes
+
+
+WARM_UP = 0.1
+"""The part of a window whose requests are not counted: the queue starts empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +145,27 @@ class Runner:
         self._preferred = np.array([each.sent_at_once(largest) for each in batchings])
         self._shapes = np.array([each * (repeat // len(each)) for each in shapes], np.int64)
 
+    def run_within(
+        self, ceilings: Sequence[Ceiling], unit_s: NDArray[np.float64], scale: float, concurrency: int = 0
+    ) -> tuple[float, int, int]:
+        """Runs a window until it is known to break a ceiling; the first part `WARM_UP` of it is not counted.
+
+        Returns:
+            How close it comes to breaking one: requests over the limit as a multiple of those allowed, of a mean its
+            multiple of the limit; the largest over all ceilings, of what ran. The requests that it finished and those
+            that it left behind.
+        """
+        requests = len(self.latency_s)
+        first_counted = int(WARM_UP * requests)
+        limits_s = np.array([ceiling.limit_s for ceiling in ceilings], np.float64)
+        # What may be over each limit, of one request: see `autotune.simulator._kernel.run_window`.
+        parts = [-1.0 if math.isnan(each.quantile) else round(1 - each.quantile, 12) for each in ceilings]
+        allowed = np.array(parts, np.float64) * (requests - first_counted)
+        finished, behind, _ = self.run(unit_s, scale, limits_s, np.round(allowed, 6), first_counted, concurrency)
+        seen = max(1, finished - first_counted) / (requests - first_counted)
+        level = float((np.abs(self.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
+        return level, finished, behind
+
     def run(
         self,
         unit_s: NDArray[np.float64],
@@ -148,8 +174,12 @@ class Runner:
         allowed: NDArray[np.float64] = np.empty(0),  # noqa: B008
         first_counted: int = 0,
         concurrency: int = 0,
+        earliest_s: NDArray[np.float64] = np.empty(0),  # noqa: B008
     ) -> tuple[int, int, float]:
-        """See `autotune.simulator._kernel.run_window`; what was over the limits is in ``over``."""
+        """See `autotune.simulator._kernel.run_window`; what was over the limits is in ``over``.
+
+        With ``earliest_s`` nobody thinks: whatever waits for its turn comes when another ends.
+        """
         from autotune.simulator._kernel import run_window
 
         self.executions[:] = 0
@@ -159,7 +189,8 @@ class Runner:
             unit_s,
             scale,
             concurrency,
-            self._think_s,
+            0.0 if len(earliest_s) else self._think_s,
+            earliest_s,
             self._overhead_s,
             self._owners,
             self._follows,

@@ -54,3 +54,36 @@ def test_the_cpu_time_of_a_request_bounds_the_rate() -> None:
 
 def test_a_step_that_takes_longer_than_the_ceiling_carries_nothing() -> None:
     assert pipeline().highest_rate([Stage(Batching(1, dynamic=False), service(0.1))]).rate_per_s == 0
+
+
+def caller(instances: int, called_instances: int = 4) -> list[Stage]:
+    """A model that takes 1 ms and calls one of 10 ms, then one of 2 ms."""
+    fixed = [ServiceTimes(np.array([each]), np.zeros(1), np.zeros(1), np.ones(1)) for each in (0.001, 0.010, 0.002)]
+    plain = Batching(1, dynamic=False, instances=called_instances)
+    return [
+        Stage(Batching(1, dynamic=False, instances=instances), fixed[0], calls=True),
+        Stage(plain, fixed[1], (0,)),
+        Stage(plain, fixed[2], (1,)),
+    ]
+
+
+def test_a_model_that_calls_others_is_one_server_that_takes_its_calls_time_too() -> None:
+    arrivals_s = np.cumsum(np.random.default_rng(0).exponential(0.02, 500))
+    ended_s, expected_s = 0.0, []
+    for arrived_s in arrivals_s:  # Lindley's recursion: the next request begins when the last one has ended
+        ended_s = max(ended_s, arrived_s) + 0.013
+        expected_s.append(ended_s - arrived_s + 0.001)
+    latency_s, _ = pipeline(requests=500).run(caller(1), arrivals_s)
+    assert latency_s == pytest.approx(expected_s)
+
+
+def test_the_instances_of_a_model_that_calls_others_bound_the_rate_until_a_called_model_does() -> None:
+    rates = [pipeline().highest_rate(caller(instances)).rate_per_s for instances in (1, 2, 8)]
+    assert rates[0] < 1 / 0.013 < rates[1] < 2 / 0.013 < rates[2] < 4 / 0.010
+    assert pipeline().highest_rate(caller(8, called_instances=1)).rate_per_s < 1 / 0.010
+
+
+def test_a_closed_loop_sends_what_waits_for_a_model_that_calls_others_when_one_of_its_instances_is_free() -> None:
+    latency_s, runner = pipeline(requests=400).run(caller(2), np.empty(400), concurrency=8)
+    assert latency_s == pytest.approx(np.full(400, 0.014))
+    assert runner.busy_s == pytest.approx([0.4, 4.0, 0.8])

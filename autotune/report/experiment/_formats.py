@@ -84,9 +84,9 @@ def _print_steps(result: ExperimentResult, console: Console) -> None:
         return
     for entrant in result.entrants:
         last = result.sweep(entrant).probes[-1:]
-        if last and last[0].steps:
+        if last and (last[0].steps or last[0].called):
             table = steps_table(last)
-            table.title = f"the steps of {entrant.name}"
+            table.title = f"{table.title} of {entrant.name}"
             console.print(table)
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)

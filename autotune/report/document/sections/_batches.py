@@ -29,12 +29,14 @@ def batches(source: Source) -> Section | None:
 def executions(detailed: Detailed, model: str) -> dict[str, Counter[int]]:
     """Model to batch size to how often it was executed, in the windows that decided.
 
-    The steps of an ensemble, and the models that share a load, are counted apart.
+    The steps of an ensemble, models that are called, and those that share a load are counted apart.
     """
     counted: dict[str, Counter[int]] = {}
     for probe in detailed.deciding:
         parts = {each.step.model: each.server for each in probe.steps}
         parts |= {each.stream.model: each.server for each in probe.streams}
+        if probe.called:
+            parts = {model: probe.server, **{each.step.model: each.server for each in probe.called}}
         for name, server in (parts or {model: probe.server}).items():
             if server.batch_executions:
                 sizes = {int(size): count for size, count in server.batch_executions.items()}
