@@ -1,4 +1,4 @@
-from ._breakdown import Breakdown as Breakdown, StepTimes as StepTimes, breakdown as breakdown
+from ._breakdown import Breakdown as Breakdown, StepTimes as StepTimes, breakdown as breakdown, own_time as own_time
 from ._deployment import Deployment as Deployment, Served as Served
 from ._guards import Guards as Guards
 from ._loads import load_words as load_words, parse_sweep as parse_sweep, schedules as schedules

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotune.measurement._serving import StepWindow
 from autotune.measurement._types import Probe
 from autotune.server import ModelStatistics
+
+_SIDE_BY_SIDE = 1.05  # calls' times, as a multiple of the execution's: the two are measured apart
 
 
 @dataclass(frozen=True)
@@ -15,15 +17,16 @@ class StepTimes:
     """What one step of an ensemble, or a model that is called, did in a window.
 
     Attributes:
-        model: Its model.
-        total_s: Mean seconds of one of its requests.
+        model: Its model; empty for the own time of a model that calls others.
+        total_s: Mean seconds that a request to the whole spent in it, in all its calls.
         queue_s: Of it, waiting for an instance.
         compute_s: Of it, in executions.
         mean_batch: Inferences per execution.
-        instances: Its instances.
+        instances: Its instances; 0 for the own time of a model that calls others.
         busy: The part of the window that they were busy.
         cached: The part of its requests that the response cache answered.
-        decides: Whether it lies on the slowest way through the ensemble; steps beside that take no time of their own.
+        decides: Whether it lies on the slowest way; steps beside that, and calls beside longer ones, take no time of
+            their own.
     """
 
     model: str
@@ -53,7 +56,7 @@ class Breakdown:
         client_receive_s: From the response's first byte to its last, of a stream from the first response to the last,
             and what the client of a closed loop takes then.
         steps: An ensemble's steps; empty for other models.
-        called: The models that a model calls itself while it executes; empty if it calls none.
+        called: The models that a model calls itself while it executes, then its own time; empty if it calls none.
         decoupled: Whether the model is decoupled.
     """
 
@@ -103,9 +106,39 @@ def breakdown(probe: Probe) -> Breakdown | None:
         compute_output_s=output_s,
         client_receive_s=client.receive_s,
         steps=tuple(_times(each, probe.duration_s, each in path) for each in probe.steps),
-        called=tuple(_times(each, probe.duration_s, decides=True) for each in probe.called),
+        called=_calls(probe),
         decoupled=probe.decoupled,
     )
+
+
+def own_time(probe: Probe) -> tuple[float, bool]:
+    """Mean seconds for which a model that calls others is busy with a request besides its calls.
+
+    Returns:
+        The time, and whether it calls the models side by side: their times add up to more than its executions take.
+    """
+    server = probe.server
+    requests = max(1, server.success_count)
+    execution_s = server.busy_s / requests
+    calls_s = [each.server.request_ns / 1e9 / requests for each in probe.called]
+    side_by_side = sum(calls_s) > _SIDE_BY_SIDE * execution_s
+    return max(0.0, execution_s - (max(calls_s) if side_by_side else sum(calls_s))), side_by_side
+
+
+def _calls(probe: Probe) -> tuple[StepTimes, ...]:
+    """The models that a model calls and did call, then its own time; none if it called none."""
+    seen = [each for each in probe.called if each.server.success_count]
+    if not seen:
+        return ()
+    own_s, side_by_side = own_time(probe)
+    longest = max(seen, key=lambda each: each.server.request_ns)
+    called = [_times(each, probe.duration_s, not side_by_side or each is longest) for each in seen]
+    per_request = [each.server.success_count / max(1, probe.server.success_count) for each in seen]
+    scaled = [
+        replace(each, total_s=each.total_s * calls, queue_s=each.queue_s * calls, compute_s=each.compute_s * calls)
+        for each, calls in zip(called, per_request, strict=True)
+    ]
+    return *scaled, StepTimes("", own_s, 0.0, own_s, probe.server.mean_batch_size, 0, 0.0, decides=True)
 
 
 def slowest_way(steps: Sequence[StepWindow]) -> tuple[StepWindow, ...]:

@@ -79,7 +79,7 @@ def _think_time(probe: Probe, options: MeasureOptions) -> Limit | None:
 
 def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | None:
     """What the server's own statistics of a window show, of an ensemble its bottleneck's, of several models
-    the busiest one's; None where it has none.
+    the busiest one's; of a model that calls others those of one that is always busy. None where it has none.
     """
     server, model = seen.server, ""
     if seen.streams:
@@ -88,6 +88,9 @@ def _server(seen: Probe, instances: int, options: MeasureOptions) -> Limit | Non
     if seen.steps:
         bottleneck = max(slowest_way(seen.steps), key=lambda each: each.mean_s)
         server, model, instances = bottleneck.server, bottleneck.step.model, bottleneck.step.instances
+    busiest_called = max(seen.called, key=lambda each: each.busy(seen.duration_s), default=None)
+    if busiest_called is not None and busiest_called.busy(seen.duration_s) >= options.instances_busy:
+        server, model, instances = busiest_called.server, busiest_called.step.model, busiest_called.step.instances
     if not server.success_count or not server.batch_compute_ns:
         return None
     # Draining goes on after the window; the instances were at work until the last answer.

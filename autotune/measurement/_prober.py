@@ -126,7 +126,7 @@ class Prober:
         bursts = max(1.0, self.objective.arrivals.dispersion)
         for probe in reversed(self.probes):
             if probe.server.execution_count:
-                parts = [each.server for each in probe.steps] + [each.server for each in probe.streams]
+                parts = [each.server for each in probe.parts] + [each.server for each in probe.streams]
                 return max(bursts, *(each.mean_batch_size / self.batch_size for each in (probe.server, *parts)))
         return bursts
 

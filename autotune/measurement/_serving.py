@@ -99,6 +99,11 @@ class Serving:
     streams: tuple[Stream, ...] = ()
     called: tuple[Step, ...] = ()
 
+    @property
+    def parts(self) -> tuple[Step, ...]:
+        """The steps of an ensemble, or the models that a model calls."""
+        return self.steps or self.called
+
     @classmethod
     def of(
         cls, server: RunningServer, shares: Mapping[str, float] | None = None, called: Sequence[str] = ()
@@ -118,7 +123,8 @@ class Serving:
         config: Config = server.model_config()
         steps = _steps(config, server.model_config) if _entries(config) else ()
         own = Step("", _instances(config), _largest_batch(config))
-        configs = [config, *(server.model_config(step.model) for step in steps)]
+        calls = tuple(_step(model, server.model_config(model)) for model in called)
+        configs = [config, *(server.model_config(step.model) for step in (*steps, *calls))]
         queue_size, queue_field = max(map(queue_limit, configs))
         return cls(
             instances=own.instances,
@@ -131,7 +137,7 @@ class Serving:
             queue_field=queue_field if queue_size else "",
             rate_limited=any(map(has_rate_limiter, configs)),
             cached=any(map(has_response_cache, configs)),
-            called=tuple(_step(model, server.model_config(model)) for model in called),
+            called=calls,
         )
 
     @classmethod

@@ -34,23 +34,12 @@ class Counters:
         if serving.streams:
             streams = {each.model: server.statistics(each.model) for each in serving.streams}
             return cls(sum(streams.values(), ModelStatistics()), {}, streams)
-        beside = (*serving.steps, *serving.called)
-        return cls(server.statistics(), {step.model: server.statistics(step.model) for step in beside})
+        return cls(server.statistics(), {step.model: server.statistics(step.model) for step in serving.parts})
 
     @property
     def ended(self) -> int:
         """Requests that ended, whether well or not."""
         return self.model.success_count + self.model.fail_count
-
-    @property
-    def busy_s(self) -> float:
-        """Seconds that executions took, of all models together."""
-        return self.model.busy_s + sum(each.busy_s for each in self.steps.values())
-
-    @property
-    def executions(self) -> int:
-        """Executions, of all models together."""
-        return sum(sum(each.batch_executions.values()) for each in (self.model, *self.steps.values()))
 
     def since(self, earlier: Counters, steps: Sequence[Step]) -> tuple[StepWindow, ...]:
         """The statistics of each step, or of each model that is called, since then."""
@@ -93,9 +82,14 @@ def settled(
 
 
 def _quiet_s(before: Counters, now: Counters, options: MeasureOptions) -> float:
-    """How long the counters must stand still: longer than executions took on average, the window's if it had any."""
-    executions, busy_s = now.executions - before.executions, now.busy_s - before.busy_s
-    if not executions:
-        executions, busy_s = now.executions, now.busy_s
-    execution_s = busy_s / executions if executions else 0.0
-    return max(options.counted_s, options.standstill * execution_s)
+    """How long the counters must stand still: longer than executions of any model took on average."""
+    models = [(before.model, now.model), *((before.steps[name], latest) for name, latest in now.steps.items())]
+    return max(options.counted_s, options.standstill * max(_execution_s(*each) for each in models))
+
+
+def _execution_s(before: ModelStatistics, now: ModelStatistics) -> float:
+    """Mean seconds of an execution in the window, or of all so far if it had none; 0 without any."""
+    window = now - before
+    seen = window if window.batch_executions else now
+    executions = sum(seen.batch_executions.values())
+    return seen.busy_s / executions if executions else 0.0

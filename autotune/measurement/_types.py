@@ -222,8 +222,13 @@ class Probe:
             return self.achieved_per_s
         return self.schedule.rate_per_s * self.batch_size
 
+    @property
+    def parts(self) -> tuple[StepWindow, ...]:
+        """The steps of an ensemble, or the models that a model calls."""
+        return self.steps or self.called
+
     def slim(self) -> Probe:
-        """The same without what only its own measurement, the database and plots read.
+        """The same without what only its own measurement and the database read.
 
         Those are `Evidence.effective`, `Evidence.levels` and, unless it had one request at a time, the histogram: three
         quarters of the memory that it takes.

@@ -11,21 +11,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autotune.measurement import Probe
+from autotune.measurement import Probe, own_time
 from autotune.prediction._together import parts_of
 from autotune.simulator import ServiceTimes
 
 _SHORTEST_S = 1e-6  # an execution takes some time
-_SIDE_BY_SIDE = 1.05  # times an execution that the calls' times add up to; the two are measured apart
 
 
-def calls_in_words(model: str, probes: Sequence[Probe], most_off: float) -> str:
-    """Why its calls cannot be simulated; empty if each request calls every model once, up to the part ``most_off``."""
-    asked = sum(probe.server.success_count for probe in probes)
-    for place, (step, _) in enumerate(parts_of(probes[-1])):
-        calls = sum(probe.called[place].server.success_count for probe in probes)
-        if abs(calls - asked) > most_off * asked:
-            return f"a request to {model} calls {step.model} {calls / max(1, asked):.2g} times, not once"
+def why_not_simulated(model: str, probes: Sequence[Probe], tolerance: float) -> str:
+    """Why its calls are not simulated; empty if each request calls every model once, up to the part ``tolerance``.
+
+    Requests of several items are left out: a model may call others for each item.
+    """
+    counted = [probe for probe in probes if probe.purpose not in ("sizes", "warm-up")]
+    for name in (step.model for step, _ in parts_of(probes[-1])):
+        pairs = [(probe.server, each.server) for probe in counted for each in probe.called if each.step.model == name]
+        asked = sum(server.success_count for server, _ in pairs)
+        calls = sum(server.success_count for _, server in pairs)
+        if abs(calls - asked) > tolerance * asked:
+            return f"a request to {model} calls {name} {calls / max(1, asked):.2g} times, not once"
+        if not any(server.batch_compute_ns for _, server in pairs):
+            return f"{model} calls {name}, which has no executions of its own"
     return ""
 
 
@@ -35,14 +41,10 @@ def caller_times(alone: Probe) -> tuple[ServiceTimes, bool]:
     Args:
         alone: A window of one request at a time.
     """
-    server = alone.server
-    execution_s = server.busy_s / max(1, server.success_count)
-    calls_s = [each.mean_s for each in alone.called]
-    beside = sum(calls_s) > _SIDE_BY_SIDE * execution_s
-    own_s = max(_SHORTEST_S, execution_s - (max(calls_s) if beside else sum(calls_s)))
-    return ServiceTimes(np.array([own_s]), np.zeros(1), np.zeros(1), np.ones(1)), beside
+    own_s, side_by_side = own_time(alone)
+    return ServiceTimes(np.array([max(_SHORTEST_S, own_s)]), np.zeros(1), np.zeros(1), np.ones(1)), side_by_side
 
 
-def after_calls(models: int, *, beside: bool) -> list[tuple[int, ...]]:
+def after_calls(models: int, *, side_by_side: bool) -> list[tuple[int, ...]]:
     """The places that the caller and the ``models`` it calls wait for, the caller in front."""
-    return [(), *((0,) if beside else (place,) for place in range(models))]
+    return [(), *((0,) if side_by_side else (place,) for place in range(models))]

@@ -30,8 +30,8 @@ class PredictionOptions:
         pipeline_passes: Times that every step of a pipeline is improved in turn, at most. Guess.
         pipeline_better: Fraction by which another config of a step must raise the rate to be taken: simulated rates of
             `pipeline_requests` differ by about as much by chance. Guess.
-        calls_off: Part by which the calls of a model may differ from its requests and still be one call each: some are
-            under way when a window ends. Guess.
+        calls_tolerance: Part by which the calls of a model may differ from its requests and still be one call each:
+            some are under way when a window ends. Guess.
         sharing_windows: Windows from which the parts of models on a common device are learnt, at most. Guess.
         sharing_requests: Requests of each when it is simulated for that. Guess.
         sharing_step: First step of such a part, as a fraction of an execution. Guess.
@@ -92,7 +92,7 @@ class PredictionOptions:
     pipeline_most_requests: int = 20_000
     pipeline_passes: int = 6
     pipeline_better: float = 0.005
-    calls_off: float = 0.05
+    calls_tolerance: float = 0.05
     sharing_windows: int = 8
     sharing_requests: int = 800
     sharing_step: float = 0.1

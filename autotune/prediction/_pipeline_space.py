@@ -3,7 +3,8 @@
 The combinations of all steps' configs are too many to simulate each. So the steps are improved in turns, the one that
 saturates first before the others, each with the others as they are, until no step gains anything. What was simulated on
 the way is the pool of candidates; a step whose config does not matter keeps its own. Several models that share the load
-are treated alike, but that each request goes to one of them.
+are treated alike, but that each request goes to one of them. So are a model that calls others (BLS) and those models:
+the first of them is held through all calls.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from autotune.measurement import Probe
 from autotune.objective import Objective, latency_key
 from autotune.outcome import TrialOutcome
-from autotune.prediction._calls import after_calls, caller_times, calls_in_words
+from autotune.prediction._calls import after_calls, caller_times, why_not_simulated
 from autotune.prediction._options import PredictionOptions
 from autotune.prediction._service_times import Window, differ, overhead_samples, service_times
 from autotune.prediction._sharing import Parts, shared_parts, split
@@ -107,17 +108,22 @@ class PipelineSpace(Simulations):
             return bool(self._service)
         calmest = min(screens, key=lambda probe: (bool(probe.invalid), probe.latency_s["p99"]))
         parts = parts_of(probes[-1])
+        if calmest.called:
+            self._caller = self._base.asked.name
+            self.inapplicable = why_not_simulated(self._caller, probes, self._options.calls_tolerance)
+        shown = {self._caller, *(each.model for each, _ in parts)}
+        if hidden := [model for model in self._space.spaces if model not in shown]:
+            self.inapplicable = f"no window shows how long executions of {', '.join(hidden)} take"
+        if self.inapplicable:
+            return False
         self._steps = tuple((each.model, each.after) for each, _ in parts)
         service = {model: self._learnt(model, probes) for model, _ in self._steps}
         self._instances = {each.model: each.instances for each, _ in parts}
-        if calmest.called:
-            caller = self._caller = self._base.asked.name
-            self.inapplicable = calls_in_words(caller, probes, self._options.calls_off)
-            if self.inapplicable:
-                return False
-            service[caller], side_by_side = caller_times(calmest)
-            models = (caller, *(each.model for each, _ in parts))
-            self._steps = tuple(zip(models, after_calls(len(parts), beside=side_by_side), strict=True))
+        if self._caller:
+            service[self._caller], side_by_side = caller_times(calmest)
+            models = (self._caller, *(each.model for each, _ in parts))
+            self._steps = tuple(zip(models, after_calls(len(parts), side_by_side=side_by_side), strict=True))
+            self._instances[self._caller] = seen[-1][0].measurement.instances if seen[-1][0].measurement else 1
         if any(times is None for times in service.values()):
             return bool(self._service)
         found = {model: times for model, times in service.items() if times is not None}
@@ -186,7 +192,7 @@ class PipelineSpace(Simulations):
             alone[self._caller] = service[self._caller]
         if [probe for _, probe in loaded] != self._loaded and len(alone) == len(service):
             self._loaded = [probe for _, probe in loaded]
-            windows = [beside(outcome, probe, alone, self._steps) for outcome, probe in loaded]
+            windows = [beside(outcome, probe, alone, self._steps, self._shapes) for outcome, probe in loaded]
             self._parts = shared_parts(self._sent(calmest, 0.0, options.sharing_requests), windows, options)
         for (model, _), parts in zip(self._steps, self._parts or (), strict=False):
             if max(parts) > 0:
@@ -288,14 +294,11 @@ class PipelineSpace(Simulations):
                 rest = self._space.with_part(each, model, self._space.part(self.candidates[0], model))
                 alike.setdefault(rest, []).append(each)
             for group in alike.values():
-                for each in group:
-                    cost, enough_per_s = (
-                        self._cost(each, model),
-                        self._of(each).rate_per_s * (1 - self._better),
-                    )
-                    cheaper = (other for other in group if self._cost(other, model) < cost)
-                    if any(self._of(other).rate_per_s >= enough_per_s for other in cheaper):
+                best_per_s = -math.inf  # of the cheaper ones
+                for each in sorted(group, key=lambda each: self._cost(each, model)):
+                    if best_per_s >= self._of(each).rate_per_s * (1 - self._better):
                         self.open[self._index[each.key]] = False
+                    best_per_s = max(best_per_s, self._of(each).rate_per_s)
 
     def _of(self, candidate: Candidate) -> Prediction:
         return self.predictions[self._index[candidate.key]]

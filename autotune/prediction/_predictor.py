@@ -149,7 +149,7 @@ class Predictor:
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate is expected to measure; None if nothing can be said."""
         index = self._space.index(candidate)
-        if index is None or self._correction is None:
+        if index is None or self._correction is None or not self.ready:
             return None
         value, prediction = float(self._space.values[index]), self._space.predictions[index]
         sign = 1.0 if self._objective.maximise else -1.0

@@ -12,6 +12,7 @@ from autotune.outcome import TrialOutcome
 from autotune.prediction._service_times import Window
 from autotune.prediction._sharing import Beside, stretch
 from autotune.prediction._trial_windows import config_of, settled
+from autotune.repository import RequestShapes
 from autotune.server import ModelStatistics
 from autotune.simulator import Batching, ServiceTimes, Stage
 
@@ -39,6 +40,7 @@ def beside(
     probe: Probe,
     alone: Mapping[str, ServiceTimes],
     steps: Sequence[tuple[str, tuple[int, ...]]],
+    shapes: Mapping[str, RequestShapes],
 ) -> Beside:
     """A window as the simulator is to show it again.
 
@@ -47,6 +49,7 @@ def beside(
         probe: It.
         alone: How long each model's executions take alone.
         steps: Each model and the places that it waits for; one that calls the others in front of them.
+        shapes: Of each model, as far as it is known, the shapes of what it gets of the requests that are sent in turn.
     """
     stages, stretches, executions = [], [], []
     if probe.called:
@@ -57,7 +60,9 @@ def beside(
     for each, server in parts_of(probe):
         service, place = alone[each.model], len(stages)
         text = outcome.configs.get(each.model)
-        batching = (Batching.of(config_of(text)) if text else None) or Batching(1, dynamic=False)
+        batching = (Batching.of(config_of(text), shapes.get(each.model)) if text else None) or Batching(
+            1, dynamic=False
+        )
         stages.append(Stage(replace(batching, instances=each.instances), service, steps[place][1], device=place + 1))
         stretches.append(stretch(server.batch_executions, server.busy_s, service.host_s + service.device_s))
         executions.append(sum(server.batch_executions.values()))

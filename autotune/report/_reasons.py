@@ -100,7 +100,7 @@ def notes(measured: Measurement) -> list[str]:
 
 def _uncached(probe: Probe) -> bool:
     """Whether Triton looked for no request in the cache."""
-    models = (probe.server, *(each.server for each in probe.steps))
+    models = (probe.server, *(each.server for each in probe.parts))
     return not any(each.cache_hit_count or each.cache_miss_count for each in models)
 
 

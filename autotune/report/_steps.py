@@ -9,6 +9,8 @@ from rich.table import Table
 from autotune.measurement import Breakdown, Probe, StepTimes, breakdown
 from autotune.report._format import latency, load_label
 
+_OWN = "its own code"  # of a model that calls others
+
 
 def step_lines(parts: Breakdown) -> list[str]:
     """The steps of an ensemble, or the models that are called, and the bottleneck; nothing for other models."""
@@ -24,7 +26,8 @@ def bottleneck(parts: Breakdown) -> str:
     if step is None:
         return ""
     total_s = sum(each.total_s for each in parts.parts if each.decides)
-    return f"{step.model}: {latency(step.total_s)} of {latency(total_s)}, {_busy(step)}"
+    busy = f", {_busy(step)}" if step.instances else ""
+    return f"{step.model or _OWN}: {latency(step.total_s)} of {latency(total_s)}{busy}"
 
 
 def steps_table(probes: Sequence[Probe]) -> Table:
@@ -39,14 +42,18 @@ def steps_table(probes: Sequence[Probe]) -> Table:
         parts = breakdown(probe)
         for each in parts.parts if parts else ():
             times = (latency(each.total_s), latency(each.queue_s), latency(each.compute_s))
-            counts = (f"{each.mean_batch:.1f}", str(each.instances), f"{each.busy:.0%}")
-            table.add_row(load_label(probe), each.model, *times, *counts)
+            counts = (
+                (f"{each.mean_batch:.1f}", str(each.instances), f"{each.busy:.0%}") if each.instances else ("-",) * 3
+            )
+            table.add_row(load_label(probe), each.model or _OWN, *times, *counts)
     return table
 
 
 def _step(step: StepTimes) -> str:
+    if not step.instances:
+        return f"{_OWN} {latency(step.total_s)}"
     cached = f", {step.cached:.1%} from the response cache" if step.cached else ""
-    beside = "" if step.decides else ", beside slower steps"
+    beside = "" if step.decides else ", beside slower ones"
     return (
         f"{step.model} {latency(step.total_s)} (queue {latency(step.queue_s)}, compute {latency(step.compute_s)},"
         f" mean batch {step.mean_batch:.1f}, {_busy(step)}{cached}{beside})"

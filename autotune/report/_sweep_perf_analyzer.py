@@ -86,13 +86,12 @@ def _deviation_s(probe: Probe) -> float:
 
 
 def _server(probe: Probe) -> Iterator[str]:
-    if not probe.steps:
-        yield from (f"    {line}" for line in _statistics(probe.server))
-        return
     yield from (f"    {line}" for line in _statistics(probe.server, [each.server for each in probe.steps]))
+    if not probe.parts:
+        return
     yield ""
     yield "  Composing models:"
-    for each in probe.steps:
+    for each in probe.parts:
         yield f"  {each.step.model}, version:"
         yield from (f"      {line}" for line in _statistics(each.server))
 

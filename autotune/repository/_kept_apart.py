@@ -137,13 +137,16 @@ def step_kept_apart(
 
 
 def shapes_of_steps(
-    config_of: Callable[[str], Mapping[str, Any]], model: str, shapes: RequestShapes
+    config_of: Callable[[str], Mapping[str, Any]], model: str, shapes: RequestShapes, within: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, RequestShapes]]:
     """Each step of an ensemble, nested ones included, with the shapes of what it gets of the requests.
 
-    A model that is no ensemble is its own only step. Arguments as for `step_kept_apart`.
+    A model that is no ensemble is its own only step. Arguments as for `step_kept_apart`; an ensemble is not looked into
+    ``within`` itself, which Triton refuses.
     """
     steps = (config_of(model).get("ensemble_scheduling") or {}).get("step") or ()
+    if model in within:
+        return
     if not steps:
         yield model, shapes
     for step in steps:
@@ -152,7 +155,7 @@ def shapes_of_steps(
             {own: request[tensor] for own, tensor in tensors.items() if tensor in request}
             for request in shapes.requests
         )
-        yield from shapes_of_steps(config_of, str(step["model_name"]), passed)
+        yield from shapes_of_steps(config_of, str(step["model_name"]), passed, (*within, model))
 
 
 def mean_run(classes: Sequence[int]) -> float:

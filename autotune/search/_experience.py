@@ -65,7 +65,7 @@ class Experience:
                 plan.space, base, plan.objective, plan.seed, plan.min_gain, requests=plan.requests
             )
         if self.predictor.inapplicable:
-            self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead")
+            self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead", "left")
             return
         if any(space.arguments for space in plan.space.spaces.values()):
             self._tell("arguments of tritonserver are not simulated: what they change is learnt from their trials")
@@ -93,6 +93,8 @@ class Experience:
         if self.predictor is None or not (trials or self.warm):
             return
         self.predictor.learn(outcomes, self._earlier, self._elsewhere)
+        if self.predictor.inapplicable:
+            self._tell(f"configs are not simulated: {self.predictor.inapplicable}; proposing by tpe instead", "left")
         if not self.predictor.inapplicable and not self.predictor.ready and len(trials) >= _STARTS:
             self._tell("configs are not simulated: no trial showed how long executions take; proposing by tpe instead")
         if (widening := self.predictor.surprise.widening) >= _NOTABLE:
@@ -166,7 +168,7 @@ class Experience:
         assert self.predictor is not None  # noqa: S101 - the caller made it
         studies = store.alike(record, _EARLIER_STUDIES)
         for study in studies:
-            outcomes = [as_served(trial.outcome, self._plan.space) for trial in store.trials(study)]
+            outcomes = [as_served(trial.slim().outcome, self._plan.space) for trial in store.trials(study)]
             (self._earlier if study.objective == self._plan.objective else self._elsewhere).extend(outcomes)
         self.predictor.learn([], self._earlier, self._elsewhere)
         self.warm = self.predictor.ready

@@ -79,7 +79,7 @@ class Pipeline:
         return highest_carried(_Carrier(self, stages))
 
     def saturation_per_s(self, stages: Sequence[Stage]) -> list[float]:
-        """Requests/s, of all requests, at which each stage is busy all the time if it has its device to itself."""
+        """Requests/s, of all requests, at which each stage is busy or held all the time, with its device to itself."""
         alone = [
             each.batching.instances / _held_s(stages) if each.calls else self._saturation(each.batching, each.service)
             for each in stages
@@ -102,7 +102,11 @@ class Pipeline:
         return Runner(stages, [replace(draws[0], overhead_s=self.overhead_s), *draws[1:]], owners=self.owners)
 
     def run(
-        self, stages: Sequence[Stage], sent_s: NDArray[np.float64], concurrency: int = 0
+        self,
+        stages: Sequence[Stage],
+        sent_s: NDArray[np.float64],
+        concurrency: int = 0,
+        runner: Runner | None = None,
     ) -> tuple[NDArray[np.float64], Runner]:
         """Sends requests at these times, or keeps ``concurrency`` outstanding and fills in the times.
 
@@ -112,7 +116,7 @@ class Pipeline:
         Returns:
             The latency of each request, overhead included, and what ran.
         """
-        runner = self.runner(stages)
+        runner = runner or self.runner(stages)
         held = stages[0].batching.instances if stages[0].calls else 0
         if not held or 0 < concurrency <= held:
             runner.run(sent_s, 1.0, concurrency=concurrency)
@@ -169,16 +173,15 @@ class _Carrier:
 
     def level(self, rate_per_s: float) -> float:
         """How close a rate comes to breaking a ceiling, as `Carrier.level` has it."""
-        pipeline, stages, arrivals_s = self._pipeline, self._stages, self._arrivals / rate_per_s
-        if pipeline.shares or stages[0].calls:  # latencies that the kernel does not count
-            latency_s, runner = pipeline.run(stages, arrivals_s)
+        pipeline, arrivals_s = self._pipeline, self._arrivals / rate_per_s
+        if pipeline.shares or self._stages[0].calls:  # latencies that the kernel does not count
+            latency_s = pipeline.run(self._stages, arrivals_s, runner=self._runner)[0]
         else:
-            runner = self._runner
-            level, finished, _ = runner.run_within(pipeline.ceilings, arrivals_s, 1.0)
+            level, finished, _ = self._runner.run_within(pipeline.ceilings, arrivals_s, 1.0)
             if level > 1 or finished < pipeline.requests:
                 return level
-            latency_s = runner.latency_s
-        found, level = self._read(rate_per_s, latency_s, runner)
+            latency_s = self._runner.latency_s
+        found, level = self._read(rate_per_s, latency_s)
         if level <= 1:
             self._kept = found
         return level
@@ -186,13 +189,13 @@ class _Carrier:
     def at(self, rate_per_s: float, *, carried: bool) -> Prediction:
         """What the whole window looks like at a rate."""
         if self._kept is None or self._kept.rate_per_s != rate_per_s:
-            window = self._pipeline.run(self._stages, self._arrivals / rate_per_s)
-            self._kept, _ = self._read(rate_per_s, *window)
+            latency_s, _ = self._pipeline.run(self._stages, self._arrivals / rate_per_s, runner=self._runner)
+            self._kept, _ = self._read(rate_per_s, latency_s)
         return self._kept if carried else replace(self._kept, rate_per_s=0.0)
 
-    def _read(self, rate_per_s: float, latency_s: NDArray[np.float64], runner: Runner) -> tuple[Prediction, float]:
-        """A whole window, and how close it comes to breaking a ceiling."""
-        pipeline, arrivals_s = self._pipeline, self._arrivals / rate_per_s
+    def _read(self, rate_per_s: float, latency_s: NDArray[np.float64]) -> tuple[Prediction, float]:
+        """The latest window, and how close it comes to breaking a ceiling."""
+        pipeline, runner, arrivals_s = self._pipeline, self._runner, self._arrivals / rate_per_s
         sizes = np.arange(runner.executions.shape[1])
         batches = runner.executions @ sizes / np.maximum(1, runner.executions.sum(axis=1))
         first = int(WARM_UP * len(latency_s))

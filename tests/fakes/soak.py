@@ -2,7 +2,7 @@
 
 A study serves each config on a real Triton; some servers are killed. ``python -m soak --trials 300`` (with
 ``tests/fakes`` on ``PYTHONPATH``) prints the slopes of memory, descriptors, threads and disk, and ends with 1 if memory
-grows by 0.05 MiB a trial or more, or if anything else grows at all. What is left is the study's own data, about 5 KiB a
+grows by 0.05 MiB a trial or more, or if anything else grows at all. What is left is the study's own data, about 2 KiB a
 window (`benchmarks/trial_memory.py` says what takes how much).
 """
 

@@ -104,6 +104,16 @@ def step(model: str, queue_ms: float, compute_ms: float, *after: int, instances:
 ENSEMBLE = ModelStatistics(success_count=100, request_ns=100 * 30_000_000, compute_infer_ns=100 * 12_000_000)
 
 
+def test_what_limits_a_model_that_calls_others_is_the_called_one_that_is_always_busy():
+    failing = probe(1200, holds=False, called=(step("quick", 0.1, 0.2), step("slow", 15, 19.6)))
+    limit = limited_by([probe(), failing], probe(), 1)
+    assert limit is not None
+    assert (limit.kind, limit.model) == (LimitKind.INSTANCES, "slow")
+    idle = probe(1200, holds=False, called=(step("quick", 0.1, 0.2),))
+    limit = limited_by([probe(), idle], probe(), 1)
+    assert limit is None or limit.model == ""
+
+
 def test_an_ensembles_parts_are_those_of_the_steps_on_its_slowest_way():
     steps = (step("read", 1, 2), step("left", 1, 3, 0), step("right", 15, 5, 0), step("join", 1, 2, 1, 2))
     parts = breakdown(probe(server=ENSEMBLE, steps=steps, client=ClientTimes(0.031, 0.0, 0.0, 0.0)))

@@ -1,5 +1,6 @@
 """Forecasts of a model that calls others, learnt from what the called models' statistics show."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -108,3 +109,10 @@ def test_a_model_that_calls_another_several_times_is_left_to_another_sampler(spa
     predictor.learn([trial(space.locate(BASE), probe(1, times=3, execution_s=0.046))])
     assert not predictor.ready
     assert "a request to main calls slow 3 times, not once" in predictor.inapplicable
+
+
+def test_of_configs_that_are_simulated_alike_one_is_proposed(space: JointSpace) -> None:
+    predictor = Predictor.of_pipeline(space, BASE, OBJECTIVE)
+    predictor.learn([trial(space.locate(BASE), probe(1), probe(16))])
+    first = list(itertools.islice(predictor.proposals(), 5))
+    assert len({tuple(each[f"{model}/instance_count"] for model in space.spaces) for each in first}) == 5

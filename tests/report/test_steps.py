@@ -80,3 +80,49 @@ def test_what_a_decoupled_stream_spends_is_told_by_its_responses() -> None:
     lines = "\n".join(measurement_lines(replace(measured, decided_by=streamed)))
     assert "infer until the first response" in lines
     assert "first to last response" in lines
+
+
+def calling(execution_ms: int, *called: StepWindow) -> Probe:
+    """A model whose executions take so long, calls of others included."""
+    return replace(
+        pipeline(),
+        steps=(),
+        server=ModelStatistics(
+            success_count=100,
+            request_ns=100 * execution_ms * 1_000_000,
+            compute_infer_ns=100 * execution_ms * 1_000_000,
+            batch_executions={1: 100},
+            batch_compute_ns={1: 100 * execution_ms * 1_000_000},
+        ),
+        called=called,
+    )
+
+
+def test_a_model_that_calls_others_shows_them_and_its_own_time() -> None:
+    text = printed(calling(20, step("slow", 2, 10), step("quick", 0, 3)))
+    assert "the called models" in text
+    assert "Bottleneck at concurrency 8: slow: 12ms of 20ms, one instance busy 98%." in text
+    (row,) = [line.split() for line in text.splitlines() if "its own code" in line]
+    assert row == ["concurrency", "8", "its", "own", "code", "5ms", "0us", "5ms", "-", "-", "-"]
+
+
+def test_calls_side_by_side_take_the_time_of_the_longest() -> None:
+    text = printed(calling(13, step("slow", 2, 10), step("quick", 0, 3)))
+    assert "Bottleneck at concurrency 8: slow: 12ms of 13ms, one instance busy 98%." in text
+
+
+def test_a_model_that_calls_others_may_be_the_bottleneck_itself() -> None:
+    text = printed(calling(40, step("quick", 0, 3)))
+    assert "Bottleneck at concurrency 8: its own code: 37ms of 40ms." in text
+
+
+def test_several_calls_of_a_request_count_together() -> None:
+    often = step("often", 0, 5)
+    server = replace(often.server, success_count=400, request_ns=400 * 5_000_000, batch_executions={1: 400})
+    text = printed(calling(30, replace(often, server=server), step("long", 0, 8)))
+    assert "Bottleneck at concurrency 8: often: 20ms of 30ms, one instance busy" in text
+
+
+def test_a_model_that_is_loaded_but_not_called_is_not_shown() -> None:
+    idle = replace(step("idle", 0, 1), server=ModelStatistics())
+    assert "idle" not in printed(calling(20, idle))

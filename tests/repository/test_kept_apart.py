@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotune.repository import RequestShapes, kept_apart as of_shapes, step_kept_apart
+from autotune.repository import RequestShapes, kept_apart as of_shapes, shapes_of_steps, step_kept_apart
 
 _INPUTS = [
     {"name": "tokens", "dims": [-1]},
@@ -80,6 +80,15 @@ def test_the_step_of_an_ensemble_that_keeps_requests_apart_is_named() -> None:
     assert found.words().startswith("consecutive requests to 'first' differ in the shape of input 'raw'")
     assert "If 'first' takes inputs of several shapes" in found.remedy()
     assert step_kept_apart(configs.__getitem__, "outer", RequestShapes([{"text": (1, 3)}])) is None
+
+
+def test_an_ensemble_that_contains_itself_has_no_further_steps() -> None:
+    configs = {
+        name: {"ensemble_scheduling": {"step": [{"model_name": other}, {"model_name": "net"}]}}
+        for name, other in (("outer", "inner"), ("inner", "outer"))
+    }
+    steps = shapes_of_steps(lambda name: configs.get(name, {}), "outer", RequestShapes([{"x": (1, 3)}]))
+    assert [name for name, _ in steps] == ["net", "net"]
 
 
 def test_one_request_is_like_itself() -> None:

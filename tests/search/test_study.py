@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from autotune.search import (
 from autotune.search._ask_tell import AskTell
 from autotune.search._score import constraint_values
 from autotune.search._stopping import failing_alike, unpromising
-from autotune.store import Store, TrialRecord
+from autotune.store import Store, TrialRecord, database_url
 
 Behaviour = Callable[[Trial], Measurement]
 
@@ -324,6 +327,24 @@ def test_a_study_keeps_in_memory_only_what_is_read_again(tmp_path: Path, store: 
     assert all(probe.histogram for probe in stored)
     assert any(each.levels for probe in stored for each in probe.evidence)
     assert not any(each.levels or each.effective for probe in kept for each in probe.evidence)
+
+
+def test_the_list_of_studies_is_shown_without_the_packages_that_search(tmp_path: Path) -> None:
+    with closing(Store.open(database_url(tmp_path))) as store:
+        run(plan(tmp_path, trials=2), store, PretendedExecutor())
+    script = (
+        "import sys\n"
+        "from autotune.cli import main\n"
+        "main(['studies', 'list', '--results', sys.argv[1]])\n"
+        "heavy = {'docker', 'numba', 'optuna', 'pandas', 'scipy', 'tritonclient'}\n"
+        "print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    for _ in range(2):  # the first one makes the lines from the trials
+        listed = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+    assert "study" in listed
+    assert listed.splitlines()[-1] == "[]"
 
 
 def test_a_stored_study_reads_back_as_it_ended(tmp_path: Path, store: Store) -> None:

@@ -9,7 +9,7 @@ from autotune.search.experiment import ExperimentResult
 
 
 def bottleneck_lines(result: ExperimentResult) -> list[str]:
-    """A line for each entrant that is an ensemble, at its highest load; none for other models."""
+    """A line for each entrant that is an ensemble or calls models, at its highest load; none for other models."""
     lines = []
     for entrant in result.entrants:
         probes = result.sweep(entrant).probes

@@ -10,6 +10,7 @@ import pytest
 from finalists import OWN, comparing, finalist, trial
 from pretended_studies import OBJECTIVE
 
+from autotune.measurement import Serving, Step
 from autotune.search import Finalist
 from autotune.search.finals import decide, level
 from autotune.store import TrialRecord
@@ -78,6 +79,14 @@ def test_of_contenders_that_come_to_the_same_the_simplest_is_delivered() -> None
     assert decision.contested == ()  # 0.5% is not worth more rounds
 
 
+def test_of_pipelines_that_come_to_the_same_the_one_with_the_fewest_instances_in_all_is_delivered() -> None:
+    six = trial(1, 1, **{"a/instance_count": 2, "b/instance_count": 4})
+    five = trial(2, 1, **{"a/instance_count": 4, "b/instance_count": 1})
+    decision = decide(comparing(finalist(six, 2000, 2010), finalist(five, 1990, 2000), finalist(OWN, 1000, 1005)))
+    assert decision.winner is not None
+    assert decision.winner.trial is five
+
+
 def having(record: TrialRecord, count: int) -> TrialRecord:
     """The trial with so many instances on its server."""
     measurement = record.outcome.measurement
@@ -93,6 +102,21 @@ def test_within_a_part_of_the_best_the_fewest_instances_are_delivered(within: fl
     decision = decide(replace(comparing(*finalists), objective=replace(OBJECTIVE, within=within)))
     assert decision.winner is not None
     assert decision.winner.trial.number == delivered
+
+
+def test_instances_of_called_models_count_too() -> None:
+    def calling(record: TrialRecord, called: int) -> TrialRecord:
+        measurement = record.outcome.measurement
+        assert measurement is not None
+        measurement = replace(measurement, serving=Serving(called=(Step("called", called),)))
+        return replace(record, outcome=replace(record.outcome, measurement=measurement))
+
+    many, few = calling(having(trial(1, 1), 1), 8), calling(having(trial(2, 1), 2), 1)
+    own = calling(having(OWN, 1), 1)
+    finalists = (finalist(many, 2000, 2004), finalist(few, 1960, 1964), finalist(own, 1000, 1001))
+    decision = decide(replace(comparing(*finalists), objective=replace(OBJECTIVE, within=0.05)))
+    assert decision.winner is not None
+    assert decision.winner.trial.number == 2
 
 
 def test_of_contenders_that_differ_but_not_significantly_the_better_is_delivered_and_both_are_contested() -> None:

@@ -72,7 +72,7 @@ class Load:
 
     @property
     def bottleneck(self) -> str:
-        """The step of an ensemble that takes most of the time; empty for other models."""
+        """The step of an ensemble, or the called model, that takes most of the time; empty for other models."""
         found = breakdown(self.probes[-1])
         return bottleneck(found) if found is not None else ""
 
