@@ -30,6 +30,8 @@ class PredictionOptions:
         pipeline_passes: Times that every step of a pipeline is improved in turn, at most. Guess.
         pipeline_better: Fraction by which another config of a step must raise the rate to be taken: simulated rates of
             `pipeline_requests` differ by about as much by chance. Guess.
+        pipeline_again: Part of the best simulated rate below which a config of a pipeline is not simulated again when
+            execution times have changed. Guess.
         calls_tolerance: Part by which the calls of a model may differ from its requests and still be one call each:
             some are under way when a window ends. Guess.
         sharing_windows: Windows from which the parts of models on a common device are learnt, at most. Guess.
@@ -92,6 +94,7 @@ class PredictionOptions:
     pipeline_most_requests: int = 20_000
     pipeline_passes: int = 6
     pipeline_better: float = 0.005
+    pipeline_again: float = 0.8
     calls_tolerance: float = 0.05
     sharing_windows: int = 8
     sharing_requests: int = 800

@@ -65,6 +65,7 @@ class PipelineSpace(Simulations):
         }
         self._caller = ""  # the model that calls the others, where one does
         self._shapes = _shapes_of_steps(base, requests)
+        self._split: dict[str, dict[str, Candidate]] = {}
         self._batching: dict[tuple[str, Candidate], Batching] = {}
         self._service: dict[str, ServiceTimes] = {}
         self._instances: dict[str, int] = {}
@@ -134,7 +135,7 @@ class PipelineSpace(Simulations):
         options = self._options  # the model that is asked least gets enough requests too
         requests = min(round(options.pipeline_requests / self._objective.least_share), options.pipeline_most_requests)
         self._pipeline = self._sent(calmest, cpu_s_of(probes), requests)
-        again = self.candidates
+        again = self._worth_again()
         self.candidates, self.predictions, self._index = [], [], {}
         self._add([*again, *self._starts()])
         self._improve()
@@ -254,7 +255,7 @@ class PipelineSpace(Simulations):
     def _improved(self, current: Candidate, model: str, *, timing: bool) -> Candidate:
         """The best candidate with another config of one model; the current one where none is better by enough."""
         assert self._pipeline is not None  # noqa: S101 - called after it was made
-        own = self._space.part(current, model).as_dict()
+        own = self._parts_of(current)[model].as_dict()
         rate_per_s = self._of(current).rate_per_s
         others = []
         for part in self._space.spaces[model].coarse.candidates():
@@ -276,7 +277,7 @@ class PipelineSpace(Simulations):
 
         Then the one that changes the fewest parameters, or by name, so that one of several is tried.
         """
-        part = self._space.part(candidate, model)
+        part = self._parts_of(candidate)[model]
         written = self._written.get(model)
         before, values = written.as_dict() if written else {}, part.as_dict()
         changes = sum(before.get(name) != value for name, value in values.items())
@@ -289,16 +290,28 @@ class PipelineSpace(Simulations):
         self.open = self.coarse.copy()
         self.open[[self._index[each.key] for each in around]] = True
         for model in self._space.spaces:
-            alike: dict[Candidate, list[Candidate]] = {}
+            alike: dict[tuple[str, ...], list[Candidate]] = {}
             for each in self.candidates:
-                rest = self._space.with_part(each, model, self._space.part(self.candidates[0], model))
-                alike.setdefault(rest, []).append(each)
+                others = tuple(part.key for name, part in self._parts_of(each).items() if name != model)
+                alike.setdefault(others, []).append(each)
             for group in alike.values():
                 best_per_s = -math.inf  # of the cheaper ones
                 for each in sorted(group, key=lambda each: self._cost(each, model)):
                     if best_per_s >= self._of(each).rate_per_s * (1 - self._better):
                         self.open[self._index[each.key]] = False
                     best_per_s = max(best_per_s, self._of(each).rate_per_s)
+
+    def _worth_again(self) -> list[Candidate]:
+        """The candidates that are simulated again when execution times have changed."""
+        best_per_s = max((each.rate_per_s for each in self.predictions), default=0.0)
+        least_per_s = self._options.pipeline_again * best_per_s
+        return [each for each in self.candidates if self._of(each).rate_per_s >= least_per_s]
+
+    def _parts_of(self, candidate: Candidate) -> dict[str, Candidate]:
+        """Each model's values."""
+        if candidate.key not in self._split:
+            self._split[candidate.key] = {model: self._space.part(candidate, model) for model in self._space.spaces}
+        return self._split[candidate.key]
 
     def _of(self, candidate: Candidate) -> Prediction:
         return self.predictions[self._index[candidate.key]]
@@ -323,7 +336,7 @@ class PipelineSpace(Simulations):
         stages = []
         for place, (model, after) in enumerate(self._steps):
             if model in self._space.spaces:
-                batching = self._batching_of(model, self._space.part(candidate, model))
+                batching = self._batching_of(model, self._parts_of(candidate)[model])
             else:
                 batching = self._untuned(model, configs.get(model))
             calls = model == self._caller

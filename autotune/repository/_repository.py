@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autotune.errors import UsageError
 from autotune.reading import LONGEST_NAME, Unreadable, read_text
 from autotune.repository._config import ModelConfig
+from autotune.repository._ensemble import check_ensembles
 from autotune.repository._files import CONFIG_FILE, is_model, version_numbers
 from autotune.repository._onnx import OnnxSignature, read_onnx
 from autotune.repository._schema import suggestion
@@ -124,7 +125,7 @@ class ModelRepository:
             called: Names of models that it calls; nothing in its config tells them.
 
         Raises:
-            UsageError: One of them is missing or invalid.
+            UsageError: One of them is missing or invalid, or an ensemble's steps do not fit together.
         """
         found = {name: self.model(name, "--composing-models") for name in called if name != spec.name}
         waiting = [*_steps(spec.config), *(step for each in found.values() for step in _steps(each.config))]
@@ -133,6 +134,7 @@ class ModelRepository:
             if name not in found and name != spec.name:
                 found[name] = self.model(name)
                 waiting += _steps(found[name].config)
+        check_ensembles((spec, *found.values()))
         return tuple(found.values())
 
     def _empty(self) -> UsageError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,9 +92,14 @@ class ServiceTimes:
         B (single steps would follow the knees that padding to a tile size makes), never downwards. Where only
         B = 1 is known, a batch costs as much as its items one by one.
         """
-        if size <= self.largest_batch:
-            return replace(self, host_s=self.host_s[:size], device_s=self.device_s[:size])
-        return replace(self, host_s=_extended(self.host_s, size), device_s=_extended(self.device_s, size))
+        return self if size == self.largest_batch else _up_to(self, size)
+
+
+@lru_cache(maxsize=64)  # every config of a space asks for the same ones
+def _up_to(service: ServiceTimes, size: int) -> ServiceTimes:
+    if size <= service.largest_batch:
+        return replace(service, host_s=service.host_s[:size], device_s=service.device_s[:size])
+    return replace(service, host_s=_extended(service.host_s, size), device_s=_extended(service.device_s, size))
 
 
 def _extended(times_s: NDArray[np.float64], size: int) -> NDArray[np.float64]:

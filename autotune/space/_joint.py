@@ -207,7 +207,8 @@ class JointSpace:
 
     def with_part(self, candidate: Candidate, model: str, part: Candidate) -> Candidate:
         """The candidate with these values of one model, by their plain names."""
-        return self._joined({each: part if each == model else self.part(candidate, each) for each in self.spaces})
+        values = {self.name_of(model, name): value for name, value in part}
+        return Candidate.from_dict({**candidate.as_dict(), **values})
 
     def part(self, candidate: Candidate, model: str) -> Candidate:
         """The values of one model, by their plain names."""

@@ -49,9 +49,9 @@ def ensemble(repository: Path, name: str, step: str) -> None:
     (repository / name / "1").mkdir(parents=True)
     (repository / name / "config.pbtxt").write_text(
         f'name: "{name}"\nplatform: "ensemble"\nmax_batch_size: 8\n'
-        'input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [1] }]\n'
+        'input [{ name: "x" data_type: TYPE_FP32 dims: [4] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [4] }]\n'
         f'ensemble_scheduling {{ step [{{ model_name: "{step}" model_version: -1 '
-        'input_map { key: "x" value: "x" } output_map { key: "y" value: "y" } }] }\n'
+        'input_map { key: "input" value: "x" } output_map { key: "output" value: "y" } }] }\n'
     )
 
 
