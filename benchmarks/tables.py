@@ -22,7 +22,12 @@ COMPARISON = README.parents[1] / "docs" / "comparison.md"
 RESULTS = Path(__file__).parent / "results"
 
 COMPARED = {
-    "model_analyzer": ("model_analyzer_accelerator", "model_analyzer_mnist"),
+    "model_analyzer": (
+        "model_analyzer_accelerator",
+        "model_analyzer_caller",
+        "model_analyzer_mnist",
+        "model_analyzer_pipeline",
+    ),
     "perf_analyzer": ("perf_analyzer_agreement", "perf_analyzer_agreement_slow", "perf_analyzer_throughput"),
 }
 """The runs of each table of `docs/comparison.md`."""
