@@ -1,4 +1,4 @@
-"""How well a pipeline's rates are forecast, config by config: an ensemble of three steps, of which one needs a device.
+"""How well a pipeline's rates are forecast, config by config: an ensemble of three steps; one needs a device.
 
 `--model images` takes the one of `examples/image_pipeline`, whose network runs on the cores that all share.
 

@@ -1,8 +1,8 @@
 """What windows show of a model that calls others while it executes (Triton's business logic scripting).
 
-Its instance is held until its calls have ended. So it is a pipeline that as many requests are in as it has instances:
-its own time first, then the models that it calls, one after the other, or side by side if their times add up to more
-than its executions take.
+Its instance is held until its calls have ended. So it is simulated as a pipeline with no more requests under way than
+it has instances: its own time first, then the models that it calls, one after the other, or side by side if their times
+add up to more than its executions take.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Carrier:
     def level(self, rate_per_s: float) -> float:
         """How close a rate comes to breaking a ceiling, see `Runner.run_within`, or to leaving requests behind.
 
-        Up to 1 the rate is carried.
+        Up to 1 the rate is sustained.
         """
         level, finished, behind = self.runner.run_within(self._ceilings, self._draws.arrivals, 1 / rate_per_s)
         if finished == self._requests:

@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from autotune.load import ClosedLoop, Schedule
-from autotune.measurement import Probe, Purpose
+from autotune.measurement import Measurement, Probe, Purpose
+from autotune.objective import Objective
+from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.prediction import Window
+from autotune.repository import ConfigSet
 from autotune.server import ModelStatistics
+from autotune.space import Candidate
 
 HOST_S, FIXED_S, ITEM_S = 0.0005, 0.002, 0.0001
 
@@ -86,3 +90,22 @@ def copying(each: Window, input_ns: int, output_ns: int) -> Window:
     """The window of a model whose inputs and outputs took that long to copy, in all."""
     server = replace(each.probe.server, compute_input_ns=input_ns, compute_output_ns=output_ns)
     return replace(each, probe=replace(each.probe, server=server))
+
+
+def trial_of(
+    candidate: Candidate | None, configs: ConfigSet, objective: Objective, rate_per_s: float, *probes: Probe
+) -> TrialOutcome:
+    """A trial that sustained a rate and ran these windows, the last of which decided."""
+    measurement = Measurement(
+        feasible=True,
+        rate_per_s=rate_per_s,
+        first_failing_per_s=None,
+        latency_s={"p99": 0.05},
+        ceilings=objective.ceilings,
+        violations={},
+        decided_by=probes[-1],
+        probes=probes,
+        seconds=1.0,
+        instances=1,
+    )
+    return TrialOutcome(OutcomeKind.FEASIBLE, candidate, configs.texts(), measurement)

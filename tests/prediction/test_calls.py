@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from service_windows import window
+from service_windows import trial_of, window
 
 from autotune.load import ClosedLoop
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import Probe
 from autotune.measurement._serving import Step, StepWindow
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import TrialOutcome
 from autotune.prediction import Predictor
 from autotune.repository import ConfigSet, ModelConfig
 from autotune.space import Candidate, JointSpace, SearchSpace
@@ -60,19 +60,7 @@ def probe(concurrency: int, times: int = 1, execution_s: float = OWN_S + sum(TAK
 
 
 def trial(candidate: Candidate | None, *probes: Probe) -> TrialOutcome:
-    measurement = Measurement(
-        feasible=True,
-        rate_per_s=40.0,
-        first_failing_per_s=None,
-        latency_s={"p99": 0.05},
-        ceilings=OBJECTIVE.ceilings,
-        violations={},
-        decided_by=probes[-1],
-        probes=probes,
-        seconds=1.0,
-        instances=1,
-    )
-    return TrialOutcome(OutcomeKind.FEASIBLE, candidate, BASE.texts(), measurement)
+    return trial_of(candidate, BASE, OBJECTIVE, 40.0, *probes)
 
 
 def test_the_model_that_calls_gets_instances_and_so_does_the_slow_one_that_it_calls(space: JointSpace) -> None:

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from service_windows import window
+from service_windows import trial_of, window
 
 from autotune.load import ClosedLoop
-from autotune.measurement import Measurement, Probe
+from autotune.measurement import Probe
 from autotune.measurement._serving import Step, StepWindow
 from autotune.objective import Ceiling, Objective
-from autotune.outcome import OutcomeKind, TrialOutcome
+from autotune.outcome import TrialOutcome
 from autotune.prediction import Predictor
 from autotune.repository import ConfigSet, ModelConfig, RequestShapes
 from autotune.space import Candidate, JointSpace, SearchSpace
@@ -73,19 +73,7 @@ def probe(size: int, concurrency: int) -> Probe:
 
 
 def trial(candidate: Candidate | None, rate_per_s: float) -> TrialOutcome:
-    probes = (probe(1, 1), probe(8, 32))
-    measurement = Measurement(
-        feasible=True,
-        rate_per_s=rate_per_s,
-        first_failing_per_s=None,
-        latency_s={"p99": 0.05},
-        ceilings=OBJECTIVE.ceilings,
-        violations={},
-        decided_by=probes[-1],
-        probes=probes,
-        seconds=1.0,
-    )
-    return TrialOutcome(OutcomeKind.FEASIBLE, candidate, BASE.texts(), measurement)
+    return trial_of(candidate, BASE, OBJECTIVE, rate_per_s, probe(1, 1), probe(8, 32))
 
 
 def test_the_slow_step_gets_instances_and_the_fast_one_is_left_alone(space: JointSpace) -> None:
