@@ -80,6 +80,12 @@ def test_keeps_several_ceilings_and_leaves_absent_ones_out() -> None:
     assert parse_ceilings(p99="5ms", p90=None, avg="2ms") == (Ceiling("p99", 0.005), Ceiling("avg", 0.002))
 
 
+def test_one_statistic_has_one_ceiling_by_whichever_option() -> None:
+    both = {"first-response-p99": "50ms"}
+    with pytest.raises(UsageError, match=r"first-response-p99 \(--ttfr-p99 and --ceiling\); give one"):
+        parse_ceilings(["first-response-p99=40ms"], **both)
+
+
 def test_ceilings_on_any_percentile_of_either_latency_the_strictest_first() -> None:
     texts = ["p50=2ms,first-response-p99=50ms", "p99.90=8ms", "first-response-p50=7ms"]
     assert parse_ceilings(texts, p99="5ms", avg="2ms") == (

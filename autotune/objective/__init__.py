@@ -10,6 +10,7 @@ from autotune.objective._ceiling import (
     Ceiling,
     MemoryKind,
     MemoryLimit,
+    ceiling_flag,
     latency_key,
     parse_ceilings,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryLimit",
     "Objective",
     "Value",
+    "ceiling_flag",
     "format_duration",
     "format_size",
     "latency_key",

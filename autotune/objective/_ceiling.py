@@ -84,6 +84,11 @@ class Ceiling:
         return f"{self.key} <= {format_duration(self.limit_s)}"
 
 
+def ceiling_flag(statistic: str) -> str:
+    """The short option for a ceiling on a statistic: ``--p99``; ``--ttfr-p99`` (time to first response)."""
+    return "--" + statistic.replace(FIRST_RESPONSE, "ttfr-")
+
+
 def latency_key(statistic: str, model: str = "") -> str:
     """The name under which a window keeps a statistic of all its requests, or of those to one of several models."""
     return f"{statistic} of {model}" if model else statistic
@@ -110,13 +115,13 @@ def parse_ceilings(given: Iterable[str] = (), **statistics: str | None) -> tuple
 
     Args:
         given: Texts of ``--ceiling``: ``"p99.9=8ms"``, or several with commas between them.
-        statistics: Short forms, the absent ones left out: ``p99="5ms", avg=None``.
+        statistics: Limits by statistic, from the options of `ceiling_flag`; None if not given: ``p99="5ms", avg=None``.
 
     Raises:
         UsageError: A statistic or duration that cannot be read, or two ceilings on one statistic.
     """
     found: dict[str, tuple[str, Ceiling]] = {}
-    named = [(f"--{name}", f"{name}={text}") for name, text in statistics.items() if text is not None]
+    named = [(ceiling_flag(name), f"{name}={text}") for name, text in statistics.items() if text is not None]
     for flag, text in (*named, *(("--ceiling", each.strip()) for texts in given for each in texts.split(","))):
         ceiling = _parse_ceiling(flag, text)
         if ceiling.statistic in found:

@@ -25,7 +25,7 @@ _LOADS = (
     *("duration", "warm_up", "window", "confidence", "certify_time", "max_concurrency", "time_budget", "seed"),
 )
 _CLIENT = ("protocol", "shared_memory", "streaming", "client", "perf_analyzer", "client_time")
-_SLO = ("p99", "p95", "p90", "avg", "ceiling", "load")
+_SLO = ("p99", "p95", "p90", "avg", "ttfr_p99", "ceiling", "load")
 _OPTIONS = {"config": "model_config"}  # keys that are not called like their option
 _PATHS = {"model_repository", "trace", "perf_analyzer", "model_config"}
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
-from autotune.objective import Ceiling, Objective, parse_ceilings, parse_duration
+from autotune.objective import Ceiling, Objective, ceiling_flag, parse_ceilings, parse_duration
 from autotune.request._model import ModelRequest
 from autotune.request._option import Panel, option, texts
 from autotune.request._slo import SloRequest
@@ -31,6 +31,7 @@ _OF_ONE_MODEL = (
     "concurrency",
     "streaming",
     "client_time",
+    "ttfr_p99",
     "sequence_length",
     "num_of_sequences",
 )
@@ -90,9 +91,11 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
         if not models:
             for name, text in given.items():
                 if "=" in text:
-                    raise UsageError(f"--{name}: {text!r} names a model; that goes with --models, else write 5ms")
+                    raise UsageError(
+                        f"{ceiling_flag(name)}: {text!r} names a model; that goes with --models, else write 5ms"
+                    )
             return super().ceilings()
-        limits_s = {name: _limits_s(text, f"--{name}", models) for name, text in given.items()}
+        limits_s = {name: _limits_s(text, ceiling_flag(name), models) for name, text in given.items()}
         for each in parse_ceilings(texts(self.ceiling)):
             if each.of_first_response:
                 raise UsageError(f"--ceiling: {each.statistic} goes with one model, not with --models")

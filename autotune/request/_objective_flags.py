@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autotune.arrivals import POISSON, Recorded
-from autotune.objective import Ceiling, Objective, format_duration, parse_duration
+from autotune.objective import Ceiling, Objective, ceiling_flag, format_duration, parse_duration
 from autotune.request._slo import SloRequest
 
 _UNITS = {"t": 1024**4, "g": 1024**3, "m": 1024**2}
@@ -61,7 +61,7 @@ def _ceilings(ceilings: tuple[Ceiling, ...]) -> Iterator[str]:
             named = (
                 f"{each.model}={_duration(each.limit_s)}" if each.model else _duration(each.limit_s) for each in of
             )
-            yield from (f"--{statistic}", ",".join(named))
+            yield from (ceiling_flag(statistic), ",".join(named))
 
 
 def _duration(seconds: float) -> str:

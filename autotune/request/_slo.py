@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotune.errors import UsageError
-from autotune.objective import Ceiling, parse_ceilings
+from autotune.objective import FIRST_RESPONSE, Ceiling, ceiling_flag, parse_ceilings
 from autotune.request._option import Panel, option, texts
 from autotune.request._traffic import TrafficRequest
 
@@ -21,10 +21,16 @@ class SloRequest(TrafficRequest):
     p95: str | None = option(None, "DURATION", "Ceiling on p95 latency.", panel=Panel.OBJECTIVE)
     p90: str | None = option(None, "DURATION", "Ceiling on p90 latency.", panel=Panel.OBJECTIVE)
     avg: str | None = option(None, "DURATION", "Ceiling on mean latency.", panel=Panel.OBJECTIVE)
+    ttfr_p99: str | None = option(
+        None,
+        "DURATION",
+        "Ceiling on the p99 of the time to the first response of a stream.",
+        panel=Panel.OBJECTIVE,
+    )
     ceiling: Sequence[str] = option(
         (),
         "STATISTIC=LIMIT",
-        "Ceiling on any percentile: p99.9=8ms, p50=2ms, first-response-p99=50ms; repeatable.",
+        "Ceiling on any percentile: p99.9=8ms, p50=2ms, first-response-p50=20ms; repeatable.",
         panel=Panel.OBJECTIVE,
     )
     load: str = option(
@@ -45,13 +51,20 @@ class SloRequest(TrafficRequest):
         first = next((each for each in found if each.of_first_response), None)
         if first and not self.streaming:
             raise UsageError(
-                f"--ceiling: {first.statistic} needs a stream of responses; add --protocol grpc --streaming, or use"
-                f" {first.statistic.removeprefix('first-response-')} if requests have one response each"
+                f"{self.flag_of(first)}: {first.statistic} needs a stream of responses; add --protocol grpc"
+                f" --streaming, or limit {first.statistic.removeprefix(FIRST_RESPONSE)} if each request has one"
             )
         if first and self.client != "autotune":
-            raise UsageError(f"--ceiling: {self.client} does not time each first response; drop --client for it")
+            raise UsageError(
+                f"{self.flag_of(first)}: {self.client} does not time each first response; leave --client out"
+            )
         return found
 
     def statistics(self) -> dict[str, str | None]:
-        """The text of each limit that has an option of its own; None if not given."""
-        return {"p99": self.p99, "p95": self.p95, "p90": self.p90, "avg": self.avg}
+        """The text of each limit that has an option of its own (`ceiling_flag`), by statistic; None if not given."""
+        own = {"p99": self.p99, "p95": self.p95, "p90": self.p90, "avg": self.avg}
+        return own | {f"{FIRST_RESPONSE}p99": self.ttfr_p99}
+
+    def flag_of(self, ceiling: Ceiling) -> str:
+        """The option that gave a ceiling."""
+        return ceiling_flag(ceiling.statistic) if self.statistics().get(ceiling.statistic) else "--ceiling"

@@ -26,6 +26,7 @@ JOB_OPTIONS = (
     "p95",
     "p90",
     "avg",
+    "ttfr_p99",
     "ceiling",
     "load",
     "arrivals",

@@ -12,7 +12,8 @@ from autotune.request import RunRequest, objective_flags, options_of
 GIVEN = [
     {"p99": "5ms"},
     {"p99": "1234.5us", "avg": "2m", "ceiling": ["p99.9=8ms,p50=0.3us"]},
-    {"ceiling": "first-response-p99=50ms", "protocol": "grpc", "streaming": True},
+    {"ceiling": "first-response-p50=20ms", "protocol": "grpc", "streaming": True},
+    {"ttfr_p99": "50ms", "p99": "200ms", "protocol": "grpc", "streaming": True},
     {"p95": "20ms", "load": "closed", "client_time": "3.3ms"},
     {"p99": "5ms", "arrivals": "gamma:2.5", "within": "7.5%", "max_memory": "1536m", "max_gpu_memory": "1.3g"},
     {"p99": "5ms", "arrivals": "constant", "max_memory": "999.9k"},
