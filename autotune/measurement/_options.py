@@ -44,6 +44,7 @@ class MeasureOptions:
         screen_attempts: Windows of the screen at most; two where the answer is certain [guess].
         sizes_s: Seconds of a window that shows how long executions of each batch size take: without it a cliff between
             two sizes is found by trials only [replay ablate].
+        rough_part: Part of what is left of the question's share that this window takes for a slow model [guess].
         rough_sizes: Length of that window for a slow model, in lone requests: enough for four sizes where a doubling
             takes half as long again [guess].
         sizes_per_octave: Batch sizes that are asked for to every doubling [guess].
@@ -159,6 +160,7 @@ class MeasureOptions:
     burst_part: float = 0.5
     screen_attempts: int = 3
     sizes_s: float = 1.0
+    rough_part: float = 0.25
     rough_sizes: float = 8.0
     sizes_per_octave: int = 4
     size_jump: float = 1.5

@@ -22,12 +22,14 @@ Sized = Callable[[Sequence[int]], LoadGenerator]
 def sweep_sizes(prober: Prober, sized: Sized, *, rough: bool = False) -> None:
     """Sends requests of every useful size to a server with one instance; then of those around its largest jumps.
 
-    If only ``rough`` times are wanted, as of a slow model, powers of two are asked for, in the time of a few requests.
+    If only ``rough`` times are wanted, as of a slow model, powers of two are asked for, in the time of a few requests
+    and a part of the question's share.
     """
     largest = prober.serving.largest_batch
     if rough:
         powers = [1 << power for power in range(1, largest.bit_length())]
-        _window(prober, sized, powers, prober.options.rough_sizes * prober.probes[-1].latency_s["avg"])
+        most_s = prober.options.rough_part * prober.share_left_s()
+        _window(prober, sized, powers, min(most_s, prober.options.rough_sizes * prober.probes[-1].latency_s["avg"]))
         return
     _window(prober, sized, sizes_up_to(largest, prober.options), prober.options.sizes_s)
     around = between_jumps(_seconds_by_size(prober), prober.options)

@@ -24,9 +24,11 @@ parameters:
 """
 
 
-def study(tmp_path: Path, store: Store, item_s: float, load: LoadName, sampler: str) -> tuple[StudyResult, float]:
+def study(
+    tmp_path: Path, store: Store, item_s: float, load: LoadName, sampler: str, limit: float = 5.0
+) -> tuple[StudyResult, float]:
     """A study with the time of 200 requests, a minute at least, and the part of it that was spent."""
-    objective = Objective("throughput", (Ceiling("p99", 5 * item_s),), load=load)
+    objective = Objective("throughput", (Ceiling("p99", limit * item_s),), load=load)
     deployment = SlowDeployment(slow_model(item_s))
     budget_s = max(60.0, 200 * item_s)
     wanted = plan(tmp_path, batch=8, trials=None, space=SPACE, final_rounds=3)
@@ -37,18 +39,22 @@ def study(tmp_path: Path, store: Store, item_s: float, load: LoadName, sampler: 
     return result, deployment.clock() / budget_s
 
 
+@pytest.mark.parametrize("limit", [5.0, 20.0])
 @pytest.mark.parametrize("item_s", [0.01, 0.1, 1.0, 5.0])
-def test_eight_configs_fit_into_the_time_of_200_requests(tmp_path: Path, store: Store, item_s: float) -> None:
-    result, spent = study(tmp_path, store, item_s, "open", "tpe")
+def test_eight_configs_fit_into_the_time_of_200_requests(
+    tmp_path: Path, store: Store, item_s: float, limit: float
+) -> None:
+    """Under a loose ceiling too: many outstanding requests would wait for most of the time."""
+    result, spent = study(tmp_path, store, item_s, "open", "tpe", limit)
     assert len(result.trials) >= 8
     assert spent <= 1.1
 
 
-@pytest.mark.parametrize(("item_s", "load"), [(0.1, "closed"), (5.0, "open")])
+@pytest.mark.parametrize(("item_s", "load", "limit"), [(0.1, "closed", 5.0), (5.0, "open", 5.0), (1.0, "open", 20.0)])
 def test_several_instances_are_found_for_a_slow_model(
-    tmp_path: Path, store: Store, item_s: float, load: LoadName
+    tmp_path: Path, store: Store, item_s: float, load: LoadName, limit: float
 ) -> None:
-    result, _ = study(tmp_path, store, item_s, load, "model")
+    result, _ = study(tmp_path, store, item_s, load, "model", limit)
     assert len(result.trials) >= 8 or "no untried config" in result.stopped
     assert result.best is not None
     assert result.best.outcome.values is not None

@@ -30,9 +30,10 @@ def too_slow(prober: Prober, alone: Probe) -> bool:
 def rank(prober: Prober, question: Question, alone: Probe) -> Found:
     """About what a config sustains, by a few short windows of a closed loop.
 
-    Outstanding requests are chosen so that their mean latency is a part of the limit (Little's law). For random
-    arrivals the throughput is lowered by what bursts take, see `sustained_part`. If too many were outstanding in each
-    window, fewer complete less in proportion at worst: throughput is concave in their number.
+    Outstanding requests are chosen so that their mean latency is a part of the limit (Little's law), or as many as the
+    question's share of the time leaves room for, and one for each instance at least. For random arrivals the throughput
+    is lowered by what bursts take, see `sustained_part`. If too many were outstanding in each window, fewer complete
+    less in proportion at worst: throughput is concave in their number.
 
     Args:
         prober: Runs the windows.
@@ -43,17 +44,20 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
     alone_s = prober.alone_s(alone)
     held, held_per_s, at_least_per_s = alone, alone.batch_size / alone_s * _part(prober, alone), 0.0
     wanted, seen = options.shy * prober.instances * _room(prober, alone_s), [1]
-    for _ in range(options.rank_windows):
-        level = max(1, min(options.max_concurrency, round(wanted)))
+    answered_per_s = prober.instances / alone_s
+    for windows_left in range(options.rank_windows, 0, -1):
+        in_time = prober.share_left_s() / windows_left * answered_per_s
+        level = min(options.max_concurrency, max(prober.instances, round(min(wanted, in_time))))
         factor = options.near_concurrency
         near = len(seen) > 1 and any(each / factor < level < each * factor for each in seen)
-        if near or (held is not alone and prober.share_left_s() <= 0):
+        if near or (held is not alone and level <= (held.concurrency or 1)):  # nothing new, or the share is used up
             break
         least_s = prober.share_left_s() / (2 * options.rank_windows)
         length_s = max(options.rank_executions * alone_s, min(options.max_window_s, least_s))
         probe = prober.closed_loop("locate", level, length_s, StopRule(), repeat=False)
         seen.append(level)
         completed = completed_per_s(probe, prober.instances)
+        answered_per_s = max(answered_per_s, completed / probe.batch_size)
         per_s = completed * _part(prober, probe)
         # The first wave of requests waits for less than later ones do.
         mean_s = max(probe.latency_s["avg"], level * probe.batch_size / completed) if completed else math.inf
