@@ -34,9 +34,9 @@ def apply_values(
 ) -> ModelConfig:
     """``base`` with the effective ``values`` of a candidate in place; everything else of it is kept."""
     config = base
-    if MAX_BATCH_SIZE in values:
-        config = _with_max_batch_size(config, int(str(values[MAX_BATCH_SIZE])))
     batcher = values.get(DYNAMIC_BATCHING, True if batcher_is_implied(parameters) else None)
+    if MAX_BATCH_SIZE in values and (batcher is not False or not base.max_batch_size):
+        config = _with_max_batch_size(config, int(str(values[MAX_BATCH_SIZE])))
     if batcher is False:
         config = config.without("dynamic_batching")
     elif batcher is True and not config.dynamic_batching:

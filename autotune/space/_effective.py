@@ -3,7 +3,8 @@
 * A batch of one cannot be batched: with ``max_batch_size`` 1 the dynamic batcher is switched off (if the
   space allows) and its queue delay and preferred sizes have no effect.
 * Without dynamic batching, the queue delay, the preferred sizes and ``max_batch_size`` have no effect: a study offers
-  requests of one inference, which are then never batched. ``max_batch_size`` is set to the largest of the space.
+  requests of one inference, which are then never batched. ``max_batch_size`` is the largest of the space, and the
+  config keeps its own.
 * A preferred size over ``max_batch_size`` can never be formed (Triton refuses to load it): it is dropped.
 """
 

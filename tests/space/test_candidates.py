@@ -94,6 +94,17 @@ def test_without_batching_the_largest_batch_is_no_choice():
     assert all(each["max_batch_size"] > 1 for each in SPACES["default"].candidates())
 
 
+@pytest.mark.parametrize(("own", "applied"), [(1, 1), (8, 8), (128, 128), (0, 64)])
+def test_a_config_without_dynamic_batching_keeps_its_largest_batch(own: int, applied: int) -> None:
+    """It has no effect there, so the exported config does not change it; batching that is new needs a size."""
+    space = SPACES["default"]
+    base = ModelConfig.parse(f"max_batch_size: {own} dynamic_batching {{ }}", "x")
+    plain = next(each for each in space.candidates() if not each["dynamic_batching"])
+    config = space.apply(plain, base)
+    assert config.max_batch_size == applied
+    assert space.locate(config) == plain
+
+
 def test_preferred_sizes_over_the_largest_batch_are_dropped():
     space = SPACES["batch sizes that are no powers of two"]
     preferred = {(each["max_batch_size"], each["preferred_batch_size"]) for each in space.candidates()}
