@@ -61,9 +61,9 @@ def verdict(result: StudyResult) -> list[str]:
 
 
 def time_spent(result: StudyResult) -> str:
-    """The wall time of a run, and how much of it the final comparison took."""
+    """The wall time of a run, and what the final comparison and the certificate took of it."""
     finals_s = result.seconds - result.search_s
-    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them in the final comparison" if finals_s >= 1 else "")
+    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them after the search" if finals_s >= 1 else "")
 
 
 def nothing_feasible(result: StudyResult) -> list[str]:
