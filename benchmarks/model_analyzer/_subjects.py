@@ -1,8 +1,10 @@
-"""What is searched: the models of ``model_repository/``, and a pipeline and a caller that are written for it.
+"""What is searched: the models of ``model_repository/``, and emulated ones that are written for it.
 
-Both are made of emulated models (`model_repository/accelerator`): a preprocessing step that takes 12 ms beside the
-device, a network that the device bounds, and a light postprocessing step. The pipeline is an ensemble of the three; the
-caller is a Python model that calls the first two (BLS).
+The latter are `model_repository/accelerator` with other times. The pipeline is an ensemble of a preprocessing step,
+which takes 12 ms beside the device, a network that the device bounds, and a light postprocessing step; the caller is a
+Python model that calls the first two (BLS). Of `knee`, `steps` and `cliff` the device's time is no straight line of the
+batch size: it grows eight times as fast beyond a size, in steps of a tile, or doubles at a size, as on devices that
+only judge the search (`benchmarks.replay._devices`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ from pathlib import Path
 from autotune.repository import ModelRepository, ModelSpec
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
-CEILINGS = {"accelerator": "20ms", "mnist": "10ms", "pipeline": "60ms", "caller": "60ms"}
+_CURVES = {
+    "knee": (1.0, "1:2.05, 21:3.05, 64:20.25"),
+    "steps": (2.0, "1:3.3, 12:3.3, 13:5.1, 24:5.1, 25:6.9, 36:6.9, 37:8.7, 48:8.7, 49:10.5, 60:10.5, 61:12.3, 64:12.3"),
+    "cliff": (4.0, "1:3.1, 37:6.7, 38:13.6, 64:18.8"),
+}
+"""Milliseconds beside the device, and on it by batch size."""
+CEILINGS = {"accelerator": "20ms", "mnist": "10ms", "pipeline": "60ms", "caller": "60ms"} | dict.fromkeys(
+    _CURVES, "15ms"
+)
 _STEPS = {
     "preprocess": {"host_ms": 12.0, "device_fixed_ms": 0.0, "device_per_item_ms": 0.0},
     "network": {"host_ms": 0.5, "device_fixed_ms": 2.0, "device_per_item_ms": 0.25},
@@ -71,14 +81,20 @@ def find_subject(name: str, directory: Path) -> Subject:
     Raises:
         UsageError: There is no such model.
     """
+    if name in _CURVES:
+        host_ms, curve = _CURVES[name]
+        repository = _write_models(
+            directory, {name: {"host_ms": host_ms, "device_curve_ms": curve}}, "dynamic_batching { }\n"
+        )
+        return Subject(ModelRepository(repository).model(name))
     if name == "pipeline":
         steps = tuple(_STEPS)
-        repository = _write_steps(directory, steps)
+        repository = _write_models(directory, _STEPS)
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_tensors(8)}{_scheduling(steps)}')
     elif name == "caller":
         steps = ("preprocess", "network")
-        repository = _write_steps(directory, steps)
+        repository = _write_models(directory, {step: _STEPS[step] for step in steps})
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "1" / "model.py").write_text(_CALLER)
         (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{_tensors(8)}')
@@ -88,15 +104,16 @@ def find_subject(name: str, directory: Path) -> Subject:
     return Subject(models.model(name), tuple(models.model(each) for each in steps), called=name == "caller")
 
 
-def _write_steps(directory: Path, steps: tuple[str, ...]) -> Path:
-    for step in steps:
-        (directory / step / "1").mkdir(parents=True)
-        shutil.copy(REPOSITORY / "accelerator" / "1" / "model.py", directory / step / "1")
-        times = "".join(
-            f'parameters {{ key: "{name}" value: {{ string_value: "{value:g}" }} }}\n'
-            for name, value in _STEPS[step].items()
+def _write_models(directory: Path, times: Mapping[str, Mapping[str, float | str]], batching: str = "") -> Path:
+    for model, parameters in times.items():
+        (directory / model / "1").mkdir(parents=True)
+        shutil.copy(REPOSITORY / "accelerator" / "1" / "model.py", directory / model / "1")
+        written = "".join(
+            f'parameters {{ key: "{name}" value: {{ string_value: "{value}" }} }}\n'
+            for name, value in parameters.items()
         )
-        (directory / step / "config.pbtxt").write_text(f'name: "{step}"\nbackend: "python"\n{_tensors(8)}{times}')
+        text = f'name: "{model}"\nbackend: "python"\n{_tensors(8)}{batching}{written}'
+        (directory / model / "config.pbtxt").write_text(text)
     return directory
 
 

@@ -72,8 +72,10 @@ def test_the_configs_of_composing_models_are_named_at_the_end_of_a_points_comman
     assert point.variants == ("model_config_0", "first_config_2", "last_config_0")
 
 
-@pytest.mark.parametrize(("name", "steps"), [("pipeline", ["preprocess", "network", "postprocess"]), ("caller", [])])
-def test_a_pipeline_and_a_caller_are_written_with_the_models_they_need(tmp_path, name, steps):
+@pytest.mark.parametrize(
+    ("name", "steps"), [("pipeline", ["preprocess", "network", "postprocess"]), ("caller", []), ("knee", [])]
+)
+def test_emulated_models_are_written_with_the_models_they_need(tmp_path, name, steps):
     subject = find_subject(name, tmp_path)
     assert [each["model_name"] for each in subject.spec.config.value("ensemble_scheduling.step") or ()] == steps
     assert subject.called is (name == "caller")

@@ -159,6 +159,17 @@ def test_the_device_files_of_dead_servers_are_removed_and_those_of_live_ones_kep
     assert set(tmp_path.iterdir()) == {live, other_container}
 
 
+@pytest.mark.parametrize(("items", "expected_s"), [(1, 0.002), (6, 0.003), (11, 0.004), (12, 0.009), (64, 0.009)])
+def test_a_device_whose_time_jumps_is_given_by_batch_sizes(instance, seconds, items, expected_s):
+    assert seconds(instance(host_ms="0", device_curve_ms="1:2, 11:4, 12:9"), request(items)) == takes(expected_s)
+
+
+@pytest.mark.parametrize("text", ["fast", "1:", "1:-2", "0:3", "1:nan"])
+def test_a_curve_that_cannot_be_read_is_refused_by_name(instance, accelerator, text):
+    with pytest.raises(accelerator.pb_utils.TritonModelException, match="device_curve_ms is"):
+        instance(device_curve_ms=text)
+
+
 @pytest.mark.parametrize("text", ["fast", "-1", "nan", "inf", ""])
 def test_a_timing_that_is_no_duration_is_refused_by_name(instance, accelerator, text):
     with pytest.raises(accelerator.pb_utils.TritonModelException, match="device_fixed_ms is"):

@@ -1,9 +1,10 @@
 """A Triton Python model with the timing of a small accelerator.
 
 A batch of b items takes ``host_ms``, which instances spend in parallel, and then ``device_fixed_ms + b *
-device_per_item_ms`` on a device that serves one batch at a time, first come, first served, for all instances. The
-answer is twice the input. The model sleeps and computes nothing, so the throughput of a config follows from the three
-timings on any machine.
+device_per_item_ms`` on a device that serves one batch at a time, first come, first served, for all instances. With
+``device_curve_ms``, such as ``1:2.1, 16:3.6, 17:7, 64:14``, the device takes those milliseconds for batches of those
+sizes instead, and goes straight between them. The answer is twice the input. The model sleeps and computes nothing, so
+the throughput of a config follows from the timings on any machine.
 """
 
 import ctypes
@@ -100,6 +101,7 @@ class TritonPythonModel:
         self._host_ns = times_ns["host_ms"]
         self._fixed_ns = times_ns["device_fixed_ms"]
         self._per_item_ns = times_ns["device_per_item_ms"]
+        self._sizes, self._curve_ns = self._curve(config)
         device = config.get("parameters", {}).get("device", {}).get("string_value")
         self._shared = bool(device)
         self._device = Device(device or config["name"])
@@ -117,6 +119,26 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(f"parameter {name} is '{text}', expected milliseconds, 0 or more")
         return round(value_ms * 1e6)
 
+    @staticmethod
+    def _curve(config):
+        """The sizes, ascending, and what the device takes for each in nanoseconds; both empty without a curve."""
+        text = config.get("parameters", {}).get("device_curve_ms", {}).get("string_value", "")
+        try:
+            points = dict(map(float, point.split(":")) for point in text.split(",") if text)
+        except ValueError:
+            points = {-1.0: -1.0}
+        if not all(size >= 1 and 0 <= value_ms < math.inf for size, value_ms in points.items()):
+            raise pb_utils.TritonModelException(
+                f"parameter device_curve_ms is '{text}', expected SIZE:MILLISECONDS, such as 1:2.1, 64:8.4"
+            )
+        sizes = sorted(points)
+        return sizes, [points[size] * 1e6 for size in sizes]
+
+    def _device_ns(self, items):
+        if self._sizes:
+            return round(float(np.interp(items, self._sizes, self._curve_ns)))
+        return self._fixed_ns + items * self._per_item_ns
+
     def execute(self, requests):
         begun_ns = time.monotonic_ns()
         items = 0
@@ -131,7 +153,7 @@ class TritonPythonModel:
             sleep_until(ready_ns)
         # Else books the device now, from the end of the host part on. Every batch has the same host part, so the order
         # is the same, and one sleep is more precise than two.
-        sleep_until(self._device.run(ready_ns, self._fixed_ns + items * self._per_item_ns))
+        sleep_until(self._device.run(ready_ns, self._device_ns(items)))
         return responses
 
     def finalize(self):
