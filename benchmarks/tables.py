@@ -58,18 +58,16 @@ class Figure:
         return ", ".join(f"{words} {self._shown(bound)}" for words, bound in bounds if bound is not None)
 
     @property
-    def met(self) -> str:
-        """``yes``, ``no``, or empty without a target."""
-        if not self.target:
-            return ""
+    def missed(self) -> bool:
+        """Whether it has a target that it does not meet."""
         below = self.at_least is not None and self.value < self.at_least
         above = self.at_most is not None and self.value > self.at_most
-        return "no" if below or above else "yes"
+        return below or above
 
-    @property
-    def shown(self) -> str:
-        """The value with its unit."""
-        return self._shown(self.value)
+    def __str__(self) -> str:
+        """The value with its unit, and its target."""
+        target = f" ({self.target})" if self.target else ""
+        return f"{self.name}: {self._shown(self.value)}{target}{', **missed**' if self.missed else ''}"
 
     def _shown(self, value: float) -> str:
         blank = "" if self.unit in ("", "%") else " "
@@ -109,44 +107,29 @@ def recorded_runs(folder: Path = RESULTS) -> list[Run]:
     ]
 
 
-def figures_table(runs: list[Run]) -> list[str]:
-    """A row for each figure; the question stands in the first row of its run."""
-    rows = ["| question | figure | latest | target | met |", "|---|---|---|---|---|"]
+def table(runs: list[Run], folder: str = "") -> list[str]:
+    """A row for each run: its figures below each other, and how, when, of which code and on what it was made.
+
+    Args:
+        runs: The runs.
+        folder: Where their files are, as the page links to them; none is linked to without it.
+    """
+    rows = ["| question | figures | run |", "|---|---|---|"]
     for run in runs:
-        question = f"[{run.question}](results/{run.name}.json)"
-        for figure in run.figures:
-            rows.append(f"| {question} | {figure.name} | {figure.shown} | {figure.target} | {figure.met} |")
-            question = ""
-    return rows
-
-
-def runs_table(runs: list[Run]) -> list[str]:
-    """A row for each run: how, when, of which code and on what."""
-    rows = ["| run | command | date | commit | machine |", "|---|---|---|---|---|"]
-    rows += [f"| {run.name} | `{run.command}` | {run.date} | {run.commit} | {run.machine} |" for run in runs]
-    return rows
-
-
-def comparison_table(runs: list[Run]) -> list[str]:
-    """A row for each figure, with the script that measured it, when and on what."""
-    rows = ["| question | figure | measured | target | script | run on |", "|---|---|---|---|---|---|"]
-    for run in runs:
-        question, script = run.question, next(word for word in run.command.split() if word.startswith("benchmarks"))
-        for figure in run.figures:
-            cells = (question, figure.name, figure.shown, figure.target, f"`{script}`", f"{run.date}, {run.machine}")
-            rows.append(f"| {' | '.join(cells)} |")
-            question = ""
+        question = f"[{run.question}]({folder}/{run.name}.json)" if folder else run.question
+        figures = "<br>".join(map(str, run.figures))
+        rows.append(f"| {question} | {figures} | `{run.command}`<br>{run.date}, {run.commit}, {run.machine} |")
     return rows
 
 
 def readme_tables(runs: list[Run]) -> dict[str, list[str]]:
     """The tables of `benchmarks/README.md` by the names of their markers."""
-    return {"figures": figures_table(runs), "runs": runs_table(runs)}
+    return {"figures": table(runs, "results")}
 
 
 def comparison_tables(runs: list[Run]) -> dict[str, list[str]]:
     """The tables of `docs/comparison.md` by the names of their markers."""
-    return {name: comparison_table([run for run in runs if run.name in wanted]) for name, wanted in COMPARED.items()}
+    return {name: table([run for run in runs if run.name in wanted]) for name, wanted in COMPARED.items()}
 
 
 def with_tables(text: str, tables: dict[str, list[str]]) -> str:

@@ -38,16 +38,16 @@ def test_every_recorded_run_is_of_a_script_that_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "met"),
+    ("figure", "shown"),
     [
-        (Figure("ratio", 1.0, "times", at_least=1.0), "yes"),
-        (Figure("ratio", 0.99, "times", at_least=1.0), "no"),
-        (Figure("time", 4.1, "s", at_most=4), "no"),
-        (Figure("share", 53, "%"), ""),
+        (Figure("ratio", 1.0, "times", at_least=1.0), "ratio: 1.0 times (at least 1.0 times)"),
+        (Figure("ratio", 0.99, "times", at_least=1.0), "ratio: 0.99 times (at least 1.0 times), **missed**"),
+        (Figure("time", 4.1, "s", at_most=4), "time: 4.1 s (at most 4 s), **missed**"),
+        (Figure("share", 53, "%"), "share: 53%"),
     ],
 )
-def test_a_figure_meets_its_target_or_not(figure: Figure, met: str) -> None:
-    assert figure.met == met
+def test_a_figure_says_whether_it_misses_its_target(figure: Figure, shown: str) -> None:
+    assert str(figure) == shown
 
 
 def test_a_changed_figure_makes_the_readme_stale(tmp_path: Path) -> None:
