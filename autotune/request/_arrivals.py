@@ -54,13 +54,10 @@ class ArrivalsRequest(Request):
         """The gaps that are stretched to a rate.
 
         Raises:
-            UsageError: ``--arrivals`` or ``--trace`` is at fault, or perf_analyzer is to offer what it cannot.
+            UsageError: ``--arrivals`` or ``--trace`` is at fault.
         """
         recording = self.recording()
-        spacing = self._recorded(recording) if recording is not None else parse_arrivals(self.arrivals)
-        if getattr(self, "client", "") == "perf_analyzer" and str(spacing) not in ("poisson", "constant"):
-            raise UsageError(f"--client: perf_analyzer cannot offer arrivals {spacing}; use --client autotune")
-        return spacing
+        return self._recorded(recording) if recording is not None else parse_arrivals(self.arrivals)
 
     def _recorded(self, recording: Trace) -> Recorded:
         try:

@@ -151,6 +151,23 @@ def test_result_agrees_with_the_servers_statistics(binary, server, protocol, sch
     assert result.completed * 2 / result.duration_s == pytest.approx(result.achieved_per_s, rel=0.01)
 
 
+def test_the_requests_of_a_rate_are_sent_as_the_schedule_says(binary, server):
+    """perf_analyzer 2.51's own Poisson arrivals are the same ones in every run, stretched to the rate: the gaps of two
+    runs with --request-distribution poisson have a correlation of 0.97 (findings/perf_analyzer_poisson_repeats.sh)."""
+    payloads = [_payload("batching", 0, batch=(1,))]
+    gaps_s = []
+    for seed in (1, 2):
+        schedule = PoissonRate(20, seed)
+        result = _run(binary, server, "http", payloads, schedule, duration_s=3.0)
+        sent_s = np.sort(result.scheduled_s)
+        due_s = schedule.arrivals(10.0)
+        gaps_s.append(np.diff(sent_s)[:40])
+        # What was sent before the window is cut off: the gaps are found again somewhere in the schedule's.
+        fits = [np.corrcoef(gaps_s[-1], np.diff(due_s)[place : place + 40])[0, 1] for place in range(40)]
+        assert max(fits) > 0.9
+    assert abs(np.corrcoef(*gaps_s)[0, 1]) < 0.6
+
+
 def test_its_own_report_agrees_with_its_requests(binary, server, protocol):
     options = PerfAnalyzerOptions(warmup_s=0.0)
     generator = PerfAnalyzerGenerator(binary, server.endpoint, protocol, [_payload("batching", 0, batch=(2,))], options)

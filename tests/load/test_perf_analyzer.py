@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autotune.arrivals import Gamma
 from autotune.errors import UsageError
-from autotune.load import ClosedLoop, ConstantRate, Payload, PoissonRate, Tensor, Trace
+from autotune.load import ClosedLoop, ConstantRate, Payload, PoissonRate, Tensor, Trace, open_loop
 from autotune.load._schedule import Share
 from autotune.load.perf_analyzer import (
     PerfAnalyzerOptions,
@@ -21,7 +22,7 @@ from autotune.load.perf_analyzer import (
     find_perf_analyzer,
     read_report,
 )
-from autotune.load.perf_analyzer._command import command, load_arguments
+from autotune.load.perf_analyzer._command import command, intervals, load_arguments
 from autotune.load.perf_analyzer._export import Export, ExportScanner
 from autotune.load.perf_analyzer._failures import failures, last_words
 from autotune.load.perf_analyzer._input_data import input_data
@@ -128,12 +129,20 @@ class TestCommand:
         ("schedule", "arguments"),
         [
             (ClosedLoop(8), "--concurrency-range 8"),
-            (ConstantRate(250.5), "--request-rate-range 250.500000 --request-distribution constant --async"),
-            (PoissonRate(100, 7), "--request-rate-range 100.000000 --request-distribution poisson --async"),
+            (ConstantRate(250.5), "--request-intervals intervals.txt --async"),
+            (PoissonRate(100, 7), "--request-intervals intervals.txt --async"),
+            (open_loop(Gamma(2.0), 100, 7), "--request-intervals intervals.txt --async"),
         ],
     )
     def test_schedule_becomes_arguments(self, schedule, arguments):
         assert " ".join(load_arguments(schedule, PerfAnalyzerOptions())) == arguments
+
+    @pytest.mark.parametrize("schedule", [ConstantRate(3000), PoissonRate(3000, 7), open_loop(Gamma(2.0), 3000, 7)])
+    def test_intervals_are_the_schedules_own_for_longer_than_it_sends(self, schedule):
+        options = PerfAnalyzerOptions(warmup_s=0.5)
+        times_s = np.cumsum([int(line) for line in intervals(schedule, 2.0, options).splitlines()]) / 1e6
+        assert times_s[-1] > 2.5 * 1.2
+        np.testing.assert_allclose(times_s, schedule.arrivals(10.0)[: len(times_s)], atol=0.6e-6)
 
     def test_closed_loop_is_asynchronous_on_request(self):
         assert "--async" in load_arguments(ClosedLoop(8), PerfAnalyzerOptions(asynchronous=True))

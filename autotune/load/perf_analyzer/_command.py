@@ -3,6 +3,10 @@
 perf_analyzer measures in windows until the last three agree, and gives up when they do not. Any three agree at the
 stability threshold used here, so it takes exactly three, back to back, and reports them as one; their requests are
 exported and the warm-up is cut off afterwards. Its time windows last 1.2 times ``--measurement-interval``.
+
+Requests of a rate are sent after intervals that it reads from a file. Its own Poisson arrivals
+(``--request-distribution``) are the same ones in every run, stretched to the rate
+(`findings/perf_analyzer_poisson_repeats.sh`), so that repeated windows would show nothing new.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from autotune.errors import UsageError
-from autotune.load._schedule import ClosedLoop, ConstantRate, PoissonRate
+from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop, PoissonRate, SpacedRate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +26,13 @@ if TYPE_CHECKING:
     from autotune.load._schedule import Schedule
 
 INPUT_DATA = "input_data.json"
+INTERVALS = "intervals.txt"
 EXPORT = "requests.json"
 REPORT = "report.csv"
 _WINDOWS = 3
 _WINDOW_PER_INTERVAL = 1.2
 _ANY_PERCENTAGE = "1000000000"
+_LONGER = 1.5  # what it sends beyond warm-up and window would begin the intervals again
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,19 @@ def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str
     """
     if isinstance(schedule, ClosedLoop) and not schedule.client_s:
         return ["--concurrency-range", str(schedule.concurrency), *(["--async"] if options.asynchronous else [])]
-    if isinstance(schedule, ConstantRate | PoissonRate):
-        distribution = "constant" if isinstance(schedule, ConstantRate) else "poisson"
-        rate = f"{schedule.rate_per_s:.6f}"
-        return ["--request-rate-range", rate, "--request-distribution", distribution, "--async"]
+    if isinstance(schedule, ConstantRate | PoissonRate | SpacedRate):
+        return ["--request-intervals", INTERVALS, "--async"]
     raise UsageError(
-        "--client perf_analyzer: offers closed loops (taking the time that it takes), constant and Poisson rates,"
+        "--client perf_analyzer: offers closed loops (taking the time that it takes) and rates,"
         f" not a {type(schedule).__name__}; use --client autotune for it"
     )
+
+
+def intervals(schedule: OpenLoop, duration_s: float, options: PerfAnalyzerOptions) -> str:
+    """The file of intervals: microseconds from each request to the next, the first from the start, a line each."""
+    times_s = schedule.arrivals(_LONGER * (options.warmup_s + duration_s) + 1.0)
+    gaps_us = np.diff(np.round(times_s * 1e6).astype(np.int64), prepend=0)
+    return "".join(f"{gap}\n" for gap in gaps_us)
 
 
 def command(

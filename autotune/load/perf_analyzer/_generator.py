@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.load._generator import LoadGeneratorFailed
-from autotune.load._schedule import check_schedule
-from autotune.load.perf_analyzer._command import INPUT_DATA, REPORT, PerfAnalyzerOptions, command, load_arguments
+from autotune.load._schedule import OpenLoop, check_schedule
+from autotune.load.perf_analyzer._command import (
+    INPUT_DATA,
+    INTERVALS,
+    REPORT,
+    PerfAnalyzerOptions,
+    command,
+    intervals,
+    load_arguments,
+)
 from autotune.load.perf_analyzer._failures import failures, last_words, nothing_completed
 from autotune.load.perf_analyzer._input_data import input_data
 from autotune.load.perf_analyzer._outcome import measured, nothing_measured, unanswered
@@ -46,7 +54,8 @@ class PerfAnalyzerGenerator:
       result holds the failures alone.
     - In an open loop that it or the server could not keep up with, the missing requests are counted as ``unsent``
       and ``timeout`` by the rate at which it says it sent; see `autotune.load.LoadResult.errors`.
-    - Poisson times are its own: a schedule's seed is ignored. A watch is ignored too: it cannot end early.
+    - A rate's requests are sent by a schedule's own times, in whole microseconds, the warm-up's first. A watch is
+      ignored: it cannot end early.
     - It keeps every input and output value of every request in memory and writes them out after the window, for
       large tensors many times longer than the window: `run` takes that much longer than duration and timeout. A run
       is ended when it needs more than half of the free memory.
@@ -99,7 +108,7 @@ class PerfAnalyzerGenerator:
         """Offers ``schedule``; see `autotune.load.LoadGenerator.run` and the class for what differs.
 
         Args:
-            schedule: A closed loop, a constant or a Poisson rate.
+            schedule: A closed loop, or a rate of any spacing.
             duration_s: The window, after a warm-up of its own.
             timeout_s: How much longer a server may take that does not answer; then perf_analyzer is ended.
             watch: Ignored.
@@ -125,6 +134,8 @@ class PerfAnalyzerGenerator:
         with tempfile.TemporaryDirectory(prefix=f"{new_prefix()}perf_analyzer-") as folder:
             directory = Path(folder)
             (directory / INPUT_DATA).write_text(input_data(self._payloads, batched=batched))
+            if isinstance(schedule, OpenLoop):
+                (directory / INTERVALS).write_text(intervals(schedule, duration_s, self._options))
             line = command(
                 self._binary,
                 model=model,

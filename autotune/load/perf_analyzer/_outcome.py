@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.load._result import LoadResult
-from autotune.load._schedule import ClosedLoop, ConstantRate, OpenLoop
+from autotune.load._schedule import ClosedLoop, OpenLoop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autotune.load.perf_analyzer._process import Ended
 
 _SENT_PER_S = re.compile(r"Avg send request rate: (?P<rate>[\d.]+)")
-_CHANCE = 3.0  # standard deviations of a Poisson count that are no shortfall
+_CHANCE = 3.0  # standard deviations of a count that are no shortfall
 
 
 def measured(schedule: Schedule, batch_size: int, warmup_s: float, export: Export, ended: Ended) -> LoadResult:
@@ -84,13 +84,13 @@ def _shortfall(
 ) -> dict[str, int]:
     """Requests of an open loop that are not in the export: not sent, or sent and not answered in the window.
 
-    perf_analyzer exports answered ones only, and its send times are not known beforehand. It says at which rate it
-    sent where many requests were sent too late; else it sent as asked. What is outstanding in a steady state (Little's
-    law: rate times latency, here the 95th percentile of the first quarter, before a queue has grown) is not missing,
-    nor is what chance takes from a Poisson count.
+    perf_analyzer exports answered ones only, and when it began to send is not known. It says at which rate it sent
+    where many requests were sent too late; else it sent as asked. What is outstanding in a steady state (Little's law:
+    rate times latency, here the 95th percentile of the first quarter, before a queue has grown) is not missing, nor is
+    what chance takes from the count of random arrivals.
     """
     asked = schedule.rate_per_s * duration_s
-    asked -= 1.0 if isinstance(schedule, ConstantRate) else _CHANCE * float(np.sqrt(asked))
+    asked -= max(1.0, _CHANCE * float(np.sqrt(asked * schedule.dispersion)))
     said = _SENT_PER_S.search(stdout)
     sent = min(asked, float(said["rate"]) * duration_s) if said else asked
     early_s = latency_s[: -(-len(latency_s) // 4)]
