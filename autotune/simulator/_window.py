@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -157,11 +158,8 @@ class Runner:
         """
         requests = len(self.latency_s)
         first_counted = int(WARM_UP * requests)
-        limits_s = np.array([ceiling.limit_s for ceiling in ceilings], np.float64)
-        # What may be over each limit, of one request: see `autotune.simulator._kernel.run_window`.
-        parts = [-1.0 if math.isnan(each.quantile) else round(1 - each.quantile, 12) for each in ceilings]
-        allowed = np.array(parts, np.float64) * (requests - first_counted)
-        finished, behind, _ = self.run(unit_s, scale, limits_s, np.round(allowed, 6), first_counted, concurrency)
+        limits_s, allowed = _limits(tuple(ceilings), requests - first_counted)
+        finished, behind, _ = self.run(unit_s, scale, limits_s, allowed, first_counted, concurrency)
         seen = max(1, finished - first_counted) / (requests - first_counted)
         level = float((np.abs(self.over) / np.maximum(np.abs(allowed), 0.5)).max(initial=0.0)) / seen
         return level, finished, behind
@@ -222,6 +220,14 @@ class Runner:
             self.executions,
             self.busy_s,
         )
+
+
+@lru_cache(maxsize=64)  # every config of a space meets the same ones
+def _limits(ceilings: tuple[Ceiling, ...], counted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The limits and what may be over each, see `autotune.simulator._kernel.run_window`."""
+    limits_s = np.array([ceiling.limit_s for ceiling in ceilings], np.float64)
+    parts = [-1.0 if each.is_mean else round(1 - each.quantile, 12) for each in ceilings]
+    return limits_s, np.round(np.array(parts, np.float64) * counted, 6)
 
 
 _Row = TypeVar("_Row", bound=np.generic)
