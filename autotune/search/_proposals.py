@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import optuna
-
 from autotune.measurement import ROUGH_RATE, Question
 from autotune.outcome import Forecast, TrialOutcome
 from autotune.search._ask_tell import AskTell
@@ -32,13 +30,11 @@ class Proposal:
     """A trial that Optuna knows of and that was not run yet.
 
     Attributes:
-        asked: Optuna's trial.
         label: Whose config it is.
         trial: What is executed.
         forecast: What its config is expected to measure; None for a start.
     """
 
-    asked: optuna.Trial
     label: str
     trial: Trial
     forecast: Forecast | None = None
@@ -154,7 +150,7 @@ class Proposals:
         if trial.candidate is not None:
             self._seen.add(trial.candidate.key)
             self._alike.append(trial.candidate)
-        self._optuna.tell(proposal.asked, proposal.label, earlier.outcome)
+        self._optuna.tell(trial.number, proposal.label, earlier.outcome)
         self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
         return True
 
@@ -162,12 +158,12 @@ class Proposals:
         """Takes how a trial ended that is among the study's now."""
         if proposal.trial.candidate is not None:
             self._seen.add(proposal.trial.candidate.key)
-        self._optuna.tell(proposal.asked, proposal.label, outcome)
+        self._optuna.tell(proposal.trial.number, proposal.label, outcome)
         self._learn_what_to_avoid()
 
     def abandon(self, proposal: Proposal) -> None:
         """Takes back a trial that was not run to its end; its candidate may be proposed again."""
-        self._optuna.abandon(proposal.asked)
+        self._optuna.abandon(proposal.trial.number)
 
     def discard(self) -> None:
         """Deletes Optuna's study, in which nothing was found out."""
@@ -178,21 +174,21 @@ class Proposals:
         self._optuna.close_stale(self._trials)
 
     def _of_start(self, start: Start) -> Proposal:
-        asked = self._optuna.ask_for(start.candidate)
+        number = self._optuna.ask_for(start.candidate)
         # All configs are compared with the baseline, so its rate is estimated in any case.
         question = ROUGH_RATE if start.label == BASELINE else self._question()
         question = replace(question, profiled=self.experience.simulates)
-        trial = Trial(asked.number, start.candidate, start.configs, question, baseline=start.label == BASELINE)
-        return Proposal(asked, start.label, trial)
+        trial = Trial(number, start.candidate, start.configs, question, baseline=start.label == BASELINE)
+        return Proposal(start.label, trial)
 
     def _of_sampler(self) -> Proposal:
-        asked, candidate = self._optuna.ask()
+        number, candidate = self._optuna.ask()
         configs = self._plan.space.apply(candidate, self._base)
         forecast = self.experience.forecast(candidate)
         question = self._question()
         if forecast and self._plan.objective.maximise:
             question = replace(question, around_per_s=forecast.expected, concurrency=forecast.concurrency)
-        return Proposal(asked, PROPOSED, Trial(asked.number, candidate, configs, question), forecast)
+        return Proposal(PROPOSED, Trial(number, candidate, configs, question), forecast)
 
     def _question(self) -> Question:
         return replace(ROUGH_RATE, beat_per_s=self._to_beat())
