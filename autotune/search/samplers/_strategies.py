@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler
 
 from autotune.errors import UsageError
 from autotune.search.samplers._candidate_sampler import CandidateSampler
+from autotune.search.samplers._tpe import InSpace, RankedTPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Set as AbstractSet
@@ -44,24 +45,6 @@ class Context:
     predictor: Predictor | None = None
     parallel: bool = False
     running: Callable[[], Sequence[Candidate]] = tuple
-
-
-class _InSpace:
-    """A study without the trials that lie outside the space, such as a person's own config.
-
-    Such a trial has no parameters, yet it would take one of the few places of the good trials that a TPE
-    sampler learns from.
-    """
-
-    def __init__(self, study: Study, names: AbstractSet[str]) -> None:
-        self._study = study
-        self._names = names
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study._get_trials(*args, **kwargs) if self._names <= trial.params.keys()]
 
 
 def create_sampler(
@@ -111,13 +94,15 @@ def check_sampler(name: str) -> None:
 
 def _tpe(context: Context) -> Strategy:
     """Tree-structured Parzen estimator over all parameters jointly, feasible trials first."""
+    dropped: set[int] = set()
 
-    def sampler(seed: int) -> BaseSampler:
-        return TPESampler(
-            n_startup_trials=context.startup_trials, multivariate=True, constant_liar=context.parallel, seed=seed
-        )
+    def proposals(
+        study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
+    ) -> Proposals:
+        sampler = RankedTPE(context.startup_trials, int(rng.integers(2**31)), constant_liar=context.parallel)
+        yield from sampler.ranked(InSpace(study, search_space.keys(), dropped), trial, search_space)
 
-    return _asking(sampler, tries=_TRIES)
+    return proposals
 
 
 def _gp(context: Context) -> Strategy:
@@ -147,7 +132,7 @@ def _asking(create: Callable[[int], BaseSampler], tries: int) -> Strategy:
         study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution], rng: np.random.Generator
     ) -> Proposals:
         sampler = create(int(rng.integers(2**31)))
-        in_space: Any = _InSpace(study, search_space.keys())
+        in_space: Any = InSpace(study, search_space.keys())
         for _ in range(tries):
             proposal = sampler.sample_relative(in_space, trial, search_space)
             if not proposal:
