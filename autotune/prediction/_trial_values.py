@@ -47,13 +47,17 @@ def merit_bounds(outcome: TrialOutcome, objective: Objective, pruned_margin: flo
 
 def failing_values(outcomes: Sequence[TrialOutcome]) -> dict[tuple[str, ParameterValue], tuple[OutcomeKind, ...]]:
     """Each (parameter, value) whose trials all failed, at least two, while another value worked: how they ended."""
-    ended: dict[tuple[str, ParameterValue], list[OutcomeKind]] = defaultdict(list)
+    failed: dict[tuple[str, ParameterValue], list[OutcomeKind]] = defaultdict(list)
+    worked: set[tuple[str, ParameterValue]] = set()
     for outcome in outcomes:
+        if outcome.kind not in FAILED:
+            worked.update(outcome.candidate or ())
+            continue
         for parameter in outcome.candidate or ():
-            ended[parameter].append(outcome.kind)
-    works = {name for (name, _), kinds in ended.items() if any(kind not in FAILED for kind in kinds)}
+            failed[parameter].append(outcome.kind)
+    works = {name for name, _ in worked}
     return {
         (name, value): tuple(kinds)
-        for (name, value), kinds in ended.items()
-        if name in works and len(kinds) > 1 and all(kind in FAILED for kind in kinds)
+        for (name, value), kinds in failed.items()
+        if name in works and len(kinds) > 1 and (name, value) not in worked
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autotune.outcome import OutcomeKind
 from autotune.prediction import Predictor, failing_values
-from autotune.search._score import best_of, score
+from autotune.search._score import Incumbent, score
 from autotune.search._served import as_served
 from autotune.search.samplers import MODEL
 
@@ -39,6 +39,7 @@ class Experience:
         observer: Who watches.
 
     Attributes:
+        incumbent: The best trial of this study.
         predictor: Predicts every candidate; None if the sampler does not use it.
         warm: Whether earlier studies showed enough to predict before the first trial.
     """
@@ -50,6 +51,7 @@ class Experience:
         self._observer = observer
         self._told: set[str] = set()
         self._learnt = 0
+        self.incumbent = Incumbent(plan.objective)
         self._earlier: list[TrialOutcome] = []
         self._elsewhere: list[TrialOutcome] = []
         self.predictor: Predictor | None = None
@@ -112,7 +114,7 @@ class Experience:
 
     def best_value(self, trials: Sequence[TrialRecord]) -> float | None:
         """The incumbent's measured value, which the next config has to beat; None without an incumbent."""
-        best = best_of(trials, self._plan.objective)
+        best = self.incumbent.of(trials)
         return None if best is None else score(best.outcome, self._plan.objective)
 
     def estimates(self, trials: Sequence[TrialRecord]) -> dict[int, float]:

@@ -98,6 +98,30 @@ def best_of(trials: Sequence[TrialRecord], objective: Objective) -> TrialRecord 
     return min(feasible, key=lambda trial: (sign * score(trial.outcome, objective), trial.number), default=None)
 
 
+class Incumbent:
+    """The best of a growing list of trials, as `best_of` finds it; each trial is looked at once.
+
+    Args:
+        objective: What is looked for.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._seen = 0
+        self._served: set[str] = set()
+        self._best: TrialRecord | None = None
+
+    def of(self, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+        """The best of the trials; the list is that of the last call, or longer."""
+        for trial in trials[self._seen :]:
+            digest = trial.outcome.served_digest
+            if trial.outcome.feasible and digest not in self._served:
+                self._best = best_of([self._best, trial] if self._best else [trial], self._objective)
+                self._served.update([digest] if digest else [])
+        self._seen = len(trials)
+        return self._best
+
+
 def worth_delivering(trials: Sequence[TrialRecord], objective: Objective, min_gain: float) -> TrialRecord | None:
     """The best feasible trial; the baseline if it meets the SLO and the best is not better by ``min_gain``."""
     best = best_of(trials, objective)

@@ -24,7 +24,7 @@ from autotune.search._plan import StudyPlan
 from autotune.search._proposals import Proposal, Proposals
 from autotune.search._repeated_failures import MachineCheck
 from autotune.search._result import StudyResult, summarise
-from autotune.search._score import BASELINE, PROPOSED, best_of
+from autotune.search._score import BASELINE, PROPOSED
 from autotune.search._served import ChangeNotes, as_served
 from autotune.search._starts import Start
 from autotune.search._stopping import answered_by_cache, enough_trials, failing_alike, out_of_time, unpromising
@@ -215,7 +215,7 @@ class Coordinator:
         left_s = self._left_s()
         wanted = self._wanted()
         if wanted is not None and self._trials:
-            trial_s = statistics.mean(trial.outcome.seconds for trial in self._trials)
+            trial_s = statistics.fmean(trial.outcome.seconds for trial in self._trials)
             search_s = (wanted - len(self._trials)) * trial_s / self._workers.count
             left_s = min(left_s, search_s + finals_s(self._trials, plan))
         if math.isfinite(left_s):
@@ -291,7 +291,7 @@ class Coordinator:
         """The number of the best trial so far; of several objectives those of the Pareto front."""
         if self._plan.objective.also:
             return {each.trial.number for each in searched_front(self._trials, self._plan.objective, 0.0)}
-        best = best_of(self._trials, self._plan.objective)
+        best = self._proposals.experience.incumbent.of(self._trials)
         return {best.number} if best is not None else set()
 
     def _in_time(self, question: Question) -> Question:

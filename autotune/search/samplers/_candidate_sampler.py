@@ -210,13 +210,14 @@ class CandidateSampler(BaseSampler):
 
         Trials that failed in Optuna's sense were interrupted: their candidates may be proposed again.
         """
-        names = self._space.distributions().keys()
+        names, keys = self._space.distributions().keys(), self._key_of_trial
         tried = set(self._finished)
         for other in _read_once(study, TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING):
-            if other.number != trial.number and names <= other.params.keys():
-                if other.number not in self._key_of_trial:
-                    self._key_of_trial[other.number] = self._space.canonical(other.params).key
-                tried.add(self._key_of_trial[other.number])
+            number = other.number
+            if number not in keys and number != trial.number and names <= other.params.keys():
+                keys[number] = self._space.canonical(other.params).key
+            if number in keys:
+                tried.add(keys[number])
         return tried
 
     def _exhausted(self, study: Study, trial: FrozenTrial) -> NoReturn:

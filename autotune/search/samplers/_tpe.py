@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _LEARNT = 250
-"""Trials that TPE learns from. It takes a tenth for good ones, of one objective 25 at most (Optuna's `default_gamma`)."""
+"""Trials that TPE learns from. It takes a tenth for good ones, of one objective 25 at most (`default_gamma`)."""
 
 
 class InSpace:
