@@ -115,6 +115,8 @@ class AskTell:
         Ask/tell has no heartbeat: without this they would look like trials that still run. One that was enqueued but
         never asked for is closed as well: whoever needs it enqueues it again.
         """
+        # The latest one may be in the database although its identifier never came back.
+        self._ids = [each._trial_id for each in self._storage.get_all_trials(self._stored_id, deepcopy=False)]
         self._store_new()
         records = {record.number: record for record in stored}
         unfinished = (TrialState.RUNNING, TrialState.WAITING)

@@ -17,8 +17,10 @@ from autotune.search.samplers import (
     SpaceExhausted,
     _candidate_sampler,
     _strategies,
+    _tpe,
     create_sampler,
 )
+from autotune.search.samplers._tpe import InSpace, RankedTPE
 from autotune.space import Candidate, SearchSpace
 
 WITHOUT_TORCH = [name for name in SAMPLERS if name != "gp"]
@@ -183,6 +185,31 @@ def test_tpe_comes_twice_as_close_to_the_best_feasible_candidate_as_random():
         return session.best_value
 
     assert shortfall("tpe") < 0.5 * shortfall("random")  # measured: 0.24
+
+
+def test_tpe_proposes_what_optunas_own_would_and_then_the_others_that_it_drew():
+    space = BatchingSpace(log2_batch=30, delays=100)
+    searched = study("tpe", space, startup=5)
+    run(searched, space, 30)
+    distributions = {name: each for name, each in space.distributions().items() if not each.single()}
+    trial = searched.get_trials()[-1]
+    for seed in range(5):
+        optunas = optuna.samplers.TPESampler(n_startup_trials=5, multivariate=True, constant_liar=False, seed=seed)
+        ranked = list(RankedTPE(5, seed, constant_liar=False).ranked(searched, trial, distributions))
+        assert ranked[0] == optunas.sample_relative(searched, trial, distributions)
+        assert len(ranked) == 24
+
+
+def test_tpe_learns_from_the_good_and_the_latest_trials_only(monkeypatch):
+    monkeypatch.setattr(_tpe, "_LEARNT", 20)
+    space = BatchingSpace(log2_batch=10, delays=40)
+    searched = study("random", space)
+    run(searched, space, 60)
+    every = searched.get_trials()
+    good = sorted(every, key=lambda trial: (sum(v for v in trial.constraints.values() if v > 0), -trial.value))[:2]
+    latest = [trial.number for trial in every if trial not in good][-18:]
+    learnt = InSpace(searched, set(), set())._get_trials()
+    assert [trial.number for trial in learnt] == sorted([*latest, *(trial.number for trial in good)])
 
 
 def test_tpe_does_not_learn_from_a_trial_outside_the_space():

@@ -48,7 +48,7 @@ class InSpace:
         finished = [trial for trial in trials if trial.state.is_finished()]
         if self._dropped is None or len(finished) <= _LEARNT:
             return trials
-        _, others = _split_trials(self._study, finished, default_gamma(len(finished)))
+        _, others = _split_trials(self._study, finished, default_gamma(_LEARNT))
         self._dropped.update(trial.number for trial in others[: len(finished) - _LEARNT])
         return [trial for trial in trials if trial.number not in self._dropped]
 
