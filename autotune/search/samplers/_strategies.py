@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autotune.space import Candidate, JointSpace
 
 MODEL = "model"
-_TRIES = 3  # each splits and fits all trials again
+_TRIES = 3  # each fits all trials again
 
 
 @dataclass(frozen=True)
