@@ -48,13 +48,12 @@ def merit_bounds(outcome: TrialOutcome, objective: Objective, pruned_margin: flo
 def failing_values(outcomes: Sequence[TrialOutcome]) -> dict[tuple[str, ParameterValue], tuple[OutcomeKind, ...]]:
     """Each (parameter, value) whose trials all failed, at least two, while another value worked: how they ended."""
     failed: dict[tuple[str, ParameterValue], list[OutcomeKind]] = defaultdict(list)
-    worked: set[tuple[str, ParameterValue]] = set()
     for outcome in outcomes:
-        if outcome.kind not in FAILED:
-            worked.update(outcome.candidate or ())
-            continue
-        for parameter in outcome.candidate or ():
+        for parameter in (outcome.candidate or ()) if outcome.kind in FAILED else ():
             failed[parameter].append(outcome.kind)
+    if not failed:
+        return {}
+    worked = {each for outcome in outcomes if outcome.kind not in FAILED for each in outcome.candidate or ()}
     works = {name for name, _ in worked}
     return {
         (name, value): tuple(kinds)
