@@ -39,7 +39,7 @@ def check_lines(result: CheckResult, console: Console | None = None) -> None:
 def verdict_lines(result: ComparisonResult) -> list[str]:
     """Which config is fastest, which tie with it, which are slower, and which are out, a line each."""
     ranking = rank(result)
-    lines = ["Interrupted: the rows are the rounds that were finished."] if result.interrupted else []
+    lines = ["Interrupted: only finished rounds are shown."] if result.interrupted else []
     fastest = ranking.fastest
     if fastest is None:
         lines.append(_none_compared(ranking))
@@ -53,7 +53,7 @@ def verdict_lines(result: ComparisonResult) -> list[str]:
         lines += [f"Undecided: {each.name}; too few rounds could be measured." for each in ranking.undecided]
         for each in ranking.slower:
             ratio = speedup(fastest, each, result)
-            lines.append(f"Slower: {each.name}; {fastest.name} is {_times(ratio)}.")
+            lines.append(f"Slower: {each.name}; {fastest.name} is {_times(ratio)} as fast.")
     lines += [f"{each.name}: {_reason(each)}." for each in ranking.out]
     if result.pairs:
         corrected = f", corrected for {result.pairs} pairs of configs" if result.pairs > 1 else ""
@@ -69,7 +69,7 @@ def gate_sentence(result: CheckResult) -> str:
         return f"Failed: the config in the repository {_reason(ours)}."
     relative = result.relative
     if result.baseline is None:
-        return "Recorded." if ours.compared else "Undecided: no round of the config could be measured."
+        return "Recorded as the baseline." if ours.compared else "Undecided: no round of the config could be measured."
     if relative is None or gate is Gate.UNDECIDED:
         baseline = contenders["baseline"]
         why = f"the baseline {_reason(baseline)}" if not baseline.compared else "fewer than two rounds were measured"
@@ -78,7 +78,9 @@ def gate_sentence(result: CheckResult) -> str:
     if gate is Gate.SLOWER:
         return f"Failed: {speed}, significantly more than {allowed} slower."
     if relative.value < 1 - result.allowed:
-        return f"Passed: {speed}. It may be more than {allowed} slower, but not significantly; more --rounds decide."
+        return (
+            f"Passed: {speed}. It may be more than {allowed} slower, but not significantly; more --rounds may decide."
+        )
     return f"Passed: {speed}; it is not significantly more than {allowed} slower."
 
 
@@ -92,7 +94,7 @@ def disturbed_lines(probes: Sequence[Probe]) -> list[str]:
     found = [probe.invalid[0] for probe in probes if probe.invalid]
     if not found:
         return []
-    words = f"{len(found)} of {len(probes)} windows were disturbed, the first because {disturbance(found[0])}"
+    words = f"{len(found)} of {len(probes)} windows disturbed, the first because {disturbance(found[0])}"
     return [f"Warning: {words}. Intervals are narrower on a quiet machine."]
 
 
@@ -108,7 +110,7 @@ def _drift(result: CheckResult) -> list[str]:
     before, after = recorded.environment, result.comparison.environment
     changed = "the model's files changed" if before.model_digest != after.model_digest else "the machine's load differs"
     return [
-        f"Note: the baseline's config came to {shown(recorded.mean)} when it was recorded and to {shown(now.mean)} now;"
+        f"Note: the baseline's config reached {shown(recorded.mean)} when it was recorded, {shown(now.mean)} now;"
         f" {changed}. The check compares both configs as measured now."
     ]
 
@@ -116,7 +118,7 @@ def _drift(result: CheckResult) -> list[str]:
 def _print_tables(result: ComparisonResult, console: Console) -> None:
     """The configs by speed, and where a request's time goes, each within 80 columns."""
     ranking, value = rank(result), result.metric.statistic or "inferences/s"
-    speeds = _table("config", value, "speed", "")
+    speeds = _table("config", value, "relative speed", "")
     latencies = [name for name in ("avg", "p50", "p99") if name != value]
     parts = _table("config", *latencies, "queue", "infer", "mean batch")
     for each in result.contenders:

@@ -24,7 +24,7 @@ def explanation_lines(result: StudyResult) -> list[str]:
     if explanation.agreement is not None:
         lines.append(_agreement(explanation.agreement))
     if explanation.doubt:
-        lines.append(f"Rely on no prediction here: {explanation.doubt}.")
+        lines.append(f"Do not rely on the predictions here: {explanation.doubt}.")
     return [*lines, _coverage(explanation.coverage, explanation.not_simulated)]
 
 
@@ -37,18 +37,18 @@ def _effects(explanation: Explanation, value: Value) -> list[str]:
     if not shown:
         return []
     what = column(value)
-    lead = f"Effect of each parameter on {what}, compared with the best config with that parameter from"
+    lead = f"Effect of each parameter on {what}: the delivered config against the same one with the value of"
     return [f"{lead} {explanation.against}:", *map(_effect, shown)]
 
 
 def _effect(effect: ParameterEffect) -> str:
     said = []
     if effect.predicted is not None:
-        broken = "predicted to violate the SLO"
+        broken = f"{_other(effect)} is predicted to violate the SLO"
         said.append(f"{effect.predicted:.2f} times predicted" if math.isfinite(effect.predicted) else broken)
     if effect.measured is not None:
         bound = "at least " if effect.at_least else ""
-        broke = "violated the SLO"
+        broke = f"{_other(effect)} violated the SLO"
         found = f"{bound}{effect.measured:.2f} times measured" if math.isfinite(effect.measured) else broke
         said.append(f"{found} (trial {effect.trial})")
     return f"  {phrase(effect.parameter, effect.value)} instead of {_other(effect)}: {', '.join(said)}"
@@ -66,9 +66,8 @@ def _without_effect(explanation: Explanation) -> list[str]:
     if not explanation.without_effect:
         return []
     names = ", ".join(explanation.without_effect)
-    return [
-        f"Does not matter here (no other value is predicted to change more than {explanation.min_gain:.0%}): {names}."
-    ]
+    most = f"{explanation.min_gain:.0%}"
+    return [f"Little effect here (no other value is predicted to change it by more than {most}): {names}."]
 
 
 def _agreement(agreement: Agreement) -> str:
@@ -76,17 +75,16 @@ def _agreement(agreement: Agreement) -> str:
     trials = f"{agreement.trials} trial{'' if agreement.trials == 1 else 's'}"
     error = f"median error {agreement.median_error:.0%}"
     if agreement.trials < _RANKED:
-        return (
-            f"Simulation, knowing all trials, against measurement: {error} over {trials}, too few to correlate ranks."
-        )
+        few = "too few for a rank correlation"
+        return f"Simulation fitted to all trials, against measurement: {error} over {trials}, {few}."
     if agreement.rank_correlation is None:
-        return f"Simulation, knowing all trials, against measurement: {error} over {trials}."
+        return f"Simulation fitted to all trials, against measurement: {error} over {trials}."
     ranks = f"rank correlation {agreement.rank_correlation:.2f}"
-    return f"Simulation, knowing all trials, against measurement: {ranks} over {trials}, {error}."
+    return f"Simulation fitted to all trials, against measurement: {ranks} over {trials}, {error}."
 
 
 def _coverage(coverage: Coverage, not_simulated: str) -> str:
     """The space in parts; why none was simulated."""
     why = f" ({not_simulated})" if not_simulated else ""
-    parts = f"{coverage.tried:,} tried, {coverage.simulated:,} simulated only, {coverage.unknown:,} not at all"
-    return f"Space of {coverage.configs:,} configs: {parts}{why}."
+    parts = f"{coverage.tried:,} tried, {coverage.simulated:,} only simulated, {coverage.unknown:,} neither"
+    return f"Search space of {coverage.configs:,} configs: {parts}{why}."

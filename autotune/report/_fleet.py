@@ -24,7 +24,7 @@ def fleet_table(fleet: FleetResult, console: Console | None = None) -> None:
     for each in sorted(fleet.models, key=_order):
         table.add_row(each.model, *(study_cells(each.result) if each.result else ("-", "-", "-", "-", each.error)))
     for name in fleet.waiting:
-        table.add_row(name, "-", "-", "-", "-", "its turn did not come")
+        table.add_row(name, "-", "-", "-", "-", "not started")
     console.print(table)
 
 

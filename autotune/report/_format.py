@@ -75,7 +75,7 @@ def describe_candidate(candidate: Candidate | None) -> str:
     None is a baseline outside the space.
     """
     if candidate is None:
-        return "as it is in the repository"
+        return "the config in the repository"
     models: dict[str, dict[str, ParameterValue]] = {}
     for name, value in candidate:
         model, _, parameter = name.rpartition("/")

@@ -51,7 +51,7 @@ def measured_how(result: StudyResult) -> str:
     """What the front's values rest on."""
     if result.finals is not None and result.finals.front:
         return "means over the rounds of the final comparison, on fresh servers"
-    return "by single measurements of the search, which are partly lucky"
+    return "by single measurements of the search, which are partly luck"
 
 
 def front_lines(result: StudyResult) -> list[str]:

@@ -28,7 +28,7 @@ def hardware_table(fleet: FleetResult, console: Console) -> None:
         model = (each.model,) if several else ()
         table.add_row(*model, *_row(each, priced))
     for name in fleet.waiting:
-        table.add_row(name, "its turn did not come")
+        table.add_row(name, "not started")
     console.print(table)
 
 

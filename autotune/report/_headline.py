@@ -55,8 +55,8 @@ def changes(result: StudyResult) -> list[str]:
         lines += [f"{model}:", *changed] if changed and len(after) > 1 else changed
         alone += [model] if model in tuned and not changed else []
     shown = lines if len(lines) <= _MOST_CHANGES else lines[: _MOST_CHANGES - 1]
-    more = [f"... and {len(lines) - len(shown)} lines more"] if len(shown) < len(lines) else []
-    left = [f"left as it is, for it gains nothing: {', '.join(alone)}"] if alone else []
+    more = [f"... and {len(lines) - len(shown)} more lines"] if len(shown) < len(lines) else []
+    left = [f"unchanged, because a change gains nothing: {', '.join(alone)}"] if alone else []
     return [f"  {line}" for line in (*shown, *more, *left)]
 
 
@@ -97,7 +97,7 @@ def _gain(result: StudyResult) -> str:
     why = f": {result.uncompared.value}" if result.uncompared else ""
     return (
         f"No confirmed gain over the baseline ({estimated} by single measurements; the best of several is partly"
-        f" lucky); no final comparison was made{why}."
+        f" luck); no final comparison was made{why}."
     )
 
 
@@ -107,10 +107,10 @@ def _no_gain(result: StudyResult) -> str:
         names = ", ".join(f"trial {each.trial.number}" for each in finals.ties)
         return f"No significant gain over the baseline: {names} came out better; more --final-rounds may decide."
     failed = sum(trial.outcome.failed for trial in result.trials)
-    if failed and failed == len(result.trials) - 1:
-        return "No gain over the baseline is known: no other config was measured, all failed."
+    if failed == len(result.trials) - 1:
+        return f"No gain over the baseline is known: no other config was measured{', all failed' if failed else ''}."
     beside = f"; {failed} that failed do{'' if failed > 1 else 'es'} not count" if failed else ""
-    return f"No gain over the baseline: no config that was measured is better by --min-gain{beside}."
+    return f"No gain over the baseline: no measured config is better by --min-gain or more{beside}."
 
 
 def _sustained(finals: Finals, sustained: Ratio, result: StudyResult) -> str:
@@ -153,10 +153,10 @@ def _certified(finals: Finals | None) -> str:
         disturbed = measured is not None and measured.infeasible is Infeasible.DISTURBED
         violated = "in disturbed windows" if disturbed else "at the lowest rate that was tried"
         why = run.outcome.message or f"the ceilings were violated {violated}"
-        return f"Certified: nothing, {why}."
+        return f"Not certified: {why}."
     shown = f"{rate(measured.rate_per_s)} inferences/s"
     if measured.proved_per_s is None:
-        return f"Certified: nothing, {unproved(measured)}; {shown} met the SLO ({_evidence(measured)})."
+        return f"Not certified: {unproved(measured)}; {shown} met the SLO ({_evidence(measured)})."
     return f"Certified: {shown} at {_confidence(measured)} ({_evidence(measured)})."
 
 

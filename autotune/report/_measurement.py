@@ -53,7 +53,9 @@ def claim(measured: Measurement) -> str:
         return "Nothing was measured."
     if measured.infeasible is Infeasible.DISTURBED and decided.invalid:
         found = disturbance(decided.invalid[0])
-        return f"Undecided: {_missed(measured)} at {load_label(decided)}, but {found}; measure again when that is over."
+        return (
+            f"Undecided: {_missed(measured)} at {load_label(decided)}, but {found}; measure again on a quiet machine."
+        )
     if not measured.feasible:
         return f"{_missed(measured)} at {load_label(decided)}."
     shown = [_shown(each, measured) for each in decided.evidence]
@@ -65,11 +67,11 @@ def claim(measured: Measurement) -> str:
     together = " of all models together" if decided.streams else ""
     sentence = f"{rate(measured.rate_per_s)} inferences/s{together}{kept}: {'; '.join(shown) or plainly}"
     if measured.first_failing_per_s is not None and math.isfinite(measured.first_failing_per_s):
-        sentence += f"; first failing rate {rate(measured.first_failing_per_s)}"
+        sentence += f"; a ceiling was violated at {rate(measured.first_failing_per_s)}"
     for each in decided.evidence:
         if math.isfinite(each.high_s) and math.isfinite(each.low_s):
             statistic = _ceiling(each, measured).key
-            sentence += f"; {statistic} at it between {latency(each.low_s)} and {latency(each.high_s)}"
+            sentence += f"; {statistic} at this rate between {latency(each.low_s)} and {latency(each.high_s)}"
     return sentence + "."
 
 
@@ -82,10 +84,10 @@ def _shown(each: Evidence, measured: Measurement) -> str:
     at_most = f"at most {each.allowed * 100:.4g}% of {whose} over {format_duration(ceiling.limit_s)}"
     seen = f"{each.requests:,} requests, {each.late:,} late, design effect {each.design_effect:.3g}, {seconds}"
     if not measured.certified:
-        below = "the window" if in_closed_loop else "the nearest window below"
+        below = "the window" if in_closed_loop else "the nearest window at a lower rate"
         return f"estimated, not certified, for {at_most} ({below}: {seen})"
     if measured.proved_per_s is None:
-        return f"{at_most} as far as the window shows, which proves nothing: {unproved(measured)} ({seen})"
+        return f"{at_most} in this window, but not certified: {unproved(measured)} ({seen})"
     return f"{at_most} at {_confidence(measured.confidence)} confidence ({seen})"
 
 
@@ -93,10 +95,10 @@ def unproved(measured: Measurement) -> str:
     """How much more load a proof would have taken, in words."""
     missing_s = measured.certificate_missing_s
     if not missing_s:
-        return "the windows were too short for a proof"
+        return "the windows were too short"
     if not math.isfinite(missing_s):
-        return "no window showed how much more load would do"
-    return f"about {format_duration(missing_s)} more of such load would do; see --certify-time"
+        return "it is unknown how much more load would be enough"
+    return f"about {format_duration(missing_s)} more of this load would be enough; see --certify-time"
 
 
 def _outstanding(concurrency: int) -> str:

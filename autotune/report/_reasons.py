@@ -20,7 +20,7 @@ def disturbance(found: Disturbance) -> str:
         return f"the client dispatched late: p99 {value}, at most {limit} is allowed"
     if found.kind is kinds.NOT_ALL_SENT:
         sent, least = _percent(found.value), _percent(found.limit)
-        return f"the client did not send all that was scheduled: {sent}, at least {least} is asked for"
+        return f"the client sent only {sent} of the scheduled requests, at least {least} is needed"
     return {
         kinds.CLIENT_BUSY: f"the client was busy: {_percent(found.value)} of its core, {at_most}",
         kinds.OTHER_PROCESSES: f"other processes were busy: {_percent(found.value)} of {cores}, {at_most}",
@@ -88,7 +88,7 @@ def notes(measured: Measurement) -> list[str]:
     if decided is not None and (cached := from_cache(decided.server)):
         lines.append(cached)
     if decided is not None and measured.serving is not None and measured.serving.cached and _uncached(decided):
-        lines.append("response_cache has no effect: the server looked for no request in a cache")
+        lines.append("response_cache has no effect: the server looked up no request in a cache")
     waited, requests = measured.polled
     if waited:
         lines.append(
@@ -115,9 +115,10 @@ def warnings(measured: Measurement) -> list[str]:
     disturbed = [probe for probe in counted if probe.invalid]
     if not disturbed:
         return []
-    lines = [f"{len(disturbed)} of {len(counted)} windows were disturbed: {disturbance(disturbed[-1].invalid[0])}"]
+    last = disturbance(disturbed[-1].invalid[0])
+    lines = [f"{len(disturbed)} of {len(counted)} windows disturbed, the last because {last}"]
     if measured.decided_by is not None and measured.decided_by.invalid:
-        lines.append("the window that decided was one of them, so the true rate may be higher")
+        lines.append("the window that decided was disturbed; on a quiet machine the result may be better")
     return lines
 
 

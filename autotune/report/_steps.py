@@ -53,7 +53,7 @@ def _step(step: StepTimes) -> str:
     if not step.instances:
         return f"{_OWN} {latency(step.total_s)}"
     cached = f", {step.cached:.1%} from the response cache" if step.cached else ""
-    beside = "" if step.decides else ", beside slower ones"
+    beside = "" if step.decides else ", in parallel with slower ones"
     return (
         f"{step.model} {latency(step.total_s)} (queue {latency(step.queue_s)}, compute {latency(step.compute_s)},"
         f" mean batch {step.mean_batch:.1f}, {_busy(step)}{cached}{beside})"

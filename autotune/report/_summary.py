@@ -53,27 +53,30 @@ def verdict(result: StudyResult) -> list[str]:
         lines.append(batches_kept_small(shown.outcome.kept_apart))
     lines += explanation_lines(result)
     if result.stopped:
-        lines.append(f"Stopped: {result.stopped} ({time_spent(result)}).")
+        lines.append(stopped(result))
     if result.best is not None and result.config_path is not None:
         lines.append(f"Exported: {result.config_path}")
     lines.append(f"Database: {result.storage}")
     return lines
 
 
-def time_spent(result: StudyResult) -> str:
-    """The wall time of a run, and what the final comparison and the certificate took of it."""
-    finals_s = result.seconds - result.search_s
-    return f"{result.seconds:.0f} s" + (f", {finals_s:.0f} of them after the search" if finals_s >= 1 else "")
+def stopped(result: StudyResult) -> str:
+    """After what time a run stopped, how much of it followed the search, and why the search ended."""
+    finals, rest_s = result.finals, result.seconds - result.search_s
+    parts = [("final comparison", finals and finals.rounds), ("certificate", finals and finals.certificate)]
+    names = " and ".join(name for name, part in parts if part)
+    rest = f", {rest_s:.0f} s of them for the {names}" if names and rest_s >= 1 else ""
+    return f"Stopped after {result.seconds:.0f} s{rest}: {result.stopped}."
 
 
 def nothing_feasible(result: StudyResult) -> list[str]:
     """Why no config is delivered, and which came nearest."""
     if result.interrupted and not result.trials:
-        return ["Interrupted before a trial was measured; the same command starts again."]
+        return ["Interrupted before any trial was measured; repeat the command to start again."]
     if result.nearest is None:
         return [
             f"Nothing was measured for {result.objective}: no config was served and answered.",
-            "See the messages above and the logs.",
+            "The messages above and the server logs say why.",
         ]
     outcome = result.nearest.outcome
     seen = ", ".join(
@@ -108,7 +111,7 @@ def missed(outcome: TrialOutcome) -> str:
         f"{name} missed by {value:.0%}" if value < _MISSED_FAR else f"{name} missed" for name, value in violated.items()
     )
     disturbed = measured is not None and measured.infeasible is Infeasible.DISTURBED
-    return f"{said} in a disturbed window, undecided" if disturbed else said
+    return f"undecided, the window was disturbed: {said}" if disturbed else said
 
 
 def _trials_table(result: StudyResult, narrow: bool) -> Table:

@@ -74,9 +74,9 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     _print_steps(result, console)
     sent = "scheduled" if result.client == OWN_CLIENT else "actual"
     console.print(
-        f"Latencies are the client's, from the {sent} send at a rate; send and receive are the client's means per"
-        " request, queue, input, infer and output the server's, network is the rest; mean batch is the size of the"
-        f" batches the server formed.{_of_the_model(result)}",
+        f"Latencies are measured by the client, at a rate from the {sent} send. Parts are means per request: send and"
+        " receive of the client; queue, input, infer and output of the server; network is the rest. Mean batch is the"
+        f" mean size of the batches that the server formed.{_of_the_model(result)}",
         style="dim",
         soft_wrap=True,
     )
@@ -92,7 +92,7 @@ def sweep_table(result: SweepResult, console: Console | None = None) -> None:
     if result.kept_apart is not None:
         console.print(batches_kept_small(result.kept_apart), soft_wrap=True, highlight=False)
     if result.interrupted:
-        console.print("Interrupted: the rows are the windows that were finished.", style="yellow")
+        console.print("Interrupted: only finished windows are shown.", style="yellow")
     examples = {probe.error_example for probe in result.probes if probe.error_example}
     for example in sorted(examples):
         console.print(Text(f"error: {example}{_full_queue(result)}", style="red"), soft_wrap=True)
@@ -121,16 +121,16 @@ def _noted(probe: Probe) -> str:
     """What besides the model decided a window, and what disturbed it; empty if nothing did."""
     noted = [from_cache(probe.server)] if from_cache(probe.server) else []
     if probe.invalid:
-        noted.append(f"disturbed: {'; '.join(map(disturbance, probe.invalid))}")
+        noted.append(f"disturbed, because {'; '.join(map(disturbance, probe.invalid))}")
     return f"{load_label(probe)}: {'; '.join(noted)}." if noted else ""
 
 
 def _of_the_model(result: SweepResult) -> str:
     """What is particular about the parts of an ensemble's or a decoupled model's latency."""
     if any(probe.decoupled for probe in result.probes):
-        return " Of a decoupled model, infer ends with the first response and receive lasts from it to the last one."
+        return " For a decoupled model, infer ends with the first response; receive lasts from there to the last one."
     if any(probe.steps for probe in result.probes):
-        return " The parts of an ensemble are its steps' on the slowest way, and the mean batches are theirs."
+        return " For an ensemble, the parts are sums over the steps of its slowest path."
     return ""
 
 

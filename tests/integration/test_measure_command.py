@@ -216,7 +216,7 @@ def test_an_interrupted_sweep_prints_the_loads_it_finished(tmp_path: Path) -> No
     assert ended.stderr.endswith("autotune: interrupted\n")
     assert re.findall(r"^concurrency \d", ended.stdout, re.MULTILINE)[:2] == ["concurrency 1", "concurrency 2"]
     assert "concurrency 3" not in ended.stdout
-    assert "Interrupted: the rows are the windows that were finished." in ended.stdout
+    assert "Interrupted: only finished windows are shown." in ended.stdout
 
 
 @pytest.mark.parametrize("load", [("--concurrency", "1:2", "--duration", "200ms"), ("--p99", "50ms")])

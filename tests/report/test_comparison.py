@@ -66,7 +66,7 @@ def test_the_gate_says_by_how_much_and_how_surely() -> None:
     failed = gate_sentence(_check(_contender(OURS, 80, 81, 79)))
     assert failed.startswith("Failed: the config in the repository is 0.80 times (0.")
     assert failed.endswith("as fast as the baseline, significantly more than 5% slower.")
-    assert "not significantly; more --rounds decide" in gate_sentence(_check(_contender(OURS, 50, 130, 70)))
+    assert "not significantly; more --rounds may decide" in gate_sentence(_check(_contender(OURS, 50, 130, 70)))
     assert gate_sentence(_check(_out(OURS, Out.VIOLATED, "violates the SLO, p99 9ms"))).startswith("Failed: ")
     failed = gate_sentence(_check(_out(OURS, Out.FAILED, "failed to load: x")))
     assert failed == "Failed: the config in the repository failed to load: x."
@@ -75,7 +75,7 @@ def test_the_gate_says_by_how_much_and_how_surely() -> None:
 
 def test_a_baseline_that_differs_from_its_record_is_noted() -> None:
     config = _contender(OURS, 100, 101, 99)
-    assert "came to 200 when it was recorded and to 100.0 now" in FORMATS["text"].check(_check(config, recorded=200))
+    assert "reached 200 when it was recorded, 100.0 now" in FORMATS["text"].check(_check(config, recorded=200))
     assert "when it was recorded" not in FORMATS["text"].check(_check(config))
 
 

@@ -104,7 +104,7 @@ def test_a_report_holds_every_part(results: Path) -> None:
 
 def test_captions_are_computed_from_the_data(results: Path) -> None:
     captions = {figure.name: figure.caption for figure in document(results).figures}
-    assert "Trial 2 comes to 2.40 times the baseline's value" in captions["finals"]
+    assert "Trial 2 reaches 2.40 times the baseline's value" in captions["finals"]
     assert "Delivered: trial 2. The search measured 1,200 inferences/s at p99 4.5ms" in captions["throughput-latency"]
     assert "10% below the ceiling of 5ms" in captions["throughput-latency"]
     assert "Trial 0 (baseline) meets p99 <= 5ms in single windows of up to 508 inferences/s" in captions["percentiles"]
@@ -236,7 +236,7 @@ def test_disturbed_windows_are_counted_over_all_of_them(tmp_path: Path) -> None:
         store.save_trial(study, 0, "baseline", replace(whole, measurement=measurement))
     (verdict,) = (section for section in document(tmp_path).sections if section.name == "verdict")
     sentences = [block.text for block in verdict.blocks if isinstance(block, Paragraph)]
-    assert any("1 of 3 windows were disturbed" in sentence for sentence in sentences)
+    assert any("1 of 3 windows disturbed" in sentence for sentence in sentences)
 
 
 def test_a_study_whose_requests_all_failed_has_no_empty_plot(tmp_path: Path) -> None:

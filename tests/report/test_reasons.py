@@ -35,7 +35,7 @@ def test_a_client_at_fault_is_named_with_its_figure():
 def test_warnings_count_disturbed_windows():
     measured = outcome().measurement
     (only,) = warnings(measured)
-    assert only.startswith("1 of 2 windows were disturbed: the client dispatched late")
+    assert only.startswith("1 of 2 windows disturbed, the last because the client dispatched late")
     assert len(warnings(replace(measured, decided_by=measured.probes[2]))) == 2
     assert warnings(replace(measured, probes=measured.probes[:2])) == []
 

@@ -242,8 +242,8 @@ def test_a_certificate_that_proves_nothing_is_not_called_one(won: StudyResult) -
     assert measured is not None
     outcome = replace(won.best.outcome, measurement=replace(measured, confidence=0.004, certified=True))
     run = replace(won.best, outcome=outcome, role="certificate", trial_id=won.best.id)
-    (line,) = (each for each in verdict(compared(won, 2000.0, certificate=run)) if each.startswith("Certified"))
-    assert line.startswith("Certified: nothing, the windows were too short for a proof; ")
+    (line,) = (each for each in verdict(compared(won, 2000.0, certificate=run)) if each.startswith("Not certified"))
+    assert line.startswith("Not certified: the windows were too short; ")
     assert f"{rate(measured.rate_per_s)} inferences/s met the SLO (" in line
 
 
@@ -276,6 +276,23 @@ def test_a_gain_that_no_comparison_confirmed_is_not_called_one_and_says_why(
     assert all("# No final comparison confirmed" in text for text in exported_texts(shown, shown.best).values())
 
 
+def test_the_time_after_the_search_is_named_for_what_took_it(won: StudyResult) -> None:
+    won = replace(won, stopped="4 trials done", search_s=40.0, seconds=100.0)
+    assert won.best is not None
+    assert "Stopped after 100 s: 4 trials done." in verdict(won)
+    certificate = replace(won.best, role="certificate", trial_id=won.best.id)
+    both = compared(won, 2000.0, 2010.0, own=(900.0, 905.0), certificate=certificate)
+    assert "Stopped after 100 s, 60 s of them for the final comparison and certificate: 4 trials done." in verdict(both)
+    assert both.finals is not None
+    alone = replace(both, finals=replace(both.finals, rounds=0, finalists=()))
+    assert "Stopped after 100 s, 60 s of them for the certificate: 4 trials done." in verdict(alone)
+
+
+def test_no_gain_is_claimed_or_denied_where_only_the_baseline_was_tried() -> None:
+    (said,) = (line for line in verdict(result(trial(0, BASELINE, 0.001))) if "gain" in line)
+    assert said == "No gain over the baseline is known: no other config was measured."
+
+
 def test_an_open_gain_is_not_called_one(won: StudyResult) -> None:
     shown = compared(won, 1500.0, 900.0, 1200.0, own=(1000.0, 1010.0, 1000.0))
     assert shown.gain is not None
@@ -306,7 +323,7 @@ def test_a_certificate_that_was_not_reached_says_why(won: StudyResult, changes: 
     run = trial(7, "certificate, trial 2", 0.02)
     run = replace(run, outcome=replace(run.outcome, **changes), role="certificate", trial_id=won.best.id)
     shown = compared(won, 2000.0, 2010.0, own=(900.0, 905.0), certificate=run)
-    assert f"Certified: nothing, {why}." in verdict(shown)
+    assert f"Not certified: {why}." in verdict(shown)
     assert won.best.outcome.measurement is shown.measured
 
 

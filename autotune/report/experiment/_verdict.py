@@ -16,7 +16,7 @@ def verdict_of(result: ExperimentResult) -> list[str]:
 
     Entrants that could not be measured are named even if nothing is compared.
     """
-    lines = ["Interrupted: the rows are the rounds that were finished."] if result.interrupted else []
+    lines = ["Interrupted: only finished rounds are shown."] if result.interrupted else []
     failed = [f"{each.name}: {each.failed.message}." for each in result.entrants if each.failed is not None]
     if result.statistic is None or len(result.entrants) < 2 or len(failed) == len(result.entrants):
         return [*lines, *failed]

@@ -28,7 +28,7 @@ def finals(source: Source) -> Section | None:
         Column("config"),
         *(Column(f"round {number}", numeric=True) for number in rounds),
         Column(f"mean {what}", numeric=True),
-        Column("of the baseline's", numeric=True),
+        Column("relative to baseline", numeric=True),
         Column("interval", numeric=True),
         Column("changes"),
     )
@@ -38,7 +38,7 @@ def finals(source: Source) -> Section | None:
     blocks: list[Block] = [
         Paragraph(
             f"Each config was measured {held.rounds} time{'' if held.rounds == 1 else 's'} on fresh servers, in turns."
-            " Means are geometric. The interval of a ratio holds the true one at 95% confidence; it is corrected for"
+            " Means are geometric. Intervals are of the ratio to the baseline, at 95% confidence, corrected for"
             " the number of configs compared."
         ),
         Table("finals", columns, rows, highlighted=highlighted),
@@ -113,8 +113,8 @@ def _conclusion(held: Finals) -> str:
         bounds = f"{held.gain.low:.2f} to {held.gain.high:.2f}"
         excludes = held.gain.low > 1 or held.gain.high < 1
         sure = f"the interval, {bounds}, {'excludes 1: the difference is significant' if excludes else 'includes 1'}"
-        alone = "a single round shows no interval" if not math.isfinite(held.gain.high) else sure
-        text = f"Trial {number} comes to {held.gain.value:.2f} times the baseline's value; {alone}."
+        alone = "a single round has no interval" if not math.isfinite(held.gain.high) else sure
+        text = f"Trial {number} reaches {held.gain.value:.2f} times the baseline's value; {alone}."
     elif held.winner.is_baseline:
         text = f"The baseline (trial {number}) stays: no other config is significantly better."
     else:

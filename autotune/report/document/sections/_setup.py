@@ -27,7 +27,7 @@ def repository(source: Source) -> Section:
     """The model's files."""
     files = source.record.files
     blocks: tuple[Block, ...] = (
-        (Code(file_tree(files), title="Files as the study began"),)
+        (Code(file_tree(files), title="Files when the study began"),)
         if files
         else (Paragraph("The files were not listed: an earlier version of autotune began this study."),)
     )
@@ -47,14 +47,14 @@ def measuring(source: Source) -> Section:
     facts = [
         ("Objective", str(record.objective)),
         ("Conditions", record.conditions),
-        ("Begun", f"{record.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("Started", f"{record.created_at:%Y-%m-%d %H:%M} UTC"),
         ("Trials", f"{len(source.result.trials):,}, each on a fresh server"),
         ("Final comparison", _finals(source)),
         ("Windows", f"{windows:,}, {seconds:,.0f} s of load, {requests:,} requests"),
     ]
     if disturbed:
-        share = f"{disturbed:,} of {windows:,} violated a ceiling while client or machine were disturbed"
-        facts.append(("Disturbed", f"{share}; they decide nothing"))
+        share = f"{disturbed:,} of {windows:,} windows violated a ceiling while client or machine were disturbed"
+        facts.append(("Disturbed", f"{share}; they do not count against a config"))
     facts += [
         (f"Windows: {PURPOSES.get(each.purpose, each.purpose)}", f"{each.windows:,} ({each.seconds:,.0f} s)")
         for each in counts
@@ -128,5 +128,5 @@ def file_tree(files: str) -> str:
         lines.append(f"{'    ' * len(folders)}{name}  ({size})")
         above = folders
     if len(listed) > _MOST_FILES:
-        lines.append(f"... and {len(listed) - _MOST_FILES:,} files more")
+        lines.append(f"... and {len(listed) - _MOST_FILES:,} more files")
     return "\n".join(lines)

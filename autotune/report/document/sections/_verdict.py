@@ -12,7 +12,7 @@ from autotune.report._format import latency, rate
 from autotune.report._headline import headline
 from autotune.report._measurement import measurement_lines
 from autotune.report._reasons import batches_kept_small
-from autotune.report._summary import nothing_feasible, time_spent
+from autotune.report._summary import nothing_feasible, stopped
 from autotune.report._values import shown_by
 from autotune.report.document._blocks import Block, Code, Paragraph, Section, Tile, Tiles
 from autotune.report.document._source import Source
@@ -30,7 +30,7 @@ def verdict(source: Source) -> Section:
     blocks += _config(source)
     blocks += _reasons(source)
     if result.stopped:
-        blocks.append(Paragraph(f"Stopped: {result.stopped} ({time_spent(result)})."))
+        blocks.append(Paragraph(stopped(result)))
     if result.best is not None and result.config_path is not None:
         blocks.append(Paragraph(f"Exported: {result.config_path}"))
     return Section("verdict", "Verdict", tuple(blocks))
@@ -48,7 +48,7 @@ def _tiles(source: Source) -> list[Tile]:
         note = f"95% interval {ratio.low:.2f} to {ratio.high:.2f}" if bounded else "a single round, no interval"
         tiles.append(Tile("Gain over the baseline", f"{ratio.value:.2f} times", note))
     elif result.gain is None and result.estimated_gain is not None:
-        note = "by single measurements of the search, which are partly lucky"
+        note = "by single measurements of the search, which are partly luck"
         tiles.append(Tile("Gain, unconfirmed", f"{result.estimated_gain:.2f} times", note))
     sustained = result.finals.sustained if result.finals else None
     shown = shown_by(objective.value)
