@@ -97,5 +97,5 @@ def _export_repository(request: _Export, directory: str) -> None:
     typer.echo(f"wrote {exported.path}: {', '.join(exported.models)}")
     for file in exported.files:
         typer.echo(f"wrote {file}")
-    typer.echo(f"loaded once: {exported.loaded}" if exported.loaded else "not loaded, because of --no-check")
+    typer.echo(f"checked, it loads: {exported.loaded}" if exported.loaded else "not checked, because of --no-check")
     typer.echo(f"serve it:\n{exported.command}")

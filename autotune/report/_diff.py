@@ -21,7 +21,13 @@ def diff_lines(first: StudyResult, second: StudyResult, console: Console | None 
     lines = [f"A {_result(first)}", f"B {_result(second)}", _ratio_sentence(first, second)]
     facts, configs = _facts(first, second), _config_diff(first, second)
     lines += ["Differences:", *(f"  {line}" for line in facts)] if facts else ["Differences: none."]
-    lines += ["Delivered configs:", *(f"  {line}" for line in configs)] if configs else ["Delivered configs: equal."]
+    none = [name for name, each in (("A", first), ("B", second)) if each.best is None]
+    if none:
+        lines.append(f"Delivered configs: none by {' and '.join(none)}.")
+    else:
+        lines += (
+            ["Delivered configs:", *(f"  {line}" for line in configs)] if configs else ["Delivered configs: equal."]
+        )
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -84,7 +90,7 @@ def _ratio_sentence(first: StudyResult, second: StudyResult) -> str:
     interval = f"95% interval {ratio.low:.2f} to {ratio.high:.2f}"
     if ratio.low <= 1 <= ratio.high:
         return f"No significant difference: B is {ratio.value:.2f} times A ({interval})."
-    return f"B is {ratio.value:.2f} times A ({interval}); all that differs between the studies may be why."
+    return f"B is {ratio.value:.2f} times A ({interval}); any of the differences below may be the cause."
 
 
 def _facts(first: StudyResult, second: StudyResult) -> list[str]:

@@ -61,7 +61,7 @@ def front_lines(result: StudyResult) -> list[str]:
     first = result.objective.value
     most = "highest" if first.maximise else "lowest"
     count = len(result.front)
-    others = f"; export another one with: autotune export {result.study} --trial N" if count > 1 else ""
+    others = f"; export another with: autotune export {result.study} --trial N" if count > 1 else ""
     return [
         f"Pareto front of {count} config{'' if count == 1 else 's'}: the one with the {most} {first.name} is delivered"
         f"{others}."

@@ -90,7 +90,8 @@ def _gain(result: StudyResult) -> str:
         shown = f"{finals.gain.value:.2f} times"
         which = f" in {value.name}" if result.objective.also else ""
         said = f"over the baseline{which}: {shown}" if value.maximise else f"{value.name} is {shown} the baseline's"
-        return f"Gain{' ' if value.maximise else ': '}{said} ({_interval(finals.gain, _times)})."
+        unsure = "; not significant" if finals.gain.low <= 1 <= finals.gain.high < math.inf else ""
+        return f"Gain{' ' if value.maximise else ': '}{said} ({_interval(finals.gain, _times)}{unsure})."
     if finals is not None and finals.rounds:
         return "The baseline violated the SLO in the final comparison; the delivered config met it."
     estimated = f"{result.estimated_gain:.2f} times" if result.estimated_gain is not None else "unknown"

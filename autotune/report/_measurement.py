@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from autotune.measurement import Breakdown, Evidence, Infeasible, Measurement, Probe, breakdown, most_memory
-from autotune.objective import Ceiling, MemoryKind, format_duration, format_size
+from autotune.objective import Ceiling, MemoryKind, format_duration
 from autotune.report._format import latency, load_label, rate
 from autotune.report._reasons import disturbance, limit, notes, warnings
 from autotune.report._steps import step_lines
 from autotune.report._streams import stream_lines
+from autotune.report._values import memory
 
 _PARTS = {
     "client_send_s": "client send",
@@ -120,7 +121,7 @@ def _missed(measured: Measurement) -> str:
     if measured.infeasible is Infeasible.MEMORY:
         kind: MemoryKind = "GPU memory" if worst.startswith("GPU") else "memory"
         used = most_memory(measured.probes, kind) or 0
-        return f"{worst} is violated: {format_size(used)} in use"
+        return f"{worst} is violated: {memory(used)} in use"
     return f"{worst} is violated: p99 {_p99(decided)}"
 
 

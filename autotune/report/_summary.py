@@ -159,10 +159,10 @@ def _row(
 
 
 def predicted_value(outcome: TrialOutcome, objective: Objective) -> str:
-    """What was simulated before the trial ran; ``none`` if it was predicted to violate the SLO."""
+    """What was simulated before the trial ran; ``violates`` if it was predicted to violate the SLO."""
     forecast = outcome.forecast
     if forecast is None or not forecast.keeps:
-        return "-" if forecast is None else "none"
+        return "-" if forecast is None else "violates"
     return shown_by(objective.value)(forecast.simulated)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from autotune.measurement import Measurement, value_of
-from autotune.objective import Objective, Value, format_size
+from autotune.objective import Objective, Value
 from autotune.report._format import latency, rate
 
 _MS = 1e3
@@ -14,8 +14,11 @@ _MIB = 1 / 1024**2
 
 
 def memory(size: float | None) -> str:
-    """A size, ``512m``; ``-`` for none."""
-    return "-" if size is None or not math.isfinite(size) else format_size(size)
+    """A size of three digits, ``56.8 MiB`` or ``1.5 GiB``; ``-`` for none."""
+    if size is None or not math.isfinite(size):
+        return "-"
+    mib = size * _MIB
+    return f"{mib:.3g} MiB" if mib < 1000 else f"{mib / 1024:.3g} GiB"
 
 
 def shown_by(value: Value) -> Callable[[float | None], str]:
@@ -31,7 +34,7 @@ def column(value: Value) -> str:
 
 
 def in_words(value: Value, number: float | None) -> str:
-    """A number with what it is: ``4,050 inferences/s``, ``p99 4.12ms`` or ``memory 512m``."""
+    """A number with what it is: ``4,050 inferences/s``, ``p99 4.12ms`` or ``memory 512 MiB``."""
     shown = shown_by(value)(number)
     return f"{shown} inferences/s" if value.maximise else f"{value.name} {shown}"
 

@@ -33,8 +33,8 @@ def _machine() -> Diagnosis:
     details = [
         f"OS: {here.system}, kernel {here.kernel}, Python {here.python}",
         f"CPU: {here.cpu_model}",
-        f"vCPU: {here.logical_cores}, of which {here.available_cores:g} may be used",
-        f"RAM: {here.memory_bytes / 2**30:.1f} GiB may be used",
+        f"vCPU: {here.logical_cores}, {here.available_cores:g} of them usable",
+        f"RAM: {here.memory_bytes / 2**30:.1f} GiB usable",
         f"{SHARED_MEMORY}: {free_shared_memory_bytes() >> 20} MiB free",
         *(f"GPU: {gpu}" for gpu in here.gpus or ["none (no nvidia-smi)"]),
     ]
@@ -84,7 +84,7 @@ def _embedded(options: LaunchOptions) -> Diagnosis:
 def _remote(options: LaunchOptions) -> Diagnosis:
     launcher = RemoteLauncher(options)
     if options.url is None:
-        return Diagnosis("remote", False, ["no server named"], ["give one with --url HOST:PORT[,GRPC_PORT]"])
+        return Diagnosis("remote", False, ["no server given"], ["give one with --url HOST:PORT[,GRPC_PORT]"])
     return _checked(launcher, [f"{options.url}: Triton {launcher.describe()['triton']}"])
 
 

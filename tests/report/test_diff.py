@@ -51,6 +51,8 @@ def test_a_study_without_a_feasible_config_is_not_comparable() -> None:
     text = FORMATS["text"].diff(ONE, result(trial(0, PROPOSED, None)))
     assert "no config meets the SLO" in text
     assert "Not comparable: a study has no config that meets the SLO." in text
+    assert "Delivered configs: none by B." in text
+    assert "- max_batch_size" not in text
 
 
 def test_machine_version_and_config_differences_are_listed() -> None:

@@ -222,7 +222,7 @@ def test_the_machine_with_its_gpu_and_image_and_the_files_are_shown(tmp_path: Pa
         "    labels.txt  (10 B)",
     ]
     captions = {figure.name: figure.caption for figure in found.figures}
-    assert captions["server-gpu-memory"].startswith("Trial 0 (baseline, delivered) takes 4,000 MB")
+    assert captions["server-gpu-memory"].startswith("Trial 0 (baseline, delivered) takes 3,815 MiB")
 
 
 def test_disturbed_windows_are_counted_over_all_of_them(tmp_path: Path) -> None:

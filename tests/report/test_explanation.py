@@ -143,7 +143,7 @@ def test_a_config_that_was_predicted_to_violate_the_slo_has_no_number_predicted(
     hopeless = replace(second.outcome, forecast=replace(second.outcome.forecast, keeps=False))
     table = printed(replace(won, trials=(first, replace(second, outcome=hopeless))), 140).partition("gain over")[0]
     (row,) = [line for line in table.splitlines() if line.split()[:1] in (["1"], ["*1"])]
-    assert row.split()[1] == "none"
+    assert row.split()[1] == "violates"
     assert "2,346" not in table
 
 

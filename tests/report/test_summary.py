@@ -17,11 +17,13 @@ from simulated_server import SimulatedServer
 from autotune.errors import UsageError
 from autotune.load import PoissonRate
 from autotune.measurement import MeasureOptions, Meter, SweepResult
+from autotune.measurement.statistics import Ratio
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind
 from autotune.report import FORMATS, export_trial, latency, rate, study_summary, sweep_table, verdict
 from autotune.report._export import exported_texts
 from autotune.report._format import describe_candidate, phrase
+from autotune.report._values import memory
 from autotune.repository import ModelConfig
 from autotune.search import BASELINE, PROPOSED, Finalist, Finals, SearchOptions, StudyResult
 from autotune.search._result import summarise
@@ -286,6 +288,19 @@ def test_the_time_after_the_search_is_named_for_what_took_it(won: StudyResult) -
     assert both.finals is not None
     alone = replace(both, finals=replace(both.finals, rounds=0, finalists=()))
     assert "Stopped after 100 s, 60 s of them for the certificate: 4 trials done." in verdict(alone)
+
+
+def test_a_gain_whose_interval_includes_one_is_called_not_significant(won: StudyResult) -> None:
+    """With ``--within`` the fewest instances are delivered, whether they are significantly better or not."""
+    shown = compared(won, 2000.0, 2010.0, own=(900.0, 905.0))
+    assert shown.finals is not None
+    assert "significant" not in verdict(shown)[0]
+    unsure = replace(shown, finals=replace(shown.finals, gain=Ratio(2.66, 0.17, 40.7, 2)))
+    assert verdict(unsure)[0] == "Gain over the baseline: 2.66 times (95% interval 0.17 to 40.70; not significant)."
+
+
+def test_memory_has_a_unit_that_a_person_reads() -> None:
+    assert [memory(size) for size in (59_500_000, 3 << 29, None)] == ["56.7 MiB", "1.5 GiB", "-"]
 
 
 def test_no_gain_is_claimed_or_denied_where_only_the_baseline_was_tried() -> None:

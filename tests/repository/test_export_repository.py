@@ -86,7 +86,7 @@ def test_it_loads_in_a_fresh_server_and_serves_the_tuned_configs(
     assert main(["export", "--trial", "1", "--to", str(out), *where, "--format", "compose"]) == 0
     printed = capsys.readouterr()
     assert f"wrote {out}: both, first, second\n" in printed.out
-    assert "loaded once: embedded, Triton 2." in printed.out
+    assert "checked, it loads: embedded, Triton 2." in printed.out
     assert f"-v {out}:/models:ro nvcr.io/nvidia/tritonserver:24.10-py3 tritonserver" in printed.out
     assert printed.err == (
         "note: the study measured embedded Triton, not the image nvcr.io/nvidia/tritonserver:24.10-py3\n"

@@ -19,9 +19,9 @@ def resources(source: Source) -> Section | None:
     figures = [
         figure
         for name, title, unit, reading in (
-            ("memory", "Server memory", "MB", _memory_mb),
+            ("memory", "Server memory", "MiB", _memory_mib),
             ("cpu", "Server CPU", "cores", _cores),
-            ("gpu-memory", "GPU memory", "MB", _gpu_memory_mb),
+            ("gpu-memory", "GPU memory", "MiB", _gpu_memory_mib),
         )
         if (figure := _figure(source, name, title, unit, reading)) is not None
     ]
@@ -95,12 +95,12 @@ def _shown(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}" if unit == "cores" else f"{value:,.0f} {unit}"
 
 
-def _memory_mb(usage: Usage, probe: Probe) -> float | None:
-    return None if usage.memory_bytes is None else usage.memory_bytes / 1e6
+def _memory_mib(usage: Usage, probe: Probe) -> float | None:
+    return None if usage.memory_bytes is None else usage.memory_bytes / 2**20
 
 
-def _gpu_memory_mb(usage: Usage, probe: Probe) -> float | None:
-    return None if not usage.gpu_memory_bytes else usage.gpu_memory_bytes / 1e6
+def _gpu_memory_mib(usage: Usage, probe: Probe) -> float | None:
+    return None if not usage.gpu_memory_bytes else usage.gpu_memory_bytes / 2**20
 
 
 def _cores(usage: Usage, probe: Probe) -> float | None:

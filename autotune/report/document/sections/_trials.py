@@ -7,7 +7,7 @@ from autotune.objective import format_duration
 from autotune.outcome import OutcomeKind, TrialOutcome
 from autotune.report._format import config_change, latency, mean_batch
 from autotune.report._summary import measured_rate, predicted_value, verdict_of
-from autotune.report._values import columns_beside, shown_of, statistics_shown
+from autotune.report._values import columns_beside, memory, shown_of, statistics_shown
 from autotune.report.document._blocks import Block, Cell, CellStyle, Column, Paragraph, Section, Table
 from autotune.report.document._source import Source
 from autotune.search import StudyResult
@@ -95,23 +95,19 @@ def _row(trial: TrialRecord, result: StudyResult, statistics: list[str], *, fore
     parts = breakdown(decided) if decided else None
     total_s = decided.client.total_s if decided and decided.client else 0.0
     share = parts.queue_s / total_s if parts and total_s else None
-    memory = decided.usage.memory_bytes if decided and decided.usage else None
+    used = decided.usage.memory_bytes if decided and decided.usage else None
     beside = [value for _, value in columns_beside(objective)]
     cells += [Cell(shown_of(measured, each), value_of(measured, each) if measured else None) for each in beside]
     batch = decided.server.mean_batch_size if decided else None
     cells += [
         Cell(mean_batch(decided) if decided else "-", batch),
         Cell("-" if share is None else f"{share:.0%}", share),
-        *([] if any(each.is_memory for each in beside) else [Cell(_memory_mb(memory), memory)]),
+        *([] if any(each.is_memory for each in beside) else [Cell(memory(used), used)]),
         Cell(format_duration(outcome.seconds) if outcome.seconds else "-", outcome.seconds),
         Cell(_shortened(verdict_of(outcome)), style=_STYLES.get(outcome.kind, "bad")),
         Cell(config_change(outcome, trial.label)),
     ]
     return tuple(cells)
-
-
-def _memory_mb(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1e6:,.0f} MB"
 
 
 def _shortened(text: str) -> str:
