@@ -36,16 +36,16 @@ _COMMANDS: dict[str, Entry | Group] = {
         "autotune.cli._measure",
         """Measure one config: its sustainable rate under an SLO, or its latency under given loads.
 
-        With ceilings alone, the rate is searched and certified. With --concurrency, --rate, --trace or --scenario, a
-        table shows client latencies and the server's times, and with ceilings whether each load meets them. Exit code
-        3: the SLO is violated; 1: nothing was decided or answered.
+        With ceilings alone, it finds the highest rate that meets them and certifies it. With --concurrency, --rate,
+        --trace or --scenario, a table shows client latencies and the server's times, and with ceilings whether each
+        load meets them. Exit code 3: the SLO is violated; 1: undecided, or no request was answered.
         """,
     ),
     "compare": Entry(
         "autotune.cli._compare",
-        """Compare configs of a model: measured in turns on fresh servers, ties called ties.
+        """Compare configs of a model, measured in turns on fresh servers: which is fastest, which tie.
 
-        With ceilings alone, the highest rates that meet them are compared. With --concurrency, inferences/s at that
+        With ceilings alone, it compares the highest rates that meet them; with --concurrency, inferences/s at that
         load; with --rate, latencies at that rate. Exit code 0: configs were compared; 3: none meets the SLO; 1: none
         was measured.
         """,
@@ -55,7 +55,7 @@ _COMMANDS: dict[str, Entry | Group] = {
         """Check that the config in the repository is not slower than a recorded one.
 
         Both are measured again, in turns on fresh servers. Exit code 0: it passed; 4: it is significantly slower; 3: it
-        violates the SLO; 2: the baseline is of another machine or model; 1: it was not served, or nothing was decided.
+        violates the SLO; 2: the baseline is of another machine or model; 1: undecided, or the config was not served.
         """,
     ),
     "experiment": Entry(
@@ -107,14 +107,14 @@ _COMMANDS: dict[str, Entry | Group] = {
         "autotune.cli._dashboard",
         """Serve Optuna's dashboard of the database, with notes, configs, server logs and reports.
 
-        It has no login: other addresses than loopback only with --host.
+        It has no login, so it listens on loopback only, unless --host names another address.
         """,
     ),
     "serve": Entry(
         "autotune.cli._serve",
         """Serve tuning jobs over HTTP: a queue in the database, a page, Optuna's dashboard.
 
-        Every request needs a token. Jobs that run when the service stops resume when it starts again.
+        Every request needs a token. Jobs that were running when the service stopped resume at its next start.
         """,
     ),
     "token": Entry("autotune.cli._token", "Make a token for 'autotune serve' and print its secret."),
@@ -122,15 +122,15 @@ _COMMANDS: dict[str, Entry | Group] = {
         "autotune.cli._watch",
         """Watch a deployed server: does the delivered config still fit its traffic?
 
-        Reads Triton's Prometheus metrics. Exit code 3: most of what was seen exceeds what the config sustains, or is
-        slower than predicted.
+        Reads Triton's Prometheus metrics. Exit code 3: in most intervals the traffic exceeds what the config sustains,
+        or requests take longer than predicted.
         """,
     ),
     "clean": Entry(
         "autotune.cli._clean",
         """Remove what killed runs left: processes, containers, shared memory, temporary directories.
 
-        What belongs to a run that is still going, or to another user, is not touched.
+        What belongs to a running command or to another user is not touched.
         """,
     ),
     "doctor": Entry(

@@ -18,7 +18,7 @@ from autotune.request import Option, Panel, Request, options_of
 _Request = TypeVar("_Request", bound=Request)
 _EPILOG = (
     "Every option has an environment variable, AUTOTUNE_ and the flag: AUTOTUNE_SHM_SIZE is --shm-size."
-    " Blanks separate repeated values there. Flags win over variables, variables over --config."
+    " There, spaces separate repeated values. Flags win over variables, variables over --config."
 )
 
 
@@ -95,7 +95,7 @@ def _config_parameter(options: Mapping[str, Option]) -> inspect.Parameter:
     info = typer.Option(
         "--config",
         metavar="FILE",
-        help="YAML file of these options, keys without dashes; flags win.",
+        help="YAML file of these options, without the leading dashes; flags win.",
         envvar="AUTOTUNE_CONFIG",
         rich_help_panel=Panel.OUTPUT.value,
         callback=load,

@@ -36,12 +36,16 @@ class _Export(StoreRequest):
         "Deployment file to write into --to; may be repeated.",
         panel=Panel.OUTPUT,
     )
-    no_check: bool = option(False, "", "Do not start the repository of --to once.", panel=Panel.OUTPUT)
+    no_check: bool = option(
+        False, "", "Skip the start of Triton that checks the repository of --to.", panel=Panel.OUTPUT
+    )
     model_repository: str | None = option(
-        None, "DIR", "Repository with the models of --to; the study's by default.", panel=Panel.MODEL
+        None, "DIR", "Repository to copy the models from; the study's by default.", panel=Panel.MODEL
     )
     launch: str = option_of(ServerRequest, "launch")
-    image: str | None = option(None, "REF", "Image to deploy; the study's or NVIDIA's by default.", panel=Panel.SERVER)
+    image: str | None = option(
+        None, "REF", "Image in the deployment files; the study's or NVIDIA's by default.", panel=Panel.SERVER
+    )
 
 
 REQUEST = _Export
@@ -62,7 +66,7 @@ def execute(request: _Export) -> None:
         "--launch": "launch" in request.given,
     }
     if needless := [flag for flag, given in only_repositories.items() if given]:
-        raise UsageError(f"{needless[0]}: is for a repository; add --to DIR")
+        raise UsageError(f"{needless[0]}: has no effect without --to; add --to DIR")
     text, path = api.export(
         study=request.study,
         trial=request.trial,

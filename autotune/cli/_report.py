@@ -24,7 +24,7 @@ class _Report(StoreRequest):
     output: str | None = option(
         None,
         "PATH",
-        "File or directory to write, or '-'; DIR/STUDY/report.html by default.",
+        "File or directory to write, or '-'; report.html in the study's directory by default.",
         panel=Panel.OUTPUT,
         aliases=("-o",),
     )

@@ -23,12 +23,14 @@ class _Serve(StoreRequest):
         (), "NAME=DIR", "A model repository that jobs may name; may be repeated.", panel=Panel.MODEL
     )
     run_config: str | None = option(
-        None, "FILE", "YAML file of options of every run, such as launch.", panel=Panel.SERVER
+        None, "FILE", "YAML file of options for every run, such as launch.", panel=Panel.SERVER
     )
     parallel: int = option(
-        1, "N", "Runs at a time; they disturb each other on one machine.", panel=Panel.SERVER, allowed=AT_LEAST_ONE
+        1, "N", "Most runs at a time; on one machine they disturb each other.", panel=Panel.SERVER, allowed=AT_LEAST_ONE
     )
-    host: str = option("127.0.0.1", "ADDRESS", "Address to bind to; use TLS in front of others.", panel=Panel.ADDRESS)
+    host: str = option(
+        "127.0.0.1", "ADDRESS", "Address to bind to; put TLS in front of any but loopback.", panel=Panel.ADDRESS
+    )
     port: int = option(
         8090,
         "PORT",
@@ -36,7 +38,9 @@ class _Serve(StoreRequest):
         panel=Panel.ADDRESS,
         allowed=Allowed(lambda port: 0 <= port < 65536, "a port from 0 to 65535"),
     )
-    tokens: str = option("tokens.yaml", "FILE", "Who may do what; 'autotune token' writes it.", panel=Panel.ADDRESS)
+    tokens: str = option(
+        "tokens.yaml", "FILE", "File of tokens and their scopes; 'autotune token' writes it.", panel=Panel.ADDRESS
+    )
     most_jobs: int = option(
         500, "N", "Unfinished jobs that one tenant may have.", panel=Panel.ADDRESS, allowed=AT_LEAST_ONE
     )

@@ -43,4 +43,6 @@ def execute(request: _Token) -> None:
     scopes = frozenset(map(service.Scope, wanted))
     secret = service.new_token(Path(request.tokens), request.name, request.tenant or request.name, scopes)
     sys.stdout.write(f"{secret}\n")
-    sys.stderr.write(f"Added to {request.tokens}, which holds no secret: keep the line above.\n")
+    sys.stderr.write(
+        f"Added to {request.tokens}, which holds only its hash: keep the line above, it is not shown again.\n"
+    )

@@ -31,7 +31,7 @@ class _Watch(StoreRequest):
         None, "STUDY", "The study; not needed if there is only one.", panel=Panel.OUTPUT, argument=True
     )
     metrics: str | None = option(
-        None, "URL", "Triton's metrics, such as http://127.0.0.1:8002/metrics.", panel=Panel.ADDRESS
+        None, "URL", "URL of Triton's metrics, such as http://127.0.0.1:8002/metrics.", panel=Panel.ADDRESS
     )
     interval: str = option("10s", "DURATION", "Time between two readings.", panel=Panel.LOAD)
     duration: str | None = option(None, "DURATION", "How long to watch; until Ctrl-C by default.", panel=Panel.LOAD)
@@ -54,7 +54,7 @@ class _Watch(StoreRequest):
             return None
         path = Path(self.write_trace)
         if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(f"--write-trace: {path} is no file in a directory that exists; name one")
+            raise UsageError(f"--write-trace: {path} is not a file in an existing directory; name one")
         return path
 
 
@@ -96,7 +96,7 @@ def execute(request: _Watch) -> None:
                 continue
             interval = Interval.between(known, after)
             if interval is None:
-                sys.stdout.write("the server was started anew: its counters begin at 0\n")
+                sys.stdout.write("the server was restarted: its counters are 0 again\n")
                 continue
             seen.append((interval, expectation.judge(interval)))
             sys.stdout.write(_line(*seen[-1]))
@@ -108,13 +108,13 @@ def execute(request: _Watch) -> None:
         sys.stdout.write(f"wrote {trace}\n")
     busy = [judgement.drift for interval, judgement in seen if interval.requests]
     if not busy:
-        sys.stdout.write("No request came.\n")
+        sys.stdout.write("No request arrived.\n")
         raise typer.Exit(UNDECIDED_EXIT_CODE)
     unfit = sum(drift in (Drift.OVERLOADED, Drift.SLOWER) for drift in busy)
     if 2 * unfit > len(busy):
         sys.stdout.write(_advice(request, result, unfit, len(busy)))
         raise typer.Exit(SLO_VIOLATED_EXIT_CODE)
-    sys.stdout.write(f"The config fits the traffic: {len(busy) - unfit} of {len(busy)} intervals with requests.\n")
+    sys.stdout.write(f"The config fits the traffic in {len(busy) - unfit} of {len(busy)} intervals with requests.\n")
 
 
 def _head(result: StudyResult, sustained_per_s: float, certified_per_s: float | None) -> str:
@@ -128,20 +128,20 @@ def _line(interval: Interval, judgement: Judgement) -> str:
     if not interval.requests:
         return "no request\n"
     expected = (
-        f" (predicted {format_duration(judgement.expected_s)}, batch {judgement.expected_batch:.1f})"
+        f" (predicted {format_duration(judgement.expected_s)}, mean batch {judgement.expected_batch:.1f})"
         if judgement.expected_s is not None and judgement.expected_batch is not None
         else ""
     )
     failed = f", {interval.failures:,} failed" if interval.failures else ""
     return (
-        f"{interval.inferences_per_s:>9,.0f} inferences/s  in the server {format_duration(interval.latency_s)},"
-        f" batch {interval.mean_batch:.1f}{expected}{failed}: {judgement.drift.value}\n"
+        f"{interval.inferences_per_s:>9,.0f} inferences/s  time in the server {format_duration(interval.latency_s)},"
+        f" mean batch {interval.mean_batch:.1f}{expected}{failed}: {judgement.drift.value}\n"
     )
 
 
 def _advice(request: _Watch, result: StudyResult, unfit: int, busy: int) -> str:
     return (
-        f"The config falls behind in {unfit} of {busy} intervals with requests. Tune again, with the options of the"
+        f"The config falls behind in {unfit} of {busy} intervals with requests. Tune again; add the options of the"
         " first run that say how requests are sent and served, such as --launch and --input-data:\n"
         f"  {again(request, result)}\n"
     )

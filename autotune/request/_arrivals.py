@@ -25,7 +25,7 @@ class ArrivalsRequest(Request):
         panel=Panel.LOAD,
     )
     trace: str | Path | None = option(
-        None, "FILE", "Recorded arrivals, a number a line; searches stretch them.", panel=Panel.LOAD
+        None, "FILE", "Recorded arrivals, one number a line; a search scales their rate.", panel=Panel.LOAD
     )
     trace_format: str = option("timestamps", "timestamps|gaps", "Meaning of the numbers of --trace.", panel=Panel.LOAD)
     trace_unit: str = option(

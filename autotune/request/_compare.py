@@ -67,7 +67,7 @@ class ComparisonRequest(
     rounds: int = option(
         5,
         "N",
-        "How often each config is measured, each time on a fresh server.",
+        "Measurements of each config, each on a fresh server.",
         panel=Panel.LOAD,
         allowed=Allowed(lambda value: value >= 2, "2 or more, as one round shows no deviation"),
     )
@@ -180,10 +180,13 @@ class CheckRequest(ComparisonRequest):
     """A check against a recorded config: each field is the option of ``autotune check`` of that name."""
 
     baseline: str | Path | None = option(
-        None, "FILE", "The fastest config of a compare --json or check --record.", panel=Panel.OBJECTIVE
+        None,
+        "FILE",
+        "File of compare --json or check --record; its fastest config is the baseline.",
+        panel=Panel.OBJECTIVE,
     )
     fail_if_slower: str = option(
-        "5%", "PERCENT", "Fail if the config is slower than the baseline by more.", panel=Panel.OBJECTIVE
+        "5%", "PERCENT", "Fail if the config is slower than the baseline by more than this.", panel=Panel.OBJECTIVE
     )
     record: str | Path | None = option(
         None, "FILE", "Write the measured config to this file, for a later --baseline.", panel=Panel.OUTPUT

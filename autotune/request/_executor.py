@@ -21,7 +21,10 @@ class ExecutorRequest(Request):
 
     executor: str = option("local", "local|ray", "Where trials run.", panel=Panel.EXECUTOR)
     address: str | None = option(
-        None, "HOST:PORT|auto", "The Ray cluster of --executor ray; auto is the one here.", panel=Panel.EXECUTOR
+        None,
+        "HOST:PORT|auto",
+        "The Ray cluster of --executor ray; auto finds the one on this machine.",
+        panel=Panel.EXECUTOR,
     )
     worker_cpus: int | None = option(
         None,
@@ -43,7 +46,7 @@ class ExecutorRequest(Request):
     staging: str = option(
         "auto",
         "auto|path|copy|s3://BUCKET/PREFIX",
-        "How workers get the repository: by its path, as a copy, or from S3.",
+        "How workers get the model repository: by its path, as a copy, or from S3.",
         panel=Panel.EXECUTOR,
     )
     per_hardware: bool = option(

@@ -125,7 +125,7 @@ class ExperimentRequest(_FileRequest, ServerRequest, StoreRequest):
         (), "NAME[,NAME]", "Only these variants of the file; may be repeated.", panel=Panel.MODEL
     )
     quick: bool = option(
-        False, "", "One round, short windows, only the first and last loads; for a trial.", panel=Panel.LOAD
+        False, "", "Try the file: one round, short windows, only the first and last loads.", panel=Panel.LOAD
     )
     share_machine: bool = option_of(MeasurementRequest, "share_machine")
 

@@ -41,7 +41,7 @@ class MeasureRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerR
         None, "R|START:END[:STEP][,...]", "Open loop: inferences/s offered.", panel=Panel.LOAD
     )
     time_budget: str = option(
-        "1h", "DURATION", "Longest time of all given loads together; longer ones are refused.", panel=Panel.LOAD
+        "1h", "DURATION", "Most time for all given loads together; more is refused.", panel=Panel.LOAD
     )
     duration: str | None = option(
         None,
@@ -53,7 +53,7 @@ class MeasureRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerR
         1, "N|START:END[:STEP][,...]", "Inferences in one request; each size is offered each load.", panel=Panel.LOAD
     )
     from_perf_analyzer: str | None = option(
-        None, "COMMAND", "Measure what this perf_analyzer command line does; other options win.", panel=Panel.LOAD
+        None, "COMMAND", "perf_analyzer command line whose options to use; flags win.", panel=Panel.LOAD
     )
     model_config: str | Path | None = option(
         None, "FILE", "Measure this config.pbtxt instead of the repository's.", panel=Panel.MODEL

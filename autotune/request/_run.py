@@ -81,7 +81,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
         None, "FILE", "YAML file of the parameters to search; a built-in space by default.", panel=Panel.SEARCH
     )
     from_model_analyzer: str | Path | None = option(
-        None, "FILE", "Tune what this Model Analyzer YAML file does; other options win.", panel=Panel.SEARCH
+        None, "FILE", "Model Analyzer YAML file whose options to use; flags win.", panel=Panel.SEARCH
     )
     sampler: str = option(
         "model", "model|tpe|random|grid|gp", "How configs are proposed; model simulates Triton.", panel=Panel.SEARCH
@@ -89,14 +89,14 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
     min_gain: float = option(
         0.02,
         "FRACTION",
-        "Least gain over the best config that is worth another trial.",
+        "Smallest gain over the best config that is worth another trial.",
         panel=Panel.SEARCH,
         allowed=Allowed(lambda value: 0 <= value < 1, "a fraction from 0 to below 1, such as 0.02 for 2%"),
     )
     final_rounds: int = option(
         3,
         "N",
-        "Most rounds of the final comparison, doubled while the gain is open; 0 for none.",
+        "Most rounds of the final comparison, twice as many while undecided; 0 for none.",
         panel=Panel.SEARCH,
         allowed=AT_LEAST_ZERO,
     )

@@ -51,12 +51,15 @@ class ServerRequest(Request):
         None, "FILE", "The tritonserver binary of --launch local.", panel=Panel.SERVER
     )
     url: str | None = option(
-        None, "HOST:PORT[,GRPC_PORT]", "The explicit-mode server of --launch remote.", panel=Panel.SERVER
+        None,
+        "HOST:PORT[,GRPC_PORT]",
+        "The running server of --launch remote, in explicit model-control mode.",
+        panel=Panel.SERVER,
     )
     http_port: int | None = option(None, "PORT", "Triton's HTTP port; a free one by default.", panel=Panel.SERVER)
     grpc_port: int | None = option(None, "PORT", "Triton's gRPC port; a free one by default.", panel=Panel.SERVER)
     start_timeout: str = option(
-        "120s", "DURATION", "Longest time from launch until a server is ready.", panel=Panel.SERVER
+        "120s", "DURATION", "Most time from launch until a server is ready.", panel=Panel.SERVER
     )
 
     def launcher(self, *, share_memory: bool = False) -> tuple[Launcher, str]:

@@ -18,7 +18,7 @@ class StoreRequest(Request):
         "results", "DIR", "Directory of databases, exported configs and logs.", panel=Panel.OUTPUT
     )
     storage: str | None = option(
-        None, "URL", "SQLAlchemy URL of the database; DIR/autotune.db by default.", panel=Panel.OUTPUT
+        None, "URL", "SQLAlchemy URL of the database; autotune.db in --results by default.", panel=Panel.OUTPUT
     )
 
     def writable_directory(self) -> Path:

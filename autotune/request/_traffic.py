@@ -55,12 +55,12 @@ class TrafficRequest(Request):
         "none", "none|system", "Pass tensors through shared memory of this machine.", panel=Panel.LOAD
     )
     client_time: str | None = option(
-        None, "DURATION", "Mean think time of a closed loop's client; none by default.", panel=Panel.LOAD
+        None, "DURATION", "Mean think time of a closed loop's clients; none by default.", panel=Panel.LOAD
     )
     sequence_length: int | None = option(
         None,
         "N",
-        "Mean requests of a sequence; a stream's by default, 20 for generated data.",
+        "Mean requests of a sequence; by default the stream's length, 20 for generated data.",
         panel=Panel.LOAD,
         allowed=AT_LEAST_ONE,
     )

@@ -17,8 +17,8 @@ def test_it_shows_processor_memory_and_the_repository(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     here = capture({}, "")
     assert f"CPU: {here.cpu_model}" in out
-    assert f"vCPU: {os.cpu_count()}, of which {here.available_cores:g} may be used" in out
-    assert f"RAM: {here.memory_bytes / 2**30:.1f} GiB may be used" in out
+    assert f"vCPU: {os.cpu_count()}, {here.available_cores:g} of them usable" in out
+    assert f"RAM: {here.memory_bytes / 2**30:.1f} GiB usable" in out
     assert re.search(r"├── iris\n.*│   ├── 1\n", out)
 
 

@@ -176,7 +176,7 @@ def test_the_advice_is_a_command_for_the_same_objective() -> None:
         ([], "--metrics: none is given"),
         (["--metrics", "file:///etc/passwd"], "--metrics: 'file:///etc/passwd' is no URL"),
         (["--metrics", "http://127.0.0.1:8002/metrics", "--interval", "10ms"], "--interval: 10ms is not between"),
-        (["--metrics", "http://127.0.0.1:8002/metrics", "--write-trace", "."], "--write-trace: . is no file"),
+        (["--metrics", "http://127.0.0.1:8002/metrics", "--write-trace", "."], "--write-trace: . is not a file"),
     ],
 )
 def test_wrong_options_are_refused(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def test_says_when_the_config_falls_behind(tmp_path: Path, capsys: pytest.Captur
         assert "predicted" in seen
         assert len(trace.read_text().splitlines()) > 10
         assert main([*watch, "--duration", "1s"]) == 1
-        assert "No request came." in capsys.readouterr().out
+        assert "No request arrived." in capsys.readouterr().out
 
 
 def test_judges_by_what_was_sustained_and_simulated(tmp_path: Path) -> None:

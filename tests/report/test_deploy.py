@@ -245,8 +245,8 @@ def test_bad_input_writes_nothing(repository: Path, tmp_path: Path, options: dic
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        (["--format", "compose"], "--format: is for a repository; add --to DIR"),
-        (["--no-check"], "--no-check: is for a repository; add --to DIR"),
+        (["--format", "compose"], "--format: has no effect without --to; add --to DIR"),
+        (["--no-check"], "--no-check: has no effect without --to; add --to DIR"),
         (["--to", "x", "--output", "y"], "--output: is for a config, --to for a repository; drop one of them"),
     ],
 )
