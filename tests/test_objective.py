@@ -219,7 +219,7 @@ def test_several_objectives_have_a_value_and_a_direction_each() -> None:
     [
         ("throughput,throughput", None, "names throughput twice; name each value once"),
         ("latency,p99", 500, "names p99 twice"),
-        ("throughput,goodput", None, "throughput searches the rate and goodput is given it; name one of them"),
+        ("throughput,goodput", None, "throughput searches the rate, goodput takes --rate; name one of them"),
         ("throughput,speed", None, "'speed' is unknown; use throughput, latency, goodput, memory"),
         ("throughput,", None, "'' is unknown"),
         ("throughput,memory", 500, "--min-throughput: --objective throughput,memory searches the rate"),

@@ -63,7 +63,9 @@ def run_check(request: CheckRequest, observer: StudyObserver | None = None) -> C
     if baseline is not None:
         model = named[0].spec.name
         if baseline.model != model:
-            raise UsageError(f"--baseline: {path} is of model {baseline.model!r}, not {model!r}; record one of it")
+            raise UsageError(
+                f"--baseline: {path} is of model {baseline.model!r}, not {model!r}; record one of that model"
+            )
         configs = ConfigSet.parse(baseline.configs, str(path))
         named.append(replace(named[0], name=BASELINE, configs=configs))
     result = CheckResult(_compared(request, named, observer, baseline), allowed, baseline)
@@ -116,7 +118,7 @@ def _compared(
     environment = environment_of(launcher, spec, named[0].composing)
     if baseline is not None and (differences := other_machine(baseline.environment, environment)):
         raise UsageError(
-            f"--baseline: is of another machine and not comparable ({'; '.join(differences)});"
+            f"--baseline: was recorded on another machine and is not comparable ({'; '.join(differences)});"
             " record one here with autotune check --record FILE"
         )
     config_notes = notes_on_configs(launcher, request.triton_arg, [config for each in named for config in each.configs])

@@ -48,7 +48,7 @@ def clean(*, results: str | Path = "results", dry_run: bool = False) -> list[Lef
     from autotune.server import Leftover, leftovers
 
     if Path(results).exists() and not Path(results).is_dir():
-        raise UsageError(f"--results: {results} is not a directory; name that of the killed runs")
+        raise UsageError(f"--results: {results} is not a directory; name the results directory of the killed runs")
 
     found = [
         Leftover("staged models", str(area), functools.partial(remove_abandoned, area))

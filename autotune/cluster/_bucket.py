@@ -120,5 +120,7 @@ class Stored:
         """The archive; raises `UsageError` if it cannot be read or is another one."""
         archive = self.bucket.get(self.path)
         if hashlib.sha256(archive).hexdigest() != self.digest:
-            raise UsageError(f"--staging: s3://{self.path} holds something else than its name says; delete it")
+            raise UsageError(
+                f"--staging: s3://{self.path} does not match the digest in its name; delete it, then repeat the command"
+            )
         return archive

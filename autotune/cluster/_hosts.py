@@ -85,7 +85,7 @@ def compare_hosts(
                 f" (95% interval {ratio.low:.2f} to {ratio.high:.2f})"
             )
     except Interrupted:
-        note("interrupted: the comparison was not repeated to its end on a second host")
+        note("interrupted: the comparison on a second host was not finished")
 
 
 def _again(trial: TrialRecord, result: StudyResult, number: int) -> Trial:

@@ -246,8 +246,8 @@ class RayWorkers:
                 self._said.add(node)
                 low, high = self._factors.interval(factor)
                 self._note(
-                    f"{factor.host}: the baseline scores {factor.value:.2f} times what it does on its own host (95%"
-                    f" interval {low:.2f} to {high:.2f}); trials there are corrected by this factor"
+                    f"{factor.host}: the baseline reaches {factor.value:.2f} times its value on the host of trial 0"
+                    f" (95% interval {low:.2f} to {high:.2f}); trials there are corrected by this factor"
                 )
 
     def _elsewhere(self, submitted: _Submitted, report: Report) -> None:
@@ -255,7 +255,9 @@ class RayWorkers:
         if report.node not in self._others:
             self._others.add(report.node)
             found = differences(self.environment, report.facts.environment) if report.facts else []
-            self._note(f"{report.host} joined the cluster and is of another kind, so it is not used ({found[0]})")
+            self._note(
+                f"{report.host} joined the cluster but has other hardware or versions, so it is not used ({found[0]})"
+            )
         self._counted_s = -_COUNT_S
         if not self.nodes():
             raise UsageError(f"--executor: ray, no node of the study's kind is left; {report.host} is of another")

@@ -60,7 +60,8 @@ def check_requests(
     if len(refused) == len(payloads[:_MOST]):
         files = ", ".join(map(str, traffic.files))
         raise UsageError(
-            f"--input-data: {model!r} refuses the requests of {files} and answers zeros: {refused[0]}; correct the file"
+            f"--input-data: {model!r} refuses the requests of {files}, though it answers requests of zeros:"
+            f" {refused[0]}; correct the file"
         )
 
 

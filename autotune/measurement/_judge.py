@@ -153,13 +153,13 @@ class Judge:
             )
             if fails_alpha and (hopeless or verdict.decision == "fails"):
                 self.decided, self.certain = "fails", verdict.decision == "fails"
-                self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests broke {ceiling}"
+                self.stopped = f"{verdict.late:,} of {verdict.requests:,} requests violated {ceiling}"
                 return
             if holds_alpha is not None:
                 shown += e_value >= 1 / holds_alpha
         if shown and shown == len(self._ceilings):
             self.decided = "holds"
-            self.stopped = "every ceiling was shown to hold"
+            self.stopped = "every ceiling is met"
 
     def _missing_s(self, counts: LateCounts, blocks: int) -> float:
         """Seconds of further load like this that would prove a ceiling; 0 once it is, infinite where none would."""

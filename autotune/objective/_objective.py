@@ -67,7 +67,7 @@ class Objective:
                 "--arrivals: a closed loop sends a request after each answer; drop --load closed, or this and --trace"
             )
         if self.also and self.within:
-            raise UsageError(f"--within: --objective {self.words} has several values to be within; name one objective")
+            raise UsageError(f"--within: --objective {self.words} has several values; --within takes one objective")
 
     def _check_goodput(self) -> None:
         if self.goal == "goodput" and self.goodput_s is None:

@@ -63,7 +63,7 @@ def _parsed(text: str) -> tuple[GoalName, str, tuple[str, ...]]:
         if names.count(name) > 1:
             raise UsageError(f"--objective: {text!r} names {name} twice; name each value once")
     if all(rate in names for rate in RATES):
-        raise UsageError("--objective: throughput searches the rate and goodput is given it; name one of them")
+        raise UsageError("--objective: throughput searches the rate, goodput takes --rate; name one of them")
     goal = next((name for name in names if name in RATES), names[0])
     also = tuple(name for name in names if name != goal)
     if goal in LATENCIES:

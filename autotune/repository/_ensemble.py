@@ -77,7 +77,8 @@ def _check_inputs(place: str, step: Mapping[str, Any], model: ModelSpec, tensors
             raise UsageError(f"{place}: step {model.name!r} has no input {name!r}; it has {_named(own)}")
         if tensor not in tensors:
             raise UsageError(
-                f"{place}: step {model.name!r} takes {tensor!r}, which is no input and no step gives; check the names"
+                f"{place}: step {model.name!r} takes {tensor!r}, which is neither an input nor an output of a step;"
+                " check the names"
             )
         if name in own:
             _check_fits(place, tensor, tensors[tensor], own[name])
@@ -90,13 +91,13 @@ def _check_fits(place: str, tensor: str, given: _Tensor, taken: _Tensor) -> None
     if not given.datatype or not taken.datatype:
         return
     if given.datatype != taken.datatype:
-        found = f"is {given.datatype} by {given.source}, but {taken.datatype} by {taken.source}"
+        found = f"is {given.datatype} in {given.source}, but {taken.datatype} in {taken.source}"
         raise UsageError(f"{place}: {tensor!r} {found}; make them the same")
     alike = len(given.dims) == len(taken.dims) and all(
         a == b or -1 in (a, b) for a, b in zip(given.dims, taken.dims, strict=True)
     )
     if not alike:
-        found = f"is {list(given.dims)} by {given.source}, but {list(taken.dims)} by {taken.source}"
+        found = f"is {list(given.dims)} in {given.source}, but {list(taken.dims)} in {taken.source}"
         raise UsageError(f"{place}: the shape of {tensor!r} {found}, batch dimension included; make them fit")
 
 

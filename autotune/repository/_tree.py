@@ -24,7 +24,7 @@ def repository_tree(directory: Path, most: int = 60) -> list[str]:
         lines.append(line)
         directories += is_directory
         files += not is_directory
-    shown = lines if len(lines) <= most + 1 else [*lines[: most + 1], f"... and {len(lines) - most - 1} entries more"]
+    shown = lines if len(lines) <= most + 1 else [*lines[: most + 1], f"... and {len(lines) - most - 1} more entries"]
     counts = (_count(directories, "directory", "directories"), _count(files, "file", "files"))
     return [*shown, ", ".join(counts)]
 

@@ -69,7 +69,7 @@ class ComparisonRequest(
         "N",
         "Measurements of each config, each on a fresh server.",
         panel=Panel.LOAD,
-        allowed=Allowed(lambda value: value >= 2, "2 or more, as one round shows no deviation"),
+        allowed=Allowed(lambda value: value >= 2, "2 or more, because one round has no interval"),
     )
 
     def duration_s(self) -> float | None:

@@ -132,7 +132,7 @@ class ExperimentRequest(_FileRequest, ServerRequest, StoreRequest):
     def read(self) -> ExperimentFile:
         """The file; raises `UsageError` if it is missing or wrong."""
         if self.file is None:
-            raise UsageError("FILE: is missing; name an experiment file, as those in examples/ are")
+            raise UsageError("FILE: is missing; name an experiment file, such as those in examples/")
         return read_experiment(Path(self.file))
 
     def entries(self, file: ExperimentFile) -> list[Entry]:

@@ -67,7 +67,7 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
             if not name:
                 raise UsageError(f"--models: {self.models!r} lacks a name; write NAME=WEIGHT,NAME=WEIGHT")
             if name in found:
-                raise UsageError(f"--models: {name!r} is there twice; give it once, with a larger weight")
+                raise UsageError(f"--models: {name!r} is given twice; give it once, with a larger weight")
             found[name] = _weight(name, weight) if "=" in part else 1.0
         if len(found) < 2:
             raise UsageError(f"--models: {self.models!r} is one model; use --model {next(iter(found))}, or name two")
@@ -92,7 +92,7 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
             for name, text in given.items():
                 if "=" in text:
                     raise UsageError(
-                        f"{ceiling_flag(name)}: {text!r} names a model; that goes with --models, else write 5ms"
+                        f"{ceiling_flag(name)}: {text!r} names a model, which needs --models; without it write 5ms"
                     )
             return super().ceilings()
         limits_s = {name: _limits_s(text, ceiling_flag(name), models) for name, text in given.items()}
@@ -211,7 +211,7 @@ def _limits_s(text: str, flag: str, models: Sequence[str]) -> dict[str, float]:
         if name not in models:
             raise UsageError(f"{flag}: {name!r} is not among --models ({', '.join(models)})")
         if name in found:
-            raise UsageError(f"{flag}: {name!r} is there twice; give it one limit")
+            raise UsageError(f"{flag}: {name!r} is given twice; give it one limit")
         found[name] = parse_duration(duration, flag)
     return found
 

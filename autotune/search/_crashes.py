@@ -86,13 +86,13 @@ class Crashes:
         for wrong, what in ((False, "in which the model's process died"), (True, "whose answers are wrong")):
             if sizes := [each.batch_size for each in self._deadly if each.wrong is wrong]:
                 parts.append(f"batches of {min(sizes)} or more, {what}")
-        return f", but for those that may form {', or '.join(parts)}" if parts else ""
+        return f", except those that may form {', or '.join(parts)}" if parts else ""
 
     def learn(self, trials: Sequence[TrialRecord]) -> str:
         """Takes all trials so far; returns in words what is avoided from now on, empty if nothing has changed."""
         before = self.left_out
         self._deadly = [found for trial in trials if (found := _Deadly.of(trial.outcome)) is not None]
-        return "" if self.left_out == before else f"every config may be tried{self.left_out}"
+        return "" if self.left_out == before else f"further trials: all configs{self.left_out}"
 
     def avoids(self, candidate: Candidate) -> bool:
         """Whether the candidate would form a batch like one in which a process died."""

@@ -70,7 +70,7 @@ class Experience:
             self._tell(f"--sampler {MODEL}: {self.predictor.inapplicable}; proposing by tpe instead", "left")
             return
         if any(space.arguments for space in plan.space.spaces.values()):
-            self._tell("arguments of tritonserver are not simulated: what they change is learnt from their trials")
+            self._tell("arguments of tritonserver are not simulated: only trials show what they change")
         if not plan.cold_start:
             self._recall(store, record)
 
@@ -91,7 +91,8 @@ class Experience:
         self._learnt = len(trials)
         outcomes = [as_served(trial.outcome, self._plan.space) for trial in trials]
         for (name, value), kinds in failing_values(outcomes).items():
-            self._tell(f"{name} {value} never worked so far: {', '.join(dict.fromkeys(kind.value for kind in kinds))}")
+            how = ", ".join(dict.fromkeys(kind.value for kind in kinds))
+            self._tell(f"no trial with {name} {value} has worked so far: {how}")
         if self.predictor is None or not (trials or self.warm):
             return
         self.predictor.learn(outcomes, self._earlier, self._elsewhere)
@@ -101,12 +102,14 @@ class Experience:
             self._tell("configs are not simulated: no trial showed how long executions take; proposing by tpe instead")
         if (widening := self.predictor.surprise.widening) >= _NOTABLE:
             self._tell(
-                f"forecasts were off by {widening:.1f} times what was expected: their uncertainty is widened, and "
-                "further configs are tried before the search ends",
+                f"predictions were off by {widening:.1f} times their uncertainty, so it is widened and more configs "
+                "are tried before the search ends",
                 "surprise",
             )
         if self.predictor.doubt:
-            self._tell(f"the simulation is set aside: {self.predictor.doubt}; proposing by tpe instead", "set aside")
+            self._tell(
+                f"the simulation is no longer used: {self.predictor.doubt}; proposing by tpe instead", "set aside"
+            )
 
     def forecast(self, candidate: Candidate | None) -> Forecast | None:
         """What a candidate is expected to measure; None if nothing can be said."""
@@ -163,7 +166,7 @@ class Experience:
         left = (each for each in compress(predictor.candidates, may_win) if each.key not in tried)
         if any(not avoids(each) for each in left):
             return ""
-        return f"no untried config is likely to beat the best by more than {self._plan.min_gain:.0%}"
+        return f"no untried config is likely to be better than the best by more than {self._plan.min_gain:.0%}"
 
     def _recall(self, store: Store, record: StudyRecord) -> None:
         """Learns from earlier studies of the same model in the same environment."""

@@ -151,7 +151,10 @@ class Proposals:
             self._seen.add(trial.candidate.key)
             self._alike.append(trial.candidate)
         self._optuna.tell(trial.number, proposal.label, earlier.outcome)
-        self._observer.note(f"trial {trial.number}: served like trial {earlier.number}, so it is not measured again")
+        self._observer.note(
+            f"trial {trial.number}: Triton serves its config like that of trial {earlier.number}, so it is not measured"
+            " again"
+        )
         return True
 
     def finished(self, proposal: Proposal, outcome: TrialOutcome) -> None:

@@ -74,7 +74,9 @@ class MachineCheck:
         if len(failed) < self._failures or worked is None:
             return ""
         self._failures = 2 * len(failed)
-        self._note(f"{len(failed)} configs in a row failed; serving that of trial {worked.number}, which worked, again")
+        self._note(
+            f"{len(failed)} configs in a row failed; serving the config of trial {worked.number} again, which worked"
+        )
         outcome = self._serve_again(worked)
         if outcome.kind is OutcomeKind.INTERRUPTED:
             raise KeyboardInterrupt
@@ -82,8 +84,8 @@ class MachineCheck:
         if not outcome.failed:
             return ""
         return (
-            f"{len(failed)} configs in a row failed, and that of trial {worked.number}, which had worked, fails as well"
-            f" ({outcome.kind.value}: {outcome.message}); look for what has changed on this machine"
+            f"{len(failed)} configs in a row failed, and the config of trial {worked.number}, which had worked, now"
+            f" fails too ({outcome.kind.value}: {outcome.message}); find what has changed on this machine"
         )
 
     def _serve_again(self, worked: TrialRecord) -> TrialOutcome:

@@ -26,7 +26,7 @@ def failing_alike(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
         return ""
     included = f"the first {len(trials)}" if len(trials) == len(latest) else f"the last {len(latest)}"
     baseline = ", the baseline included" if len(trials) == len(latest) else " and none worked"
-    return f"{included} configs failed alike{baseline}: {trials[-1].outcome.message}"
+    return f"{included} configs failed in the same way{baseline}: {trials[-1].outcome.message}"
 
 
 def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
@@ -40,7 +40,7 @@ def unpromising(trials: Sequence[TrialRecord], options: SearchOptions) -> str:
     if len(trials) < options.unpromising:
         return ""
     if all(each.outcome.measurement and each.outcome.measurement.infeasible is Infeasible.MEMORY for each in trials):
-        return f"the first {len(trials)} configs used more memory than they may before any load"
+        return f"the first {len(trials)} configs exceeded the memory limit before any load"
     return f"the first {len(trials)} configs violated a ceiling with a single request at a time"
 
 
@@ -68,5 +68,5 @@ def out_of_time(
     share = options.finals_share if len(trials) >= options.least_configs else (1 - options.search_part) / 2
     if budget_s is None or typical_s + min(finals_s, share * budget_s) <= left_s:
         return ""
-    beside = " beside the final comparison" if finals_s else ""
-    return f"the time budget leaves no room for another trial{beside} (recent ones took up to {typical_s:.0f} s)"
+    beside = " and the final comparison" if finals_s else ""
+    return f"the time budget leaves no room for another trial{beside} (recent trials took up to {typical_s:.0f} s)"

@@ -282,7 +282,7 @@ class Coordinator:
         if label == BASELINE and outcome.measurement and outcome.measurement.infeasible is Infeasible.MEMORY:
             self._note(
                 f"the baseline itself violates {', '.join(map(str, self._plan.objective.memory_limits))}; only smaller"
-                " batches or fewer instances can meet it, if the model itself does"
+                " batches or fewer instances may meet it"
             )
         self._observer.trial_finished(trial.number, outcome, trial.number in self._best_numbers())
         return outcome

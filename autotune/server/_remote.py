@@ -216,7 +216,7 @@ def parse_url(url: str | None) -> Endpoint:
     if not url:
         raise UsageError("--url: --launch remote needs the server's address; give --url HOST:PORT[,GRPC_PORT]")
     if "@" in url:
-        raise UsageError("--url: has a user or a password, which Triton takes none of; write HOST:PORT")
+        raise UsageError("--url: has a user or a password, but Triton has no logins; write HOST:PORT")
     address, _, grpc = url.removeprefix("http://").rstrip("/").partition(",")
     host, _, port = address.rpartition(":") if ":" in address else (address, "", str(_DEFAULT_HTTP_PORT))
     try:

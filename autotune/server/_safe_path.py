@@ -49,7 +49,7 @@ def check_names(spec: ModelSpec) -> None:
     """Raises `UsageError` if the model's name or the name of an instance group cannot be given to Triton."""
     if found := _UNSAFE.search(spec.name):
         raise UsageError(
-            f"--model: {spec.name!r} has {found.group()!r}, which Triton's Python backend gives to a shell; "
+            f"--model: {spec.name!r} has {found.group()!r}, which Triton's Python backend passes to a shell; "
             "rename the model's directory"
         )
     for group in spec.config.value("instance_group") or ():
@@ -57,5 +57,5 @@ def check_names(spec: ModelSpec) -> None:
         if found := _UNSAFE.search(name):
             raise UsageError(
                 f"--model: the config of {spec.name} names an instance group {name!r} with {found.group()!r}, "
-                "which Triton's Python backend gives to a shell; rename the group"
+                "which Triton's Python backend passes to a shell; rename the group"
             )

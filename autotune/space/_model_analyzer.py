@@ -24,7 +24,7 @@ from autotune.space._parameter import (
     is_power_of_two,
 )
 
-MODEL_ANALYZER_ADVICE = "is a file of Model Analyzer; give it to autotune run --from-model-analyzer FILE"
+MODEL_ANALYZER_ADVICE = "is a file of Model Analyzer; use it with autotune run --from-model-analyzer FILE"
 
 _THEIRS = ("profile_models", "analysis_models", "model_config_parameters", "triton_launch_mode", "perf_analyzer_flags")
 _THEIRS_BEGIN = ("run_config_search_", "run_config_profile_", "optuna_", "triton_server_flags", "triton_docker_")

@@ -116,8 +116,8 @@ class Database:
                 version = opened._check_version(session)
             if version < SCHEMA_VERSION and read_only:
                 raise UsageError(
-                    f"{flag}: {shown(parsed)} is of an earlier version (schema {version}) and cannot be written to be"
-                    " brought up to date; copy it to a place that can be"
+                    f"{flag}: {shown(parsed)} is of an earlier version (schema {version}) and must be upgraded, but it"
+                    " is read-only; copy it to a writable place"
                 )
             if version < SCHEMA_VERSION:
                 with Session(engine) as session, session.begin():
@@ -197,7 +197,7 @@ class Database:
             return SCHEMA_VERSION
         if not isinstance(version, int) or version < 1:
             raise UsageError(
-                f"{self._flag}: {self.url} says that it has schema {version!r}, which no version wrote; restore a copy"
+                f"{self._flag}: {self.url} claims schema {version!r}, which no version wrote; restore a copy"
             )
         if version > SCHEMA_VERSION:
             raise UsageError(

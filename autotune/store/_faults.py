@@ -16,14 +16,14 @@ from autotune.errors import AutotuneError
 
 _RESUME = "then the same command resumes"
 _PASSING = {
-    "database is locked": f"another process holds it for too long; end that process, {_RESUME}",
+    "database is locked": f"another process has it locked; end that process, {_RESUME}",
     "database or disk is full": f"make room on the disk, {_RESUME}",
     "disk i/o error": f"the disk is full or damaged; make room or check it, {_RESUME}",
     "readonly database": f"make the file and its directory writable, {_RESUME}",
     "connection": f"start the database server again, {_RESUME}",
     "server closed": f"start the database server again, {_RESUME}",
     "terminating": f"start the database server again, {_RESUME}",
-    "starting up": "wait until the database server has started, then say it again",
+    "starting up": "wait until the database server has started, then repeat the command",
 }
 """What may pass by itself or is mended without another command, by the words of SQLite and PostgreSQL."""
 _LASTING = {

@@ -79,7 +79,7 @@ def study_changes(
         (f"its model is {row.model!r}, not {model!r}", row.model != model),
         ("the model's files have changed", begun.model_digest != environment.model_digest),
         (f"its objective is '{row.objective}', not '{objective}'", decode(row.objective_body) != objective),
-        ("its search space is another", row.space_digest != space_digest),
+        ("its search space has changed", row.space_digest != space_digest),
         ("the model's config.pbtxt has changed", row.base_config != base_config),
         (f"it was measured with {row.conditions}, not {conditions}", row.conditions != conditions),
     )

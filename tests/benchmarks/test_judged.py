@@ -17,7 +17,9 @@ parameters:
 """
 
 
-def study(delivered: float, tried: float, stopped: str = "no untried config is likely to beat the best") -> Replay:
+def study(
+    delivered: float, tried: float, stopped: str = "no untried config is likely to be better than the best"
+) -> Replay:
     return Replay("model", 0, [delivered], [tried], [4.0], stopped, delivered)
 
 

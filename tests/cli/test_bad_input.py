@@ -204,7 +204,7 @@ def test_sweep(refuses, repository: Path) -> None:
         ("p99: [\n", "not YAML"),
         (
             "profile_models: [net]\nduration_seconds: 3\n",
-            "is a file of Model Analyzer; give it to autotune run --from-model-analyzer FILE",
+            "is a file of Model Analyzer; use it with autotune run --from-model-analyzer FILE",
         ),
     ],
 )

@@ -130,14 +130,14 @@ def test_a_record_without_a_measured_config(refuses: Refuses, recorded: Callable
 
 def test_a_baseline_of_another_machine_is_not_comparable(refuses: Refuses, recorded: Callable[..., str]) -> None:
     line = refuses("check", "--concurrency", "8", "--baseline", recorded(cores=62))
-    assert line.startswith("--baseline: is of another machine and not comparable (CPU cores ")
+    assert line.startswith("--baseline: was recorded on another machine and is not comparable (CPU cores ")
     assert line.endswith("record one here with autotune check --record FILE")
 
 
 def test_a_baseline_of_another_model(refuses: Refuses, recorded: Callable[..., str]) -> None:
     path = recorded("other")
     line = refuses("check", "--concurrency", "8", "--baseline", path)
-    assert line == f"--baseline: {path} is of model 'other', not 'net'; record one of it"
+    assert line == f"--baseline: {path} is of model 'other', not 'net'; record one of that model"
 
 
 def test_a_record_without_unknown_fields_is_what_json_prints(recorded: Callable[..., str]) -> None:

@@ -86,7 +86,7 @@ def test_an_object_with_other_content_than_its_name_says_is_refused(model: Model
     files = S3FileSystem(endpoint_override=storage, allow_delayed_open=True)
     with files.open_output_stream(stored.path) as stream:
         stream.write(b"other")
-    with pytest.raises(UsageError, match=r"^--staging: s3://models/other/.* holds something else than its name says"):
+    with pytest.raises(UsageError, match=r"^--staging: s3://models/other/.* does not match the digest in its name"):
         stored()
 
 

@@ -92,7 +92,7 @@ ROWS = {
     "a file of Model Analyzer as search space": Row(
         "run --model ranker --rate 200 --search-space model_analyzer.yaml",
         code=2,
-        says=("is a file of Model Analyzer; give it to autotune run --from-model-analyzer",),
+        says=("is a file of Model Analyzer; use it with autotune run --from-model-analyzer",),
         starts=0,
     ),
     "a file of Model Analyzer as options": Row(

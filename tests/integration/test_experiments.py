@@ -77,7 +77,7 @@ def test_a_queue_delay_slows_a_single_iris_client_down(run: Run) -> None:
     assert _rate(shown, "plain", "concurrency 1") > _rate(shown, "delay_2000us", "concurrency 1")
     slow = shown["entrants"]["delay_2000us"]["rounds"]["1"]["concurrency 1"]
     assert slow["latency_s"]["p50"] > 0.002
-    assert shown["verdict"] == ["One round shows no deviation, so nothing is compared."]
+    assert shown["verdict"] == ["One round has no interval, so nothing is compared."]
 
 
 def test_the_bls_model_is_asked_over_http_and_grpc(run: Run, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_run_is_not_led_again_where_the_model_dies(tmp_path: Path, capsys: pyt
     assert crashed[0]["seconds"] < 30  # not a second for each of the requests that fail after it
     assert crashed[0]["message"] == f"the process of model dies died (SIGABRT) in a batch of {size}"
     assert [trial["outcome"] for trial in found["trials"]].count("feasible") == 2
-    assert f"but for those that may form batches of {size} or more" in found["stopped"]
+    assert f"except those that may form batches of {size} or more" in found["stopped"]
     assert found["best"]["parameters"]["max_batch_size"] == 2
     assert main(["studies", "show", "--results", str(tmp_path / "results")]) == 0
     shown = capsys.readouterr().out

@@ -42,6 +42,7 @@ def test_a_file_of_which_every_request_is_refused_is_at_fault(embedding: Path, t
     data = tmp_path / "data.json"
     data.write_text(json.dumps({"data": [{"id": [0, 1, 7]}, {"id": [9, 0, 0]}]}))
     with pytest.raises(
-        UsageError, match=r"refuses the requests of .*data.json and answers zeros: .*out of data bounds"
+        UsageError,
+        match=r"refuses the requests of .*data.json, though it answers requests of zeros: .*out of data bounds",
     ):
         autotune.measure(embedding, "lookup", input_data=str(data), results=tmp_path / "results", **LOAD)

@@ -42,6 +42,9 @@ def test_a_run_ends_with_a_diagnosis_once_nothing_works_any_more(
     flags = ["--launch", "embedded", *objective, "--search-space", str(space)]
     assert main(["run", "--model", "breaks", *where, *flags]) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "3 configs in a row failed, and that of trial 1, which had worked, fails as well (failed to load:" in printed
+    assert (
+        "3 configs in a row failed, and the config of trial 1, which had worked, now fails too (failed to load:"
+        in printed
+    )
     assert "no space left on device" in printed
     assert len((tmp_path / "starts").read_text().splitlines()) == 6

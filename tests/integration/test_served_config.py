@@ -78,7 +78,7 @@ def test_trials_are_what_was_served_and_what_is_served_alike_counts_once(
     assert "specified max_batch_size 4" in refused["message"]
 
     for skipped in (2, 3):  # asked for 3 and 4
-        assert f"trial {skipped}: served like trial" in err
+        assert f"trial {skipped}: Triton serves its config like that of trial" in err
     assert result["best"]["number"] == baseline["number"]
     exported = Path(result["config_path"]).read_text()
     assert f"# As served: {_WHO.removeprefix('levels: ')}.\n" in exported

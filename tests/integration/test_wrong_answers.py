@@ -167,7 +167,7 @@ def test_answers_that_change_anyway_are_not_compared_and_that_is_said(
     server: RunningServer, model: str, tmp_path: Path
 ) -> None:
     said = served(server, model, tmp_path).check_answers()
-    assert said == "answers are not compared in y: equal requests alone get different ones"
+    assert said == "answers are not compared for output y: the same request gets different answers"
 
 
 @pytest.mark.parametrize("model", ODD)
@@ -197,7 +197,7 @@ def test_a_run_says_what_is_wrong_and_delivers_a_config_that_answers_rightly(
     assert main(["run", *where, *load, *how, "--model", model]) == 0
     printed = capsys.readouterr()
     # The smallest batch that Triton formed while requests were compared is the one that is known to be wrong.
-    assert re.search(r"but for those that may form batches of \d or more, whose answers are wrong", printed.err)
+    assert re.search(r"except those that may form batches of \d or more, whose answers are wrong", printed.err)
     first, second = json.loads(printed.out)["trials"]
     assert first["outcome"] == "wrong answers"
     assert words in first["message"]

@@ -364,7 +364,7 @@ def test_going_away_fails_what_was_not_begun_and_lets_the_rest_end():
     assert unbegun.index == 2
     assert unbegun.failure == (
         "reset",
-        "the server took no more calls (GOAWAY ENHANCE_YOUR_CALM: too many pings)",
+        "the server accepts no more calls (GOAWAY ENHANCE_YOUR_CALM: too many pings)",
     )
     assert session.retired
     assert session.failure is None

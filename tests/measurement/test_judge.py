@@ -83,7 +83,7 @@ def test_a_ceiling_on_first_responses_counts_those_and_is_watched_by_its_own_lim
     assert (watch.limits_s[0], watch.first_limits_s[0]) == (0.1, 0.02)
     late = ((0,) * 20, (0,) * 20, (0,) * 20, (0,) * 20, (9,) * 20, (9,) * 20, (9,) * 20, (9,) * 20)
     assert watch.on_progress(Progress(1.0, (10,) * 20, late, 0))
-    assert judge.stopped == "180 of 200 requests broke first-response-p90 <= 20ms"
+    assert judge.stopped == "180 of 200 requests violated first-response-p90 <= 20ms"
 
 
 def test_a_ceiling_is_judged_by_its_own_models_requests() -> None:

@@ -33,4 +33,4 @@ def test_a_large_one_is_cut_but_counted(tmp_path: Path) -> None:
         (tmp_path / f"{number:03}").touch()
     lines = repository_tree(tmp_path, most=10)
     assert len(lines) == 13
-    assert lines[-2:] == ["... and 90 entries more", "0 directories, 100 files"]
+    assert lines[-2:] == ["... and 90 more entries", "0 directories, 100 files"]

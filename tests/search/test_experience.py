@@ -100,7 +100,7 @@ def test_the_simulation_finds_the_largest_batch_in_few_trials_and_stops(tmp_path
     assert result.best.outcome.candidate["max_batch_size"] == 64
     assert result.best.outcome.candidate["instance_count"] == 4
     assert len(executor.trials) < 12
-    assert result.stopped == "no untried config is likely to beat the best by more than 2%"
+    assert result.stopped == "no untried config is likely to be better than the best by more than 2%"
 
 
 def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_were_tried(
@@ -112,7 +112,7 @@ def test_a_space_without_the_starts_is_not_given_up_before_two_of_its_configs_we
     batched = BASE.with_value("max_batch_size", 64).with_value("dynamic_batching", {})
     result = run(replace(plan, models=(replace(plan.spec, config=batched),)), store, executor)
     assert [trial.candidate is not None for trial in executor.trials] == [False, True, True]
-    assert result.stopped == "no untried config is likely to beat the best by more than 2%"
+    assert result.stopped == "no untried config is likely to be better than the best by more than 2%"
 
 
 def test_only_the_first_trials_are_profiled_and_every_trial_races_the_best(tmp_path: Path, store: Store) -> None:
@@ -198,7 +198,7 @@ def test_a_value_that_never_works_is_said_and_left_alone(tmp_path: Path, store: 
     failed = sum(trial.configs.asked.instance_count == 4 for trial in executor.trials)
     assert result.best is not None
     assert failed == 2
-    assert "instance_count 4 never worked so far: failed to load" in notes.texts
+    assert "no trial with instance_count 4 has worked so far: failed to load" in notes.texts
 
 
 def test_a_space_whose_every_config_breaks_the_ceiling_ends_early_with_the_nearest_miss(

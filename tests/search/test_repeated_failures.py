@@ -72,7 +72,9 @@ def test_a_machine_that_breaks_later_on_ends_the_study_with_a_diagnosis(tmp_path
     assert again.configs == executor.trials[2].configs
     assert result.broken
     assert result.best is not None
-    assert result.stopped.startswith("3 configs in a row failed, and that of trial 2, which had worked, fails as well")
+    assert result.stopped.startswith(
+        "3 configs in a row failed, and the config of trial 2, which had worked, now fails too"
+    )
     (stored,) = store.runs(store.studies()[0])
     assert (stored.role, stored.trial_id) == ("again", result.trials[2].id)
 
@@ -90,4 +92,4 @@ def test_a_study_in_which_nothing_ever_worked_ends_once_three_failures_are_alike
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(result.trials) == 4
     assert not executor.again
-    assert result.stopped == "the last 3 configs failed alike and none worked: no space left, 4 bytes wanted"
+    assert result.stopped == "the last 3 configs failed in the same way and none worked: no space left, 4 bytes wanted"

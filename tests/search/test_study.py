@@ -96,7 +96,7 @@ def test_a_study_whose_first_configs_all_fail_alike_ends_early_with_the_reason(t
     executor = PretendedExecutor(dict.fromkeys(range(100), OutcomeKind.LOAD_FAILED))
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
-    assert result.stopped == "the first 3 configs failed alike, the baseline included: refused"
+    assert result.stopped == "the first 3 configs failed in the same way, the baseline included: refused"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_study_whose_load_generator_fails_alike_before_it_measured_anything_en
     executor = Unmeasured()
     result = run(plan(tmp_path, trials=50), store, executor)
     assert len(executor.trials) == 3
-    assert result.stopped == "the first 3 configs failed alike, the baseline included: no such input"
+    assert result.stopped == "the first 3 configs failed in the same way, the baseline included: no such input"
 
 
 @pytest.mark.parametrize(("reason", "ends"), [(Infeasible.ALONE, True), (Infeasible.DISTURBED, False)])
@@ -169,7 +169,7 @@ def test_running_the_same_study_again_resumes_it(tmp_path: Path, store: Store) -
 
 def test_resuming_with_another_space_is_refused(tmp_path: Path, store: Store) -> None:
     run(plan(tmp_path, trials=2), store, PretendedExecutor())
-    with pytest.raises(UsageError, match="--study: study 'study' cannot be resumed: its search space is another"):
+    with pytest.raises(UsageError, match="--study: study 'study' cannot be resumed: its search space has changed"):
         run(plan(tmp_path, space=SPACE.replace("[1, 2, 4, 8]", "[1, 2]")), store, PretendedExecutor())
 
 

@@ -46,19 +46,19 @@ WRONG = {
     ),
     "another_type": (
         ensemble(step("double"), taken="TYPE_INT32 dims: [ 4 ]"),
-        "'x' is INT32 by the ensemble, but FP32 by step 'double'; make them the same",
+        "'x' is INT32 in the ensemble, but FP32 in step 'double'; make them the same",
     ),
     "another_shape": (
         ensemble(step("double"), taken="TYPE_FP32 dims: [ 5 ]"),
-        "the shape of 'x' is [-1, 5] by the ensemble, but [-1, 4] by step 'double', batch dimension included; make",
+        "the shape of 'x' is [-1, 5] in the ensemble, but [-1, 4] in step 'double', batch dimension included; make",
     ),
     "more_dimensions": (
         ensemble(step("double"), taken="TYPE_FP32 dims: [ 4, -1 ]"),
-        "the shape of 'x' is [-1, 4, -1] by the ensemble, but [-1, 4] by step 'double'",
+        "the shape of 'x' is [-1, 4, -1] in the ensemble, but [-1, 4] in step 'double'",
     ),
     "from_nowhere": (
         ensemble(step("double", "input: z")),
-        "step 'double' takes 'z', which is no input and no step gives; check the names",
+        "step 'double' takes 'z', which is neither an input nor an output of a step; check the names",
     ),
     "not_given": (ensemble(step("double"), given="z"), "no step gives output 'z'; name it in a step's output_map"),
     "no_such_input": (ensemble(step("double", "inputs: x")), "step 'double' has no input 'inputs'; it has 'input'"),

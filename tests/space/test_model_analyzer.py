@@ -123,7 +123,7 @@ def test_wrong_numbers_are_refused(text: str) -> None:
 
 def test_as_a_search_space_it_is_refused() -> None:
     line = (
-        r"^--search-space: ma\.yaml: is a file of Model Analyzer; give it to autotune run --from-model-analyzer FILE$"
+        r"^--search-space: ma\.yaml: is a file of Model Analyzer; use it with autotune run --from-model-analyzer FILE$"
     )
     with pytest.raises(UsageError, match=line):
         SearchSpace.parse("profile_models: [plus]", "ma.yaml")

@@ -153,7 +153,7 @@ def test_a_study_is_resumed_under_its_name(store, url):
     [
         ({"model": "iris"}, "its model is 'mnist', not 'iris'"),
         ({"objective": Objective("throughput", (Ceiling("p99", 0.01),))}, "highest throughput with p99 <= 10ms"),
-        ({"space_digest": "d2"}, "its search space is another"),
+        ({"space_digest": "d2"}, "its search space has changed"),
         ({"base_config": "max_batch_size: 2"}, "config.pbtxt has changed"),
         ({"environment": replace(HERE, model_digest="def")}, "the model's files have changed"),
     ],

@@ -76,7 +76,7 @@ def check_answers(server: RunningServer, config: Mapping[str, Any], inputs: Sequ
         server.check_alive()
         return f"answers are not compared: {error or type(error).__name__}"
     if batch > 1 and check.largest_batch < 2:
-        return "answers are not compared: the requests sent at once were not batched"
+        return "answers are not compared: Triton did not batch the requests that were sent together"
     return check.unchecked
 
 
@@ -123,9 +123,9 @@ class _Check:
         """Outputs that are not compared, and why."""
         if self._unstable:
             names = ", ".join(sorted(self._unstable))
-            return f"answers are not compared in {names}: equal requests alone get different ones"
+            return f"answers are not compared for output {names}: the same request gets different answers"
         if len(self.inputs) < 2:
-            return "answers are compared for equal requests only: give different ones of one shape with --input-data"
+            return "answers are compared for one request only: give several of the same shape with --input-data"
         return ""
 
     def in_one_request(self, size: int) -> None:

@@ -97,13 +97,13 @@ class Sender:
         """
         if key == INITIAL_WINDOW_SIZE:
             if value > LARGEST_WINDOW_BYTES:
-                raise BadFrames(f"a window of {value} bytes")
+                raise BadFrames(f"SETTINGS_INITIAL_WINDOW_SIZE of {value}")
             for upload in self.uploads.values():
                 upload.window += value - self._initial_window
             self._initial_window = value
         elif key == MAX_FRAME_SIZE:
             if not DEFAULT_FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
-                raise BadFrames(f"frames of {value} bytes")
+                raise BadFrames(f"SETTINGS_MAX_FRAME_SIZE of {value}")
             self._frame_bytes = value
         self._at_once = min(self._frame_bytes, self._initial_window)
         self._upload()
@@ -115,11 +115,11 @@ class Sender:
             BadFrames: By nothing, or beyond what the protocol allows.
         """
         if increment == 0:
-            raise BadFrames("a window widened by nothing")
+            raise BadFrames("a WINDOW_UPDATE of 0")
         if number == 0:
             self._window += increment
             if self._window > LARGEST_WINDOW_BYTES:
-                raise BadFrames("a window that is too large")
+                raise BadFrames("a WINDOW_UPDATE beyond the largest window")
         elif (upload := self.uploads.get(number)) is not None:
             upload.window += increment
         else:

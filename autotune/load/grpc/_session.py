@@ -175,7 +175,7 @@ class Session:
             self._take_block(number, flags, http2.unpadded(flags, payload), now)
         elif kind == http2.CONTINUATION:
             if self._expected is None or number != self._block_number:
-                raise BadFrames("headers that go on where none began")
+                raise BadFrames("CONTINUATION without HEADERS")
             self._take_block(number, self._block_flags | flags & http2.END_HEADERS, self._block + payload, now)
         elif kind == http2.RST_STREAM:
             if (stream := self._stream(number)) is not None:
@@ -185,7 +185,7 @@ class Session:
         elif kind == http2.SETTINGS:
             self._take_settings(flags, payload)
         elif kind == http2.PUSH_PROMISE:
-            raise BadFrames("a pushed response, which was not asked for")
+            raise BadFrames("a PUSH_PROMISE, which this client does not allow")
         elif kind == http2.PING:
             if not flags & http2.ACK:
                 self.pieces.append(frame(http2.PING, http2.ACK, 0, payload))
@@ -226,7 +226,7 @@ class Session:
         if flags & http2.ACK:
             return
         if len(payload) % 6:
-            raise BadFrames(f"settings of {len(payload)} bytes")
+            raise BadFrames(f"SETTINGS of {len(payload)} bytes")
         if self._expected == http2.SETTINGS:
             self._expected, self._most_streams = None, math.inf
         for key, value in struct.iter_unpack(">HL", payload):
@@ -241,7 +241,7 @@ class Session:
         words = " ".join(payload[8:].decode("utf-8", "replace").split())
         self._farewell = f" (GOAWAY {http2.error_name(error)}{': ' + words if words else ''})"
         for number in [number for number in self.streams if number > last]:
-            self._end(number, self.streams[number], ("reset", f"the server took no more calls{self._farewell}"))
+            self._end(number, self.streams[number], ("reset", f"the server accepts no more calls{self._farewell}"))
 
     def _end(self, number: int, stream: Stream, failure: Failure | None) -> None:
         del self.streams[number]

@@ -67,8 +67,8 @@ def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str
     if isinstance(schedule, ConstantRate | PoissonRate | SpacedRate):
         return ["--request-intervals", INTERVALS, "--async"]
     raise UsageError(
-        "--client perf_analyzer: offers closed loops (taking the time that it takes) and rates,"
-        f" not a {type(schedule).__name__}; use --client autotune for it"
+        "--client perf_analyzer: offers rates and concurrencies without think time only; use --client autotune for other"
+        " loads"
     )
 
 

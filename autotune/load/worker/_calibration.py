@@ -38,7 +38,9 @@ def requests_per_s_of_a_process(target: Target) -> float:
             assert server.stdout is not None  # noqa: S101 - it is a pipe
             line = server.stdout.readline()
             if not line.strip().isdigit():
-                raise LoadGeneratorFailed(f"the null server {script.name} did not start")
+                raise LoadGeneratorFailed(
+                    f"the server that calibrates the load generator ({script.name}) did not start"
+                )
             with closing(WorkerGenerator(replace(target, host="127.0.0.1", port=int(line)))) as generator:
                 runs = [generator.run(ConstantRate(_RATE_PER_S), _WINDOW_S, _TIMEOUT_S) for _ in range(_ROUNDS)]
         finally:
@@ -46,5 +48,5 @@ def requests_per_s_of_a_process(target: Target) -> float:
 
     spent_s = [run.client_cpu_s / run.completed for run in runs if run.completed]
     if not spent_s:
-        raise LoadGeneratorFailed(f"the null server {script.name} did not answer")
+        raise LoadGeneratorFailed(f"the server that calibrates the load generator ({script.name}) did not answer")
     return target.options.client_busy / max(min(spent_s), 1e-6)

@@ -73,7 +73,7 @@ def _throughput(name: str, axis: str, measured: Measured, place: Callable[[Probe
     best, most = max(
         ((entrant, probe) for entrant, probes in measured for probe in probes), key=lambda pair: pair[1].achieved_per_s
     )
-    caption = f"Highest: {rate(most.achieved_per_s)} inferences/s of {best.name} at {load_label(most)}."
+    caption = f"Highest: {rate(most.achieved_per_s)} inferences/s by {best.name} at {load_label(most)}."
     return Figure(name, f"Throughput by {axis}", caption, Axis(axis, names=True), Axis("inferences/s"), series)
 
 
@@ -140,7 +140,7 @@ def _beside_each_other(measured: Measured) -> Figure:
     return Figure(
         "throughput",
         f"Throughput at {at}",
-        f"Highest: {names[fastest]}, {rate(values[fastest])} inferences/s; the verdict says if it is significant.",
+        f"Highest: {names[fastest]}, {rate(values[fastest])} inferences/s; the verdict says if that is significant.",
         Axis("variant", names=True),
         Axis("inferences/s"),
         (Series("inferences/s", names, values, _COLOURS[0], "bars"),),

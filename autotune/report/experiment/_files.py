@@ -70,11 +70,11 @@ def _shown(value: float | str) -> str:
 def _rows_are(result: ExperimentResult) -> tuple[Block, ...]:
     rounds = result.round_count
     if rounds < 2:
-        return (Paragraph("One round. Times are in milliseconds."),)
+        return (Paragraph("One round. Latencies are in milliseconds."),)
     return (
         Paragraph(
-            f"{rounds} rounds, each on fresh servers and in turns; rows are {typical_rounds(result)}."
-            " results.csv has all of them. Times are in milliseconds."
+            f"{rounds} rounds, in turns on fresh servers. The table shows {typical_rounds(result)}; results.csv has all"
+            " rounds. Latencies are in milliseconds."
         ),
     )
 

@@ -68,7 +68,7 @@ def _table(result: ExperimentResult, columns: Columns) -> str:
         chosen = tuple(columns or with_failures(result, SHORT))
         console.print(_rich(typical_table(result, chosen), chosen))
         if result.round_count > 1:
-            console.print(f"Rows are {typical_rounds(result)}.", style="dim")
+            console.print(f"The table shows {typical_rounds(result)}.", style="dim")
         _print_steps(result, console)
         for line in (*verdict_of(result), *error_lines(result)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)

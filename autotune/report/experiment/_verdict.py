@@ -21,7 +21,7 @@ def verdict_of(result: ExperimentResult) -> list[str]:
     if result.statistic is None or len(result.entrants) < 2 or len(failed) == len(result.entrants):
         return [*lines, *failed]
     if result.round_count < 2:
-        return [*lines, *failed, "One round shows no deviation, so nothing is compared."]
+        return [*lines, *failed, "One round has no interval, so nothing is compared."]
     if result.shared_loads:
         overall = result.overall()
         decided = f"{overall.metric.statistic or 'inferences/s'} at {overall.metric.load}"

@@ -136,7 +136,7 @@ def test_the_row_of_a_rate_is_the_round_with_the_median_latency() -> None:
 
 def test_one_round_decides_nothing() -> None:
     result = _result(_entrant("plain", {_load(1): [200]}), _entrant("other", {_load(1): [900]}), rounds=1)
-    assert verdict_of(result) == ["One round shows no deviation, so nothing is compared."]
+    assert verdict_of(result) == ["One round has no interval, so nothing is compared."]
 
 
 def test_one_variant_alone_has_no_verdict() -> None:

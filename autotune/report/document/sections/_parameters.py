@@ -161,7 +161,7 @@ def _slice_conclusion(name: str, best: dict[str, float], never: Sequence[str], s
     text += f"; with {ranked[1]} at best {_shown(best[ranked[1]], source)}." if len(ranked) > 1 else "."
     worst = best[ranked[-1]]
     if len(ranked) > 1 and max(best[ranked[0]] / worst, worst / best[ranked[0]]) < 1 + MIN_GAIN:
-        text += f" All its values come within {MIN_GAIN:.0%} of each other: it hardly matters here."
+        text += f" All its values are within {MIN_GAIN:.0%} of each other: it has little effect here."
     return text + (f" Never met the SLO: {', '.join(never)}." if never else "")
 
 

@@ -61,5 +61,5 @@ def _conclusion(error: float, trials: int, source: Source) -> str:
         for trial in source.result.trials
     )
     if missed:
-        text += f" {missed} trial{'' if missed == 1 else 's'} met the SLO although predicted to violate it."
+        text += f" {missed} trial{'' if missed == 1 else 's'} met the SLO though predicted to violate it."
     return text

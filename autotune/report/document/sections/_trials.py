@@ -49,7 +49,7 @@ def failures(source: Source) -> Section | None:
     alike: dict[tuple[OutcomeKind, str], list[TrialRecord]] = {}
     for each in failed:
         alike.setdefault((each.outcome.kind, each.outcome.message), []).append(each)
-    columns = (Column("trials"), Column("what"), Column("in Triton's words"), Column("config"))
+    columns = (Column("trials"), Column("outcome"), Column("message of Triton"), Column("config"))
     rows = tuple(
         (
             Cell(_numbers(group)),
@@ -61,7 +61,11 @@ def failures(source: Source) -> Section | None:
     )
     total = len(source.result.trials)
     count = sum(each.role == "trial" for each in failed)
-    share = f"{count} of {total} trials failed" if count else "No trial failed, but a later run did"
+    share = (
+        f"{count} of {total} trials failed"
+        if count
+        else "No trial failed, but a round of the final comparison or the certificate did"
+    )
     kinds = len(alike)
     blocks: list[Block] = [
         Paragraph(f"{share}{f', in {kinds} different ways' if kinds > 1 else ''}."),
