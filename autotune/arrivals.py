@@ -109,7 +109,7 @@ class Recorded(Arrivals):
         """
         span_s = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
         if len(times_s) < 2 or span_s <= 0:
-            raise ValueError("holds no two requests at different times, and has no rate")
+            raise ValueError("has no two requests at different times, so it has no rate")
         gaps = np.diff(times_s)
         counts = np.histogram(times_s, min(_SPANS, len(times_s)))[0]
         return cls(name, len(times_s), float(counts.var() / counts.mean()), gaps / gaps.mean())

@@ -62,7 +62,9 @@ class Expectation:
         """
         best, measured = result.best, result.measured
         if best is None or measured is None:
-            raise UsageError(f"--study: no config of {result.study!r} meets its SLO; tune again before you watch")
+            raise UsageError(
+                f"--study: no config of {result.study!r} meets its SLO, so there is nothing to watch; tune again first"
+            )
         config = ModelConfig.parse(best.outcome.config_text, "the delivered config")
         self.sustained_per_s = _sustained_per_s(result, measured)
         self.certified_per_s = measured.proved_per_s

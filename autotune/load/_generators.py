@@ -172,7 +172,7 @@ def check_client(traffic: Traffic) -> None:
 
     if traffic.streaming or traffic.shared_memory:
         flag = "--streaming" if traffic.streaming else "--shared-memory"
-        raise UsageError(f"{flag}: not with --client perf_analyzer; drop one of them")
+        raise UsageError(f"{flag}: --client perf_analyzer cannot use it; drop one of them")
     find_perf_analyzer(traffic.perf_analyzer)
 
 

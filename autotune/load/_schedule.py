@@ -38,7 +38,7 @@ class ClosedLoop:
     def check(self) -> None:
         """Raises `UsageError` if it sends no request."""
         if self.concurrency < 1:
-            raise UsageError(f"--concurrency: {self.concurrency} requests cannot be outstanding; use 1 or more")
+            raise UsageError(f"--concurrency: {self.concurrency} requests outstanding is too few; use 1 or more")
 
     def share(self, index: int, of: int) -> ClosedLoop:
         """The clients that process ``index`` of several runs; their numbers differ by at most one."""

@@ -31,7 +31,7 @@ def why_not_simulated(model: str, probes: Sequence[Probe], tolerance: float) -> 
         if abs(calls - asked) > tolerance * asked:
             return f"a request to {model} calls {name} {calls / max(1, asked):.2g} times, not once"
         if not any(server.batch_compute_ns for _, server in pairs):
-            return f"{model} calls {name}, which has no executions of its own"
+            return f"{model} calls {name}, which Triton reports no executions of"
     return ""
 
 

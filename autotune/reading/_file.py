@@ -54,7 +54,7 @@ def read_text(path: Path, most_bytes: int = MOST_TEXT_BYTES) -> str:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"it is not a text in UTF-8 (byte {error.start})") from None
+        raise Unreadable(f"it is not UTF-8 text (byte {error.start})") from None
 
 
 def reason(error: Exception) -> str:

@@ -21,7 +21,7 @@ def studies_table(outlines: Sequence[StudyOutline], console: Console | None = No
     table = Table(pad_edge=False, box=None)
     for name in ("study", "model", "objective"):
         table.add_column(name, overflow="fold")
-    for name in ("trials", "best", "gain"):
+    for name in ("trials", "best trial", "gain"):
         table.add_column(name, justify="right")
     for each in outlines:
         table.add_row(

@@ -61,4 +61,4 @@ def as_text(value: Any, path: str) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise UsageError(f"{path}: expected a text, a number, true or false, found {value!r}; correct the value")
+    raise UsageError(f"{path}: expected a string, a number, true or false, found {value!r}; correct the value")

@@ -78,7 +78,7 @@ def type_name(field: FieldDescriptor) -> str:
         return "a mapping of fields"
     names = {
         field.CPPTYPE_BOOL: "true or false",
-        field.CPPTYPE_STRING: "a text",
+        field.CPPTYPE_STRING: "a string",
         field.CPPTYPE_FLOAT: "a number",
         field.CPPTYPE_DOUBLE: "a number",
     }

@@ -24,7 +24,7 @@ _KEY = "option"
 
 
 _SHOWN = 60  # characters of a value in an error
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
 
 def shortened(value: Any) -> str:

@@ -35,7 +35,7 @@ class Translation:
         for section, entries in self.space.items():
             yield f"{self.source}: searches {section} {_on_one_line(entries)}"
         if self.left_out:
-            yield f"{self.source}: without counterpart: {'; '.join(dict.fromkeys(self.left_out))}"
+            yield f"{self.source}: ignored, without a counterpart: {'; '.join(dict.fromkeys(self.left_out))}"
 
 
 def _on_one_line(entries: Mapping[str, Any]) -> str:

@@ -22,8 +22,8 @@ def check_gpu_instances(launcher: Launcher, model: str, config: ModelConfig) -> 
         on_gpus = kind == _ON_GPU or (kind == "KIND_AUTO" and group.get("gpus"))
         if on_gpus and launcher.finds_gpu() is False:
             raise UsageError(
-                f"--launch {launcher.name}: instance_group[{index}] of {model!r} is on GPUs, Triton finds none there"
-                "; write kind: KIND_CPU without gpus in its config.pbtxt, or search instance_kind: KIND_CPU"
+                f"--launch {launcher.name}: instance_group[{index}] of {model!r} asks for GPUs, but Triton finds none"
+                " there; write kind: KIND_CPU without gpus in its config.pbtxt, or search instance_kind: KIND_CPU"
                 " (under 'parameters:' of a --search-space file)"
             )
 

@@ -100,7 +100,7 @@ def _value(flag: str, kind: type, repeatable: bool, value: Any) -> Any:
             raise UsageError(f"{flag}: expected true or false, found {value!r:.100}")
         return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise UsageError(f"{flag}: expected a text or a number, found {value!r:.100}")
+        raise UsageError(f"{flag}: expected a string or a number, found {value!r:.100}")
     text = str(value)
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         raise UsageError(f"{flag}: expected at most {_LONGEST_TEXT} printable characters")

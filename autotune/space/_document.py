@@ -65,7 +65,7 @@ class Node:
         for key_node, value_node in self.node.value:
             key = Node(self.source, key_node)
             if not isinstance(key.value, str):
-                raise key.error(f"{key.value!r} is not a name; write a text before the colon")
+                raise key.error(f"{key.value!r} is not a name; write a string before the colon")
             if key.value in seen:
                 raise key.error(f"{key.value!r} is there twice; remove one")
             seen.add(key.value)

@@ -136,7 +136,7 @@ def _argument(name: str, key: Node, choices: Node) -> Parameter:
     def check(_: str, node: Node) -> Any:
         value = node.value
         if value is not None and not isinstance(value, (str, int, float)):
-            raise node.error(f"server: {name}: {value!r} is no value of an argument; write a text, a number or null")
+            raise node.error(f"server: {name}: {value!r} is no value of an argument; write a string, a number or null")
         return value
 
     settings = [str(each).lower() if isinstance(each, bool) else each for each in _settings(name, choices, check)]

@@ -38,4 +38,6 @@ def check_tables(engine: Engine, flag: str) -> None:
     foreign = names - OPTUNA_TABLES - Base.metadata.tables.keys()
     if foreign and SchemaRow.__tablename__ not in names:
         shown = ", ".join(sorted(foreign)[:3])
-        raise UsageError(f"{flag}: the database is of another program (it has the tables {shown}); name another one")
+        raise UsageError(
+            f"{flag}: this database belongs to another program (its tables: {shown}); name another database"
+        )

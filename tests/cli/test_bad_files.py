@@ -213,7 +213,7 @@ def test_bad_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: 
             connection.execute("CREATE TABLE someone (else_ INTEGER)")
         connection.close()
     else:
-        file.write_bytes(b"SQLite format 3\0" * 200 if kind == "broken" else b"a text" * 200)
+        file.write_bytes(b"SQLite format 3\0" * 200 if kind == "broken" else b"a string" * 200)
     refused(place, place.command(command), monkeypatch, names="--results: ")
 
 

@@ -410,5 +410,5 @@ def test_instances_on_a_gpu_that_is_not_there(refuses, repository: Path, command
     config = next(repository.glob("*/config.pbtxt"))
     config.write_text(config.read_text() + f"instance_group {group}\n")
     line = refuses(*command, "--model-repository", str(repository), "--launch", "embedded")
-    assert line.startswith("--launch embedded: instance_group[0] of 'net' is on GPUs, Triton finds none there")
+    assert line.startswith("--launch embedded: instance_group[0] of 'net' asks for GPUs, but Triton finds none there")
     assert "instance_kind: KIND_CPU" in line

@@ -56,7 +56,7 @@ ONE = "--rate 200 --sampler random --trials 1"
 BATCH, DYNAMIC, INSTANCES = "max_batch_size", "dynamic_batching", "instance_group[0].count"
 CLEAN = {"probes.0.errors": {}}
 FEASIBLE = {"trials.0.outcome": "feasible"}
-GPU = "instance_group[0] of 'vision' is on GPUs, Triton finds none there; write kind: KIND_CPU"
+GPU = "instance_group[0] of 'vision' asks for GPUs, but Triton finds none there; write kind: KIND_CPU"
 ROWS = {
     "a callee that is not loaded": Row(
         "run --model router --trials 6 --sampler random --rate 200",

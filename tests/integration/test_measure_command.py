@@ -107,7 +107,7 @@ def test_a_perf_analyzer_command_is_measured_and_its_table_adds_up(
         assert sum(float(row[part]) for part in parts) == pytest.approx(float(row["avg latency (ms)"]), abs=0.01)
     # Host 0.5 ms, device 2 ms and 0.1 ms an item
     assert float(rows[0]["Server Compute Infer (ms)"]) > 2
-    assert "--from-perf-analyzer: without counterpart: --percentile 95" in shown.err
+    assert "--from-perf-analyzer: ignored, without a counterpart: --percentile 95" in shown.err
 
 
 @pytest.fixture(scope="module")

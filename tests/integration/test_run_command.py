@@ -118,7 +118,7 @@ def test_a_model_analyzer_file_is_tuned_in_its_own_space(tmp_path: Path, capsys:
     assert "max_batch_size: 16" in trial["config"]
     concurrencies = {probe["schedule"]["concurrency"] for probe in baseline["probes"]}
     assert max(concurrencies) <= 16
-    assert "--from-model-analyzer: without counterpart: perf_analyzer_flags: percentile: 95" in shown.err
+    assert "--from-model-analyzer: ignored, without a counterpart: perf_analyzer_flags: percentile: 95" in shown.err
 
 
 def test_a_config_that_does_not_load_is_an_outcome_and_the_study_goes_on(

@@ -108,8 +108,14 @@ def _spoil(directory, name, content):
         (lambda at: _spoil(at, "\n" * 90, b""), "inputs: file '" + r"\n" * 40 + "'... is named after no input"),
         (lambda at: (at / "wave").unlink(), "inputs: input 'wave' is missing; every entry needs all inputs"),
         (lambda at: (at / "more").mkdir(), "inputs/more: is a directory in a directory of input data"),
-        (lambda at: os.mkfifo(at / "pipe"), "inputs/pipe: is neither a file nor a directory; it is read several times"),
-        (lambda at: [each.unlink() for each in at.iterdir()], "inputs: holds no file; put one for each input into it"),
+        (
+            lambda at: os.mkfifo(at / "pipe"),
+            "inputs/pipe: is neither a file nor a directory; write its content to a file",
+        ),
+        (
+            lambda at: [each.unlink() for each in at.iterdir()],
+            "inputs: holds no file; put one file for each input into it",
+        ),
     ],
     ids=["half", "count", "large", "lines", "unknown", "twice", "name", "missing", "nested", "FIFO", "empty"],
 )
@@ -125,9 +131,7 @@ def test_directory_that_does_not_fit_the_model_is_refused(speech, spoil, words):
 
 def test_pipe_is_refused_before_it_is_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(
-        UsageError, match=r"^--input-data: .*pipe: is neither a file nor a directory; it is read several"
-    ):
+    with pytest.raises(UsageError, match=r"^--input-data: .*pipe: is neither a file nor a directory; write its"):
         check_paths([tmp_path / "pipe"])
     with pytest.raises(UsageError, match=r"^--input-data: cannot read .*none: No such file"):
         check_paths([tmp_path / "none"])

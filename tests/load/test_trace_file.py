@@ -92,7 +92,7 @@ def test_unreadable_file_is_refused(tmp_path, write):
         read_trace(tmp_path / "none.txt", "gaps", flag="--replay")
     with pytest.raises(UsageError, match=r"^--trace: cannot read .*: Is a directory"):
         read_trace(tmp_path, "gaps")
-    with pytest.raises(UsageError, match=r"^--trace: cannot read .*arrivals.txt: it is not a text"):
+    with pytest.raises(UsageError, match=r"^--trace: cannot read .*arrivals.txt: it is not UTF-8 text"):
         read_trace(write(b"1\n\xff\n"), "gaps")
 
 

@@ -187,7 +187,7 @@ def test_a_path_without_index_means_every_group():
         ("name[0]", "x", "is not a list"),
         ("a..b", 1, "not a path"),
         ("", 1, "not a path"),
-        ("parameters.x", [1], "expected a text"),
+        ("parameters.x", [1], "expected a string"),
         ("optimization.eager_batching", 1, "expected true or false"),
         ("dynamic_batching.priority_queue_policy.high.max_queue_size", 3, "keys of this map are numbers"),
     ],

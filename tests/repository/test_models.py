@@ -121,7 +121,7 @@ def test_a_config_that_does_not_parse_shows_file_and_line(tmp_path):
     add(tmp_path, "m", 'name: "m"\nmax_batch_size: many\n')
     fails(lambda: ModelRepository(tmp_path).model("m"), "m/config.pbtxt:2:17", "max_batch_size: many")
     (tmp_path / "m" / "config.pbtxt").write_bytes(b"\xff\xfe")
-    fails(lambda: ModelRepository(tmp_path).model("m"), "m/config.pbtxt", "is not a text")
+    fails(lambda: ModelRepository(tmp_path).model("m"), "m/config.pbtxt", "is not UTF-8 text")
 
 
 def test_a_config_of_another_name_is_refused(tmp_path):

@@ -20,7 +20,9 @@ def test_the_command_of_a_report_is_read() -> None:
     assert request.loads() == {1: (ClosedLoop(8),)}
     shown = "--model onnx-mnist --concurrency 8:8 --shape input:1,1,28,28"
     assert notes.splitlines()[0] == f"--from-perf-analyzer: read as {shown}"
-    assert "without counterpart: --url localhost:9000 (autotune starts a server; for a running one add" in notes
+    assert (
+        "ignored, without a counterpart: --url localhost:9000 (autotune starts a server; for a running one add" in notes
+    )
 
 
 def test_an_ensembles_command_with_data_over_grpc_is_read() -> None:
@@ -72,7 +74,7 @@ def test_rates_of_requests_become_rates_of_inferences() -> None:
 )
 def test_what_has_no_counterpart_is_listed(flags: str) -> None:
     _, notes = read(f"perf_analyzer -m m {flags}")
-    assert "--from-perf-analyzer: without counterpart: --" in notes
+    assert "--from-perf-analyzer: ignored, without a counterpart: --" in notes
     assert flags.rsplit(maxsplit=1)[-1] in notes or flags in ("--async", "--serial-sequences")
 
 

@@ -142,5 +142,5 @@ def test_a_file_that_cannot_be_read_names_the_flag(tmp_path):
     with pytest.raises(UsageError, match=r"--search-space: cannot read .*none.yaml: No such file"):
         SearchSpace.load(tmp_path / "none.yaml")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match=r"--search-space: .*b.yaml: it is not a text"):
+    with pytest.raises(UsageError, match=r"--search-space: .*b.yaml: it is not UTF-8 text"):
         SearchSpace.load(tmp_path / "b.yaml")

@@ -111,7 +111,7 @@ def _read(path: Path, inputs: Sequence[ModelInput], outputs: Sequence[str]) -> l
             return [_READERS.get(path.suffix.lower(), read_json)(path, inputs)]
         files = files_of(path)
         if not files:
-            raise ValueError(f"{path}: holds no file; put one for each input into it, named after the input")
+            raise ValueError(f"{path}: holds no file; put one file for each input into it, named after the input")
         if nested := [file for file in files if _is_directory(file)]:
             raise ValueError(f"{nested[0]}: is a directory in a directory of input data; it holds files only")
         if not names_inputs(files, inputs) and all(file.suffix.lower() in _READERS for file in files):
@@ -131,7 +131,7 @@ def _is_directory(path: Path) -> bool:
         raise ValueError(_unreadable(path, error)) from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise ValueError(
-            f"{path}: is neither a file nor a directory; it is read several times, so write its content to a file"
+            f"{path}: is neither a file nor a directory; write its content to a file, because it is read several times"
         )
     return stat.S_ISDIR(mode)
 

@@ -174,5 +174,5 @@ def _mean(samples: Mapping[Load, Sample], loads: tuple[Load, ...]) -> Sample:
             return replace(sample, probe=None, message=f"{sample.message} at {load}")
     values = [sample.value for sample in of_loads.values() if sample.value is not None]
     if not values:
-        return Sample(None, message="shares no load with the others")
+        return Sample(None, message="has no load in common with the others")
     return Sample(math.exp(math.fsum(map(math.log, values)) / len(values)))
