@@ -67,8 +67,8 @@ def load_arguments(schedule: Schedule, options: PerfAnalyzerOptions) -> list[str
     if isinstance(schedule, ConstantRate | PoissonRate | SpacedRate):
         return ["--request-intervals", INTERVALS, "--async"]
     raise UsageError(
-        "--client perf_analyzer: offers rates and concurrencies without think time only; use --client autotune for other"
-        " loads"
+        "--client perf_analyzer: offers rates and concurrencies without think time only; use --client autotune for"
+        " other loads"
     )
 
 
