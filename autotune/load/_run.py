@@ -256,6 +256,11 @@ class ClosedRun(Run):
 
     closed = True
 
+    def begin_over(self, spread_s: float) -> None:
+        """Lets the clients begin one after the other over these seconds, rather than all at once."""
+        if spread_s:
+            self._resting = [spread_s * client / self._most for client in range(self._most)]
+
     def _send_due(self) -> bool:
         if self._resting:
             self._wake()

@@ -29,10 +29,13 @@ class ClosedLoop:
         concurrency: Clients: the most requests outstanding.
         client_s: Think time in seconds, from each answer to the client's next request. The same every time; it is not
             part of the latency.
+        spread_s: Seconds over which the clients begin, evenly; all at once with 0. Clients that begin at once may keep
+            in step with the server's batches, which those of production do not.
     """
 
     concurrency: int
     client_s: float = 0.0
+    spread_s: float = field(default=0.0, compare=False)
     length_s: ClassVar[float | None] = None
 
     def check(self) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autotune.load._result import LoadResult
-    from autotune.load._run import Run
     from autotune.load._schedule import Schedule
     from autotune.load._target import Target
     from autotune.load._transport import Transport
@@ -54,10 +53,11 @@ class SocketGenerator:
         gc.disable()
         cpu_s = time.process_time()
         sequences = self._sequences_of(schedule)
-        run: Run
+        run: ClosedRun | OpenRun
         window = (transport, outcomes, duration_s, timeout_s, ProgressReporter(watch, outcomes, turns), options)
         if isinstance(schedule, ClosedLoop):
             run = ClosedRun(*window, schedule.concurrency, schedule.client_s, sequences)
+            run.begin_over(schedule.spread_s)
         else:
             run = OpenRun(*window, options.max_connections, sequences=sequences)
         try:

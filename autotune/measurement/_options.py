@@ -59,6 +59,7 @@ class MeasureOptions:
         share_profile_part: ... that the windows of its profile take at most, together [guess].
         share_windows: A model is only ranked if the share does not hold the requests of so many windows, one at a time
             [guess].
+        spread_part: Part of a closed loop's window over which its clients begin, at most [guess].
         rank_windows: Windows at most of a model that is only ranked [guess].
         rank_executions: Executions of a lone request that each of them takes at least [guess].
         saturate_s: Seconds of the closed loop that shows about where an open loop saturates, at most [guess].
@@ -173,6 +174,7 @@ class MeasureOptions:
     share_window_part: float = 0.3
     share_profile_part: float = 0.5
     share_windows: float = 2.0
+    spread_part: float = 0.1
     rank_windows: int = 3
     rank_executions: float = 2.0
     saturate_s: float = 0.5

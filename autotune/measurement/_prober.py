@@ -105,8 +105,10 @@ class Prober:
     def closed_loop(
         self, purpose: Purpose, concurrency: int, duration_s: float, rule: StopRule = _NEVER, *, repeat: bool = True
     ) -> Probe:
-        """A closed loop of ``concurrency`` requests for ``duration_s``."""
-        schedule = ClosedLoop(concurrency, self.objective.client_s)
+        """A closed loop of ``concurrency`` requests for ``duration_s``, begun over about what one request takes."""
+        took_s = [probe.latency_s["p50"] for probe in self.probes if math.isfinite(probe.latency_s["p50"])]
+        spread_s = min(min(took_s, default=0.0), self.options.spread_part * duration_s)
+        schedule = ClosedLoop(concurrency, self.objective.client_s, spread_s)
         return self._valid(purpose, lambda: schedule, duration_s, rule, repeat=repeat)
 
     def at_rate(self, purpose: Purpose, rate_per_s: float, at_least_s: float, rule: StopRule = _NEVER) -> Probe:

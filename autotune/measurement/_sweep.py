@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotune.load import OWN_CLIENT, ClosedLoop, Schedule
 from autotune.measurement._deployment import Served
@@ -95,7 +96,7 @@ def sweep(
         ServerCrashed: The server died under load.
     """
     serving = Serving.of(served.server, served.shares, served.called)
-    run_probe(
+    alone = run_probe(
         served.server,
         served.generator,
         ClosedLoop(1),
@@ -106,6 +107,8 @@ def sweep(
     )
     probes = []
     for schedule in schedules:
+        if isinstance(schedule, ClosedLoop) and math.isfinite(alone.latency_s["p50"]):
+            schedule = replace(schedule, spread_s=alone.latency_s["p50"])  # noqa: PLW2901
         for attempt in range(1 + options.repeats // 2):
             if attempt:
                 time.sleep(options.longest_pause_s)

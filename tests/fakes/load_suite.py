@@ -171,6 +171,15 @@ class LoadGeneratorSuite:
         assert len(followed_s)
         assert (followed_s - answered_s[: len(followed_s)]).min() >= 0.02 - 1e-9
 
+    def test_clients_of_a_closed_loop_begin_one_after_the_other(self, server):
+        with self.generator(server.port, "delay-300") as generator:
+            result = generator.run(ClosedLoop(4, spread_s=0.2), 0.5, 1.0)
+        assert_adds_up(result)
+        began_s = np.sort(result.scheduled_s)[:4]
+        if self.in_process:  # several processes begin over the same seconds, each with its own clients
+            assert began_s == pytest.approx([0.0, 0.05, 0.1, 0.15], abs=0.04)
+        assert server.counters()["max_outstanding"] == 4
+
     def test_clients_of_a_closed_loop_think_after_a_refusal_too(self, server):
         with self.generator(server.port, "refuse") as generator:
             result = generator.run(ClosedLoop(8, client_s=0.05), 0.3, 1.0)
