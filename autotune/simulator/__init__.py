@@ -26,8 +26,8 @@ limiter off, one batcher per model, no queue policy. What it does, and where:
 CPU time of server and client is one resource that requests take in turn before they reach the batcher, and that
 executions take from them.
 
-A closed loop has as many clients as outstanding requests. Each waits for its answer, thinks for a fixed time, and sends
-its next request.
+A closed loop has as many clients as outstanding requests, which begin one after the other. Each waits for its answer,
+thinks for a fixed time, and sends its next request.
 
 The steps of a pipeline and models that share a server run in one simulation (`Pipeline`), where those of one device
 wait for it in turn.

@@ -169,7 +169,8 @@ def run_window(  # noqa: PLR0912, PLR0915 - one loop over events; a function per
     known = requests  # of which it is known when they arrive
     if concurrency > 0:
         known = min(concurrency, requests)
-        unit_s[:known] = 0.0
+        # clients begin one after the other, as those of a measured window do: over about what a lone request takes
+        unit_s[:known] = np.arange(known) * ((host_s[0, 0] + device_s[0, 0]) / known)
         if len(earliest_s):
             unit_s[:known] = earliest_s[:known]
     current = -1  # the stage whose state is at hand
