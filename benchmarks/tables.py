@@ -25,6 +25,7 @@ COMPARED = {
     "model_analyzer": (
         "model_analyzer_accelerator",
         "model_analyzer_caller",
+        "model_analyzer_curves",
         "model_analyzer_mnist",
         "model_analyzer_pipeline",
     ),

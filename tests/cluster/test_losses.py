@@ -93,7 +93,10 @@ def test_a_node_of_another_kind_gets_no_trial(cluster: Any, tmp_path: Path) -> N
             Coordinator(study(3), store, workers, DEVICE, SilentObserver(), workers=workers).run()
         store.close()
         on_each(ray, fitting_nodes(ray, {"trial": 1.0}), clean, job)
-    assert any("is of another kind, so it is not used (CPU: emulated before, another now)" in note for note in notes)
+    assert any(
+        "has other hardware or versions, so it is not used (CPU: emulated before, another now)" in note
+        for note in notes
+    )
 
 
 def test_an_address_without_a_cluster_is_refused_soon() -> None:

@@ -268,7 +268,7 @@ def test_database_on_a_read_only_mount_is_read(
 def test_database_of_another_program_gets_no_table(tmp_path: Path) -> None:
     _damage(tmp_path, "CREATE TABLE invoices (number INTEGER)")
     before = (tmp_path / "autotune.db").read_bytes()
-    with pytest.raises(AutotuneError, match="of another program") as raised:
+    with pytest.raises(AutotuneError, match="belongs to another program") as raised:
         Store.open(database_url(tmp_path))
     assert raised.value.exit_code == 2
     assert (tmp_path / "autotune.db").read_bytes() == before
