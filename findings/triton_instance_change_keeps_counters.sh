@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Triton 2.51.0 keeps a model's counters, and the state of its instances, when a load changes its instance count alone.
 #
-# One would expect each load of a changed config to start the model anew, as it does for any other field: instances are made
+# One would expect each load of a changed config to start the model anew, like that of any other field: instances are made
 # anew and the statistics begin at zero. If nothing but instance_group differs, the running instances stay as they are (in
 # the Python backend their processes), only those that are missing are made, those with the highest numbers end first, and
 # the counters go on. A comparison of configs by the totals of /stats after each load therefore adds the requests of all

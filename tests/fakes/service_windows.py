@@ -95,7 +95,7 @@ def copying(each: Window, input_ns: int, output_ns: int) -> Window:
 def trial_of(
     candidate: Candidate | None, configs: ConfigSet, objective: Objective, rate_per_s: float, *probes: Probe
 ) -> TrialOutcome:
-    """A trial that sustained a rate and ran these windows, the last of which decided."""
+    """A trial that sustained a rate and ran these windows; the last one decided."""
     measurement = Measurement(
         feasible=True,
         rate_per_s=rate_per_s,

@@ -66,7 +66,7 @@ def rank(prober: Prober, question: Question, alone: Probe) -> Found:
             return Found(probe, per_s, reason=Infeasible.PRUNED)
         if not probe.holds or room < 1:
             at_least_per_s = max(at_least_per_s, min(1.0, room) * per_s)
-        elif per_s > held_per_s:
+        elif held is alone or per_s > held_per_s:  # a loaded window says more than one request at a time
             held, held_per_s = probe, per_s
         wanted = level * min(options.most_growth, options.shy * room)
     found_per_s = max(held_per_s, at_least_per_s) if held is alone else held_per_s
