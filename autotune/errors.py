@@ -18,6 +18,12 @@ class AutotuneError(Exception):
         super().__init__(without_passwords(message))
 
 
+class StorageFault(AutotuneError):
+    """The database cannot be used at the moment; once it can, the same command resumes."""
+
+    exit_code = 5
+
+
 class UsageError(AutotuneError):
     """The request itself is at fault (flag, file, environment): nothing was started or written."""
 

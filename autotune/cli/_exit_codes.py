@@ -1,4 +1,4 @@
-"""The exit codes of ``run``, ``measure``, ``compare`` and ``check`` besides 0 (the SLO is met) and 2 (bad input)."""
+"""The exit codes of ``run``, ``measure``, ``compare`` and ``check`` that errors do not have (see `autotune.errors`)."""
 
 UNDECIDED_EXIT_CODE = 1
 """Nothing was measured, or nothing that decides."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from autotune.errors import AutotuneError
+from autotune.errors import AutotuneError, StorageFault
 from autotune.service._settings import ServiceSettings
 from autotune.store import Job, JobState
 
@@ -24,7 +24,7 @@ EVENTS_FILE, RESULT_FILE = "events.jsonl", "result.json"
 
 _POLL_S = 0.5
 _GRACE_S = 60.0  # for a run that is interrupted: it stores its windows, exports the best config, stops its server
-_MOST_STARTS = 10  # of a job whose service is killed each time
+_MOST_STARTS = 10  # of a job whose service is killed, or whose database fails, each time
 _STATES = {0: JobState.DONE, 3: JobState.INFEASIBLE}  # by the exit code of ``autotune run``
 _NOT_STARTED = -1  # instead of an exit code
 
@@ -165,13 +165,16 @@ class Runner:
                     return
 
     def _note_end(self, job: Job, code: int | None, why: str) -> None:
-        """Writes what became of a job whose run ended with ``code``; None if it was cut short."""
+        """Writes what became of a job whose run ended with ``code``; None if it was cut short.
+
+        A run that lost its database is queued again: this is written when the database answers.
+        """
         state, now = _STATES.get(-1 if code is None else code), self._jobs.find(job.name)
         if state is not None:
             self._jobs.finish(job.name, state, "" if state is JobState.DONE else "no config meets the SLO")
         elif now is not None and now.cancelling:
             self._jobs.finish(job.name, JobState.CANCELLED, "cancelled while it ran")
-        elif (code is None or self._stopping.is_set()) and job.starts < _MOST_STARTS:
+        elif (code in (None, StorageFault.exit_code) or self._stopping.is_set()) and job.starts < _MOST_STARTS:
             self._jobs.queue_again(job.name)
         else:
             words = why or last_words(self._settings.directory(job.name) / EVENTS_FILE)

@@ -9,7 +9,7 @@ from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
-from autotune.errors import AutotuneError, UsageError
+from autotune.errors import StorageFault, UsageError
 from autotune.store._engine import (
     READ_ONLY,
     connect_arguments,
@@ -207,10 +207,10 @@ class Database:
         return version
 
     def _check_file(self) -> None:
-        """Raises `AutotuneError` if the file of a SQLite database is another one by now: SQLite would not notice."""
+        """Raises `StorageFault` if the file of a SQLite database is another one by now: SQLite would not notice."""
         self._file = self._file or _identity(database_file(self._url))
         if self._file is not None and _identity(database_file(self._url)) != self._file:
-            raise AutotuneError(
+            raise StorageFault(
                 f"the database {shown(self._url)} was removed or replaced while it was in use; put it back, then the"
                 " same command resumes"
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from autotune.errors import AutotuneError
+from autotune.errors import AutotuneError, StorageFault
 
 _RESUME = "then the same command resumes"
 _PASSING = {
@@ -64,7 +64,11 @@ def remedy(error: BaseException) -> str:
 
 @contextmanager
 def reported(url: URL) -> Iterator[None]:
-    """Turns an error of the database in use, Optuna's too, into an `AutotuneError` of one line."""
+    """Turns an error of the database in use, Optuna's too, into an `AutotuneError` of one line.
+
+    Raises:
+        StorageFault: If it may pass, or is mended outside this program.
+    """
     try:
         yield
     except Exception as error:
@@ -72,7 +76,8 @@ def reported(url: URL) -> Iterator[None]:
         if cause is None:
             raise
         do = remedy(cause)
-        raise AutotuneError(f"the database {shown(url)} failed: {reason_of(cause)}{'; ' if do else ''}{do}") from error
+        kind = StorageFault if passes(cause) else AutotuneError
+        raise kind(f"the database {shown(url)} failed: {reason_of(cause)}{'; ' if do else ''}{do}") from error
 
 
 def _database_error(error: BaseException) -> BaseException | None:

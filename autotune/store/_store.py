@@ -146,7 +146,7 @@ class Store(Database):
         except AutotuneError as error:
             if not keep(self.url, self.directory, study.name, number, label, outcome):
                 raise
-            raise AutotuneError(f"{error} (trial {number} was measured and is kept until then)") from error
+            raise type(error)(f"{error} (trial {number} was measured and is kept until then)") from error
 
     def _save_trial(self, study: StudyRecord, number: int, label: str, outcome: TrialOutcome) -> TrialRecord:
         with self.writing() as session:

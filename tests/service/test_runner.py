@@ -164,6 +164,16 @@ def test_a_database_that_fails_for_a_while_loses_no_run(tmp_path: Path, postgres
     assert max(runs(service).values()) == 1
 
 
+def test_a_run_that_lost_its_database_is_started_again(service: Service, tmp_path: Path) -> None:
+    name = service.add("0s 5")
+    runner = service.runner(tmp_path)
+    runner.start()
+    wait_until(lambda: all(state.final for state in service.states()))
+    runner.stop()
+    assert service.state(name) is JobState.DONE
+    assert runs(service)[f"start {name}"] == 2
+
+
 def test_a_job_that_is_cancelled_while_it_is_taken_is_cancelled(tmp_path: Path, postgresql: PostgresqlServer) -> None:  # noqa: F811
     """PostgreSQL reads rows as they were before a transaction that has not ended: who cancels must wait for it."""
     url = postgresql.new_database()
