@@ -21,7 +21,7 @@ from ._reasons import (
     LimitKind as LimitKind,
 )
 from ._serving import Serving as Serving, Step as Step, StepWindow as StepWindow, Stream as Stream
-from ._sizes import between_jumps as between_jumps, sizes_up_to as sizes_up_to
+from ._sizes import sizes_up_to as sizes_up_to, unclear_sizes as unclear_sizes
 from ._sweep import Slo as Slo, SweepResult as SweepResult, sweep as sweep
 from ._types import (
     ClientTimes as ClientTimes,

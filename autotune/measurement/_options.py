@@ -48,9 +48,12 @@ class MeasureOptions:
         rough_sizes: Length of that window for a slow model, in lone requests: enough for four sizes where a doubling
             takes half as long again [guess].
         sizes_per_octave: Batch sizes that are asked for to every doubling [guess].
-        size_jump: Growth of the time between two sizes, as a multiple of that on both sides, that hides a jump [guess].
+        size_jump: Growth of the time between two sizes, as a multiple of that on the gentler side, that may hide a jump
+            or a bend [guess].
         notable_jump: ... and at least this fraction of the execution beyond it [guess].
-        most_sizes: Sizes that are asked for between such sizes, at most [guess].
+        most_sizes: Sizes that are asked for between such sizes at once, at most [guess].
+        size_rounds: Further windows of sizes at most: halving a gap of 16 takes four, and a jump may show the next.
+        size_round_part: Their length at least, in windows of all sizes [guess].
         largest_sized_bytes: Bytes of a request of the largest batch up to which sizes are asked for [guess].
         profile_s: Seconds of a window of the profile at least, the saturating one twice that [guess].
         profile_executions: Executions that it holds at least [guess].
@@ -83,6 +86,8 @@ class MeasureOptions:
         step_back: The fraction of a rate that held at which it goes on where neighbours speak against it [guess].
         mean_of_limit: The mean latency as a fraction of the limit where a closed loop just meets it [guess].
         near_concurrency: Up to this factor a concurrency that fills batches is offered instead [guess].
+        rough_loop_part: Length of a closed loop's windows in a rough search, in windows of the search; only the
+            concurrency that is found is offered for a whole one [guess].
         narrow_concurrency: The search of a concurrency ends with a bracket within this factor [guess].
         shy: The fraction of the concurrency that would meet the limit that is offered next [guess].
         least_growth, most_growth: Bounds of the factor by which a concurrency grows while nothing has failed [guess].
@@ -166,7 +171,9 @@ class MeasureOptions:
     sizes_per_octave: int = 4
     size_jump: float = 1.5
     notable_jump: float = 0.05
-    most_sizes: int = 32
+    most_sizes: int = 8
+    size_rounds: int = 6
+    size_round_part: float = 0.25
     largest_sized_bytes: int = 4 << 20
     profile_s: float = 0.2
     profile_executions: int = 20
@@ -195,6 +202,7 @@ class MeasureOptions:
     step_back: float = 0.93
     mean_of_limit: float = 0.7
     near_concurrency: float = 1.2
+    rough_loop_part: float = 0.3
     narrow_concurrency: float = 1.15
     shy: float = 0.95
     least_growth: float = 1.25

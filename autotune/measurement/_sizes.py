@@ -20,7 +20,7 @@ Sized = Callable[[Sequence[int]], LoadGenerator]
 
 
 def sweep_sizes(prober: Prober, sized: Sized, *, rough: bool = False) -> None:
-    """Sends requests of every useful size to a server with one instance; then of those around its largest jumps.
+    """Sends requests of every useful size to a server with one instance; then of those where the time jumps or bends.
 
     If only ``rough`` times are wanted, as of a slow model, powers of two are asked for, in the time of a few requests
     and a part of the question's share.
@@ -31,10 +31,13 @@ def sweep_sizes(prober: Prober, sized: Sized, *, rough: bool = False) -> None:
         most_s = prober.options.rough_part * prober.share_left_s()
         _window(prober, sized, powers, min(most_s, prober.options.rough_sizes * prober.probes[-1].latency_s["avg"]))
         return
-    _window(prober, sized, sizes_up_to(largest, prober.options), prober.options.sizes_s)
-    around = between_jumps(_seconds_by_size(prober), prober.options)
-    if around:
-        _window(prober, sized, around, prober.options.sizes_s)
+    options = prober.options
+    asked = first = sizes_up_to(largest, options)
+    for _ in range(1 + options.size_rounds):
+        _window(prober, sized, asked, options.sizes_s * max(options.size_round_part, len(asked) / len(first)))
+        asked = unclear_sizes(_seconds_by_size(prober), options)
+        if not asked:
+            break
 
 
 def sizes_up_to(largest: int, options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
@@ -45,32 +48,27 @@ def sizes_up_to(largest: int, options: MeasureOptions = DEFAULTS) -> tuple[int, 
     return tuple(sorted({size for size in smaller if size < largest} | {largest}))
 
 
-def between_jumps(seconds: Mapping[int, float], options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
-    """The sizes inside of the gaps across which the time grows the most beyond what it does on both sides.
+def unclear_sizes(seconds: Mapping[int, float], options: MeasureOptions = DEFAULTS) -> tuple[int, ...]:
+    """The middle of each gap in which the time may jump or bend: it grows by more than the gentler side explains.
 
-    A bend is no such gap: the time grows across it by more than on one side, and by no more than on the other.
+    Asked for again and again, they close in on the last size before a jump or a bend.
 
     Args:
         seconds: Mean time of an execution by batch size.
-        options: What counts as a jump, and how many sizes are asked for.
+        options: How much more is notable, and how many sizes are asked for.
     """
     sizes = sorted(seconds)
     gaps = list(itertools.pairwise(sizes))
     slopes_s = [(seconds[high] - seconds[low]) / (high - low) for low, high in gaps]
     found = []
     for place, (low, high) in enumerate(gaps):
-        sides = [side for side in (slopes_s[max(0, place - 2) : place], slopes_s[place + 1 : place + 3]) if side]
-        usual_s = sorted(max(0.0, min(side)) for side in sides)
-        if high - low == 1 or not sides or usual_s[0] <= slopes_s[place] <= usual_s[-1]:
+        sides = slopes_s[max(0, place - 1) : place] + slopes_s[place + 1 : place + 2]
+        if high - low == 1 or not sides:
             continue
-        expected_s, grown_s = usual_s[0] * (high - low), seconds[high] - seconds[low]
+        expected_s, grown_s = max(0.0, min(sides)) * (high - low), seconds[high] - seconds[low]
         if grown_s > max(options.size_jump * expected_s, expected_s + options.notable_jump * seconds[low]):
-            found.append((grown_s - expected_s, low, high))
-    chosen: list[int] = []
-    for _, low, high in sorted(found, reverse=True):
-        if len(chosen) + high - low - 1 <= options.most_sizes or not chosen:
-            chosen += range(low + 1, high)
-    return tuple(sorted(chosen))
+            found.append((grown_s - expected_s, (low + high) // 2))
+    return tuple(sorted(size for _, size in sorted(found, reverse=True)[: options.most_sizes]))
 
 
 def _window(prober: Prober, sized: Sized, sizes: Sequence[int], duration_s: float) -> None:

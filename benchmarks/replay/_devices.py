@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.measurement import between_jumps, sizes_up_to
+from autotune.measurement import sizes_up_to, unclear_sizes
 from autotune.objective import LoadName
 from autotune.repository import ConfigSet, completed_config
 from autotune.search._starts import starts
@@ -116,14 +116,19 @@ class DeviceGrid(Grid):
     @cached_property
     def optimum_per_s(self) -> float:
         """The best rate of any config with any batch size."""
+        return self.rate_of(self.best(1)[0])
+
+    def best(self, count: int) -> list[Candidate]:
+        """The candidates, of any batch size, that sustain most, the best first; none is served like another one."""
         names = [each.name for each in self.space.parameters]
         batch = self.space.parameters[names.index("max_batch_size")]
         every = Parameter.of("max_batch_size", _SIZES.tolist())
         space = SearchSpace(tuple(every if each is batch else each for each in self.space.parameters))
-        batchings = list(dict.fromkeys(self._batching_of(each) for each in space.candidates()))
-        roughly = _simulate(self.subject, batchings, self.service, _ROUGH_REQUESTS)
-        best = sorted(batchings, key=lambda each: -roughly[batchings.index(each)])[:_FINALLY]
-        return max(self._rates_of(best))
+        served = {self._batching_of(each): each for each in space.candidates()}
+        roughly = dict(zip(served, _simulate(self.subject, list(served), self.service, _ROUGH_REQUESTS), strict=True))
+        near = sorted(served, key=lambda each: -roughly[each])[:_FINALLY]
+        rates = dict(zip(near, self._rates_of(near), strict=True))
+        return [served[each] for each in sorted(near, key=lambda each: -rates[each])[:count]]
 
     def rate_of(self, candidate: Candidate | None) -> float:
         """See `Grid.rate_of`."""
@@ -215,9 +220,12 @@ def _profile(batching: Batching, service: ServiceTimes) -> list[dict[str, Any]]:
     windows = [_window("screen", 1, {1: round(1 / (alone_s + _OVERHEAD_S))}, {1: alone_s}, latency)]
     if instances == 1 and batching.max_batch_size > 1:
         all_s = {size: float(service.host_s[size - 1] + service.device_s[size - 1]) for size in _SIZES.tolist()}
-        seen = sizes_up_to(batching.max_batch_size)
-        around = between_jumps({size: all_s[size] for size in seen})
-        windows += [_window("sizes", 1, dict.fromkeys(each, _EACH), all_s, []) for each in (seen, around) if each]
+        seen: set[int] = set()
+        asked = sizes_up_to(batching.max_batch_size)
+        while asked:
+            windows.append(_window("sizes", 1, dict.fromkeys(asked, _EACH), all_s, []))
+            seen.update(asked)
+            asked = unclear_sizes({size: all_s[size] for size in seen})
     for size in (size for size in (1, 2, 4, 8, 16, 32, 64) if size <= largest):
         device_s = float(service.device_s[size - 1]) * (1 + service.contention * (instances - 1))
         taken_s = float(service.host_s[size - 1]) + device_s

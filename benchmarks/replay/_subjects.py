@@ -20,14 +20,15 @@ class Subject:
         name: The grid's name.
         model: The bundled model.
         p99: The ceiling on the 99th percentile, as a duration.
-        timings_ms: Parameters of the model's config to milliseconds; those left out stay as they are.
+        timings_ms: Parameters of the model's config to milliseconds, or to milliseconds by batch size as the model
+            reads them; those left out stay as they are.
         load: Whether arrivals are random or a closed loop's.
     """
 
     name: str
     model: str
     p99: str
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float | str] = field(default_factory=dict)
     load: LoadName = "open"
 
     @property
@@ -40,7 +41,8 @@ class Subject:
         spec = ModelRepository(REPOSITORY).model(self.model)
         config = spec.config
         for name, milliseconds in self.timings_ms.items():
-            config = config.with_value(f"parameters.{name}", f"{milliseconds:g}")
+            value = milliseconds if isinstance(milliseconds, str) else f"{milliseconds:g}"
+            config = config.with_value(f"parameters.{name}", value)
         return replace(spec, config=config)
 
 

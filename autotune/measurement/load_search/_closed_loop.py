@@ -37,6 +37,7 @@ class ConcurrencyAxis:
         self.prober = prober
         self.slack = prober.options.resolution
         self._question = question
+        self._part = prober.options.rough_loop_part if question.effort < 1 and not question.brief else 1.0
         self._alone = alone
         self._expected_per_s = max(question.around_per_s or profiled_per_s or 0.0, question.beat_per_s or 0.0)
 
@@ -53,6 +54,9 @@ class ConcurrencyAxis:
 
     def offer(self, purpose: Purpose, level: float, at_least_s: float, rule: StopRule) -> Probe:
         """See `LoadAxis`."""
+        return self._window(purpose, level, self._part * at_least_s, rule)
+
+    def _window(self, purpose: Purpose, level: float, at_least_s: float, rule: StopRule) -> Probe:
         requests_per_s = self.per_s(level) / self.prober.batch_size
         window_s = self.prober.options.window_s(at_least_s, requests_per_s, self.prober.objective)
         return self.prober.closed_loop(purpose, int(level), window_s, rule)
@@ -129,7 +133,7 @@ class ConcurrencyAxis:
         if self._question.brief and last is not None and last.holds and last.concurrency == concurrency:
             return last
         rule = StopRule(fails_alpha=self.prober.options.search_alpha)
-        return self.offer("locate", concurrency, self.prober.options.round_s, rule)
+        return self._window("locate", concurrency, self.prober.options.round_s, rule)
 
     def _fragile_at(self, found: Probe) -> Probe | None:
         """A neighbouring concurrency at which a ceiling is violated, or above which throughput collapses.
