@@ -18,6 +18,7 @@ class PredictionOptions:
         cpu_windows: Windows needed to separate the CPU time of requests and of executions. Guess.
         varies_by: Standard deviation of the logarithm of an execution's time, which Triton does not report.
             `benchmarks/simulator_accuracy.py --varies-by` and `benchmarks/replay simulate --varies-by`.
+        shape_executions: Executions under load of a batch size that weigh as much as the windows of sizes. Guess.
         outputs_part: Part of the copying time that outputs take, where Triton does not report it. Guess.
         overhead_samples: Samples kept of the latency outside queue and execution. Guess.
         changed: Fraction of an execution's time by which it must change before configs are simulated again. Guess.
@@ -85,6 +86,7 @@ class PredictionOptions:
     varies_by: float = 0.05
     outputs_part: float = 0.5
     overhead_samples: int = 200
+    shape_executions: float = 50.0
     changed: float = 0.03
     cpu_changed: float = 0.15
     largest_space: int = 20_000

@@ -29,7 +29,7 @@ from scipy.optimize import isotonic_regression, nnls
 
 from autotune.load import ClosedLoop
 from autotune.measurement import Probe
-from autotune.prediction._curve import between
+from autotune.prediction._curve import Floats, between
 from autotune.prediction._options import DEFAULTS, PredictionOptions
 from autotune.simulator import ServiceTimes
 
@@ -89,7 +89,7 @@ def service_times(
     fewest = min(each.instances for each in known)
     alone = [each for each in known if each.instances == fewest]
     largest_seen = max(max(each.probe.server.batch_executions) for each in known)
-    alone_s = _by_size(alone, max(largest_batch, largest_seen))
+    alone_s = _by_size(alone, max(largest_batch, largest_seen), options)
     gap_s = _gap_s([each for each in alone if each.occupied >= options.busy]) if fewest == 1 else 0.0
     busy = [each for each in known if each.instances > 1 and each.occupied >= options.busy]
     device_s = _device_s(busy, alone_s, options.waited)
@@ -107,18 +107,23 @@ def service_times(
     return found.varying(options.varies_by).up_to(largest_batch)
 
 
-def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float64]:
-    """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, see `between` for sizes not seen."""
-    count = np.zeros(largest_batch + 1)
-    total_s = np.zeros(largest_batch + 1)
-    for window in windows:
-        server = window.probe.server
-        for size, executions in server.batch_executions.items():
-            if 1 <= size <= largest_batch and size in server.batch_compute_ns:
-                count[size] += executions
-                total_s[size] += server.batch_compute_ns[size] / 1e9
-    sizes = np.flatnonzero(count)
-    fitted = isotonic_regression(total_s[sizes] / count[sizes], weights=count[sizes]).x
+def _by_size(windows: Sequence[Window], largest_batch: int, options: PredictionOptions) -> NDArray[np.float64]:
+    """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, see `between` for sizes not seen.
+
+    Windows of sizes show the shape of the curve, in which a batch is one request. Under load a batch is as many
+    requests as items, each of which is gathered and answered: what that takes is added. Batches that form rarely say
+    less than the shape, those that form often say more.
+    """
+    count, total_s = _totals([each for each in windows if each.probe.purpose != "sizes"], largest_batch)
+    asked, asked_s = _totals([each for each in windows if each.probe.purpose == "sizes"], largest_batch)
+    if asked.any():
+        shape_s = between(*_never_falling(asked, asked_s))
+        further = np.arange(len(shape_s))  # requests in a batch, but one
+        within = slice(1, 1 + len(shape_s))
+        shape_s = shape_s + further * _request_s(count[within], total_s[within], shape_s)
+        count[within] += options.shape_executions
+        total_s[within] += options.shape_executions * shape_s
+    sizes, fitted = _never_falling(count, total_s)
     seen = ServiceTimes(
         host_s=between(sizes, fitted),
         device_s=np.zeros(sizes[-1]),
@@ -126,6 +131,38 @@ def _by_size(windows: Sequence[Window], largest_batch: int) -> NDArray[np.float6
         spread=np.ones(1),
     )
     return np.asarray(seen.up_to(largest_batch).host_s)
+
+
+def _never_falling(count: Floats, total_s: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The sizes that were executed, ascending, and their mean seconds."""
+    sizes = np.flatnonzero(count)
+    return sizes, isotonic_regression(total_s[sizes] / count[sizes], weights=count[sizes]).x
+
+
+def _totals(windows: Iterable[Window], largest_batch: int) -> tuple[Floats, Floats]:
+    """Executions and their seconds by size, each of shape (``largest_batch`` + 1,)."""
+    count, total_s = np.zeros(largest_batch + 1), np.zeros(largest_batch + 1)
+    for window in windows:
+        server = window.probe.server
+        for size, executions in server.batch_executions.items():
+            if 1 <= size <= largest_batch and size in server.batch_compute_ns:
+                count[size] += executions
+                total_s[size] += server.batch_compute_ns[size] / 1e9
+    return count, total_s
+
+
+def _request_s(count: Floats, total_s: Floats, shape_s: Floats) -> float:
+    """Seconds that each further request of a batch takes: the least squares fit to batches that formed.
+
+    Args:
+        count: Executions of 1, 2, ... items under load, shape (n,).
+        total_s: Their seconds, shape (n,).
+        shape_s: Mean seconds of an execution of one request of so many items, shape (n,).
+    """
+    further = np.arange(len(shape_s))
+    longer_s = total_s - count * shape_s
+    squares = float(np.sum(count * further**2))
+    return max(0.0, float(np.sum(further * longer_s)) / squares) if squares else 0.0
 
 
 def seen_sizes(windows: Iterable[Window]) -> NDArray[np.int64]:

@@ -8,7 +8,8 @@ from service_windows import HOST_S, alone_s, copying, device_s, saturated, scree
 
 from autotune.load import ClosedLoop, PoissonRate
 from autotune.measurement import Disturbance, DisturbanceKind, Usage
-from autotune.prediction import Window, service_times
+from autotune.prediction import PredictionOptions, Window, service_times
+from autotune.prediction._curve import useful_sizes
 
 _STOLEN = Disturbance(DisturbanceKind.STEAL, 0.1, 0.02)
 
@@ -229,3 +230,23 @@ def test_a_cliff_between_two_sizes_that_waited_is_the_devices() -> None:
     assert found is not None
     assert found.device_s[23] == pytest.approx(on_device_s[24], rel=0.05)
     assert found.device_s[24] == pytest.approx(on_device_s[25], rel=0.05)
+
+
+def test_sizes_asked_for_give_the_shape_and_load_what_each_request_takes() -> None:
+    """A batch of one request is cheaper than one of as many requests, and a bend is not hidden by a few batches."""
+    request_s = 0.00005
+    shape_s = {size: alone_s(size) + 0.0004 * max(0, size - 21) for size in range(1, 33)}
+    loaded_s = {size: shape_s[size] + request_s * (size - 1) for size in shape_s}
+    asked = dict.fromkeys((1, 4, 8, 16, 19, 21, 22, 23, 32), 8)
+    rare = {20: 3, 24: 3, 26: 2}
+    windows = [
+        screen(),
+        window(asked, shape_s, purpose="sizes", schedule=ClosedLoop(1)),
+        window({8: 300, 12: 200, 16: 100}, loaded_s),
+        window(rare, {size: 1.1 * loaded_s[size] for size in rare}),
+    ]
+    found = service_times(windows, 32)
+    assert found is not None
+    total_s = found.host_s + found.device_s
+    assert total_s[20] == pytest.approx(loaded_s[21], rel=0.02)
+    assert useful_sizes(total_s, PredictionOptions())[-1] == 21
