@@ -16,7 +16,7 @@ COMPOSE = Path(__file__).parents[2] / "docker" / "service" / "compose.yaml"
 
 @pytest.mark.skipif(not os.environ.get("TEST_REQUIRE_DOCKER"), reason="the image autotune:latest is built in CI")
 def test_tokens_of_an_ordinary_user_are_read(tmp_path: Path) -> None:
-    """Compose mounts the file of a secret as it is on the host: only its owner may read it, who is rarely root."""
+    """Compose 1.29.2 mounts the file of a secret with its owner and mode: only its owner may read it, rarely root."""
     service = yaml.safe_load(COMPOSE.read_text())["services"]["service"]
     new_token(tmp_path / "tokens.yaml", "alice", "search", frozenset({Scope.READ}))
     if os.geteuid() == 0:

@@ -50,7 +50,9 @@ def test_larger_batches_complete_more_with_more_requests_outstanding(tmp_path: P
     assert found.measured.latency_s["p99"] <= 0.02
     own = next(trial.outcome.measurement for trial in found.trials if trial.number == 0)
     assert own is not None
-    assert _outstanding(found.measured.decided_by) > _outstanding(own.decided_by)
+    best = found.best.outcome.measurement
+    assert best is not None
+    assert _outstanding(best.decided_by) > _outstanding(own.decided_by)
 
 
 def test_one_config_is_measured_by_the_same_rule(tmp_path: Path) -> None:
