@@ -47,7 +47,7 @@ OVER_BUDGET = 0.1
 
 
 Outcome = tuple[StudyResult, str, bool]
-"""A study, what came out in words, and whether that is as it should be."""
+"""A study, its outcome in words, and whether that is the expected one."""
 
 
 def main() -> None:

@@ -110,9 +110,9 @@ def service_times(
 def _by_size(windows: Sequence[Window], largest_batch: int, options: PredictionOptions) -> NDArray[np.float64]:
     """Mean seconds of an execution of 1 to ``largest_batch`` items: never falling, see `between` for sizes not seen.
 
-    Windows of sizes show the shape of the curve, in which a batch is one request. Under load a batch is as many
-    requests as items, each of which is gathered and answered: what that takes is added. Batches that form rarely say
-    less than the shape, those that form often say more.
+    Windows of sizes show the shape of the curve: there a batch is one request. Under load a batch is as many requests
+    as items, and each further request takes time to gather and to answer, which is added. Sizes that formed often
+    under load count more than the shape, rare ones less.
     """
     count, total_s = _totals([each for each in windows if each.probe.purpose != "sizes"], largest_batch)
     asked, asked_s = _totals([each for each in windows if each.probe.purpose == "sizes"], largest_batch)
