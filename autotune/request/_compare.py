@@ -139,7 +139,7 @@ class CompareRequest(ComparisonRequest):
         Raises:
             UsageError: Too few, the same twice, or one that cannot be read or is of another model.
         """
-        given = [str(each) for each in ([self.configs] if isinstance(self.configs, str | Path) else self.configs)]
+        given = self.configs
         if not given:
             raise UsageError("CONFIG: nothing is given to compare; name two config files, or one and --model NAME")
         if doubled := next((each for each in given if given.count(each) > 1), None):

@@ -13,7 +13,7 @@ from autotune.errors import UsageError
 from autotune.request._experiment_file import Change, ExperimentFile, Given, Part, read_experiment
 from autotune.request._measure import MeasureRequest
 from autotune.request._measurement import MeasurementRequest
-from autotune.request._option import Panel, Request, option, option_of
+from autotune.request._option import Panel, Request, listed, option, option_of
 from autotune.request._server import ServerRequest
 from autotune.request._store import StoreRequest
 
@@ -141,7 +141,7 @@ class ExperimentRequest(_FileRequest, ServerRequest, StoreRequest):
         Raises:
             UsageError: A chosen variant that the file does not have, or options that do not go together.
         """
-        chosen = [name for each in self.variants for name in each.split(",")]
+        chosen = listed(self.variants)
         known = [each.name for each in file.variants]
         if wrong := next((name for name in chosen if name not in known), None):
             raise UsageError(f"--variants: {file.path} has no variant {wrong!r}; it has {', '.join(known)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autotune.request._option import Panel, Request, option
+from autotune.request._option import Panel, Request, listed, option
 
 if TYPE_CHECKING:
     from autotune.repository import ModelSpec
@@ -47,5 +47,4 @@ class ModelRequest(Request):
         repository = ModelRepository(Path(self.model_repository), config_name(triton_args), completion(triton_args))
         name = self.model if self.model is not None else repository.only_model().name
         spec = repository.model(name, allow_batching=allow_batching)
-        called = [name for each in self.composing_models for name in each.split(",")]
-        return spec, repository.composing_models(spec, called)
+        return spec, repository.composing_models(spec, listed(self.composing_models))

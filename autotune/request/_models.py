@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from autotune.errors import UsageError
 from autotune.objective import Ceiling, Objective, ceiling_flag, parse_ceilings, parse_duration
 from autotune.request._model import ModelRequest
-from autotune.request._option import Panel, option, texts
+from autotune.request._option import Panel, option
 from autotune.request._slo import SloRequest
 from autotune.request._traffic import TrafficRequest
 
@@ -96,7 +96,7 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
                     )
             return super().ceilings()
         limits_s = {name: _limits_s(text, ceiling_flag(name), models) for name, text in given.items()}
-        for each in parse_ceilings(texts(self.ceiling)):
+        for each in parse_ceilings(self.ceiling):
             if each.of_first_response:
                 raise UsageError(f"--ceiling: {each.statistic} goes with one model, not with --models")
             if each.statistic in limits_s:
@@ -184,8 +184,8 @@ class ModelsRequest(SloRequest, ModelRequest, TrafficRequest):
         if not names:
             return self
         return self.changed(
-            input_data=_of_model(texts(self.input_data), "--input-data", model, names, for_all=GENERATED),
-            shape=_of_model(texts(self.shape), "--shape", model, names),
+            input_data=_of_model(self.input_data, "--input-data", model, names, for_all=GENERATED),
+            shape=_of_model(self.shape, "--shape", model, names),
         )
 
 

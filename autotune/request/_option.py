@@ -203,12 +203,16 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, each in options_of(type(self)).items():
-            each.check(getattr(self, name))
+            value = getattr(self, name)
+            each.check(value)
+            if each.repeatable:  # from Python a single value may stand for itself
+                values = (value,) if isinstance(value, str | Path) else value
+                object.__setattr__(self, name, tuple(map(str, values)))
 
 
-def texts(given: str | Path | Sequence[str]) -> tuple[str, ...]:
-    """The values of a repeatable option; from Python a single one may stand for itself."""
-    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+def listed(given: Sequence[str]) -> list[str]:
+    """The names of an option that takes several, separated by commas, and may be repeated."""
+    return [name.strip() for each in given for name in each.split(",")]
 
 
 def options_of(request: type[Request]) -> dict[str, Option]:

@@ -24,7 +24,7 @@ from autotune.request._executor import ExecutorRequest
 from autotune.request._measurement import MeasurementRequest
 from autotune.request._model_analyzer import SERVER_OPTIONS, read_model_analyzer
 from autotune.request._models import ModelsRequest
-from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, option
+from autotune.request._option import AT_LEAST_ONE, AT_LEAST_ZERO, Allowed, Panel, listed, option
 from autotune.request._server import ServerRequest
 from autotune.request._store import StoreRequest
 from autotune.request._translation import Translation
@@ -154,7 +154,7 @@ class RunRequest(ModelsRequest, MeasurementRequest, ArrivalsRequest, ServerReque
             steps = {each.name for spec in specs for each in repository.composing_models(spec)}
             specs = [spec for spec in specs if spec.name not in steps]
         else:
-            names = dict.fromkeys(name for each in self.each for name in each.split(","))
+            names = dict.fromkeys(listed(self.each))
             specs = [repository.model(name, "--each") for name in names]
         return tuple(
             (spec.name, sum(path.stat().st_size for _, path in model_files(spec.path) if path.is_file()))

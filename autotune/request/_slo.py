@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autotune.errors import UsageError
 from autotune.objective import FIRST_RESPONSE, Ceiling, ceiling_flag, parse_ceilings
-from autotune.request._option import Panel, option, texts
+from autotune.request._option import Panel, option
 from autotune.request._traffic import TrafficRequest
 
 
@@ -47,7 +47,7 @@ class SloRequest(TrafficRequest):
             UsageError: One cannot be read, two are on the same statistic, or one is on the first response of a stream
                 and there is none.
         """
-        found = parse_ceilings(texts(self.ceiling), **self.statistics())
+        found = parse_ceilings(self.ceiling, **self.statistics())
         first = next((each for each in found if each.of_first_response), None)
         if first and not self.streaming:
             raise UsageError(

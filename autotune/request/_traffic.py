@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autotune.errors import UsageError
 from autotune.objective import parse_duration
-from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, Request, option, texts
+from autotune.request._option import AT_LEAST_ONE, Allowed, Panel, Request, option
 
 if TYPE_CHECKING:
     from autotune.load import Payload, Traffic
@@ -120,7 +120,7 @@ class TrafficRequest(Request):
             )
         steps = composing if config.has("ensemble_scheduling") else ()  # a model that calls others sends their ids
         self._check_sequences([(spec.name, config), *((each.name, each.config) for each in steps)], batch_size)
-        shapes = dict(map(parse_shape, texts(self.shape)))
+        shapes = dict(map(parse_shape, self.shape))
         traffic = Traffic(
             protocol=self.protocol,
             input_data=self._input_data(),
@@ -178,7 +178,7 @@ class TrafficRequest(Request):
         from autotune.load import GENERATED
         from autotune.load.payload import check_paths
 
-        given = texts(self.input_data) or GENERATED[:1]
+        given = tuple(self.input_data) or GENERATED[:1]
         if generated := [each for each in given if each in GENERATED]:
             if len(given) > 1:
                 raise UsageError(f"--input-data: {generated[0]} is given beside other data; give one of them")

@@ -48,8 +48,8 @@ def test_values_arrive_typed(received: Callable[..., dict[str, Any]]) -> None:
 @pytest.mark.parametrize("value", ["/a:/b", "[/a:/b]", "\n  - /a:/b"])
 def test_a_repeatable_flag_takes_one_value_or_a_list(received: Callable[..., dict[str, Any]], value: str) -> None:
     asked = received("run", f"mount: {value}\nshape: x:1,2\n")
-    assert asked["mount"] == ["/a:/b"]
-    assert asked["shape"] == ["x:1,2"]
+    assert asked["mount"] == ("/a:/b",)
+    assert asked["shape"] == ("x:1,2",)
 
 
 def test_a_sweep_is_no_number_in_base_60(received: Callable[..., dict[str, Any]]) -> None:

@@ -112,8 +112,8 @@ def test_variables_of_every_kind_arrive_typed(received: Callable[..., dict[str, 
         AUTOTUNE_RESULTS="here",
         AUTOTUNE_MIN_THROUGHPUT="2.5",
     )
-    assert asked["shape"] == ["x:1,2", "y:3"]
-    assert asked["mount"] == ["/a:/b"]
+    assert asked["shape"] == ("x:1,2", "y:3")
+    assert asked["mount"] == ("/a:/b",)
     assert asked["http_port"] == 8123
     assert asked["memory"] == "4g"
     assert asked["results"] == "here"

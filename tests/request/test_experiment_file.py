@@ -93,7 +93,7 @@ def test_a_load_that_yaml_takes_for_a_number_in_base_60_is_a_range(read: Read) -
 def test_options_of_the_command_line_reach_every_measurement(read: Read) -> None:
     request = read(GOOD, triton_arg=["--log-verbose=1"], start_timeout="7s")
     (entry,) = request.entries(request.read())
-    assert (entry.request.triton_arg, entry.request.start_timeout) == (["--log-verbose=1"], "7s")
+    assert (entry.request.triton_arg, entry.request.start_timeout) == (("--log-verbose=1",), "7s")
 
 
 def test_every_ceiling_and_the_certificate_may_be_given(read: Read) -> None:

@@ -91,7 +91,7 @@ def test_a_brute_search_with_ranges_is_read(tmp_path: Path) -> None:
     request, notes = read(tmp_path, BRUTE)
     # A model's own sections replace the global ones, as in Model Analyzer.
     has(request, model="plus", p90="3.5ms", p99=None, max_concurrency=16, load="closed", sampler="model")
-    has(request, shape=["x:4", "y:4"], input_data=(), streaming=True, triton_arg=["--log-verbose=true"])
+    has(request, shape=("x:4", "y:4"), input_data=(), streaming=True, triton_arg=("--log-verbose=true",))
     assert request.space().size == 4
     for listed in ("perf_analyzer_flags: percentile: 95", "duration_seconds: 5", "run_config_search_mode: brute ("):
         assert listed in notes
@@ -101,14 +101,14 @@ def test_a_brute_search_with_ranges_is_read(tmp_path: Path) -> None:
 
 def test_an_ensemble_is_read(tmp_path: Path) -> None:
     request, notes = read(tmp_path, ENSEMBLE)
-    has(request, model="pipeline", p99="60ms", launch="docker", image="triton:1", shm_size="1G", mount=["/a:/b"])
+    has(request, model="pipeline", p99="60ms", launch="docker", image="triton:1", shm_size="1G", mount=("/a:/b",))
     has(request, gpus="GPU-1,GPU-2", composing_models=())
     assert "ensemble_composing_models: net: model_config_parameters: {max_batch_size: 4}" in notes
 
 
 def test_a_bls_model_under_a_rate_is_read(tmp_path: Path) -> None:
     request, _ = read(tmp_path, BLS)
-    has(request, composing_models=["add", "sub"], objective="latency", min_throughput=300.0, load="open")
+    has(request, composing_models=("add", "sub"), objective="latency", min_throughput=300.0, load="open")
     has(request, launch="remote", url="host:8000,8011", trials=12, sampler="tpe")
     assert request.goal().rate_per_s == 300
 

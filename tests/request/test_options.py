@@ -145,6 +145,23 @@ def test_an_option_is_given_once_unless_it_is_repeatable() -> None:
     assert seen == [RunRequest(mount=["/a:/b", "/c:/d"])]
 
 
+@pytest.mark.parametrize("request_", [RunRequest, MeasureRequest, CompareRequest, ExperimentRequest])
+def test_from_python_one_value_of_a_repeatable_option_may_stand_for_itself(request_: type[Request]) -> None:
+    """A string is a sequence too, of its letters."""
+    names = [each.name for each in options_of(request_).values() if each.repeatable]
+    assert names
+    for name in names:
+        assert getattr(request_(**{name: "a,b"}), name) == ("a,b",)
+
+
+def test_models_that_a_model_calls_are_named_in_one_string_from_python(tmp_path: Path) -> None:
+    for name in ("caller", "one", "two"):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n')
+    request = RunRequest(model_repository=tmp_path, model="caller", composing_models="one, two")
+    assert [each.name for each in request.find_model()[1]] == ["one", "two"]
+
+
 def test_help_names_the_default_of_the_most_concurrency() -> None:
     asked = RunRequest().measure_options()
     assert f"{asked.max_concurrency} by default" in options_of(RunRequest)["max_concurrency"].help

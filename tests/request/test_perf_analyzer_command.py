@@ -16,7 +16,7 @@ def read(line: str, **options: object) -> tuple[MeasureRequest, str]:
 def test_the_command_of_a_report_is_read() -> None:
     line = "perf_analyzer -m onnx-mnist -u localhost:9000 --concurrency-range 8:8 --shape input:1,1,28,28"
     request, notes = read(line)
-    assert (request.model, request.shape) == ("onnx-mnist", ["input:1,1,28,28"])
+    assert (request.model, request.shape) == ("onnx-mnist", ("input:1,1,28,28",))
     assert request.loads() == {1: (ClosedLoop(8),)}
     shown = "--model onnx-mnist --concurrency 8:8 --shape input:1,1,28,28"
     assert notes.splitlines()[0] == f"--from-perf-analyzer: read as {shown}"
@@ -31,7 +31,7 @@ def test_an_ensembles_command_with_data_over_grpc_is_read() -> None:
         "  --concurrency-range 1:8 --input-data a.json --input-data=b.json --shape INPUT:1005970 | tee out.txt"
     )
     assert (request.protocol, request.concurrency) == ("grpc", "1:8")
-    assert request.input_data == ["a.json", "b.json"]
+    assert request.input_data == ("a.json", "b.json")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_an_ensembles_command_with_data_over_grpc_is_read() -> None:
         ("-b8 -p 2500", {"batch_size": 8, "duration": "2500ms"}),
         ("--measurement-interval=100 --streaming", {"duration": "100ms", "streaming": True}),
         ("--shared-memory system", {"shared_memory": "system"}),
-        ("--bls-composing-models=a:3,b", {"composing_models": ["a", "b"]}),
+        ("--bls-composing-models=a:3,b", {"composing_models": ("a", "b")}),
         ("--request-intervals gaps.txt", {"trace": "gaps.txt", "trace_format": "gaps", "trace_unit": "us"}),
         ("--service-kind=triton --measurement-mode time_windows", {}),
     ],
