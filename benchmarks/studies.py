@@ -105,7 +105,7 @@ def optimum(arguments: Namespace, directory: Path, seed: int) -> Outcome:
 def device_optimum(arguments: Namespace, directory: Path, seed: int) -> Outcome:
     """A model with a device's curve: as good as the best of those that the true curve names."""
     grid = device(arguments.device)
-    subject = on_server(grid)
+    subject = grid.served
     models, space = repository_with(subject, subject.spec().config, directory), space_of(grid, directory)
     found = tuned(subject, models, directory, arguments.launch, seed, space, trials=DEVICE_RESTARTS)
     rivals = best_rivals(grid, subject, directory, arguments.launch)
@@ -196,13 +196,6 @@ def optimum_of(grid: Grid) -> ModelConfig:
     """The best config of a grid."""
     best = max(grid.space.candidates(), key=grid.rate_of)
     return grid.space.apply(best, completed_config(grid.subject.spec()))
-
-
-def on_server(grid: DeviceGrid) -> Subject:
-    """The model with the device's curve, for a real server."""
-    curve = ", ".join(f"{size}:{1e3 * taken_s:.4g}" for size, taken_s in enumerate(grid.service.device_s, start=1))
-    timings_ms = {"host_ms": float(1e3 * grid.service.host_s[0]), "device_curve_ms": curve}
-    return replace(grid.subject, timings_ms=timings_ms)
 
 
 def best_rivals(grid: DeviceGrid, subject: Subject, directory: Path, launch: str) -> list[ModelConfig]:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.replay record accelerator [--limit 20m]     again and again until all is measured
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
+    python -m benchmarks.replay record knee_21 --space FILE          a device on real servers: grids/knee_21_served.json
     python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
     python -m benchmarks.replay judge [knee_21 ...] [--seeds 50]     what studies deliver on simulated devices
@@ -47,7 +48,7 @@ from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from autotune.space import SearchSpace
 from benchmarks.replay._ablation import RULES, Delivered, deliver, summary
-from benchmarks.replay._devices import JUDGING, TUNING, device, devices
+from benchmarks.replay._devices import JUDGING, TUNING, DeviceGrid, device, devices
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._judged import DEVICE_RESTARTS, Judged, Stops
 from benchmarks.replay._pack import noise, pack
@@ -96,7 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="command", required=True)
     recording = commands.add_parser("record", help="measure every config of a space, or go on with it")
-    recording.add_argument("grid", choices=SUBJECTS)
+    recording.add_argument("grid", choices=[*SUBJECTS, *TUNING, *JUDGING])
     recording.add_argument("--limit", default="20m", help="time after which no further config is begun")
     recording.add_argument("--space", type=Path, default=HERE / "space.yaml", help="what is searched, a YAML file")
     recording.add_argument("--probe", default="300ms", help="length of a probe")
@@ -149,7 +150,7 @@ def numbers(text: str) -> list[float]:
 
 def record(arguments: argparse.Namespace) -> None:
     """Measures what is missing, or packs."""
-    subject = SUBJECTS[arguments.grid]
+    subject = SUBJECTS.get(arguments.grid) or _device(arguments.grid).served
     path = arguments.working or WORKING / f"{subject.name}.jsonl"
     if arguments.pack:
         grid = pack(WorkingFile.read(path))
@@ -223,6 +224,7 @@ def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) ->
     version = environment.launch.get("triton", "")
     return {
         "name": subject.name,
+        "model": subject.model,
         "timings_ms": dict(subject.timings_ms),
         "p99": subject.p99,
         "space": space_text,
@@ -314,7 +316,7 @@ def stops(arguments: argparse.Namespace) -> None:
     print(f"all: {total}")
 
 
-def _device(name: str) -> Grid:
+def _device(name: str) -> DeviceGrid:
     """A simulated device.
 
     Raises:

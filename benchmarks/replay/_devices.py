@@ -7,7 +7,7 @@ assumes. The profiles are those of trials: windows of sizes on one instance, the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -112,6 +112,13 @@ class DeviceGrid(Grid):
 
     service: ServiceTimes = field(default_factory=lambda: _service(0.0, np.ones(len(_SIZES))))
     rates: dict[Batching, float] = field(default_factory=dict)
+
+    @property
+    def served(self) -> Subject:
+        """The model with the device's curve, for a real server."""
+        curve = ", ".join(f"{size}:{1e3 * taken_s:.4g}" for size, taken_s in enumerate(self.service.device_s, start=1))
+        timings_ms = {"host_ms": float(1e3 * self.service.host_s[0]), "device_curve_ms": curve}
+        return replace(self.subject, name=f"{self.subject.name}_served", timings_ms=timings_ms)
 
     @cached_property
     def optimum_per_s(self) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.replay._subjects import SUBJECTS, Subject
+from benchmarks.replay._subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class WorkingFile:
     @property
     def subject(self) -> Subject:
         """The model and its ceiling."""
-        return SUBJECTS[self.head["name"]]
+        return Subject(**{name: self.head[name] for name in ("name", "model", "p99", "timings_ms")})
 
     def of(self, task: str) -> Iterator[tuple[int, Entry]]:
         """The entries of one kind, with their places in the order of all."""

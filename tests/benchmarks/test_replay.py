@@ -20,6 +20,7 @@ from autotune.search import Trial, TrialWatch
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates
 from autotune.space import Candidate, JointSpace, SearchSpace
+from benchmarks.replay._devices import device
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._pack import noise, pack
@@ -316,7 +317,16 @@ def test_table_and_plot_show_every_sampler(grid: Grid) -> None:
     assert "random" in "".join(drawn.itertext())
 
 
-HEAD = {"name": "accelerator", "space": SPACE, "probe_s": 0.3, "recorded_on": "2026-01-01", "environment": "computed"}
+HEAD = {
+    "name": "accelerator",
+    "model": "accelerator",
+    "p99": "20ms",
+    "timings_ms": {},
+    "space": SPACE,
+    "probe_s": 0.3,
+    "recorded_on": "2026-01-01",
+    "environment": "computed",
+}
 
 
 class Recorded:
@@ -421,6 +431,13 @@ def test_timings_reach_the_config() -> None:
     config = SUBJECTS["accelerator_host"].spec().config
     assert config.value("parameters.host_ms") == "6"
     assert SUBJECTS["accelerator_host"].objective.ceilings[0].limit_s == pytest.approx(0.04)
+
+
+def test_a_device_is_served_with_its_curve() -> None:
+    subject = device("knee_21").served
+    curve = dict(each.split(":") for each in str(subject.spec().config.value("parameters.device_curve_ms")).split(", "))
+    assert (subject.name, len(curve)) == ("knee_21_served", 64)
+    assert [float(curve[size]) for size in ("1", "21", "22")] == pytest.approx([2.05, 3.05, 3.45])
 
 
 def test_a_start_is_found_by_its_candidate(grid: Grid) -> None:
