@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2] / "model_repository"
 _CURVES = {
     "knee": (1.0, "1:2.05, 21:3.05, 64:20.25"),
     "steps": (2.0, "1:3.3, 12:3.3, 13:5.1, 24:5.1, 25:6.9, 36:6.9, 37:8.7, 48:8.7, 49:10.5, 60:10.5, 61:12.3, 64:12.3"),
-    "cliff": (4.0, "1:3.1, 37:6.7, 38:13.6, 64:18.8"),
+    "cliff": (1.5, "1:2.6, 37:5.6, 38:11.2, 64:15.2"),
 }
 """Milliseconds beside the device, and on it by batch size."""
 CEILINGS = {"accelerator": "20ms", "mnist": "10ms", "pipeline": "60ms", "caller": "60ms"} | dict.fromkeys(
