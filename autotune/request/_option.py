@@ -206,7 +206,7 @@ class Request:
             value = getattr(self, name)
             each.check(value)
             if each.repeatable:  # from Python a single value may stand for itself
-                values = (value,) if isinstance(value, str | Path) else value
+                values = (value,) if isinstance(value, str | Path) else value or ()
                 object.__setattr__(self, name, tuple(map(str, values)))
 
 

@@ -152,6 +152,7 @@ def test_from_python_one_value_of_a_repeatable_option_may_stand_for_itself(reque
     assert names
     for name in names:
         assert getattr(request_(**{name: "a,b"}), name) == ("a,b",)
+        assert getattr(request_(**{name: None}), name) == ()
 
 
 def test_models_that_a_model_calls_are_named_in_one_string_from_python(tmp_path: Path) -> None:
