@@ -1,7 +1,7 @@
-"""How often a certified rate breaks its promise when it is offered again for two minutes with fresh arrivals.
+"""How often a certified rate violates its ceiling when it is offered again for two minutes with fresh arrivals.
 
 Each repeat draws a config and timings of the bundled `accelerator`, measures it on a fresh server, and offers the
-certified rate again on that server. Target: at most 1 of 50 breaks its promise. Several repeats run side by side
+certified rate again on that server. Target: at most 1 of 50 does. Several repeats run side by side
 (`--parallel`) on models that are slow enough for that: the accelerator sleeps, and at two hundred requests/s a server
 and its client take a small part of a core. Faster models (`--faster 4`) need the machine for themselves.
 
@@ -64,7 +64,7 @@ class Repeat:
 
     @property
     def broken(self) -> bool:
-        """Whether the promise was broken."""
+        """Whether the ceiling was violated."""
         return self.late > self.allowed
 
 
@@ -107,7 +107,7 @@ def read(output: Path) -> list[Repeat]:
 
 def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -> Repeat:
     """Certifies a rate for a config drawn with ``seed`` and offers it again."""
-    config, ceiling = drawn_promise(np.random.default_rng(seed), faster)
+    config, ceiling = drawn_config(np.random.default_rng(seed), faster)
     launcher, _ = choose_launcher("embedded", LaunchOptions())
     spec = ModelRepository(REPOSITORY).model("accelerator")
     deployment = Deployment(spec, launcher, directory)
@@ -124,19 +124,19 @@ def put_to_the_test(directory: Path, seed: int, seconds: float, faster: float) -
             in_worst_second = float(np.bincount(again.scheduled_s[is_late].astype(int), minlength=1).max())
             in_worst_second /= max(1, is_late.sum())
     repeat = Repeat(seed, measured.rate_per_s, measured.confidence, 1 - ceiling.quantile, late, in_worst_second, steal)
-    spoilt = sum(bool(probe.invalid) for probe in measured.probes)
-    disturbed = f"; {spoilt} windows disturbed" if spoilt else ""
+    disturbed = sum(bool(probe.invalid) for probe in measured.probes)
+    note = f"; {disturbed} windows disturbed" if disturbed else ""
     print(
         f"{seed:3}: {repeat.rate_per_s:6.0f} inferences/s with {ceiling} at {repeat.confidence:.0%}:"
         f" {repeat.late:.3%} late, {repeat.in_worst_second:.0%} of them in one second, {repeat.steal:.1%} stolen"
-        f"{'  BROKEN' if repeat.broken else ''}{disturbed}",
+        f"{'  BROKEN' if repeat.broken else ''}{note}",
         flush=True,
     )
     return repeat
 
 
-def drawn_promise(random: np.random.Generator, faster: float) -> tuple[ModelConfig, Ceiling]:
-    """A config of the accelerator, so many times faster, and what it promises."""
+def drawn_config(random: np.random.Generator, faster: float) -> tuple[ModelConfig, Ceiling]:
+    """A config of the accelerator, so many times faster, and its ceiling."""
     batch, instances = int(random.choice(BATCHES)), int(random.choice(INSTANCES))
     host, fixed, per_item = (random.uniform(*span) / faster for span in (HOST_MS, FIXED_MS, PER_ITEM_MS))
     config = ModelRepository(REPOSITORY).model("accelerator").config

@@ -2,8 +2,8 @@
 
 The product's own meter locates and certifies, and stops its windows as on a real server; only the answers come from the
 simulator of Triton's batcher, so that hundreds of certificates take a minute, nothing disturbs them, and the truth is
-known: a long simulation says what a config carries and how many requests are late at the certified rate. Configs,
-timings and ceilings are drawn as by `false_certificates.py`. Target: at most 1 of 50 breaks its promise.
+known: a long simulation says the rate that a config sustains and how many requests are late at the certified rate.
+Configs, timings and ceilings are drawn as by `false_certificates.py`. Target: at most 1 of 50 violates its ceiling.
 
     python -m benchmarks.simulated_certificates [--repeats 200] [--faster 4] [--seed 0]
 """
@@ -25,7 +25,7 @@ from autotune.objective import Ceiling, Objective
 from autotune.repository import ModelConfig
 from autotune.server import ModelStatistics
 from autotune.simulator import Batching, ServiceTimes, simulate
-from benchmarks.false_certificates import drawn_promise
+from benchmarks.false_certificates import drawn_config
 from tests.fakes.simulated_server import SimulatedServer
 
 CONFIDENCE = 0.95
@@ -33,7 +33,7 @@ NEAR = 0.03
 VARIES_BY = 0.03
 LEAST_OVERHEAD_S = MEAN_FURTHER_OVERHEAD_S = 2e-4
 TRUTH_S, LATE_S = 400.0, 1500.0
-"""Simulated seconds at each rate of the bisection for what a config carries, and at the certified rate."""
+"""Simulated seconds at each rate of the bisection for the rate that a config sustains, and at the certified rate."""
 
 BISECTIONS = 12
 
@@ -43,7 +43,7 @@ class Certified:
     """One certificate beside the truth.
 
     Attributes:
-        located: The located rate by the highest one that keeps the promise.
+        located: The located rate by the highest one that meets the ceiling.
         of_truth: The certified rate by that one.
         confidence: As stated.
         seconds: Of the windows that were to prove it.
@@ -133,15 +133,15 @@ def main() -> None:
 
 
 def certified(seed: int, faster: float) -> Certified | None:
-    """The certificate of what is drawn with ``seed``; None where no rate kept the promise."""
-    config, ceiling = drawn_promise(np.random.default_rng(seed), faster)
+    """The certificate of what is drawn with ``seed``; None if no rate met the ceiling."""
+    config, ceiling = drawn_config(np.random.default_rng(seed), faster)
     batching, service = simulated(config)
     server = SimulatedAccelerator(batching, service)
     objective = Objective("throughput", (ceiling,))
     measured = Meter(server, server, objective, MeasureOptions.of(1.0, seed)).measure()
     if not measured.feasible:
         return None
-    truth_per_s = carried_per_s(batching, service, ceiling)
+    truth_per_s = sustained_per_s(batching, service, ceiling)
     return Certified(
         (measured.located_per_s or 0.0) / truth_per_s,
         measured.rate_per_s / truth_per_s,
@@ -165,8 +165,8 @@ def simulated(config: ModelConfig) -> tuple[Batching, ServiceTimes]:
     return batching, times.varying(VARIES_BY)
 
 
-def carried_per_s(batching: Batching, service: ServiceTimes, ceiling: Ceiling) -> float:
-    """The highest rate that keeps the promise in the long run."""
+def sustained_per_s(batching: Batching, service: ServiceTimes, ceiling: Ceiling) -> float:
+    """The highest rate that meets the ceiling in the long run."""
     low, high = 0.0, 1.1 * batching.max_batch_size / float(service.device_s[-1])
     for _ in range(BISECTIONS):
         rate = (low + high) / 2

@@ -119,7 +119,7 @@ def profiled(deployment: Deployment, base: ModelConfig, space: SearchSpace, ceil
 def on_a_server(
     deployment: Deployment, config: ModelConfig, ceiling: Ceiling, seed: int, question: Question = LOCATED
 ) -> tuple[Measurement, Probe | None]:
-    """What a fresh server with that config carries, and a window well below it; none where it carries nothing."""
+    """The rate that a fresh server with that config sustains, and a window well below it; None if it sustains none."""
     objective = Objective("throughput", (ceiling,))
     with deployment.serve(ConfigSet.of(config), deployment.directory / "accuracy.log") as served:
         meter = Meter(served.server, served.generator, objective, MeasureOptions.of(1.0, seed))
@@ -146,13 +146,13 @@ def report(title: str, found: Sequence[OnServer], service: ServiceTimes, ceiling
     simulations = [simulated(each, service, seed) for each in found]
     located = np.array([each.located_per_s for each in found])
     p99_s = np.array([each.window.latency_s["p99"] for each in found])
-    carried = np.array([each.window.achieved_per_s for each in found])
+    measured = np.array([each.window.achieved_per_s for each in found])
     rates = highest_rates([each.batching for each in found], service, (ceiling,), requests=40_000)
     predicted = np.array([each.rate_per_s for each in rates])
     simulated_p99_s = np.array([float(np.quantile(each.latency_s, 0.99)) for each in simulations])
-    simulated_carried = np.array([each.carried_per_s for each in simulations])
+    simulated_per_s = np.array([each.completed_per_s for each in simulations])
     errors = {
-        "throughput": np.abs(simulated_carried / carried - 1),
+        "throughput": np.abs(simulated_per_s / measured - 1),
         "p99": np.abs(simulated_p99_s / p99_s - 1),
         "highest rate": np.abs(predicted / located - 1),
     }

@@ -124,7 +124,7 @@ class Meter:
         feasible = self._done and self._infeasible is None and missed.get("lost", 0.0) <= 0
         return Measurement(
             feasible=feasible,
-            rate_per_s=self._carried_per_s() if feasible else 0.0,
+            rate_per_s=self._sustained_per_s() if feasible else 0.0,
             first_failing_per_s=self._failing if self._objective.load == "open" else None,
             latency_s=dict(decided_by.latency_s) if decided_by else {},
             ceilings=self._objective.ceilings,
@@ -272,7 +272,7 @@ class Meter:
         failed = [axis.level(probe) for probe in self._prober.counted if not probe.holds]
         self._failing = min((level for level in failed if level is not None and level > least), default=None)
 
-    def _carried_per_s(self) -> float:
+    def _sustained_per_s(self) -> float:
         """The rate that is the answer: the certified one, or the located one where no certificate was asked for."""
         if not self._certified and self._located_per_s is not None:
             return self._located_per_s

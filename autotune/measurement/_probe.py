@@ -177,8 +177,8 @@ def violations(probe: Probe, ceilings: Sequence[Ceiling]) -> dict[str, float]:
     """How far each ceiling was missed, (value / limit) - 1, and the rate; at or under 0 where it was kept."""
     seen_s = {ceiling: probe.latency_s[ceiling.key] for ceiling in ceilings}
     missed = {str(ceiling): ceiling.ratio(at_s) - 1.0 for ceiling, at_s in seen_s.items() if not math.isnan(at_s)}
-    carried = probe.achieved_per_s / probe.offered_per_s if probe.offered_per_s else 0.0
-    return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - carried, 0.001)}
+    achieved = probe.achieved_per_s / probe.offered_per_s if probe.offered_per_s else 0.0
+    return {**missed, "rate": 0.0 if probe.kept_up else max(1.0 - achieved, 0.001)}
 
 
 def _kept_up(result: LoadResult, options: MeasureOptions) -> bool:

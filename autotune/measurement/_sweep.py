@@ -40,7 +40,7 @@ class SweepResult:
         config_text: The config that was served.
         startup_s: Seconds from launch to ready.
         client: What generated the load.
-        measurement: What the config carries under the ceilings, where no load was given; else None.
+        measurement: What the config sustains under the ceilings, if no load was given; else None.
         kept_apart: What kept requests from being batched together; None if nothing did.
         interrupted: Whether a person stopped it; ``probes`` are those finished before.
     """

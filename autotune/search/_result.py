@@ -74,7 +74,7 @@ class StudyResult:
 
     @property
     def measured(self) -> Measurement | None:
-        """What the delivered config was shown to carry: by its certificate, or by its trial where it has none."""
+        """The rate that the delivered config was shown to sustain, by its certificate, else by its trial."""
         certificate = self.finals.certificate if self.finals else None
         if certificate and certificate.outcome.feasible and self._is_of_best(certificate):
             return certificate.outcome.measurement

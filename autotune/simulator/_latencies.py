@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autotune.arrivals import POISSON, Arrivals
-from autotune.simulator._carried import predict_each
+from autotune.simulator._loaded_config import predict_each
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
-    from autotune.simulator._carried import Carrier
+    from autotune.simulator._loaded_config import LoadedConfig
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -41,12 +41,12 @@ def lowest_latency(
         spacing: How they are spaced.
 
     Returns:
-        One prediction per candidate, in their order: with ``rate_per_s`` where it is carried under the ceilings and
+        One prediction per candidate, in their order: with ``rate_per_s`` where it is sustained under the ceilings and
         without a queue that grows, with 0 else.
     """
 
-    def answered(carrier: Carrier) -> Prediction:
-        carried = rate_per_s < carrier.saturation_per_s and carrier.level(rate_per_s) <= 1
-        return carrier.at(rate_per_s, carried=carried, statistics=(statistic,))
+    def answered(config: LoadedConfig) -> Prediction:
+        sustained = rate_per_s < config.saturation_per_s and config.level(rate_per_s) <= 1
+        return config.at(rate_per_s, sustained=sustained, statistics=(statistic,))
 
     return predict_each(candidates, service, ceilings, requests, seed, answered, spacing)

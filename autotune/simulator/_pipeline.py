@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.arrivals import POISSON, Arrivals
-from autotune.simulator._carried import Carrier
 from autotune.simulator._draws import Draws
+from autotune.simulator._loaded_config import LoadedConfig
 from autotune.simulator._prediction import Prediction, statistics_s
-from autotune.simulator._rates import highest_carried
+from autotune.simulator._rates import highest_sustained
 from autotune.simulator._stage import Stage
 from autotune.simulator._window import WARM_UP, Runner
 
@@ -76,7 +76,7 @@ class Pipeline:
 
     def highest_rate(self, stages: Sequence[Stage]) -> Prediction:
         """The highest Poisson rate at which the pipeline keeps every ceiling; see `highest_rates`."""
-        return highest_carried(_Carrier(self, stages))
+        return highest_sustained(_LoadedPipeline(self, stages))
 
     def saturation_per_s(self, stages: Sequence[Stage]) -> list[float]:
         """Requests/s, of all requests, at which each stage is busy or held all the time, with its device to itself."""
@@ -142,7 +142,7 @@ class Pipeline:
 
     def _saturation_of(self, batching: Batching, service: ServiceTimes) -> float:
         reached = service.up_to(batching.max_batch_size)
-        return Carrier(batching, reached, (), self._draws(service, 0)).saturation_per_s
+        return LoadedConfig(batching, reached, (), self._draws(service, 0)).saturation_per_s
 
 
 def _held_s(stages: Sequence[Stage]) -> float:
@@ -154,7 +154,7 @@ def _held_s(stages: Sequence[Stage]) -> float:
     return max(ended_s)
 
 
-class _Carrier:
+class _LoadedPipeline:
     """One pipeline config: what the search for the highest rate asks of a single model, asked of all its steps."""
 
     def __init__(self, pipeline: Pipeline, stages: Sequence[Stage]) -> None:
@@ -167,12 +167,12 @@ class _Carrier:
         self._in_flight = sum(3 * each.batching.instances * each.batching.max_batch_size for each in stages)
 
     @property
-    def carried_per_s(self) -> float:
+    def sustained_per_s(self) -> float:
         """The latest rate that was sustained; 0 where none was."""
         return self._kept.rate_per_s if self._kept else 0.0
 
     def level(self, rate_per_s: float) -> float:
-        """How close a rate comes to breaking a ceiling, as `Carrier.level` has it."""
+        """How close a rate comes to violating a ceiling, as `LoadedConfig.level` has it."""
         pipeline, arrivals_s = self._pipeline, self._arrivals / rate_per_s
         if pipeline.shares or self._stages[0].calls:  # latencies that the kernel does not count
             latency_s = pipeline.run(self._stages, arrivals_s, runner=self._runner)[0]
@@ -186,15 +186,15 @@ class _Carrier:
             self._kept = found
         return level
 
-    def at(self, rate_per_s: float, *, carried: bool) -> Prediction:
+    def at(self, rate_per_s: float, *, sustained: bool) -> Prediction:
         """What the whole window looks like at a rate."""
         if self._kept is None or self._kept.rate_per_s != rate_per_s:
             latency_s, _ = self._pipeline.run(self._stages, self._arrivals / rate_per_s, runner=self._runner)
             self._kept, _ = self._read(rate_per_s, latency_s)
-        return self._kept if carried else replace(self._kept, rate_per_s=0.0)
+        return self._kept if sustained else replace(self._kept, rate_per_s=0.0)
 
     def _read(self, rate_per_s: float, latency_s: NDArray[np.float64]) -> tuple[Prediction, float]:
-        """The latest window, and how close it comes to breaking a ceiling."""
+        """The latest window, and how close it comes to violating a ceiling."""
         pipeline, runner, arrivals_s = self._pipeline, self._runner, self._arrivals / rate_per_s
         sizes = np.arange(runner.executions.shape[1])
         batches = runner.executions @ sizes / np.maximum(1, runner.executions.sum(axis=1))

@@ -19,10 +19,10 @@ class Prediction:
     """What the model says of one config.
 
     Attributes:
-        rate_per_s: The Poisson rate that is carried under every ceiling; 0 where none is.
+        rate_per_s: The Poisson rate that is sustained under every ceiling; 0 where none is.
         saturation_per_s: Requests/s with the queue never empty.
         latency_s: Latency by statistic (``p50``, ``p99``, ``avg`` and those of the ceilings) at that rate, or at a low
-            one where none is carried.
+            one where none is sustained.
         mean_batch: Requests per execution at that rate.
         concurrency: Outstanding requests of the closed loop that completes it; None where requests arrive at random.
     """

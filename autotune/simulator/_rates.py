@@ -1,4 +1,4 @@
-"""The highest rate that each config carries under the ceilings."""
+"""The highest rate that each config sustains under the ceilings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from autotune.arrivals import POISSON, Arrivals
-from autotune.simulator._carried import predict_each
+from autotune.simulator._loaded_config import predict_each
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REQUESTS = 20_000
 """Requests in a window."""
 RESOLUTION = 0.02
-"""Between which rates, one carried and one not, the highest is interpolated: their distance as a fraction."""
+"""Between which rates, one sustained and one not, the highest is interpolated: their distance as a fraction."""
 # Parts of the saturation, tried from above: with a queue delay a low rate may miss a ceiling that a higher one keeps.
 _PARTS = (0.98, 0.93, 0.86, 0.76, 0.63, 0.48, 0.32, 0.18, 0.08, 0.02)
 # A level of 0 (nobody late) has no logarithm.
@@ -47,7 +47,7 @@ def highest_rates(
     """The highest rate at which each config keeps every ceiling.
 
     A percentile's ceiling holds where at most a fraction 1 - q of the requests is over its limit, a mean's where the
-    mean is not. A queue that grows through the window is not carried, and no rate above the saturation is tried.
+    mean is not. A queue that grows through the window is not sustained, and no rate above the saturation is tried.
 
     Args:
         candidates: The configs.
@@ -61,39 +61,39 @@ def highest_rates(
 
     Returns:
         One prediction per candidate, in their order; latencies are those at the highest rate that was simulated and
-        carried, less than `RESOLUTION` below.
+        sustained, less than `RESOLUTION` below.
     """
-    return predict_each(candidates, service, ceilings, requests, seed, highest_carried, spacing)
+    return predict_each(candidates, service, ceilings, requests, seed, highest_sustained, spacing)
 
 
-class RateCarrier(Protocol):
+class UnderLoad(Protocol):
     """A config, or a pipeline of several, that sustains a rate or does not."""
 
     saturation_per_s: float
 
     @property
-    def carried_per_s(self) -> float: ...
+    def sustained_per_s(self) -> float: ...
 
     def level(self, rate_per_s: float) -> float: ...
 
-    def at(self, rate_per_s: float, *, carried: bool) -> Prediction: ...
+    def at(self, rate_per_s: float, *, sustained: bool) -> Prediction: ...
 
 
-def highest_carried(carrier: RateCarrier) -> Prediction:
-    """The highest rate that ``carrier`` sustains; of rate 0 where it sustains none."""
-    high, above = carrier.saturation_per_s, 2.0
+def highest_sustained(config: UnderLoad) -> Prediction:
+    """The highest rate that ``config`` sustains; of rate 0 where it sustains none."""
+    high, above = config.saturation_per_s, 2.0
     for part in _PARTS:
-        low = part * carrier.saturation_per_s
-        below = carrier.level(low)
+        low = part * config.saturation_per_s
+        below = config.level(low)
         if below <= 1:
-            rate_per_s = _crossing(carrier, low, below, high, above)
-            return replace(carrier.at(carrier.carried_per_s, carried=True), rate_per_s=rate_per_s)
+            rate_per_s = _crossing(config, low, below, high, above)
+            return replace(config.at(config.sustained_per_s, sustained=True), rate_per_s=rate_per_s)
         high, above = low, below
-    return carrier.at(high, carried=False)
+    return config.at(high, sustained=False)
 
 
-def _crossing(carrier: RateCarrier, low: float, below: float, high: float, above: float) -> float:
-    """The highest rate between ``low`` (carried) and ``high`` (not) whose level is at most 1.
+def _crossing(config: UnderLoad, low: float, below: float, high: float, above: float) -> float:
+    """The highest rate between ``low`` (sustained) and ``high`` (not) whose level is at most 1.
 
     Regula falsi on the logarithm of the level, which grows about evenly with the rate. A side that stays is halved
     (after the Illinois rule: Dowell and Jarratt, BIT 11, 1971), so that both close in. The last bracket is
@@ -104,7 +104,7 @@ def _crossing(carrier: RateCarrier, low: float, below: float, high: float, above
     while high > low * (1 + RESOLUTION):
         part = below * halved_below / (below * halved_below - above * halved_above)
         middle = low + (high - low) * min(max(part, _MARGIN), 1 - _MARGIN)
-        level = carrier.level(middle)
+        level = config.level(middle)
         if level <= 1:
             low, below = middle, math.log(max(level, _LEAST_LEVEL))
             halved_below, halved_above = 1.0, halved_above / 2

@@ -18,7 +18,7 @@ class ServiceTimes:
     """How long an execution takes.
 
     An execution spends its host part side by side with other instances and its device part on the one resource that
-    all instances share, first come, first served; the instance is busy through both. So n instances carry at most
+    all instances share, first come, first served; the instance is busy through both. So n instances complete at most
     b / device_s, and at most n * b / (host_s + device_s). Where they get into each other's way, as threads that spin
     do, an execution's device part takes longer for each other instance at work when it begins.
 

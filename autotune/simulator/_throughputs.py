@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autotune.simulator._carried import predict_each
+from autotune.simulator._loaded_config import predict_each
 from autotune.simulator._rates import REQUESTS
 
 if TYPE_CHECKING:
     from autotune.objective import Ceiling
     from autotune.simulator._batching import Batching
-    from autotune.simulator._carried import Carrier
+    from autotune.simulator._loaded_config import LoadedConfig
     from autotune.simulator._prediction import Prediction
     from autotune.simulator._service import ServiceTimes
 
@@ -62,30 +62,32 @@ def highest_throughputs(
     descending = sorted(factors, reverse=True)
     lenient = [replace(each, limit_s=each.limit_s * descending[0]) for each in ceilings]
 
-    def highest(carrier: Carrier) -> Prediction:
-        return _highest(carrier, ceilings, descending, service.client_s)
+    def highest(config: LoadedConfig) -> Prediction:
+        return _highest(config, ceilings, descending, service.client_s)
 
     return predict_each(candidates, service, lenient, requests, seed, highest)
 
 
-def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], factors: Sequence[float], client_s: float) -> Prediction:
+def _highest(
+    config: LoadedConfig, ceilings: Sequence[Ceiling], factors: Sequence[float], client_s: float
+) -> Prediction:
     """The mean over the factors, from the highest limits to the lowest, at the concurrency of the middle one."""
     found: dict[int, Prediction | None] = {}
     best: list[Prediction] = []
     # Most requests in time, or the mean of all, is a mean of about as much at most.
     bounded = all(math.isnan(each.quantile) or each.quantile >= _MOST for each in ceilings)
     longest_s = max((each.limit_s for each in ceilings), default=math.inf) if bounded else math.inf
-    full = carrier.runner.stages[0].batching.max_batch_size
+    full = config.runner.stages[0].batching.max_batch_size
 
     def keeps(index: int, limits_s: Mapping[str, float]) -> bool:
         if index not in found:
-            found[index] = carrier.in_closed_loop(CONCURRENCIES[index])
+            found[index] = config.in_closed_loop(CONCURRENCIES[index])
         return _keeps(found[index], limits_s)
 
     for factor in factors:
         limits_s = {each.statistic: each.limit_s * factor for each in ceilings}
         # By Little's law more outstanding ones take longer than the limit on average.
-        most = max(1.0, _MARGIN * carrier.saturation_per_s * (longest_s * factor + client_s))
+        most = max(1.0, _MARGIN * config.saturation_per_s * (longest_s * factor + client_s))
         failing = bisect.bisect_right(CONCURRENCIES, most)
         held = failing - 1
         while held >= 0 and not keeps(held, limits_s):
@@ -99,7 +101,7 @@ def _highest(carrier: Carrier, ceilings: Sequence[Ceiling], factors: Sequence[fl
         if kept := [each for each in found.values() if each is not None and _keeps(each, limits_s)]:
             best.append(max(kept, key=lambda each: each.rate_per_s))
     if not best:
-        return carrier.at(_FAR_APART * carrier.saturation_per_s, carried=False)
+        return config.at(_FAR_APART * config.saturation_per_s, sustained=False)
     rate_per_s = sum(each.rate_per_s for each in best) / len(factors)
     return replace(best[len(best) // 2], rate_per_s=rate_per_s)
 

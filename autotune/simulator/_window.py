@@ -35,14 +35,14 @@ class Simulated:
         queue_s: How long each request waited in the batcher for its execution to start, shape (n,).
         batch_executions: Executions of each batch size that occurred.
         makespan_s: From time 0 of the arrivals to the end of the last execution.
-        carried_per_s: Requests per second of that time.
+        completed_per_s: Requests per second of that time.
     """
 
     latency_s: NDArray[np.float64]
     queue_s: NDArray[np.float64]
     batch_executions: Mapping[int, int]
     makespan_s: float
-    carried_per_s: float
+    completed_per_s: float
 
     @property
     def mean_batch(self) -> float:

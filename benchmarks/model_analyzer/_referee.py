@@ -1,4 +1,4 @@
-"""What exported configs carry under the ceiling, by perf_analyzer, on fresh servers in turn."""
+"""What exported configs sustain under the ceiling, by perf_analyzer, on fresh servers in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Load:
-    """One concurrency: what was carried, and at which p99."""
+    """One concurrency: what was completed, and at which p99."""
 
     concurrency: int
     rate_per_s: float

@@ -18,7 +18,7 @@ class Search:
         tried: Different configs that were measured.
         points: Measurements: a config under one load each; None where that is not known.
         configs: The chosen config.pbtxt of each model that has one; empty if nothing kept the ceiling.
-        reported_per_s: Inferences/s that it says this config carries under the ceiling.
+        reported_per_s: Inferences/s that it says this config sustains under the ceiling.
         parameters: What was chosen, in words.
         message: What went wrong, or what is to be known about it.
         recorded: Whether this was taken from an earlier record.

@@ -10,7 +10,7 @@ from benchmarks.model_analyzer._search import Search
 
 # Model Analyzer's mode -> what our search and our whole run may take of its time.
 TIME_TARGETS = {"quick": (1 / 5, 1 / 2), "optuna": (1 / 8, 1 / 3)}
-# How many times the better of theirs our config must carry.
+# How many times the better of theirs our config must sustain.
 GAIN_TARGETS = {"accelerator": 1.4, "pipeline": 1.2, "caller": 1.2}
 GAIN_TARGET = 1.0
 

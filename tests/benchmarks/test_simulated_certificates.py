@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.false_certificates import drawn_promise
-from benchmarks.simulated_certificates import carried_per_s, certified, late, simulated
+from benchmarks.false_certificates import drawn_config
+from benchmarks.simulated_certificates import certified, late, simulated, sustained_per_s
 
 
 @pytest.mark.parametrize("seed", [3, 5])
-def test_what_a_config_carries_lies_where_its_promise_breaks(seed: int) -> None:
-    config, ceiling = drawn_promise(np.random.default_rng(seed), 16.0)
+def test_above_the_sustained_rate_the_ceiling_is_violated(seed: int) -> None:
+    config, ceiling = drawn_config(np.random.default_rng(seed), 16.0)
     batching, service = simulated(config)
-    carried = carried_per_s(batching, service, ceiling)
+    sustained = sustained_per_s(batching, service, ceiling)
     allowed = 1 - ceiling.quantile
-    assert late(batching, service, ceiling, 0.9 * carried, 200.0) < allowed
-    assert late(batching, service, ceiling, 1.1 * carried, 200.0) > allowed
+    assert late(batching, service, ceiling, 0.9 * sustained, 200.0) < allowed
+    assert late(batching, service, ceiling, 1.1 * sustained, 200.0) > allowed
 
 
 def test_a_certificate_is_put_beside_the_truth() -> None:

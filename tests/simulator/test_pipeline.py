@@ -52,7 +52,7 @@ def test_the_cpu_time_of_a_request_bounds_the_rate() -> None:
     assert pipeline(cpu_s=0.01).highest_rate(three_steps(4)).rate_per_s < 100
 
 
-def test_a_step_that_takes_longer_than_the_ceiling_carries_nothing() -> None:
+def test_a_step_that_takes_longer_than_the_ceiling_sustains_nothing() -> None:
     assert pipeline().highest_rate([Stage(Batching(1, dynamic=False), service(0.1))]).rate_per_s == 0
 
 

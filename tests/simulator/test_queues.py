@@ -43,19 +43,19 @@ def test_several_instances_wait_as_cosmetatos_says(instances, load):
 
 
 @pytest.mark.parametrize("instances", [1, 3])
-def test_a_device_carries_what_its_own_time_allows(instances):
+def test_a_device_completes_what_its_own_time_allows(instances):
     """Everything at once: the device is the bound with several instances, host and device together with one."""
     simulated = simulate(
         Batching(1, dynamic=False, instances=instances), _service(host_s=0.25, device_s=1), np.zeros(1000)
     )
-    assert simulated.carried_per_s == pytest.approx(1 / 1.25 if instances == 1 else 1, rel=0.002)
+    assert simulated.completed_per_s == pytest.approx(1 / 1.25 if instances == 1 else 1, rel=0.002)
 
 
 @pytest.mark.parametrize("instances", [1, 3])
-def test_instances_in_each_others_way_carry_less_than_one(instances):
+def test_instances_in_each_others_way_complete_less_than_one(instances):
     service = replace(_service(device_s=1), contention=0.25)
     simulated = simulate(Batching(1, dynamic=False, instances=instances), service, np.zeros(1000))
-    assert simulated.carried_per_s == pytest.approx(1 / (1 + 0.25 * (instances - 1)), rel=0.002)
+    assert simulated.completed_per_s == pytest.approx(1 / (1 + 0.25 * (instances - 1)), rel=0.002)
 
 
 def test_instances_are_in_nobodys_way_while_the_others_idle():
@@ -64,11 +64,11 @@ def test_instances_are_in_nobodys_way_while_the_others_idle():
     assert latency_s == pytest.approx(np.ones(10))
 
 
-def test_a_batch_carries_its_items_for_the_price_of_one_execution():
+def test_a_batch_completes_its_items_for_the_price_of_one_execution():
     service = ServiceTimes(np.full(8, 0.5), np.full(8, 0.5), np.zeros(1), np.ones(1))
     simulated = simulate(Batching(8, dynamic=True, max_queue_delay_s=0.1), service, np.zeros(8000))
     assert simulated.batch_executions == {8: 1000}
-    assert simulated.carried_per_s == pytest.approx(8, rel=0.001)
+    assert simulated.completed_per_s == pytest.approx(8, rel=0.001)
 
 
 @pytest.mark.parametrize("load", [0.3, 0.85])
@@ -80,9 +80,9 @@ def test_requests_wait_for_the_cores_as_in_a_queue_of_their_own(load):
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_no_more_is_carried_than_the_cores_allow(dynamic):
+def test_no_more_is_completed_than_the_cores_allow(dynamic):
     """Executions take from the cores what requests then wait for: the larger the batches, the less of it."""
     service = ServiceTimes(np.full(8, 0.1), np.zeros(8), np.zeros(1), np.ones(1), 1.0, 3.0)
     simulated = simulate(Batching(8, dynamic=dynamic, max_queue_delay_s=20.0 * dynamic), service, np.zeros(8000))
     assert simulated.mean_batch == pytest.approx(8 if dynamic else 1, rel=0.01)
-    assert simulated.carried_per_s == pytest.approx(1 / (1 + 3 / simulated.mean_batch), rel=0.01)
+    assert simulated.completed_per_s == pytest.approx(1 / (1 + 3 / simulated.mean_batch), rel=0.01)

@@ -11,7 +11,7 @@ import pytest
 from autotune.arrivals import Constant, Gamma
 from autotune.objective import Ceiling
 from autotune.simulator import Batching, ServiceTimes, highest_rate, highest_rates, highest_throughputs, lowest_latency
-from autotune.simulator._carried import predict_each
+from autotune.simulator._loaded_config import predict_each
 from autotune.simulator._throughputs import CONCURRENCIES
 
 SIZES = np.arange(1, 33)
@@ -145,7 +145,7 @@ def test_latencies_at_a_rate_rank_configs():
     ]
     single, batched, delayed = lowest_latency(candidates, _accelerator(), 500.0, "p95")
     assert batched.latency_s["p95"] < delayed.latency_s["p95"]
-    assert single.rate_per_s == 0  # one by one carries less than 400/s
+    assert single.rate_per_s == 0  # one by one completes less than 400/s
     assert batched.rate_per_s == delayed.rate_per_s == 500
     assert batched.mean_batch < delayed.mean_batch
 
@@ -212,8 +212,8 @@ def test_doubts_about_the_limits_weigh_what_is_completed_under_each():
 
 def test_a_think_time_lowers_what_a_given_concurrency_completes_but_not_its_latency():
     def completed(client_s):
-        def in_loop(carrier):
-            return carrier.in_closed_loop(4)
+        def in_loop(config):
+            return config.in_closed_loop(4)
 
         batching = Batching(1, dynamic=False, instances=4)
         (found,) = predict_each([batching], _unsteady(client_s=client_s), P99_20_MS, 4000, 0, in_loop)
@@ -241,8 +241,8 @@ def test_more_outstanding_requests_may_keep_a_ceiling_that_fewer_miss():
 def test_a_number_that_makes_full_batches_is_not_passed_over(max_batch, delay_s):
     batching, service = Batching(max_batch, dynamic=True, max_queue_delay_s=delay_s), _unsteady(client_s=0.00002)
 
-    def best_of_all(carrier):
-        tried = (carrier.in_closed_loop(concurrency) for concurrency in CONCURRENCIES)
+    def best_of_all(config):
+        tried = (config.in_closed_loop(concurrency) for concurrency in CONCURRENCIES)
         return max((each for each in tried if each is not None), key=lambda each: each.rate_per_s)
 
     (best,) = predict_each([batching], service, P99_20_MS, 20_000, 0, best_of_all)
@@ -254,10 +254,10 @@ def test_an_interrupt_does_not_wait_for_all_candidates():
     candidates = [Batching(8, dynamic=True)] * 400
     predicted, first = [], threading.Lock()
 
-    def slowly(carrier):
+    def slowly(config):
         if first.acquire(blocking=False):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        predicted.append(carrier.saturation_per_s)
+        predicted.append(config.saturation_per_s)
         time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):

@@ -24,7 +24,7 @@ def _simulated(shapes, arrivals_s, **batching):
 def test_a_batch_ends_at_the_first_request_of_another_shape(shapes, size):
     waiting = _simulated(shapes, np.zeros(4800))
     assert waiting.mean_batch == pytest.approx(size, rel=0.01)
-    assert waiting.carried_per_s == pytest.approx(size / (0.001 + 0.0001 * size), rel=0.01)
+    assert waiting.completed_per_s == pytest.approx(size / (0.001 + 0.0001 * size), rel=0.01)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.02])

@@ -172,7 +172,7 @@ def test_overhead_is_in_the_latency_and_not_in_the_queue():
     assert simulated.latency_s == pytest.approx([1.25, 1.75])
     assert simulated.queue_s == pytest.approx([0, 0.5])
     assert simulated.makespan_s == pytest.approx(2)
-    assert simulated.carried_per_s == pytest.approx(1)
+    assert simulated.completed_per_s == pytest.approx(1)
 
 
 def test_the_spread_stretches_both_parts_of_an_execution():
@@ -185,7 +185,7 @@ def test_no_requests_are_answered_at_once():
     simulated = simulate(Batching(4, dynamic=True), _takes(1), np.empty(0))
     assert len(simulated.latency_s) == 0
     assert simulated.batch_executions == {}
-    assert simulated.carried_per_s == 0
+    assert simulated.completed_per_s == 0
 
 
 @pytest.mark.parametrize("arrivals_s", [[1.0, 0.5], [-1.0, 0.5]])

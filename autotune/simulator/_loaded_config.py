@@ -1,4 +1,4 @@
-"""Whether one config carries one load under the ceilings, and with which latency."""
+"""Whether one config sustains a load under the ceilings, and with which latency."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def predict_each(
     ceilings: Sequence[Ceiling],
     requests: int,
     seed: int,
-    predict: Callable[[Carrier], Prediction],
+    predict: Callable[[LoadedConfig], Prediction],
     spacing: Arrivals = POISSON,
 ) -> list[Prediction]:
     """What ``predict`` says of each candidate, in their order; all meet the same requests.
@@ -50,8 +50,8 @@ def predict_each(
     ended = Event()
 
     def share(number: int) -> list[Prediction]:
-        carriers = _carriers(candidates[number::threads], reached, ceilings, draws)
-        return [predict(carrier) for carrier in takewhile(lambda _: not ended.is_set(), carriers)]
+        configs = _loaded_configs(candidates[number::threads], reached, ceilings, draws)
+        return [predict(config) for config in takewhile(lambda _: not ended.is_set(), configs)]
 
     threads = max(1, min(len(os.sched_getaffinity(0)), len(candidates)))
     predictions: list[Prediction | None] = [None] * len(candidates)
@@ -64,17 +64,17 @@ def predict_each(
     return [each for each in predictions if each is not None]
 
 
-def _carriers(
+def _loaded_configs(
     candidates: Sequence[Batching], service: ServiceTimes, ceilings: Sequence[Ceiling], draws: Draws
-) -> Iterator[Carrier]:
+) -> Iterator[LoadedConfig]:
     """One for each candidate; they share their arrays, so that only the newest may be used."""
-    carrier = None
+    config = None
     for batching in candidates:
-        carrier = Carrier(batching, service, ceilings, draws, carrier.runner if carrier else None)
-        yield carrier
+        config = LoadedConfig(batching, service, ceilings, draws, config.runner if config else None)
+        yield config
 
 
-class Carrier:
+class LoadedConfig:
     """One config under one window of requests: random arrivals stretched to any rate, or a closed loop of any size.
 
     Attributes:
@@ -124,17 +124,17 @@ class Carrier:
         return replace(self._prediction(completed_per_s, self.runner.latency_s, executions), concurrency=concurrency)
 
     @property
-    def carried_per_s(self) -> float:
-        """The rate that was carried last; 0 where none was."""
+    def sustained_per_s(self) -> float:
+        """The rate that was sustained last; 0 where none was."""
         return self._kept[0] if self._kept else 0.0
 
-    def at(self, rate_per_s: float, *, carried: bool, statistics: Sequence[str] = ()) -> Prediction:
-        """What the whole window looks like at a rate; at the one carried last it is known."""
+    def at(self, rate_per_s: float, *, sustained: bool, statistics: Sequence[str] = ()) -> Prediction:
+        """What the whole window looks like at a rate; at the one sustained last it is known."""
         if self._kept is None or self._kept[0] != rate_per_s:
             self.runner.run(self._draws.arrivals, 1 / rate_per_s)
             self._kept = (rate_per_s, self.runner.latency_s, int(self.runner.executions.sum()))
         _, latency_s, executions = self._kept
-        return self._prediction(rate_per_s if carried else 0.0, latency_s, executions, statistics)
+        return self._prediction(rate_per_s if sustained else 0.0, latency_s, executions, statistics)
 
     def _prediction(
         self, rate_per_s: float, latency_s: NDArray[np.float64], executions: int, statistics: Sequence[str] = ()
