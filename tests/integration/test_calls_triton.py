@@ -83,6 +83,7 @@ def test_a_model_that_calls_others_is_simulated_tuned_and_exported_with_them(rep
         trials=4,
         final_rounds=0,
         window="500ms",
+        certify_time="5s",
         results=tmp_path / "results",
     )
     assert result.best is not None

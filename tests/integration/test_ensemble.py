@@ -69,6 +69,7 @@ def test_an_ensemble_is_tuned_through_its_steps_and_exported_with_them(repositor
         trials=2,
         final_rounds=0,
         window="500ms",
+        certify_time="5s",
         results=tmp_path / "results",
     )
     assert result.best is not None

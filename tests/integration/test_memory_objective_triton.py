@@ -21,6 +21,7 @@ def test_the_fewest_bytes_that_sustain_the_rate_are_delivered(
     space.write_text("parameters:\n  instance_count: [1, 2, 4]\n")
     where = ("--model-repository", str(tmp_path / "models"), "--launch", "embedded", "--results", str(tmp_path / "r"))
     short = ("--window", "200ms", "--final-rounds", "1", "--sampler", "grid", "--share-machine", "--study", "least")
+    short += ("--certify-time", "2s")
     search = ("--model", "heavy", "--search-space", str(space), "--trials", "3", "--ceiling", "p50=300ms")
     assert main(["run", *where, *short, *search, "--objective", "memory", "--rate", "70", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

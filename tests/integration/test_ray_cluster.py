@@ -36,7 +36,7 @@ def run(address: str, tmp_path: Path, *flags: str) -> subprocess.CompletedProces
     if not models.exists():
         write_sleeper(models)
     line = [sys.executable, "-m", "autotune", "run", "--model-repository", str(models), "--model", "double"]
-    line += ["--results", str(tmp_path / "results"), "--p99", "500ms", "--window", "100ms"]
+    line += ["--results", str(tmp_path / "results"), "--p99", "500ms", "--window", "100ms", "--certify-time", "2s"]
     line += ["--executor", "ray", "--address", address, "--plain", *flags]
     line += [] if "--launch" in flags else ["--launch", "embedded"]
     return subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
