@@ -1,7 +1,7 @@
 """How long a study takes to propose the next config once it has a thousand trials.
 
 Asks and tells through our samplers, on an in-memory study over a space like the built-in one, and times the asks
-alone. Of `model` what is learnt from the trial before is told apart: its trials are those that a recorded grid's
+alone. For `model`, learning from the trial before is timed apart: its trials are those that a recorded grid's
 service times simulate, with noise. Optuna's own TPE sampler, asked once a trial over the same trials, stands beside
 them: ours asks it again while it proposes what was tried.
 
@@ -22,7 +22,7 @@ import optuna
 
 from autotune.outcome import TrialOutcome
 from autotune.prediction import Predictor
-from autotune.repository import completed_config
+from autotune.repository import ConfigSet
 from autotune.search import create_sampler
 from autotune.space import SearchSpace
 from benchmarks.replay._grid import Grid
@@ -76,21 +76,21 @@ def main() -> None:
 def taught(space: SearchSpace, trials: int, times: int) -> tuple[Predictor, list[float]]:
     """What predicts after that many trials, and the seconds that learning took each of as many times."""
     grid = Grid.read(next(iter(sorted(GRIDS.glob("accelerator*.json")))))
-    spec, objective = grid.subject.spec(), grid.subject.objective
-    base = completed_config(spec)
+    objective, base = grid.subject.objective, grid.subject.base.asked
     predictor = Predictor.of_model(space, base, objective)
     outcomes: list[TrialOutcome] = []
     for candidate in grid.space.candidates():
         start = grid.start(candidate)
         if start:
-            config, windows = grid.space.apply(candidate, base), start.windows
-            outcomes.append(outcome(objective, None, config, start.rate_per_s, seconds=1.0, windows=windows))
+            configs, windows = grid.configs_of(candidate), start.windows
+            outcomes.append(outcome(objective, None, configs, start.rate_per_s, seconds=1.0, windows=windows))
     predictor.learn(outcomes)
     random = np.random.default_rng(0)
     for candidate in itertools.islice(space.candidates(), trials):
         forecast = predictor.forecast(candidate)
         rate_per_s = forecast.simulated * random.lognormal(0.0, NOISE) if forecast else 0.0
-        outcomes.append(outcome(objective, candidate, space.apply(candidate, base), rate_per_s, seconds=1.0))
+        configs = ConfigSet.of(space.apply(candidate, base))
+        outcomes.append(outcome(objective, candidate, configs, rate_per_s, seconds=1.0))
     seconds = []
     for _ in range(times):
         started = time.perf_counter()

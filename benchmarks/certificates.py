@@ -49,10 +49,11 @@ def main() -> None:
                     flush=True,
                 )
         proved = sum(each.confidence >= CONFIDENCE for each in runs)
-        part = statistics.median(each.rate_per_s / each.located_per_s for each in runs if each.located_per_s)
+        parts = [each.rate_per_s / each.located_per_s for each in runs if each.located_per_s]
+        part = f"{statistics.median(parts):.2f} of the estimated one" if parts else "of none, as no run found a load"
         print(
             f"{name}, {objective}: {proved} of {len(runs)} proved (target: {AT_LEAST:.0%}), the certified rate"
-            f" {part:.2f} of the estimated one, {statistics.median(each.seconds for each in runs):.0f} s"
+            f" {part}, {statistics.median(each.seconds for each in runs):.0f} s"
         )
 
 

@@ -170,11 +170,10 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _plan(grid: Grid, sampler: str, seed: int) -> StudyPlan:
-    spec = grid.subject.spec()
     return StudyPlan(
         name="cluster",
-        models=(spec,),
-        space=JointSpace({spec.name: grid.space}),
+        models=grid.subject.models,
+        space=grid.space,
         objective=grid.subject.objective,
         sampler=sampler,
         seed=seed,
@@ -247,7 +246,7 @@ class _Synthetic:
 def coordinator(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prints the CPU milliseconds of each tenth of a study's trials, by sampler and workers."""
     subject = SUBJECTS["accelerator"]
-    spec = subject.spec()
+    spec = subject.spec
     space, _ = SearchSpace.parse(WIDE, "wide").restricted_to(spec)
     print(f"{space.size} configs; CPU ms for each trial, by tenth of the study")
     found: dict[str, Any] = {}

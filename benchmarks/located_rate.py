@@ -101,7 +101,7 @@ def compare(deployment: Deployment, batch: int, instances: int, repeats: int) ->
     survivors, certificates, losers = [], [], []
     for repeat in range(repeats):
         survivor, certificate = certified(deployment, config(batch, instances), seed=1000 + repeat)
-        loser = beaten(deployment, config(batch // 2, 1), truth, seed=2000 + repeat)
+        loser = checked(deployment, config(batch // 2, 1), truth, seed=2000 + repeat)
         survivors.append(survivor)
         certificates.append(certificate)
         losers.append(loser)
@@ -110,7 +110,7 @@ def compare(deployment: Deployment, batch: int, instances: int, repeats: int) ->
             f"located {located:7.0f} ({located / truth - 1:+.1%}) in {survivor.seconds:4.1f} s"
             f" ({len(survivor.probes)} windows), certified {certificate.rate_per_s:7.0f} at"
             f" {certificate.confidence:.0%} in {certificate.seconds:4.1f} s;"
-            f" loser {'beaten' if loser.beaten_by_per_s else 'NOT BEATEN'} in {loser.seconds:.1f} s",
+            f" loser {'pruned' if loser.beaten_by_per_s else 'NOT PRUNED'} in {loser.seconds:.1f} s",
             flush=True,
         )
     close = sum(abs((each.located_per_s or 0.0) / truth - 1) <= WITHIN for each in survivors)
@@ -123,7 +123,7 @@ def compare(deployment: Deployment, batch: int, instances: int, repeats: int) ->
         "certified, median of truth": f"{statistics.median(each.rate_per_s / truth for each in certificates):.0%}",
         "confidence, median": f"{statistics.median(each.confidence for each in certificates):.0%}",
         "certificate, median s": f"{statistics.median(each.seconds for each in certificates):.1f}",
-        "losers beaten": f"{sum(each.beaten_by_per_s is not None for each in losers)} of {repeats}",
+        "losers pruned": f"{sum(each.beaten_by_per_s is not None for each in losers)} of {repeats}",
         "loser, median s": f"{statistics.median(each.seconds for each in losers):.1f}",
     }
     print(f"\n| {' | '.join(rows)} |\n|{'---|' * len(rows)}\n| {' | '.join(rows.values())} |")
@@ -138,7 +138,7 @@ def certified(deployment: Deployment, survivor: ModelConfig, *, seed: int) -> tu
         return located, Meter(served.server, served.generator, OBJECTIVE, options).measure(around)
 
 
-def beaten(deployment: Deployment, loser: ModelConfig, rate_per_s: float, *, seed: int) -> Measurement:
+def checked(deployment: Deployment, loser: ModelConfig, rate_per_s: float, *, seed: int) -> Measurement:
     """The loser's race against a rate, on a fresh server."""
     options = MeasureOptions.of(1.0, seed)
     question = dataclasses.replace(LOCATED_RATE, beat_per_s=rate_per_s)

@@ -68,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     subject = SUBJECTS[arguments.subject]
     subject = replace(subject, p99=arguments.p99 or subject.p99)
-    spec, (ceiling,) = subject.spec(), subject.objective.ceilings
+    spec, (ceiling,) = subject.spec, subject.objective.ceilings
     base = completed_config(spec)
     space, _ = SearchSpace.default().coarse.restricted_to(spec)
     launcher, _ = choose_launcher(arguments.launch, LaunchOptions())

@@ -5,7 +5,7 @@ significantly better be found. As that is only thought, what is delivered is mea
 study, on fresh servers in turns: a gain that is found there too is one. These rounds are as short as those of finals,
 and should be many (`--rounds 20`), as rates of `iris` scatter widely from server to server. `optimal` tunes the model
 of a recorded grid from the grid's best config, in the grid's space: no gain should be reported. `optimum` tunes it from
-its own, in that space too, with 8 restarts: the config delivered should carry within 3% of what the grid's best one
+its own, in that space too, with 8 restarts: the config delivered should sustain within 3% of what the grid's best one
 does, both measured after the study on fresh servers in turns. `device` tunes a model with the curve of a simulated
 device that only judges the search (`benchmarks.replay._devices`), in the device's space with 10 restarts. As recording
 the space would take hours, the simulation of the true curve names the 12 best configs of any batch size: each is
@@ -29,7 +29,7 @@ from pathlib import Path
 import autotune
 from autotune.measurement import LOCATED_RATE, ROUGH_RATE, Deployment, MeasureOptions, Meter, Question
 from autotune.measurement.statistics import Ratio, paired_ratio
-from autotune.repository import ConfigSet, ModelConfig, completed_config
+from autotune.repository import ConfigSet, ModelConfig
 from autotune.search import BASELINE, StudyResult
 from autotune.server import LaunchOptions, choose_launcher
 from benchmarks.replay._devices import JUDGING, DeviceGrid, device
@@ -81,7 +81,7 @@ def plain(arguments: Namespace, directory: Path, seed: int) -> Outcome:
     found = tuned(PLAIN, REPOSITORY, directory, arguments.launch, seed)
     if no_gain(found):
         return found, gain_in_words(found), True
-    ratio = over(PLAIN, found, PLAIN.spec().config, directory, arguments.launch, arguments.rounds, ROUGH_RATE)
+    ratio = over(PLAIN, found, PLAIN.spec.config, directory, arguments.launch, arguments.rounds, ROUGH_RATE)
     return found, f"{gain_in_words(found)}; {in_words(ratio)} of the plain config afterwards", ratio.low > 1
 
 
@@ -96,7 +96,7 @@ def optimal(arguments: Namespace, directory: Path, seed: int) -> Outcome:
 def optimum(arguments: Namespace, directory: Path, seed: int) -> Outcome:
     """A recorded model from its own config: as good as the best of its grid."""
     grid = grid_named(arguments.grid)
-    models, space = repository_with(grid.subject, grid.subject.spec().config, directory), space_of(grid, directory)
+    models, space = repository_with(grid.subject, grid.subject.spec.config, directory), space_of(grid, directory)
     found = tuned(grid.subject, models, directory, arguments.launch, seed, space, trials=RESTARTS)
     ratio = over(grid.subject, found, optimum_of(grid), directory, arguments.launch, arguments.rounds)
     return found, f"{gain_in_words(found)}; {in_words(ratio)} of the optimum", ratio.value >= 1 - WITHIN
@@ -106,7 +106,7 @@ def device_optimum(arguments: Namespace, directory: Path, seed: int) -> Outcome:
     """A model with a device's curve: as good as the best of those that the true curve names."""
     grid = device(arguments.device)
     subject = grid.served
-    models, space = repository_with(subject, subject.spec().config, directory), space_of(grid, directory)
+    models, space = repository_with(subject, subject.spec.config, directory), space_of(grid, directory)
     found = tuned(subject, models, directory, arguments.launch, seed, space, trials=DEVICE_RESTARTS)
     rivals = best_rivals(grid, subject, directory, arguments.launch)
     ratios = [over(subject, found, each, directory, arguments.launch, arguments.rounds) for each in rivals]
@@ -195,13 +195,13 @@ def grid_named(name: str) -> Grid:
 def optimum_of(grid: Grid) -> ModelConfig:
     """The best config of a grid."""
     best = max(grid.space.candidates(), key=grid.rate_of)
-    return grid.space.apply(best, completed_config(grid.subject.spec()))
+    return grid.configs_of(best).asked
 
 
 def best_rivals(grid: DeviceGrid, subject: Subject, directory: Path, launch: str) -> list[ModelConfig]:
     """Of the configs that the true curve predicts to be best those that sustain most on real servers, measured once."""
-    base = completed_config(subject.spec())
-    configs = [grid.space.apply(each, base) for each in grid.best(RIVALS)]
+    base = subject.base
+    configs = [grid.space.apply(each, base).asked for each in grid.best(RIVALS)]
     rates = {each.to_text(): rate_of(subject, each, directory, launch, ROUGH_RATE) for each in configs}
     return sorted(configs, key=lambda each: -rates[each.to_text()])[:FINALISTS]
 
@@ -215,9 +215,9 @@ def over(
     rounds: int,
     question: Question = LOCATED_RATE,
 ) -> Ratio:
-    """What the delivered config carries by what another one does, on fresh servers in turns.
+    """The rate of the delivered config by that of another one, on fresh servers in turns.
 
-    Of the rounds in which both carry anything: at no rate there is no ratio.
+    Only rounds in which both sustain a rate count.
     """
     delivered = found.best.outcome.config_text if found.best else ""
     configs = (ModelConfig.parse(delivered, "the delivered config"), other)
@@ -233,7 +233,7 @@ def over(
 def rate_of(subject: Subject, config: ModelConfig, directory: Path, launch: str, question: Question) -> float:
     """Inferences/s that a config sustains on a fresh server."""
     launcher, _ = choose_launcher(launch, LaunchOptions())
-    deployment = Deployment(subject.spec(), launcher, directory)
+    deployment = Deployment(subject.spec, launcher, directory)
     with deployment.serve(ConfigSet.of(config), directory / "round.log") as served:
         meter = Meter(served.server, served.generator, subject.objective, MeasureOptions())
         return meter.measure(question).rate_per_s

@@ -9,14 +9,13 @@ only judge the search (`benchmarks.replay._devices`).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from autotune.repository import ModelRepository, ModelSpec
+from benchmarks.written_models import REPOSITORY, tensors, write_emulated, write_ensemble
 
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
 _CURVES = {
     "knee": (1.0, "1:2.05, 21:3.05, 64:20.25"),
     "steps": (2.0, "1:3.3, 12:3.3, 13:5.1, 24:5.1, 25:6.9, 36:6.9, 37:8.7, 48:8.7, 49:10.5, 60:10.5, 61:12.3, 64:12.3"),
@@ -31,10 +30,6 @@ _STEPS = {
     "network": {"host_ms": 0.5, "device_fixed_ms": 2.0, "device_per_item_ms": 0.25},
     "postprocess": {"host_ms": 0.2, "device_fixed_ms": 0.0, "device_per_item_ms": 0.0},
 }
-_TENSORS = """max_batch_size: {most}
-input [ {{ name: "input" data_type: TYPE_FP32 dims: [ 16 ] }} ]
-output [ {{ name: "output" data_type: TYPE_FP32 dims: [ 16 ] }} ]
-"""
 _CALLER = """
 import triton_python_backend_utils as pb_utils
 
@@ -83,49 +78,19 @@ def find_subject(name: str, directory: Path) -> Subject:
     """
     if name in _CURVES:
         host_ms, curve = _CURVES[name]
-        repository = _write_models(
-            directory, {name: {"host_ms": host_ms, "device_curve_ms": curve}}, "dynamic_batching { }\n"
-        )
-        return Subject(ModelRepository(repository).model(name))
+        write_emulated(directory, {name: {"host_ms": host_ms, "device_curve_ms": curve}}, "dynamic_batching { }\n")
+        return Subject(ModelRepository(directory).model(name))
     if name == "pipeline":
         steps = tuple(_STEPS)
-        repository = _write_models(directory, _STEPS)
-        (repository / name / "1").mkdir(parents=True)
-        (repository / name / "config.pbtxt").write_text(f'platform: "ensemble"\n{_tensors(8)}{_scheduling(steps)}')
+        write_emulated(directory, _STEPS)
+        write_ensemble(directory, name, steps, max_batch_size=8)
     elif name == "caller":
         steps = ("preprocess", "network")
-        repository = _write_models(directory, {step: _STEPS[step] for step in steps})
-        (repository / name / "1").mkdir(parents=True)
-        (repository / name / "1" / "model.py").write_text(_CALLER)
-        (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{_tensors(8)}')
+        write_emulated(directory, {step: _STEPS[step] for step in steps})
+        (directory / name / "1").mkdir(parents=True)
+        (directory / name / "1" / "model.py").write_text(_CALLER)
+        (directory / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{tensors(8)}')
     else:
         return Subject(ModelRepository(REPOSITORY).model(name))
-    models = ModelRepository(repository)
+    models = ModelRepository(directory)
     return Subject(models.model(name), tuple(models.model(each) for each in steps), called=name == "caller")
-
-
-def _write_models(directory: Path, times: Mapping[str, Mapping[str, float | str]], batching: str = "") -> Path:
-    for model, parameters in times.items():
-        (directory / model / "1").mkdir(parents=True)
-        shutil.copy(REPOSITORY / "accelerator" / "1" / "model.py", directory / model / "1")
-        written = "".join(
-            f'parameters {{ key: "{name}" value: {{ string_value: "{value}" }} }}\n'
-            for name, value in parameters.items()
-        )
-        text = f'name: "{model}"\nbackend: "python"\n{_tensors(8)}{batching}{written}'
-        (directory / model / "config.pbtxt").write_text(text)
-    return directory
-
-
-def _tensors(max_batch_size: int) -> str:
-    return _TENSORS.format(most=max_batch_size)
-
-
-def _scheduling(steps: tuple[str, ...]) -> str:
-    tensors = ["input", *(f"after_{step}" for step in steps[:-1]), "output"]
-    written = [
-        f'{{ model_name: "{step}" model_version: -1 input_map {{ key: "input" value: "{taken}" }}'
-        f' output_map {{ key: "output" value: "{given}" }} }}'
-        for step, taken, given in zip(steps, tensors, tensors[1:], strict=False)
-    ]
-    return f"ensemble_scheduling {{ step [ {', '.join(written)} ] }}\n"

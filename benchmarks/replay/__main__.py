@@ -1,28 +1,29 @@
-"""Records what every config of a space carries, and scores every sampler on it over many seeds without a server.
+"""Records what every config of a space sustains, and scores every sampler on it over many seeds without a server.
 
     python -m benchmarks.replay record accelerator [--limit 20m]     again and again until all is measured
     python -m benchmarks.replay record accelerator --pack            writes grids/accelerator.json
-    python -m benchmarks.replay record knee_21 --space FILE          a device on real servers: grids/knee_21_served.json
-    python -m benchmarks.replay repeat accelerator [--repeats 20]    how much a trial errs, into the grid
+    python -m benchmarks.replay record knee_21                       a device on real servers: grids/knee_21_served.json
+    python -m benchmarks.replay repeat accelerator [--repeats 20]    how much trials scatter, into the grid
     python -m benchmarks.replay score [--seeds 50]                   tables, and a plot for each grid
-    python -m benchmarks.replay judge [knee_21 ...] [--seeds 50]     what studies deliver on simulated devices
+    python -m benchmarks.replay judge [knee_21 ...] [--seeds 50]     what studies deliver on devices or recorded grids
     python -m benchmarks.replay stops [accelerator ...] [--seeds 50] what studies that end by themselves leave untried
     python -m benchmarks.replay ablate [--seeds 10]                  what each rule of prediction is worth
     python -m benchmarks.replay simulate [--varies-by 0.05,0.1]      how close the simulation comes to each grid
 
 Scored is the product's own coordinator with its starts, samplers, stopping rule, race and finals; only servers are left
-out. What a config carries is taken from the recorded rates of all, which takes most of their errors away
-(`benchmarks.replay._truth`); with --recorded it is what was recorded of it. A trial finds that times a lognormal error,
+out. The rate that a config sustains is estimated from the recorded rates of all, without most of their errors
+(`benchmarks.replay._truth`); --recorded takes the recorded rate itself. A trial finds that times a lognormal error,
 whose size is that of trials of the best config one right after the other, as in a study; where there are none, of a
 reference config measured again and again during the recording, to which the drift of the machine adds. Seconds are
 those of the recording, whose probes are shorter than a study's; what a sampler takes to propose is not in them. All
-samplers have the starts in common (the person's own config, Triton's default, the largest batch; `model` also the most
-instances), which are restarts too. Target: within 3% of the best config in at most 8 restarts for 95% of seeds.
+samplers have the starts in common (the baseline, Triton's default, the largest batch; `model` also the most instances),
+which are restarts too. Target: within 3% of the best config in at most 8 restarts for 95% of seeds.
 
-Devices with knees, steps, cliffs and a square root are simulated (`benchmarks.replay._devices`). On half of them,
-`TUNING`, the search may be tuned; the other half, `JUDGING`, only judges it. Targets: within 3% of the best config of
-any batch size in at most 10 restarts for 90% of seeds; at most 5% of the studies that end by themselves leave a config
-untried that is more than 3% better.
+Devices with knees, steps, cliffs and a square root are simulated (`benchmarks.replay._devices`), and recorded too, each
+served by the pretended accelerator with the device's curve. On half of the devices, `TUNING`, and on half of the other
+grids, the search may be tuned; the rest, `JUDGING` and the subjects that say so, only judges it. Targets: within 3% of
+the best config (of a simulated device: with any batch size) in at most 10 restarts for 90% of seeds; at most 5% of the
+studies that end by themselves leave a config untried that is more than 3% better.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ from autotune.objective import parse_duration
 from autotune.outcome import TrialOutcome
 from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
-from autotune.space import SearchSpace
 from benchmarks.replay._ablation import RULES, Delivered, deliver, summary
 from benchmarks.replay._devices import JUDGING, TUNING, DeviceGrid, device, devices
 from benchmarks.replay._grid import Grid
@@ -58,7 +58,7 @@ from benchmarks.replay._repeats import repeats
 from benchmarks.replay._replay import replays
 from benchmarks.replay._simulated import GOOD, closeness
 from benchmarks.replay._simulations import remembered
-from benchmarks.replay._subjects import SUBJECTS, Subject
+from benchmarks.replay._subjects import SPACES, SUBJECTS, Subject
 from benchmarks.replay._table import FEW, PREDICTING, WITHIN, near_best, table, verdict
 from benchmarks.replay._truth import likely
 from benchmarks.replay._working import WorkingFile
@@ -99,7 +99,7 @@ def parse_arguments() -> argparse.Namespace:
     recording = commands.add_parser("record", help="measure every config of a space, or go on with it")
     recording.add_argument("grid", choices=[*SUBJECTS, *TUNING, *JUDGING])
     recording.add_argument("--limit", default="20m", help="time after which no further config is begun")
-    recording.add_argument("--space", type=Path, default=HERE / "space.yaml", help="what is searched, a YAML file")
+    recording.add_argument("--space", type=Path, help="what is searched, a YAML file; the subject's own")
     recording.add_argument("--probe", default="300ms", help="length of a probe")
     recording.add_argument("--every", type=int, default=25, help="configs between two measurements of the reference")
     recording.add_argument("--again", type=int, default=12, help="best configs that are measured two more times")
@@ -108,7 +108,7 @@ def parse_arguments() -> argparse.Namespace:
     recording.add_argument("--working", type=Path, help="the file that a recording grows in; results/replay/GRID.jsonl")
     recording.add_argument("--pack", action="store_true", help="write the grid from what was measured")
     recording.add_argument("--output", type=Path, help="where the grid goes; benchmarks/replay/grids/GRID.json")
-    repeating = commands.add_parser("repeat", help="measure how much a trial errs, and write it into the grid")
+    repeating = commands.add_parser("repeat", help="measure how much trials scatter, and write it into the grid")
     repeating.add_argument("grid", type=Path, help="a grid's name or file")
     repeating.add_argument("--repeats", type=int, default=20)
     repeating.add_argument("--launch", default="embedded")
@@ -121,8 +121,8 @@ def parse_arguments() -> argparse.Namespace:
     scoring.add_argument("--recorded", action="store_true", help="take the recorded rates for true, errors and all")
     scoring.add_argument("--arrivals", type=int, default=5, help="different seeds of the simulated arrivals")
     scoring.add_argument("--plots", type=Path, default=PLOTS, help="folder that the plots go to")
-    judging = commands.add_parser("judge", help="replay studies on simulated devices")
-    judging.add_argument("devices", nargs="*", help="names; all that only judge unless given")
+    judging = commands.add_parser("judge", help="replay studies on simulated devices and recorded grids")
+    judging.add_argument("devices", nargs="*", help="names; all simulated devices that only judge unless given")
     stopping = commands.add_parser("stops", help="replay studies until they end by themselves")
     stopping.add_argument("grids", nargs="*", help="names of grids and devices; all unless given")
     stopping.add_argument("--restarts", type=int, default=40, help="trials at most")
@@ -217,16 +217,13 @@ def files_of(grids: Sequence[Path]) -> list[Path]:
 
 def head(subject: Subject, arguments: argparse.Namespace, launcher: Launcher) -> dict[str, Any]:
     """What is recorded, and how."""
-    text = arguments.space.read_text("utf-8")
-    space_text = yaml.safe_dump(yaml.safe_load(text), default_flow_style=None, sort_keys=False)
-    space, _ = SearchSpace.parse(space_text, "--space").restricted_to(subject.spec())
+    path = arguments.space or SPACES / f"{subject.space}.yaml"
+    space_text = yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")), default_flow_style=None, sort_keys=False)
+    space = subject.space_of(space_text, "--space")
     environment = capture(launcher.describe(), "")
     version = environment.launch.get("triton", "")
     return {
-        "name": subject.name,
-        "model": subject.model,
-        "timings_ms": dict(subject.timings_ms),
-        "p99": subject.p99,
+        **subject.described(),
         "space": space_text,
         "space_digest": space.digest,
         "probe_s": parse_duration(arguments.probe, "--probe"),
@@ -249,6 +246,8 @@ def simulate(arguments: argparse.Namespace) -> None:
     )
     for path in files_of(arguments.grids):
         grid = likely(Grid.read(path)).grid
+        if grid.space.only is None:
+            continue  # `benchmarks.pipeline_forecast` compares pipelines
         for by in (None, *arguments.varies_by):
             found = closeness(grid, by)
             varies_by = "as the product has it" if by is None else f"{by:.0%}"
@@ -260,8 +259,8 @@ def simulate(arguments: argparse.Namespace) -> None:
 
 
 def ablate(arguments: argparse.Namespace) -> None:
-    """Replays on all recorded grids and on simulated devices; prints a table."""
-    grids = {path.stem: likely(Grid.read(path)).grid for path in files_of([])} | devices()
+    """Replays on the recorded grids and simulated devices that do not only judge; prints a table."""
+    grids = {path.stem: likely(Grid.read(path)).grid for path in files_of([]) if not judges(path.stem)} | devices()
     rules = arguments.rules.split(";") if arguments.rules else list(RULES)
     found: dict[str, dict[str, Delivered]] = {}
     with remembered(arguments.arrivals):
@@ -276,8 +275,13 @@ def ablate(arguments: argparse.Namespace) -> None:
                 arguments.json.write_text(json.dumps({"restarts": FEW, "switched_off": table}, indent=1))
 
 
+def judges(name: str) -> bool:
+    """Whether a recorded grid is kept from tuning the search."""
+    return SUBJECTS[name].judges if name in SUBJECTS else name.removesuffix("_served") in JUDGING
+
+
 def judge(arguments: argparse.Namespace) -> None:
-    """Prints a row for each device."""
+    """Prints a row for each device or recorded grid."""
     found: dict[str, dict[str, float]] = {}
     print(
         "| device | delivered within 3% | regret, mean | 90% of seeds | restarts, median | ended by themselves "
@@ -285,8 +289,9 @@ def judge(arguments: argparse.Namespace) -> None:
     )
     with remembered(arguments.arrivals):
         for name in arguments.devices or JUDGING:
-            grid = _device(name)
-            studies = replays(grid, (PREDICTING,), arguments.seeds, DEVICE_RESTARTS, NOISE, StudyPlan.final_rounds)[
+            grid = _grid(name)
+            error = grid.noise or NOISE
+            studies = replays(grid, (PREDICTING,), arguments.seeds, DEVICE_RESTARTS, error, StudyPlan.final_rounds)[
                 PREDICTING
             ]
             each, ended = Judged.of(studies, grid.optimum_per_s), Stops.of(studies, grid.optimum_per_s)
@@ -301,12 +306,12 @@ def judge(arguments: argparse.Namespace) -> None:
 
 def stops(arguments: argparse.Namespace) -> None:
     """Prints a line for each grid and each device, and one for all."""
-    recorded = {path.stem: path for path in files_of([])}
+    recorded = [path.stem for path in files_of([])]
     found: dict[str, dict[str, int]] = {}
     total = Stops(0, 0)
     with remembered(arguments.arrivals):
         for name in arguments.grids or [*recorded, *TUNING, *JUDGING]:
-            grid = likely(Grid.read(recorded[name])).grid if name in recorded else _device(name)
+            grid = _grid(name)
             studies = replays(grid, (PREDICTING,), arguments.seeds, arguments.restarts, grid.noise or NOISE)[PREDICTING]
             each = Stops.of(studies, grid.optimum_per_s)
             print(f"{name}: {each}", flush=True)
@@ -314,6 +319,12 @@ def stops(arguments: argparse.Namespace) -> None:
             found[name] = vars(each)
             _write(arguments.json, found)
     print(f"all: {total}")
+
+
+def _grid(name: str) -> Grid:
+    """A recorded grid without most of its errors, or a simulated device."""
+    path = GRIDS / f"{name}.json"
+    return likely(Grid.read(path)).grid if path.is_file() else _device(name)
 
 
 def _device(name: str) -> DeviceGrid:
@@ -355,8 +366,8 @@ def score(arguments: argparse.Namespace) -> None:
             print(
                 f"\n{grid.subject.name}: {grid.space.size} configs, {near_best(grid)} within {WITHIN:.0%} of the best, "
                 f"p99 at most {grid.subject.p99}, best "
-                f"{grid.optimum_per_s:,.0f} inferences/s ({recorded.optimum_per_s:,.0f} recorded, where a rate errs by "
-                f"{truth.error:.1%}); recorded on {grid.recorded_on} ({grid.environment}); "
+                f"{grid.optimum_per_s:,.0f} inferences/s ({recorded.optimum_per_s:,.0f} recorded, with a "
+                f"standard error of {truth.error:.1%}); recorded on {grid.recorded_on} ({grid.environment}); "
                 f"noise {error:.1%}; {arguments.seeds} seeds replayed in {time.monotonic() - begun:.0f} s\n"
             )
             print(table(grid, found, short))

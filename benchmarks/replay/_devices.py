@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from autotune.measurement import sizes_up_to, unclear_sizes
 from autotune.objective import LoadName
-from autotune.repository import ConfigSet, completed_config
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates, highest_throughputs
 from autotune.simulator._rates import REQUESTS
@@ -35,6 +34,7 @@ parameters:
 """
 REFINED = SPACE.replace("log2}", "log2, refine: 8}")
 _SIZES = np.arange(1, 65)
+_SERVED_SLOWER = 2
 _EACH = 10  # executions of each size in a window of sizes
 _ROUGH_REQUESTS, _FINALLY = 3_000, 60  # to find the best of all sizes; requests, and configs that are simulated again
 _VARIES_BY, _OVERHEAD_S, _SEED, _TRIAL_S = 0.1, 0.0003, 12_345, 4.0
@@ -115,10 +115,17 @@ class DeviceGrid(Grid):
 
     @property
     def served(self) -> Subject:
-        """The model with the device's curve, for a real server."""
-        curve = ", ".join(f"{size}:{1e3 * taken_s:.4g}" for size, taken_s in enumerate(self.service.device_s, start=1))
-        timings_ms = {"host_ms": float(1e3 * self.service.host_s[0]), "device_curve_ms": curve}
-        return replace(self.subject, name=f"{self.subject.name}_served", timings_ms=timings_ms)
+        """The model with the device's curve for a real server, at half its speed: else the cores are the limit."""
+        slower = _SERVED_SLOWER
+        device_ms = 1e3 * slower * self.service.device_s
+        curve = ", ".join(f"{size}:{taken_ms:.4g}" for size, taken_ms in enumerate(device_ms, start=1))
+        return replace(
+            self.subject,
+            name=f"{self.subject.name}_served",
+            p99=f"{1e3 * slower * self.subject.objective.ceilings[0].limit_s:g}ms",
+            timings_ms={"host_ms": float(1e3 * slower * self.service.host_s[0]), "device_curve_ms": curve},
+            space="devices",
+        )
 
     @cached_property
     def optimum_per_s(self) -> float:
@@ -127,10 +134,10 @@ class DeviceGrid(Grid):
 
     def best(self, count: int) -> list[Candidate]:
         """The candidates, of any batch size, that sustain most, the best first; none is served like another one."""
-        names = [each.name for each in self.space.parameters]
-        batch = self.space.parameters[names.index("max_batch_size")]
+        (listed,) = self.space.spaces.values()
         every = Parameter.of("max_batch_size", _SIZES.tolist())
-        space = SearchSpace(tuple(every if each is batch else each for each in self.space.parameters))
+        parameters = tuple(every if each.name == every.name else each for each in listed.parameters)
+        space = JointSpace({self.subject.spec.name: SearchSpace(parameters)})
         served = {self._batching_of(each): each for each in space.candidates()}
         roughly = dict(zip(served, _simulate(self.subject, list(served), self.service, _ROUGH_REQUESTS), strict=True))
         near = sorted(served, key=lambda each: -roughly[each])[:_FINALLY]
@@ -146,7 +153,7 @@ class DeviceGrid(Grid):
         return _TRIAL_S
 
     def _batching_of(self, candidate: Candidate) -> Batching:
-        return _batching(Batching.of(self.space.apply(candidate, completed_config(self.subject.spec()))))
+        return _batching(Batching.of(self.configs_of(candidate).asked))
 
     def _rates_of(self, batchings: Sequence[Batching]) -> list[float]:
         new = list(dict.fromkeys(each for each in batchings if each not in self.rates))
@@ -176,18 +183,15 @@ def _service(host_ms: float, device_ms: NDArray[np.float64], contention: float =
 def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, load: LoadName = "open") -> DeviceGrid:
     """What every config of the space sustains on the device."""
     subject = Subject(name, "accelerator", p99, load=load)
-    spec = subject.spec()
-    base = completed_config(spec)
-    space, _ = SearchSpace.parse(space_text, name).restricted_to(spec)
+    space = subject.space_of(space_text, name)
     candidates = list(space.candidates())
-    batchings = [_batching(Batching.of(space.apply(candidate, base))) for candidate in candidates]
+    batchings = [_batching(Batching.of(space.apply(candidate, subject.base).asked)) for candidate in candidates]
     distinct = list(dict.fromkeys(batchings))
     rate_of = dict(zip(distinct, _simulate(subject, distinct, service), strict=True))
     rates = [rate_of[batching] for batching in batchings]
     by_key = dict(zip((candidate.key for candidate in candidates), rates, strict=True))
     begun = {}
-    joint = JointSpace({spec.name: space})
-    for start in starts(ConfigSet.of(spec.config), ConfigSet.of(base), joint, simulates=True, ready=False):
+    for start in starts(subject.written, subject.base, space, simulates=True, ready=False):
         key = start.candidate.key if start.candidate else ""
         windows = _profile(_batching(Batching.of(start.configs.asked)), service)
         begun[key] = RecordedStart(start.label, key, by_key.get(key, 0.0), _TRIAL_S, windows)

@@ -33,9 +33,9 @@ class LookupExecutor:
     def execute(self, trial: Trial, watch: TrialWatch) -> TrialOutcome:
         """See `autotune.search.Executor`.
 
-        A trial that is raced against the best so far is beaten where what it measures is less. It costs start, warm-up,
-        screen and a whole race window (a real race mostly ends earlier); a survivor costs the seconds that were
-        recorded, and the race window besides.
+        A trial that is checked against the incumbent is pruned if it measures less. It costs start, warm-up, screen and
+        a whole window of the check, which mostly ends earlier on a server; other trials cost the recorded seconds and
+        that window.
         """
         question = trial.question
         error = np.random.default_rng([self.seed, trial.number, question.seed]).normal(0.0, self.noise)
@@ -44,7 +44,7 @@ class LookupExecutor:
         return outcome(
             self.grid.subject.objective,
             trial.candidate,
-            trial.configs.asked,
+            trial.configs,
             measured_per_s,
             seconds=self._seconds(trial, measured_per_s),
             windows=start.windows if start else (),

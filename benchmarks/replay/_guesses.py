@@ -1,12 +1,11 @@
-"""About what a config carries, so that looking for its rate can begin there."""
+"""Estimates of the rate that a config sustains, at which its search can begin."""
 
 from __future__ import annotations
 
-from autotune.objective import Objective
+from dataclasses import replace
+
 from autotune.outcome import TrialOutcome
-from autotune.prediction import Predictor
-from autotune.repository import ModelConfig
-from autotune.space import Candidate, SearchSpace
+from autotune.space import Candidate
 from benchmarks.replay._outcomes import outcome
 from benchmarks.replay._working import WorkingFile
 
@@ -19,22 +18,23 @@ class Guesses:
     """Simulated from the profiles of the starts, corrected by what was measured so far.
 
     Args:
-        space: The grid's space.
-        base: The config that candidates change.
-        objective: What is looked for.
         working: What was measured so far; read again as it grows.
     """
 
-    def __init__(self, space: SearchSpace, base: ModelConfig, objective: Objective, working: WorkingFile) -> None:
-        self._space, self._base, self._objective, self._working = space, base, objective, working
-        self._predictor = Predictor.of_model(space, base, objective)
-        self._candidates = list(space.candidates())
+    def __init__(self, working: WorkingFile) -> None:
+        self._working, self._subject, self._space = working, working.subject, working.space
+        self._predictor = self._subject.predictor(self._space)
+        self._candidates = list(self._space.candidates())
         self._learnt = 0
 
     def of(self, candidate: Candidate) -> float | None:
         """Inferences/s; None where nothing is known, or so little is expected that a guess could mislead."""
         if not self._learnt or len(self._working.entries) >= self._learnt * _LEARN_AFTER:
-            self._predictor.learn(self._outcomes())
+            outcomes = self._outcomes()
+            # A pipeline's predictor knows only the candidates that it was given.
+            several = self._candidates if outcomes and self._space.only is None else ()
+            asked = [replace(outcomes[0], candidate=each, measurement=None) for each in several]
+            self._predictor.learn(outcomes, elsewhere=asked)
             self._learnt = len(self._working.entries)
         forecast = self._predictor.forecast(candidate)
         best = max((entry.rate_per_s for entry in self._working.entries), default=0.0)
@@ -50,12 +50,11 @@ class Guesses:
                 candidate = by_key[entry.key]
             else:
                 continue
-            config = self._space.apply(candidate, self._base)
             found.append(
                 outcome(
-                    self._objective,
+                    self._subject.objective,
                     candidate,
-                    config,
+                    self._space.apply(candidate, self._subject.base),
                     entry.rate_per_s,
                     seconds=entry.seconds,
                     windows=entry.windows,

@@ -8,7 +8,7 @@ from typing import Any
 from autotune.measurement import Measurement
 from autotune.objective import Objective
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ModelConfig
+from autotune.repository import ConfigSet
 from autotune.space import Candidate
 from benchmarks.replay._windows import unpacked
 
@@ -16,7 +16,7 @@ from benchmarks.replay._windows import unpacked
 def outcome(
     objective: Objective,
     candidate: Candidate | None,
-    config: ModelConfig,
+    configs: ConfigSet,
     rate_per_s: float,
     *,
     seconds: float,
@@ -26,24 +26,24 @@ def outcome(
     """The outcome of a trial that found this rate.
 
     Args:
-        objective: What was promised.
+        objective: The goal and its ceilings.
         candidate: What was tried.
-        config: Its full config.
-        rate_per_s: Inferences/s found; 0 where no rate keeps the ceilings.
+        configs: Its full configs.
+        rate_per_s: Inferences/s found; 0 if no rate meets the ceilings.
         seconds: Wall time of the trial.
         windows: What its server counted.
-        beat_per_s: What it had to carry; with less it is beaten, and no rate is known of it.
+        beat_per_s: The rate of its quick check; if it sustains less it is pruned, and its rate is not known.
     """
-    beaten = 0 < rate_per_s < (beat_per_s or 0.0)
-    feasible = rate_per_s > 0 and not beaten
+    pruned = 0 < rate_per_s < (beat_per_s or 0.0)
+    feasible = rate_per_s > 0 and not pruned
     missed = {str(ceiling): 0.0 if rate_per_s > 0 else 1.0 for ceiling in objective.ceilings} | {"rate": 0.0}
-    if beaten and beat_per_s:
+    if pruned and beat_per_s:
         missed["race"] = max(0.001, 1 - rate_per_s / beat_per_s)
-    kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.PRUNED if beaten else OutcomeKind.INFEASIBLE
+    kind = OutcomeKind.FEASIBLE if feasible else OutcomeKind.PRUNED if pruned else OutcomeKind.INFEASIBLE
     return TrialOutcome(
         kind=kind,
         candidate=candidate,
-        configs={config.name: config.to_text()},
+        configs=configs.texts(),
         measurement=Measurement(
             feasible=feasible,
             rate_per_s=rate_per_s if feasible else 0.0,
@@ -55,7 +55,7 @@ def outcome(
             probes=unpacked(windows),
             seconds=seconds,
             located_per_s=rate_per_s if feasible else None,
-            beaten_by_per_s=beat_per_s if beaten else None,
+            beaten_by_per_s=beat_per_s if pruned else None,
         ),
         seconds=seconds,
     )

@@ -1,6 +1,6 @@
 """From the working file of a recording to a grid: repeats made one.
 
-A drift of the machine is not divided out: the reference's rate errs by as much as that of any config, so that a
+A drift of the machine is not divided out: the reference's rate scatters as much as that of any config, so that a
 correction by it would make configs that are alike differ more.
 """
 
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from autotune.space import SearchSpace
 from benchmarks.replay._grid import Grid, RecordedStart
 from benchmarks.replay._working import WorkingFile
 
@@ -28,8 +27,7 @@ def pack(working: WorkingFile) -> Grid:
     Raises:
         SystemExit: Something was not measured yet.
     """
-    subject = working.subject
-    space, _ = SearchSpace.parse(working.head["space"], "space").restricted_to(subject.spec())
+    subject, space = working.subject, working.space
     rates = measured_rates(working)
     missing = space.size - len(rates)
     if missing:
@@ -42,6 +40,7 @@ def pack(working: WorkingFile) -> Grid:
         for _, entry in working.of("start")
     ]
     names = [str(number) for number in range(space.size)]
+    measurements = _measurements(working)
     return Grid(
         subject=subject,
         space=space,
@@ -54,7 +53,8 @@ def pack(working: WorkingFile) -> Grid:
         reference=[_rounded(rate) for rate in _reference(working)],
         starts=starts,
         rates_per_s=[_rounded(rates[name]) for name in names],
-        measured={int(name): len(each) for name, each in _measurements(working).items() if len(each) > 1},
+        measured={int(name): len(each) for name, each in measurements.items() if len(each) > 1},
+        error=_error(measurements.values()),
         seconds=[round(seconds[name], 2) for name in names],
     )
 
@@ -75,6 +75,14 @@ def _measurements(working: WorkingFile) -> dict[str, list[float]]:
         for _, entry in working.of(task):
             measured.setdefault(entry.name, []).append(entry.rate_per_s)
     return measured
+
+
+def _error(measurements: Iterable[Sequence[float]]) -> float | None:
+    """Standard deviation of the logarithm of one rate of several of one config; None where none has several."""
+    logs = [np.log(each) for each in measurements if len(each) > 1 and min(each) > 0]
+    degrees = sum(len(each) - 1 for each in logs)
+    squares = math.fsum(float(((each - each.mean()) ** 2).sum()) for each in logs)
+    return round(math.sqrt(squares / degrees), 4) if degrees else None
 
 
 def noise(reference: Sequence[float]) -> float | None:

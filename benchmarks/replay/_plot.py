@@ -17,7 +17,7 @@ _LEFT, _TOP, _GAP = 60, 58, 70
 _TOTAL = 2 * (_WIDTH + _LEFT) + _GAP // 2, _HEIGHT + _TOP + 56
 _STEPS = 120
 _WORST = 0.5  # regrets beyond lie on the lower edge
-# Okabe and Ito's colours, which colour-blind people can tell apart.
+# Okabe and Ito's colours, which colour-blind people can distinguish.
 _COLOURS = {"model": "#0072b2", "tpe": "#d55e00", "random": "#555555", "grid": "#cc79a7", "gp": "#009e73"}
 
 Value = Callable[[Replay, float], float]

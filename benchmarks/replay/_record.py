@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from autotune.measurement import Deployment, Measurement, MeasureOptions, Question
+from autotune.measurement import Measurement, MeasureOptions, Question
 from autotune.outcome import OutcomeKind, TrialOutcome
-from autotune.repository import ConfigSet, ModelConfig, completed_config
+from autotune.repository import ConfigSet
 from autotune.search import Executor, LocalExecutor, Trial, TrialWatch
 from autotune.search._starts import TRITON_DEFAULT, starts
 from autotune.server import Launcher
-from autotune.space import Candidate, JointSpace, SearchSpace
+from autotune.space import Candidate
 from benchmarks.replay._guesses import Guesses
 from benchmarks.replay._pack import LAST, measured_rates
 from benchmarks.replay._windows import packed
@@ -27,8 +27,8 @@ from benchmarks.replay._working import Entry, WorkingFile
 _AGAIN = 2
 _ODD = (OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT)
 _BEFORE_LOCATING = ("warm-up", "screen")
-# Configs are looked at once, and the best of them again; one that is expected to carry less than a part of what the
-# best so far does, less closely.
+# Every config is measured once, the best ones again. One that is expected to sustain less than a part of the best rate
+# so far gets less time.
 _EFFORT, _ROUGH_EFFORT, _ROUGH_BELOW = 0.5, 0.35, 0.6
 
 
@@ -38,7 +38,7 @@ class Task:
 
     task: str
     name: str
-    config: ModelConfig
+    configs: ConfigSet
     candidate: Candidate | None
     attempt: int = 0
 
@@ -50,7 +50,7 @@ def measuring(working: WorkingFile, launcher: Launcher) -> Iterator[LocalExecuto
     with tempfile.TemporaryDirectory(prefix="replay-") as name:
         directory = Path(name)
         yield LocalExecutor(
-            Deployment(subject.spec(), launcher, directory),
+            subject.deployment(launcher, directory),
             subject.objective,
             MeasureOptions.of(working.head["probe_s"]),
             directory / "logs",
@@ -75,16 +75,13 @@ class Recorder:
 
     def __post_init__(self) -> None:
         subject = self.working.subject
-        self._spec = subject.spec()
-        self._base = completed_config(self._spec)
-        self._space, _ = SearchSpace.parse(self.working.head["space"], "space").restricted_to(self._spec)
+        self._base, self._space = subject.base, self.working.space
         self._candidates = list(self._space.candidates())
-        self._guesses = Guesses(self._space, self._base, subject.objective, self.working)
-        joint = JointSpace({self._spec.name: self._space})
-        written, base = ConfigSet.of(self._spec.config), ConfigSet.of(self._base)
-        self._all = list(starts(written, base, joint, simulates=True, ready=False))
+        self._guesses = Guesses(self.working)
+        written, requests = subject.written, subject.requests
+        self._all = list(starts(written, self._base, self._space, simulates=True, ready=False, requests=requests))
         reference = next((each for each in self._all if each.label == TRITON_DEFAULT), self._all[0])
-        self._reference = reference.configs.asked, reference.candidate
+        self._reference = reference.configs, reference.candidate
 
     def run(self, executor: Executor, limit_s: float) -> str:
         """Measures until all is done, the time is over or a person interrupts; says which.
@@ -136,7 +133,7 @@ class Recorder:
     def _unconditional(self) -> Iterator[Task]:
         for start in self._all:
             if start.candidate is None or start.candidate.key not in self._keys_before(start.label):
-                yield Task("start", start.label, start.configs.asked, start.candidate)
+                yield Task("start", start.label, start.configs, start.candidate)
         # The machine may be another one after a pause: every session begins with a reference of its own.
         yield Task("reference", f"session at {len(self.working.entries)}", *self._reference)
         order = np.random.default_rng(self.seed).permutation(len(self._candidates))
@@ -173,9 +170,9 @@ class Recorder:
         # Every measurement meets arrivals of its own.
         question = Question(around_per_s=guess, certified=False, profiled=task.task == "start", seed=number)
         best = max((entry.rate_per_s for entry in self.working.entries), default=0.0)
-        if task.task == "config" and guess:
-            question = replace(question, effort=_ROUGH_EFFORT if guess < _ROUGH_BELOW * best else _EFFORT)
-        return Trial(number, task.candidate, ConfigSet.of(task.config), question)
+        if task.task == "config":
+            question = replace(question, effort=_ROUGH_EFFORT if (guess or 0.0) < _ROUGH_BELOW * best else _EFFORT)
+        return Trial(number, task.candidate, task.configs, question)
 
     def _tell(self, entry: Entry, guess: float | None) -> None:
         about = f"guessed {guess:,.0f}" if guess else ""

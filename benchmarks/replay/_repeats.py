@@ -1,4 +1,4 @@
-"""How much one trial of a study errs: the best config of a grid, tried again and again as a study would."""
+"""How much trials scatter: the best config of a grid, measured again and again as a study would."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from autotune.measurement import ROUGH_RATE, Deployment, MeasureOptions
+from autotune.measurement import ROUGH_RATE, MeasureOptions
 from autotune.outcome import TrialOutcome
-from autotune.repository import ConfigSet, completed_config
 from autotune.search import LocalExecutor, Trial, TrialWatch
 from autotune.server import Launcher
 from benchmarks.replay._grid import Grid
@@ -24,17 +23,15 @@ def repeats(
     that found no rate is left out: a study would not choose by it.
     """
     subject = grid.subject
-    spec = subject.spec()
     candidate = next(each for each in grid.space.candidates() if grid.rate_of(each) == grid.optimum_per_s)
-    config = grid.space.apply(candidate, completed_config(spec))
     found = []
     with tempfile.TemporaryDirectory(prefix="replay-") as name:
         directory = Path(name)
-        deployment = Deployment(spec, launcher, directory)
+        deployment = subject.deployment(launcher, directory)
         executor = LocalExecutor(deployment, subject.objective, MeasureOptions(), directory / "logs")
         for number in range(count):
             question = replace(ROUGH_RATE, around_per_s=grid.optimum_per_s, seed=number)
-            outcome = executor.execute(Trial(number, candidate, ConfigSet.of(config), question), TrialWatch())
+            outcome = executor.execute(Trial(number, candidate, grid.configs_of(candidate), question), TrialWatch())
             on_trial(outcome)
             if outcome.feasible and outcome.measurement is not None:
                 found.append(float(f"{outcome.measurement.rate_per_s:.4g}"))

@@ -12,7 +12,6 @@ import optuna
 from autotune.environment import Environment
 from autotune.measurement.statistics import Ratio
 from autotune.search import Coordinator, SilentObserver, StudyPlan, score
-from autotune.space import JointSpace
 from autotune.store import Store
 from benchmarks.replay._executor import LookupExecutor
 from benchmarks.replay._grid import Grid
@@ -41,7 +40,7 @@ class Replay:
         elapsed_s: Seconds from the start until then.
         stopped: Why it ended.
         delivered_per_s: The recorded rate of the config that it delivers, after its finals where they were held.
-        gain: What it tells that this carries by the config it began with; None where it tells none.
+        gain: The gain over the baseline that it reports; None if it reports none.
     """
 
     sampler: str
@@ -65,19 +64,20 @@ def replay(
         seed: Of the sampler, the simulated arrivals and the errors of measurements.
         restarts: Trials at most; each is a restart of the server.
         noise: Standard deviation of the logarithm of a measurement's error.
-        final_rounds: Rounds of the finals, in which each measurement errs anew; 0 for none.
+        final_rounds: Rounds of the final comparison, each with errors of its own; 0 for none.
         workers: Trials that run at a time.
     """
     plan = StudyPlan(
         name="replay",
-        models=(grid.subject.spec(),),
-        space=JointSpace({grid.subject.spec().name: grid.space}),
+        models=grid.subject.models,
+        space=grid.space,
         objective=grid.subject.objective,
         sampler=sampler,
         seed=seed,
         trials=restarts,
         time_budget_s=None,
         final_rounds=final_rounds,
+        requests=grid.subject.requests,
     )
     store = MemoryStore.open("sqlite://")  # a new one for each study: nothing is known from earlier ones
     executor = LookupExecutor(grid, noise, seed)
@@ -88,10 +88,10 @@ def replay(
         store.close()
     rates_per_s = [grid.rate_of(trial.outcome.candidate) for trial in result.trials]
     chosen_per_s, best, rate_per_s = [], 0.0, 0.0
-    for trial, carried_per_s in zip(result.trials, rates_per_s, strict=True):
+    for trial, sustained_per_s in zip(result.trials, rates_per_s, strict=True):
         value = score(trial.outcome, result.objective)
         if value > best:
-            best, rate_per_s = value, carried_per_s
+            best, rate_per_s = value, sustained_per_s
         chosen_per_s.append(rate_per_s)
     return Replay(
         sampler,

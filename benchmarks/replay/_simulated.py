@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from autotune.prediction import Window, service_times
-from autotune.repository import completed_config
 from autotune.simulator import Batching, highest_rates
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._windows import unpacked
@@ -27,7 +26,7 @@ class Closeness:
         bias: Mean of the logarithm of simulated by recorded.
         spread: Its standard deviation.
         rank_correlation: Spearman's.
-        regret: By what fraction of the best the config that is simulated to be best carries less.
+        regret: Fraction of the best rate that the config with the best simulated rate lacks.
     """
 
     configs: int
@@ -41,7 +40,7 @@ def closeness(grid: Grid, varies_by: float | None = None) -> Closeness:
     """Of the grid's rates and those simulated.
 
     Args:
-        grid: With the rates that its configs are likely to carry.
+        grid: Of one model, with the rates that its configs are likely to sustain.
         varies_by: Standard deviation of the logarithm of the time of executions; the product's own unless given.
     """
     recorded = np.array(grid.rates_per_s)
@@ -59,15 +58,15 @@ def closeness(grid: Grid, varies_by: float | None = None) -> Closeness:
 
 def _simulated(grid: Grid, varies_by: float | None) -> NDArray[np.float64]:
     """Inferences/s of each candidate in the space's order; next to nothing where no rate keeps the ceiling."""
-    base = completed_config(grid.subject.spec())
-    configs = {candidate.key: grid.space.apply(candidate, base) for candidate in grid.space.candidates()}
+    base, requests = grid.subject.base.asked, grid.subject.requests
+    configs = {candidate.key: grid.configs_of(candidate).asked for candidate in grid.space.candidates()}
     windows = [
         Window(config.instance_count, probe, batching.max_queue_delay_s)
         for start in grid.starts
         if (config := configs.get(start.key, base)).instance_count and (batching := Batching.of(config))
         for probe in unpacked(start.windows)
     ]
-    batchings = [batching for config in configs.values() if (batching := Batching.of(config))]
+    batchings = [batching for config in configs.values() if (batching := Batching.of(config, requests))]
     service = service_times(windows, max(each.max_batch_size for each in batchings))
     if service is None:
         raise SystemExit(f"{grid.subject.name}: its windows hold no execution; record it again")

@@ -31,7 +31,8 @@ def remembered(arrivals: int) -> Iterator[None]:
     def reading(
         space: SearchSpace, base: ModelConfig, candidates: Sequence[Candidate], requests: RequestShapes | None = None
     ) -> list[tuple[Batching | None, bool]]:
-        key = (space.digest, base.to_text(), tuple(candidate.key for candidate in candidates))
+        shapes = str(requests.requests) if requests else ""
+        key = (space.digest, base.to_text(), shapes, tuple(candidate.key for candidate in candidates))
         if key not in read:
             read[key] = batchings_of(space, base, candidates, requests)
         return read[key]

@@ -13,7 +13,7 @@ from benchmarks.replay._replay import Replay
 WITHIN = 0.03
 """How close to the optimum is close enough, as a fraction of it."""
 FEW, MANY = 8, 20
-"""Restarts after which regrets are told; within `FEW` the target wants to be close."""
+"""Restarts after which regrets are reported; the target is to be close within `FEW`."""
 TARGET_SHARE = 0.95
 """Of the seeds."""
 PREDICTING = "model"
@@ -49,7 +49,7 @@ def table(grid: Grid, found: Mapping[str, Sequence[Replay]], short: Mapping[str,
     Args:
         grid: What was searched.
         found: Studies until they ended by themselves, without finals.
-        short: Studies of `FEW` trials with finals; what is told of that many is told of these.
+        short: Studies of `FEW` trials with a final comparison, for the columns of that many restarts.
     """
     columns = (
         "sampler",

@@ -1,12 +1,11 @@
-"""What the configs of a grid are likely to carry: recorded rates without most of their errors.
+"""The rates that the configs of a grid are likely to sustain: recorded rates without most of their errors.
 
-A grid holds one measurement of most configs, and the median of a few of the best. Of hundreds that err by some percent
-the highest is a lucky one: the best recorded config, measured again, carries less than was recorded, and no search
-could deliver what no config carries.
-Configs that differ little carry alike, so that the measurements of all tell more of one than its own does. That is a
-Gaussian process over the logarithm of the rates (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
-chapter 2), its scales and the size of the errors those that make the recorded rates likeliest (chapter 5). Nothing of
-the product's own simulation goes into it.
+A grid holds one measurement of most configs, and the median of a few of the best. The highest of hundreds of rates with
+errors of some percent is a lucky one: measured again, that config sustains less, and no search could deliver more.
+Configs that differ little sustain about the same, so that the measurements of all say more about one than its own does.
+That is a Gaussian process over the logarithm of the rates (Rasmussen and Williams, Gaussian Processes for Machine
+Learning, 2006, chapter 2). Its scales are those that make the recorded rates likeliest (chapter 5), and so is the size
+of the errors unless repeats show it. Nothing of the product's own simulation goes into it.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
-from autotune.space import Candidate
+from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, Candidate, ParameterValue
 from benchmarks.replay._grid import Grid
 
 _DELAY_UNIT_US = 100.0
-_LEAST_SCALE, _MOST_SCALE = 0.2, 50.0
+_LEAST_SCALE, _MOST_SCALE = 0.02, 50.0  # a cliff lies between sizes that differ by a fortieth of a doubling
 _LEAST_ERROR, _MOST_ERROR = 0.005, 1.0
 
 
@@ -53,10 +52,11 @@ def likely(grid: Grid) -> Truth:
     if grid.repeats:
         best = int(np.argmax(logs))
         logs[best], weight[best] = np.log(grid.repeats).mean(), 1 / len(grid.repeats)
-    start = np.log([logs.std(), 0.1, *np.full(features.shape[1], 2.0)])
+    known = grid.error and max(_LEAST_ERROR, grid.error)  # a curve with bends would be taken for one with errors
+    start = np.log([logs.std(), known or 0.1, *np.full(features.shape[1], 2.0)])
     bounds = [
         (None, None),
-        (np.log(_LEAST_ERROR), np.log(_MOST_ERROR)),
+        (np.log(known or _LEAST_ERROR), np.log(known or _MOST_ERROR)),
         *[(np.log(_LEAST_SCALE), np.log(_MOST_SCALE))] * features.shape[1],
     ]
     fit = minimize(_surprise, start, (features, logs - centre, weight), jac=True, method="L-BFGS-B", bounds=bounds)
@@ -107,19 +107,27 @@ def _covariance(features: NDArray[np.float64], spread: float, scales: NDArray[np
 
 def _features(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     """In what configs differ, shape (configs, columns): sizes and times by their doublings, the rest as 0 and 1."""
-    rows = []
-    for values in (candidate.as_dict() for candidate in candidates):
-        delay_us = float(str(values["max_queue_delay_microseconds"]))
-        preferred = str(values["preferred_batch_size"])
-        rows.append(
-            [
-                np.log2(float(str(values["max_batch_size"]))),
-                np.log2(float(str(values["instance_count"]))),
-                np.log2(1 + delay_us / _DELAY_UNIT_US),
-                float(delay_us == 0),
-                0.0 if preferred == "none" else np.log2(float(preferred)),
-                float(preferred == "none"),
-                float(bool(values["dynamic_batching"])),
-            ]
-        )
-    return np.array(rows)
+    every = [candidate.as_dict() for candidate in candidates]
+    columns = [_columns(name.rpartition("/")[2], [values[name] for values in every]) for name in every[0]]
+    return np.column_stack([column for each in columns for column in each])
+
+
+def _columns(name: str, values: Sequence[ParameterValue]) -> list[NDArray[np.float64]]:
+    """Of one parameter of each config; none if all have the same value."""
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) == 1:
+        return []
+    if name in (MAX_BATCH_SIZE, INSTANCE_COUNT):
+        return [np.log2(_numbers(values))]
+    if name == "max_queue_delay_microseconds":
+        delay_us = _numbers(values)
+        return [np.log2(1 + delay_us / _DELAY_UNIT_US), (delay_us == 0).astype(float)]
+    if name == "preferred_batch_size":
+        none = np.array([value == "none" for value in values])
+        sizes = _numbers(["1" if value == "none" else value for value in values])
+        return [np.log2(sizes), none.astype(float)]
+    return [np.array([float(value == each) for value in values]) for each in distinct[1:]]
+
+
+def _numbers(values: Sequence[ParameterValue]) -> NDArray[np.float64]:
+    return np.array([float(str(value)) for value in values])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune.space import JointSpace
 from benchmarks.replay._subjects import Subject
 
 
@@ -112,7 +113,12 @@ class WorkingFile:
     @property
     def subject(self) -> Subject:
         """The model and its ceiling."""
-        return Subject(**{name: self.head[name] for name in ("name", "model", "p99", "timings_ms")})
+        return Subject.of(self.head)
+
+    @property
+    def space(self) -> JointSpace:
+        """What is recorded."""
+        return self.subject.space_of(self.head["space"], "space")
 
     def of(self, task: str) -> Iterator[tuple[int, Entry]]:
         """The entries of one kind, with their places in the order of all."""

@@ -17,7 +17,6 @@ from autotune.cluster._factors import HostFactors
 from autotune.cluster._worker import clean
 from autotune.outcome import HostFactor, OutcomeKind, TrialOutcome
 from autotune.search import Coordinator, SilentObserver, StudyPlan, Trial, TrialWatch, score
-from autotune.space import JointSpace
 from autotune.store import Store, database_url
 from benchmarks.replay._emulated import DEVICE, EmulatedSetup
 from benchmarks.replay._grid import Grid
@@ -40,9 +39,8 @@ def cluster() -> Iterator[Any]:
 
 def test_trials_of_a_slower_host_are_compared_at_the_speed_of_the_baselines_host(cluster: Any, tmp_path: Path) -> None:
     grid = Grid.read(GRID)
-    spec = grid.subject.spec()
     asked = StudyPlan(
-        "s", (spec,), JointSpace({spec.name: grid.space}), grid.subject.objective, "random", 0, 10, None, final_rounds=0
+        "s", grid.subject.models, grid.space, grid.subject.objective, "random", 0, 10, None, final_rounds=0
     )
     notes: list[str] = []
     with connected(cluster.address) as ray:

@@ -19,7 +19,6 @@ from autotune.cluster._connection import connected, fitting_nodes, on_each
 from autotune.cluster._worker import clean
 from autotune.errors import UsageError
 from autotune.search import Coordinator, SilentObserver, StudyPlan
-from autotune.space import JointSpace
 from autotune.store import Store, database_url
 from benchmarks.replay._emulated import DEVICE, EmulatedSetup
 from benchmarks.replay._grid import Grid
@@ -42,9 +41,8 @@ def cluster() -> Iterator[Any]:
 
 def study(trials: int) -> StudyPlan:
     grid = Grid.read(GRID)
-    spec = grid.subject.spec()
-    space = JointSpace({spec.name: grid.space})
-    return StudyPlan("s", (spec,), space, grid.subject.objective, "random", 0, trials, None, final_rounds=0)
+    subject = grid.subject
+    return StudyPlan("s", subject.models, grid.space, subject.objective, "random", 0, trials, None, final_rounds=0)
 
 
 def test_no_trial_is_lost_or_counted_twice_when_workers_and_a_node_are_killed(cluster: Any, tmp_path: Path) -> None:
