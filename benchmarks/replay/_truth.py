@@ -23,7 +23,7 @@ from autotune.space import INSTANCE_COUNT, MAX_BATCH_SIZE, Candidate, ParameterV
 from benchmarks.replay._grid import Grid
 
 _DELAY_UNIT_US = 100.0
-_LEAST_SCALE, _MOST_SCALE = 0.02, 50.0  # a cliff lies between sizes that differ by a fortieth of a doubling
+_LEAST_SCALE, _MOST_SCALE = 0.2, 50.0
 _LEAST_ERROR, _MOST_ERROR = 0.005, 1.0
 
 
@@ -44,7 +44,10 @@ def likely(grid: Grid) -> Truth:
     """The grid without most of the errors of its rates."""
     rates = np.array(grid.rates_per_s)
     kept = np.flatnonzero(rates > 0)
-    features = _features(list(grid.space.candidates()))[kept]
+    known = grid.error and max(_LEAST_ERROR, grid.error)
+    # A curve with bends and jumps would be taken for one with errors, unless these are known.
+    features, groups = _features(list(grid.space.candidates()), jumps=known is not None)
+    features = features[kept]
     logs = np.log(rates[kept])
     centre = logs.mean()
     # How much of each recorded rate is error: of medians less, and the best config was measured again and again.
@@ -52,15 +55,15 @@ def likely(grid: Grid) -> Truth:
     if grid.repeats:
         best = int(np.argmax(logs))
         logs[best], weight[best] = np.log(grid.repeats).mean(), 1 / len(grid.repeats)
-    known = grid.error and max(_LEAST_ERROR, grid.error)  # a curve with bends would be taken for one with errors
-    start = np.log([logs.std(), known or 0.1, *np.full(features.shape[1], 2.0)])
+    start = np.log([logs.std(), known or 0.1, *np.full(groups.max() + 1, 2.0)])
     bounds = [
         (None, None),
         (np.log(known or _LEAST_ERROR), np.log(known or _MOST_ERROR)),
-        *[(np.log(_LEAST_SCALE), np.log(_MOST_SCALE))] * features.shape[1],
+        *[(np.log(_LEAST_SCALE), np.log(_MOST_SCALE))] * (groups.max() + 1),
     ]
-    fit = minimize(_surprise, start, (features, logs - centre, weight), jac=True, method="L-BFGS-B", bounds=bounds)
-    spread, error, scales = np.exp(fit.x[0]), float(np.exp(fit.x[1])), np.exp(fit.x[2:])
+    data = features, groups, logs - centre, weight
+    fit = minimize(_surprise, start, data, jac=True, method="L-BFGS-B", bounds=bounds)
+    spread, error, scales = np.exp(fit.x[0]), float(np.exp(fit.x[1])), np.exp(fit.x[2:])[groups]
     covariance = _covariance(features, spread, scales)
     factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
     rates[kept] = np.exp(centre + covariance @ cho_solve(factor, logs - centre))
@@ -79,6 +82,7 @@ def _weight(times: int) -> float:
 def _surprise(
     logarithms: NDArray[np.float64],
     features: NDArray[np.float64],
+    groups: NDArray[np.int64],
     values: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
@@ -87,8 +91,9 @@ def _surprise(
     The gradient is half the trace of (inverse - alpha alpha') times that of the covariance (Rasmussen and Williams,
     equation 5.9).
     """
-    spread, error, *scales = np.exp(logarithms)
-    covariance = _covariance(features, spread, np.array(scales))
+    spread, error = np.exp(logarithms[:2])
+    scales = np.exp(logarithms[2:])[groups]
+    covariance = _covariance(features, spread, scales)
     factor = cho_factor(covariance + np.diag(error**2 * weight), lower=True)
     alpha = cho_solve(factor, values)
     surprise = float(0.5 * values @ alpha + np.log(np.diag(factor[0])).sum())
@@ -97,7 +102,7 @@ def _surprise(
     change *= covariance
     # of each column: half the sum of change times the squared differences, without a matrix of those
     apart = change.sum(axis=1) @ features**2 - (features * (change @ features)).sum(axis=0)
-    return surprise, np.array([change.sum(), by_error, *(apart / np.square(scales))])
+    return surprise, np.array([change.sum(), by_error, *np.bincount(groups, apart / np.square(scales))])
 
 
 def _covariance(features: NDArray[np.float64], spread: float, scales: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,11 +110,29 @@ def _covariance(features: NDArray[np.float64], spread: float, scales: NDArray[np
     return np.asarray(spread**2 * np.exp(-0.5 * cdist(scaled, scaled, "sqeuclidean")))
 
 
-def _features(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """In what configs differ, shape (configs, columns): sizes and times by their doublings, the rest as 0 and 1."""
+def _features(candidates: Sequence[Candidate], *, jumps: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """In what configs differ, shape (configs, columns), and the number of the scale that each column has.
+
+    Sizes and times count by their doublings, the rest as 0 and 1.
+
+    Args:
+        candidates: The configs.
+        jumps: Whether rates may jump between any two batch sizes: then each has a column too, all of one scale.
+    """
     every = [candidate.as_dict() for candidate in candidates]
-    columns = [_columns(name.rpartition("/")[2], [values[name] for values in every]) for name in every[0]]
-    return np.column_stack([column for each in columns for column in each])
+    columns: list[NDArray[np.float64]] = []
+    groups: list[int] = []
+    scales = 0
+    for name in every[0]:
+        plain, values = name.rpartition("/")[2], [each[name] for each in every]
+        parts = [[each] for each in _columns(plain, values)]
+        if jumps and plain == MAX_BATCH_SIZE:
+            parts.append([np.array([float(value == size) for value in values]) for size in dict.fromkeys(values)])
+        for part in parts:
+            groups += [scales] * len(part)
+            columns += part
+            scales += 1
+    return np.column_stack(columns), np.array(groups)
 
 
 def _columns(name: str, values: Sequence[ParameterValue]) -> list[NDArray[np.float64]]:

@@ -96,6 +96,7 @@ def test_a_cliff_between_two_sizes_stays_a_cliff() -> None:
         starts=[],
         rates_per_s=rates.tolist(),
         seconds=[1.0] * len(true),
+        error=0.02,
     )
     found = np.array(likely(grid).grid.rates_per_s)
     assert np.abs(np.log(found / true)).max() < 0.05
