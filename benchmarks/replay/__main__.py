@@ -48,7 +48,7 @@ from autotune.outcome import TrialOutcome
 from autotune.search import StudyPlan, check_sampler
 from autotune.server import Launcher, LaunchOptions, choose_launcher
 from benchmarks.replay._ablation import RULES, Delivered, deliver, summary
-from benchmarks.replay._devices import JUDGING, TUNING, DeviceGrid, device, devices
+from benchmarks.replay._devices import JUDGING, TUNING, DeviceGrid, device, devices, fitted
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._judged import DEVICE_RESTARTS, Judged, Stops
 from benchmarks.replay._pack import noise, pack
@@ -281,7 +281,11 @@ def judges(name: str) -> bool:
 
 
 def judge(arguments: argparse.Namespace) -> None:
-    """Prints a row for each device or recorded grid."""
+    """Prints a row for each device or recorded grid.
+
+    If trials on a grid scatter by more than 3%, a simulated server with the execution times that it shows takes its
+    place: nothing could choose among its configs.
+    """
     found: dict[str, dict[str, float]] = {}
     print(
         "| device | delivered within 3% | regret, mean | 90% of seeds | restarts, median | ended by themselves "
@@ -290,13 +294,17 @@ def judge(arguments: argparse.Namespace) -> None:
     with remembered(arguments.arrivals):
         for name in arguments.devices or JUDGING:
             grid = _grid(name)
+            label = name
+            if grid.noise and grid.noise > NOISE and grid.space.only:
+                label = f"{name}, simulated: trials scatter by {grid.noise:.1%}"
+                grid = fitted(grid)
             error = grid.noise or NOISE
             studies = replays(grid, (PREDICTING,), arguments.seeds, DEVICE_RESTARTS, error, StudyPlan.final_rounds)[
                 PREDICTING
             ]
             each, ended = Judged.of(studies, grid.optimum_per_s), Stops.of(studies, grid.optimum_per_s)
             print(
-                f"| {name} | {each.within:.0%} of {each.seeds} | {each.regret:.1%} | {each.worst:.1%} "
+                f"| {label} | {each.within:.0%} of {each.seeds} | {each.regret:.1%} | {each.worst:.1%} "
                 f"| {each.restarts:.0f} | {ended.ended} | {ended.left} |",
                 flush=True,
             )

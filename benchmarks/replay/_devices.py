@@ -7,7 +7,7 @@ assumes. The profiles are those of trials: windows of sizes on one instance, the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from autotune.measurement import sizes_up_to, unclear_sizes
 from autotune.objective import LoadName
+from autotune.repository import ConfigSet
 from autotune.search._starts import starts
 from autotune.simulator import Batching, ServiceTimes, highest_rates, highest_throughputs
 from autotune.simulator._rates import REQUESTS
 from autotune.space import Candidate, JointSpace, SearchSpace
 from autotune.space._parameter import Parameter
 from benchmarks.replay._grid import Grid, RecordedStart
+from benchmarks.replay._simulated import learnt
 from benchmarks.replay._subjects import Subject
 
 SPACE = """
@@ -153,7 +155,7 @@ class DeviceGrid(Grid):
         return _TRIAL_S
 
     def _batching_of(self, candidate: Candidate) -> Batching:
-        return _batching(Batching.of(self.configs_of(candidate).asked))
+        return _batching(self.subject, self.configs_of(candidate))
 
     def _rates_of(self, batchings: Sequence[Batching]) -> list[float]:
         new = list(dict.fromkeys(each for each in batchings if each not in self.rates))
@@ -182,19 +184,28 @@ def _service(host_ms: float, device_ms: NDArray[np.float64], contention: float =
 
 def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, load: LoadName = "open") -> DeviceGrid:
     """What every config of the space sustains on the device."""
-    subject = Subject(name, "accelerator", p99, load=load)
-    space = subject.space_of(space_text, name)
-    candidates = list(space.candidates())
-    batchings = [_batching(Batching.of(space.apply(candidate, subject.base).asked)) for candidate in candidates]
-    distinct = list(dict.fromkeys(batchings))
+    return _simulated(Subject(name, "accelerator", p99, load=load), service, space_text)
+
+
+def fitted(grid: Grid) -> Grid:
+    """The grid as a simulated server with the execution times that its starts show would have it."""
+    subject = replace(grid.subject, name=f"{grid.subject.name}_fitted")
+    found = _simulated(subject, learnt(grid, len(_SIZES)), grid.space_text)
+    return Grid(**{each.name: getattr(found, each.name) for each in fields(Grid)})
+
+
+def _simulated(subject: Subject, service: ServiceTimes, space_text: str) -> DeviceGrid:
+    space = subject.space_of(space_text, subject.name)
+    batchings = [_batching(subject, space.apply(each, subject.base)) for each in space.candidates()]
+    begun = list(starts(subject.written, subject.base, space, simulates=True, ready=False, requests=subject.requests))
+    begun_with = [_batching(subject, start.configs) for start in begun]
+    distinct = list(dict.fromkeys([*batchings, *begun_with]))
     rate_of = dict(zip(distinct, _simulate(subject, distinct, service), strict=True))
     rates = [rate_of[batching] for batching in batchings]
-    by_key = dict(zip((candidate.key for candidate in candidates), rates, strict=True))
-    begun = {}
-    for start in starts(subject.written, subject.base, space, simulates=True, ready=False):
-        key = start.candidate.key if start.candidate else ""
-        windows = _profile(_batching(Batching.of(start.configs.asked)), service)
-        begun[key] = RecordedStart(start.label, key, by_key.get(key, 0.0), _TRIAL_S, windows)
+    profiled = {}
+    for start, batching in zip(begun, begun_with, strict=True):
+        key, windows = start.candidate.key if start.candidate else "", _profile(batching, service)
+        profiled[key] = RecordedStart(start.label, key, rate_of[batching], _TRIAL_S, windows)
     return DeviceGrid(
         subject=subject,
         space=space,
@@ -205,7 +216,7 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
         noise=None,
         unlocated_s=_TRIAL_S / 4,
         reference=[],
-        starts=list(begun.values()),
+        starts=list(profiled.values()),
         rates_per_s=rates,
         seconds=[_TRIAL_S] * len(rates),
         service=service,
@@ -213,7 +224,8 @@ def _grid(name: str, p99: str, service: ServiceTimes, space_text: str = SPACE, l
     )
 
 
-def _batching(found: Batching | None) -> Batching:
+def _batching(subject: Subject, configs: ConfigSet) -> Batching:
+    found = Batching.of(configs.asked, subject.requests)
     assert found is not None
     return found
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from autotune.prediction import Window, service_times
-from autotune.simulator import Batching, highest_rates
+from autotune.simulator import Batching, ServiceTimes, highest_rates
 from benchmarks.replay._grid import Grid
 from benchmarks.replay._windows import unpacked
 
@@ -56,9 +56,13 @@ def closeness(grid: Grid, varies_by: float | None = None) -> Closeness:
     )
 
 
-def _simulated(grid: Grid, varies_by: float | None) -> NDArray[np.float64]:
-    """Inferences/s of each candidate in the space's order; next to nothing where no rate keeps the ceiling."""
-    base, requests = grid.subject.base.asked, grid.subject.requests
+def learnt(grid: Grid, largest_batch: int) -> ServiceTimes:
+    """How long executions of 1 to ``largest_batch`` items take, by the windows of the grid's starts.
+
+    Raises:
+        SystemExit: They hold no execution.
+    """
+    base = grid.subject.base.asked
     configs = {candidate.key: grid.configs_of(candidate).asked for candidate in grid.space.candidates()}
     windows = [
         Window(config.instance_count, probe, batching.max_queue_delay_s)
@@ -66,10 +70,18 @@ def _simulated(grid: Grid, varies_by: float | None) -> NDArray[np.float64]:
         if (config := configs.get(start.key, base)).instance_count and (batching := Batching.of(config))
         for probe in unpacked(start.windows)
     ]
-    batchings = [batching for config in configs.values() if (batching := Batching.of(config, requests))]
-    service = service_times(windows, max(each.max_batch_size for each in batchings))
+    service = service_times(windows, largest_batch)
     if service is None:
         raise SystemExit(f"{grid.subject.name}: its windows hold no execution; record it again")
+    return service
+
+
+def _simulated(grid: Grid, varies_by: float | None) -> NDArray[np.float64]:
+    """Inferences/s of each candidate in the space's order; next to nothing where no rate keeps the ceiling."""
+    requests = grid.subject.requests
+    configs = [grid.configs_of(candidate).asked for candidate in grid.space.candidates()]
+    batchings = [batching for config in configs if (batching := Batching.of(config, requests))]
+    service = learnt(grid, max(each.max_batch_size for each in batchings))
     if varies_by is not None:
         service = service.varying(varies_by)
     distinct = list(dict.fromkeys(batchings))

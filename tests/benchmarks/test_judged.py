@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autotune.space import Candidate
-from benchmarks.replay._devices import JUDGING, TUNING, _grid, _service
+from benchmarks.replay._devices import JUDGING, TUNING, _grid, _service, fitted
 from benchmarks.replay._judged import Judged, Stops
 from benchmarks.replay._replay import Replay
 
@@ -48,3 +48,13 @@ def test_a_size_that_the_space_does_not_list_is_simulated_as_it_is_tried() -> No
     assert at(21).key not in grid.index
     assert grid.rate_of(at(21)) > grid.rate_of(at(16))
     assert grid.rate_of(at(21)) > grid.rate_of(at(24))
+
+
+def test_a_grid_is_fitted_by_a_server_with_the_execution_times_that_it_shows() -> None:
+    grid = _grid("knee", "20ms", _service(1.0, 2.0 + 0.1 * np.arange(1, 65)), SPACE)
+    found = fitted(grid)
+    assert found.subject.name == "knee_fitted"
+    assert found.noise is None
+    assert [each.key for each in found.starts] == [each.key for each in grid.starts]
+    for fitting, true in zip(found.rates_per_s, grid.rates_per_s, strict=True):
+        assert 0.9 < fitting / true < 1.1
