@@ -37,7 +37,7 @@ parameters:
 REFINED = SPACE.replace("log2}", "log2, refine: 8}")
 _SIZES = np.arange(1, 65)
 _SERVED_SLOWER = 2
-_EACH = 10  # executions of each size in a window of sizes
+_EACH, _EXECUTIONS = 10, 100  # of each size in a window of sizes, and in one of the profile
 _ROUGH_REQUESTS, _FINALLY = 3_000, 60  # to find the best of all sizes; requests, and configs that are simulated again
 _VARIES_BY, _OVERHEAD_S, _SEED, _TRIAL_S = 0.1, 0.0003, 12_345, 4.0
 
@@ -254,7 +254,8 @@ def _profile(batching: Batching, service: ServiceTimes) -> list[dict[str, Any]]:
         taken_s = float(service.host_s[size - 1]) + device_s
         apart_s = max(device_s, taken_s / instances)
         taken = {size: instances * apart_s}
-        windows.append(_window("profile", 2 * instances * size, {size: round(1 / apart_s)}, taken, []))
+        count = {size: _EXECUTIONS}
+        windows.append(_window("profile", 2 * instances * size, count, taken, [], _EXECUTIONS * apart_s))
     return windows
 
 
@@ -264,12 +265,13 @@ def _window(
     executions: Mapping[int, int],
     taken_s: Mapping[int, float],
     histogram: list[list[float]],
+    duration_s: float = 1.0,
 ) -> dict[str, Any]:
-    """A second of load, as `benchmarks.replay._windows` keeps it."""
+    """A window of load, as `benchmarks.replay._windows` keeps it."""
     return {
         "purpose": purpose,
         "concurrency": concurrency,
-        "duration_s": 1.0,
+        "duration_s": duration_s,
         "executions": {str(size): count for size, count in executions.items()},
         "compute_us": {str(size): round(1e6 * count * taken_s[size]) for size, count in executions.items()},
         "usage": None,
