@@ -13,7 +13,7 @@ from autotune.load import Traffic
 from autotune.load.payload import parse_shape
 from autotune.measurement import Deployment
 from autotune.objective import Ceiling, LoadName, Objective, parse_duration
-from autotune.prediction import PredictionOptions, Predictor
+from autotune.prediction import Predictor
 from autotune.repository import ConfigSet, ModelRepository, ModelSpec, RequestShapes, completed_config
 from autotune.request import expected_payloads
 from autotune.server import Launcher
@@ -37,7 +37,7 @@ class Subject:
 
     Attributes:
         name: The grid's name.
-        model: The bundled model, or one that `written` writes.
+        model: The bundled model, or one that `written_repository` writes.
         p99: The ceiling on the 99th percentile, as a duration.
         timings_ms: Parameters of the model's config to milliseconds, or to milliseconds by batch size as the model
             reads them; those left out stay as they are.
@@ -74,7 +74,7 @@ class Subject:
     @cached_property
     def models(self) -> tuple[ModelSpec, ...]:
         """The model with these timings, and the models that it needs."""
-        repository = ModelRepository(written(self.model) or REPOSITORY)
+        repository = ModelRepository(written_repository(self.model) or REPOSITORY)
         spec = repository.model(self.model)
         config = spec.config
         for name, milliseconds in self.timings_ms.items():
@@ -117,17 +117,15 @@ class Subject:
         """Serves its configs."""
         return Deployment(self.spec, launcher, directory, self.traffic, self.models[1:])
 
-    def predictor(self, space: JointSpace, options: PredictionOptions | None = None) -> Predictor:
+    def predictor(self, space: JointSpace) -> Predictor:
         """What forecasts the configs of a space."""
-        options = options or PredictionOptions()
         if space.only:
-            only, config = space.only, self.base.asked
-            return Predictor.of_model(only, config, self.objective, options=options, requests=self.requests)
-        return Predictor.of_pipeline(space, self.base, self.objective, options=options, requests=self.requests)
+            return Predictor.of_model(space.only, self.base.asked, self.objective, requests=self.requests)
+        return Predictor.of_pipeline(space, self.base, self.objective, requests=self.requests)
 
 
 @cache
-def written(model: str) -> Path | None:
+def written_repository(model: str) -> Path | None:
     """The repository of a model that has to be written, which lives as long as this process; None for a bundled one."""
     if model not in ("lengths", "network", "two_steps"):
         return None
