@@ -23,12 +23,14 @@ def sweep_sizes(prober: Prober, sized: Sized, *, rough: bool = False) -> None:
     """Sends requests of every useful size to a server with one instance; then of those where the time jumps or bends.
 
     If only ``rough`` times are wanted, as of a slow model, powers of two are asked for, in the time of a few requests
-    and a part of the question's share.
+    and a part of what is left of the question's share; none if nothing is left.
     """
     largest = prober.serving.largest_batch
     if rough:
         powers = [1 << power for power in range(1, largest.bit_length())]
         most_s = prober.options.rough_part * prober.share_left_s()
+        if most_s <= 0:  # the start took the whole share
+            return
         _window(prober, sized, powers, min(most_s, prober.options.rough_sizes * prober.probes[-1].latency_s["avg"]))
         return
     options = prober.options

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import pytest
 from slow_models import LARGEST, Clock, SlowServer, slow_model
 
@@ -50,6 +53,21 @@ def test_a_share_that_holds_the_windows_of_a_percentile_is_used_for_them() -> No
     )
     assert found.decided_by is not None
     assert found.decided_by.concurrency is None
+
+
+def test_a_start_that_took_the_whole_share_leaves_no_window_of_sizes() -> None:
+    """A window of less than no time ended the whole study as if its user had asked for it."""
+    clock = Clock()
+    server = SlowServer(Batching(LARGEST, dynamic=False), slow_model(1.0), clock)
+
+    def sized(sizes: Sequence[int]) -> NoReturn:
+        raise AssertionError("a client of sizes was made")
+
+    meter = Meter(
+        server, server, Objective("throughput", (Ceiling("p99", 6.0),)), MeasureOptions(), sized=sized, clock=clock
+    )
+    found = meter.measure(Question(certified=False, profiled=True, share_s=15.0, spent_s=20.0))
+    assert found.feasible
 
 
 def test_more_servers_and_longer_limits_sustain_more_of_the_throughput() -> None:
