@@ -19,7 +19,7 @@ those of the recording, whose probes are shorter than a study's; what a sampler 
 samplers have the starts in common (the baseline, Triton's default, the largest batch; `model` also the most instances),
 which are restarts too. Target: within 3% of the best config in at most 8 restarts for 95% of seeds.
 
-Devices with knees, steps, cliffs and a square root are simulated (`benchmarks.replay._devices`), and recorded too, each
+Devices with knees, steps, cliffs and a square root are simulated (`benchmarks.replay._devices`); some are recorded too,
 served by the pretended accelerator with the device's curve. On half of the devices, `TUNING`, and on half of the other
 grids, the search may be tuned; the rest, `JUDGING` and the subjects that say so, only judges it. Targets: within 3% of
 the best config (of a simulated device: with any batch size) in at most 10 restarts for 90% of seeds; at most 5% of the
@@ -284,7 +284,7 @@ def judge(arguments: argparse.Namespace) -> None:
     """Prints a row for each device or recorded grid.
 
     If trials on a grid scatter by more than 3%, a simulated server with the execution times that it shows takes its
-    place: nothing could choose among its configs.
+    place: nothing could choose among its configs. There the fields of a space, such as threads, change nothing.
     """
     found: dict[str, dict[str, float]] = {}
     print(

@@ -154,7 +154,7 @@ def _accelerator(name: str, p99: str, host: float, fixed: float, per_item: float
 SUBJECTS = {
     each.name: each
     for each in (
-        # As it comes; at the rates of its best configs client and server keep two cores busy.
+        # The bundled timings: at the rates of its best configs client and server keep two cores busy.
         _accelerator("accelerator", "20ms", 0.5, 2.0, 0.1),
         # Instances work side by side for most of the time: their number matters as much as the batch.
         _accelerator("accelerator_host", "40ms", 6.0, 1.5, 0.2),

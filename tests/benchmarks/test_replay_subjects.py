@@ -27,8 +27,8 @@ TWO_STEPS = SUBJECTS["two_steps"]
 
 def head(subject: Subject) -> dict:
     text = (SPACES / f"{subject.space}.yaml").read_text()
-    told = {"space": text, "probe_s": 0.3, "recorded_on": "2026-01-01", "environment": "computed"}
-    return subject.described() | told
+    other = {"space": text, "probe_s": 0.3, "recorded_on": "2026-01-01", "environment": "computed"}
+    return subject.described() | other
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from benchmarks.replay._grid import Grid
-from benchmarks.replay._subjects import Subject
 from benchmarks.replay._truth import Truth, likely
 
 ERROR = 0.1
+GRIDS = Path(__file__).parents[2] / "benchmarks" / "replay" / "grids"
 
 
 @pytest.fixture(scope="module")
 def recorded() -> tuple[Grid, np.ndarray]:
     """A grid with known true rates, and recorded ones that err by a tenth."""
-    grid = Grid.read(Path(__file__).parents[2] / "benchmarks" / "replay" / "grids" / "accelerator_slow.json")
+    grid = Grid.read(GRIDS / "accelerator_slow.json")
     every = [candidate.as_dict() for candidate in grid.space.candidates()]
     batches = np.array([float(values["max_batch_size"]) for values in every])
     instances = np.array([float(values["instance_count"]) for values in every])
@@ -74,30 +74,10 @@ def test_a_rate_that_was_measured_often_is_trusted_more(recorded: tuple[Grid, np
 
 
 def test_a_cliff_between_two_sizes_stays_a_cliff() -> None:
-    subject = Subject("cliff", "accelerator", "20ms")
-    text = (
-        "parameters: {max_batch_size: [8, 16, 24, 32, 36, 37, 38, 40, 48, 64],"
-        " max_queue_delay_microseconds: [0, 1000], instance_count: [1, 2, 3, 4]}"
-    )
-    space = subject.space_of(text, "space")
-    sizes = np.array([float(str(each["max_batch_size"])) for each in space.candidates()])
+    grid = Grid.read(GRIDS / "cliff_37_served.json")
+    sizes = np.array([float(str(each["max_batch_size"])) for each in grid.space.candidates()])
     true = 100.0 * sizes**0.6 * np.where(sizes > 37, 0.6, 1.0)
     rates = true * np.random.default_rng(7).lognormal(0.0, 0.02, len(true))
-    grid = Grid(
-        subject=subject,
-        space=space,
-        space_text=text,
-        probe_s=0.3,
-        recorded_on="",
-        environment="",
-        noise=None,
-        unlocated_s=1.0,
-        reference=[],
-        starts=[],
-        rates_per_s=rates.tolist(),
-        seconds=[1.0] * len(true),
-        error=0.02,
-    )
-    found = np.array(likely(grid).grid.rates_per_s)
+    found = likely(replace(grid, rates_per_s=rates.tolist(), repeats=[], measured={}, error=0.02)).grid.rates_per_s
     assert np.abs(np.log(found / true)).max() < 0.05
     assert sizes[int(np.argmax(found))] == 37
